@@ -1,0 +1,211 @@
+# Makefile -- the whole build.  Needs GNU make 4.3, gcc or clang, pkg-config.
+#
+#   make                     build/ves, the library (static, shared), the
+#                            SQLite extension
+#   make test                everything that must pass before a commit
+#   make check               layers, purity, symbols, formatting, documentation
+#   make sim [SEED=n]        the simulator; soak, bench: long runs
+#   make SAN=address,undefined test        the same under sanitizers
+#   make CC=clang test       the same with the other compiler
+#   make fuzz-json           explore one fuzz target (clang only)
+#   make install PREFIX=/usr DESTDIR=...
+#
+# Every combination of CC, SAN and COV has its own directory under build/, so
+# switching never needs "make clean".
+
+VERSION := 0.1.0
+SOMAJOR := 0
+
+ifeq ($(origin CC),default)
+CC := gcc
+endif
+AR      ?= ar
+PREFIX  ?= /usr/local
+LIBDIR  ?= $(PREFIX)/lib
+BINDIR  ?= $(PREFIX)/bin
+INCDIR  ?= $(PREFIX)/include
+MANDIR  ?= $(PREFIX)/share/man
+DATADIR ?= $(PREFIX)/share
+
+LIB_PKGS := libsodium libcrypto sqlite3 libcurl
+SRV_PKGS := libmicrohttpd
+
+empty :=
+space := $(empty) $(empty)
+comma := ,
+VARIANT := $(subst /,_,$(CC))$(if $(SAN),-$(subst $(comma),+,$(SAN)))$(if $(COV),-cov)$(if $(FUZZ),-fuzz)
+BUILD ?= build/$(VARIANT)
+
+WARN := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wstrict-prototypes \
+        -Wmissing-prototypes -Wvla -Wformat=2 -Wundef -Wcast-qual \
+        -Wpointer-arith -Wwrite-strings -Werror=implicit-function-declaration \
+        -Werror=incompatible-pointer-types -Werror=unused-result
+HARD := -fstack-protector-strong -fstack-clash-protection
+ifeq ($(SAN)$(COV)$(FUZZ),)
+OPT  ?= -O2 -g
+HARD += -D_FORTIFY_SOURCE=2
+else
+OPT  ?= -O1 -g -fno-omit-frame-pointer
+endif
+
+CPPFLAGS_ALL := -D_GNU_SOURCE $(shell pkg-config --cflags $(LIB_PKGS) $(SRV_PKGS)) $(CPPFLAGS)
+CFLAGS_ALL   := -std=c11 -fPIC -fvisibility=hidden -pthread -MMD -MP $(OPT) $(WARN) $(HARD) $(CFLAGS) \
+                $(if $(SAN),-fsanitize=$(SAN) -fno-sanitize-recover=all) \
+                $(if $(COV),--coverage) $(if $(FUZZ),-fsanitize=fuzzer-no-link)
+LDFLAGS_ALL  := -pthread -Wl,-z,relro,-z,now $(LDFLAGS) \
+                $(if $(SAN),-fsanitize=$(SAN)) $(if $(COV),--coverage)
+LIBS         := $(shell pkg-config --libs $(LIB_PKGS))
+SRV_LIBS     := $(shell pkg-config --libs $(SRV_PKGS))
+
+# Sources.  Directories are layers; see tools/check-layers for who may see whom.
+# src/server is the HTTP sequencer: linked into the ves program, not into
+# libves.  src/ext is the SQLite extension's entry point; it and src/store are
+# compiled a second time against sqlite3ext.h.
+LIB_SRC  := $(wildcard $(foreach d,base json crypto core engine store os net agent,src/$(d)/*.c))
+SRV_SRC  := $(wildcard src/server/*.c)
+EXT_SRC  := $(wildcard src/ext/*.c)
+CLI_SRC  := $(wildcard app/ves/*.c)
+SIM_SRC  := $(wildcard sim/*.c)
+UNIT     := $(patsubst test/unit/%.c,%,$(wildcard test/unit/test_*.c))
+PROP     := $(patsubst test/prop/%.c,%,$(wildcard test/prop/prop_*.c))
+STORE    := $(patsubst test/store/%.c,%,$(wildcard test/store/test_*.c))
+FUZZERS  := $(patsubst test/fuzz/fuzz_%.c,%,$(wildcard test/fuzz/fuzz_*.c))
+TESTLIB  := $(wildcard test/lib/test_*.c)
+
+obj = $(patsubst %.c,$(BUILD)/%.o,$(1))
+LIB_OBJ := $(call obj,$(LIB_SRC))
+SRV_OBJ := $(call obj,$(SRV_SRC))
+ALL_OBJ := $(LIB_OBJ) $(SRV_OBJ) $(call obj,$(CLI_SRC) $(SIM_SRC) $(TESTLIB) \
+           $(wildcard test/unit/*.c test/prop/*.c test/store/*.c test/fuzz/*.c) \
+           test/lib/fuzz_main.c)
+
+LIB_A  := $(BUILD)/libves.a
+LIB_SO := $(BUILD)/libves.so.$(VERSION)
+EXT_SO := $(BUILD)/ves.so
+
+.PHONY: all lib
+all: $(LIB_A) $(LIB_SO) $(BUILD)/ves $(if $(SAN)$(COV)$(FUZZ),,$(EXT_SO) build/ves)
+
+build/ves: $(BUILD)/ves
+	@ln -sfn $(VARIANT)/ves build/ves
+	@ln -sfn $(VARIANT)/ves.so build/ves.so
+
+$(BUILD)/%.o: %.c
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS_ALL) $(INCLUDES) $(CFLAGS_ALL) -c $< -o $@
+
+# Programs see the public headers only; the compiler enforces the boundary.
+$(call obj,$(CLI_SRC)): INCLUDES := -Iinclude
+INCLUDES := -Iinclude -Isrc -I.
+
+$(LIB_A): $(LIB_OBJ)
+	@rm -f $@
+	$(AR) rcs $@ $^
+
+$(BUILD)/libves-server.a: $(SRV_OBJ)
+	@rm -f $@
+	$(AR) rcs $@ $^
+
+$(LIB_SO): $(LIB_OBJ)
+	$(CC) -shared -Wl,-soname,libves.so.$(SOMAJOR) $(LDFLAGS_ALL) $^ $(LIBS) -o $@
+	@ln -sf $(@F) $(BUILD)/libves.so.$(SOMAJOR)
+	@ln -sf $(@F) $(BUILD)/libves.so
+
+$(BUILD)/ves: $(call obj,$(CLI_SRC)) $(BUILD)/libves-server.a $(LIB_A)
+	$(CC) $(LDFLAGS_ALL) $^ $(SRV_LIBS) $(LIBS) -lcsv -o $@
+
+# The extension calls SQLite through the pointers its host hands over.
+EXT_PURE := $(filter-out $(BUILD)/src/store/% $(BUILD)/src/net/% $(BUILD)/src/agent/%,$(LIB_OBJ))
+EXT_OBJ  := $(patsubst %.c,$(BUILD)/ext/%.o,$(wildcard src/store/*.c src/agent/*.c) $(EXT_SRC))
+$(BUILD)/ext/%.o: %.c
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS_ALL) -DVES_SQLITE_EXTENSION -Iinclude -Isrc $(CFLAGS_ALL) -c $< -o $@
+$(EXT_SO): $(EXT_OBJ) $(EXT_PURE)
+	$(CC) -shared $(LDFLAGS_ALL) -Wl,--exclude-libs,ALL $^ $(shell pkg-config --libs libsodium libcrypto) -o $@
+
+# The simulator signs with a keyed hash: same library, one object replaced.
+SIM_OBJ := $(call obj,$(SIM_SRC))
+$(BUILD)/ves-sim: $(SIM_OBJ) $(filter-out %/ed25519_sodium.o,$(LIB_OBJ))
+	$(CC) $(LDFLAGS_ALL) $^ $(LIBS) -o $@
+$(BUILD)/ves-sim-real: $(filter-out %/ed25519_standin.o,$(SIM_OBJ)) $(LIB_OBJ)
+	$(CC) $(LDFLAGS_ALL) $^ $(LIBS) -o $@
+
+TESTLIB_OBJ := $(call obj,$(TESTLIB))
+$(BUILD)/test_%: $(BUILD)/test/unit/test_%.o $(TESTLIB_OBJ) $(BUILD)/libves-server.a $(LIB_A)
+	$(CC) $(LDFLAGS_ALL) $^ $(SRV_LIBS) $(LIBS) -lcmocka -o $@
+$(BUILD)/test_store_%: $(BUILD)/test/store/test_store_%.o $(call obj,$(wildcard test/store/suite*.c)) $(TESTLIB_OBJ) $(LIB_A)
+	$(CC) $(LDFLAGS_ALL) $^ $(LIBS) -lcmocka -o $@
+$(BUILD)/prop_%: $(BUILD)/test/prop/prop_%.o $(TESTLIB_OBJ) $(LIB_A)
+	$(CC) $(LDFLAGS_ALL) $^ $(LIBS) -lcmocka -o $@
+
+# A fuzz target is always built and replayed over its corpus, engine or not.
+$(BUILD)/fuzz-%: $(BUILD)/test/fuzz/fuzz_%.o $(if $(FUZZ),,$(BUILD)/test/lib/fuzz_main.o) $(BUILD)/libves-server.a $(LIB_A)
+	$(CC) $(LDFLAGS_ALL) $(if $(FUZZ),-fsanitize=fuzzer) $^ $(SRV_LIBS) $(LIBS) -o $@
+
+UNIT_BIN := $(addprefix $(BUILD)/,$(UNIT) $(STORE) $(PROP))
+FUZZ_BIN := $(FUZZERS:%=$(BUILD)/fuzz-%)
+
+# run-tests gathers TAP from everything it is given and prints the counts.
+.PHONY: test test-unit check sim fuzz soak bench
+test: all $(UNIT_BIN) $(FUZZ_BIN) $(BUILD)/ves-sim $(BUILD)/ves-sim-real check
+	BUILD=$(BUILD) tools/run-tests $(T)
+test-unit: $(UNIT_BIN)
+	BUILD=$(BUILD) SUITES=unit tools/run-tests $(T)
+sim: $(BUILD)/ves-sim
+	$(BUILD)/ves-sim $(if $(SEED),--seed $(SEED)) $(if $(RUNS),--runs $(RUNS))
+check: $(LIB_SO)
+	tools/check-layers
+	tools/check-style
+	tools/check-docs $(BUILD)
+ifeq ($(SAN)$(COV)$(FUZZ),)
+	tools/check-purity $(BUILD)
+	tools/check-symbols $(LIB_SO)
+endif
+soak: all
+	BUILD=$(BUILD) tools/soak
+bench: all
+	bench/run $(BUILD)/ves
+
+.PHONY: fuzz-%
+fuzz-%:
+	$(MAKE) CC=clang SAN=address,undefined FUZZ=1 build/clang-address+undefined-fuzz/fuzz-$*
+	@mkdir -p build/corpus/$*
+	build/clang-address+undefined-fuzz/fuzz-$* -max_total_time=$(or $(SECONDS),60) build/corpus/$* test/fuzz/corpus/$*
+
+.PHONY: format
+format:
+	clang-format -i $$(git ls-files '*.c' '*.h')
+
+.PHONY: install uninstall clean
+install: all
+	install -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(LIBDIR)/pkgconfig $(DESTDIR)$(LIBDIR)/ves \
+	    $(DESTDIR)$(INCDIR)/ves $(DESTDIR)$(MANDIR)/man1 $(DESTDIR)$(MANDIR)/man3 $(DESTDIR)$(MANDIR)/man8 \
+	    $(DESTDIR)$(DATADIR)/bash-completion/completions $(DESTDIR)$(DATADIR)/zsh/site-functions
+	install -m 755 $(BUILD)/ves $(DESTDIR)$(BINDIR)/
+	install -m 644 $(LIB_A) $(DESTDIR)$(LIBDIR)/
+	install -m 755 $(LIB_SO) $(DESTDIR)$(LIBDIR)/
+	ln -sf libves.so.$(VERSION) $(DESTDIR)$(LIBDIR)/libves.so.$(SOMAJOR)
+	ln -sf libves.so.$(VERSION) $(DESTDIR)$(LIBDIR)/libves.so
+	install -m 755 $(EXT_SO) $(DESTDIR)$(LIBDIR)/ves/
+	install -m 644 include/ves/*.h $(DESTDIR)$(INCDIR)/ves/
+	install -m 644 man/*.1 $(DESTDIR)$(MANDIR)/man1/
+	install -m 644 man/*.3 $(DESTDIR)$(MANDIR)/man3/
+	install -m 644 man/*.8 $(DESTDIR)$(MANDIR)/man8/
+	install -m 644 app/completion/ves.bash $(DESTDIR)$(DATADIR)/bash-completion/completions/ves
+	install -m 644 app/completion/_ves $(DESTDIR)$(DATADIR)/zsh/site-functions/_ves
+	sed -e 's|@prefix@|$(PREFIX)|' -e 's|@libdir@|$(LIBDIR)|' -e 's|@includedir@|$(INCDIR)|' \
+	    -e 's|@version@|$(VERSION)|' ves.pc.in > $(DESTDIR)$(LIBDIR)/pkgconfig/ves.pc
+uninstall:
+	rm -f $(DESTDIR)$(BINDIR)/ves $(DESTDIR)$(LIBDIR)/libves.a $(DESTDIR)$(LIBDIR)/libves.so* \
+	    $(DESTDIR)$(LIBDIR)/ves/ves.so $(DESTDIR)$(LIBDIR)/pkgconfig/ves.pc \
+	    $(patsubst include/%,$(DESTDIR)$(INCDIR)/%,$(wildcard include/ves/*.h)) \
+	    $(patsubst man/%,$(DESTDIR)$(MANDIR)/man1/%,$(wildcard man/*.1)) \
+	    $(patsubst man/%,$(DESTDIR)$(MANDIR)/man3/%,$(wildcard man/*.3)) \
+	    $(patsubst man/%,$(DESTDIR)$(MANDIR)/man8/%,$(wildcard man/*.8)) \
+	    $(DESTDIR)$(DATADIR)/bash-completion/completions/ves $(DESTDIR)$(DATADIR)/zsh/site-functions/_ves
+	-rmdir $(DESTDIR)$(LIBDIR)/ves $(DESTDIR)$(INCDIR)/ves 2>/dev/null
+clean:
+	rm -rf build
+
+.SECONDARY: $(ALL_OBJ)
+-include $(ALL_OBJ:.o=.d) $(EXT_OBJ:.o=.d)

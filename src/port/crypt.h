@@ -1,0 +1,35 @@
+/* crypt.h -- batches of signatures, so that a host may use all its cores.
+ *
+ * n messages, n keys, n separate answers (design.md D16).  An implementation
+ * may run on several threads but returns only when all answers are there.
+ */
+#ifndef VES_PORT_CRYPT_H
+#define VES_PORT_CRYPT_H
+
+#include "ves/ves.h"
+
+struct ves_verify_item {
+    struct ves_public_key key;
+    struct ves_hash hash; /* the signed message: always a 32-byte hash */
+    struct ves_sig sig;
+    bool is_valid; /* out */
+};
+
+struct ves_verifier {
+    void (*verify)(struct ves_verifier *self, struct ves_verify_item *items,
+                   size_t count);
+};
+
+struct ves_sign_item {
+    struct ves_hash hash;
+    struct ves_sig sig; /* out */
+};
+
+/* Holds one secret key; nobody else sees it. */
+struct ves_signer {
+    struct ves_public_key public_key;
+    void (*sign)(struct ves_signer *self, struct ves_sign_item *items,
+                 size_t count);
+};
+
+#endif
