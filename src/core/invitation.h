@@ -1,0 +1,66 @@
+/* invitation.h -- one string that lets a new store join a stream.
+ *
+ * "ves1." then base64url of canonical JSON: {v, url, tenant, store,
+ * sequencerId, sequencerKeys:[{version, publicKey}], tlsKey?, ownerKey,
+ * invitationId, secret, rights, expires, ownerSignature}.  The secret is the
+ * seed of the invitation's own key; ownerSignature is the stream owner's over
+ * ves_invitation_hash.  Whoever holds the string may redeem it.
+ */
+#ifndef VES_CORE_INVITATION_H
+#define VES_CORE_INVITATION_H
+
+#include "base/buf.h"
+#include "crypto/crypto.h"
+#include "ves/ves.h"
+
+enum { VES_SEQUENCER_KEYS_MAX = 16, VES_INVITATION_MAX = 8192 };
+
+struct ves_sequencer_key {
+    uint32_t version;
+    struct ves_public_key public_key;
+};
+
+struct ves_invitation {
+    struct ves_bytes url; /* http:// or https:// */
+    struct ves_stream stream;
+    struct ves_uuid sequencer_id;
+    struct ves_sequencer_key sequencer_keys[VES_SEQUENCER_KEYS_MAX];
+    size_t sequencer_key_count;
+    bool has_tls_key;
+    struct ves_hash tls_key; /* SHA-256 of the server's SubjectPublicKeyInfo */
+    struct ves_public_key owner_key;
+    struct ves_uuid invitation_id;
+    struct ves_public_key public_key; /* of the invitation; from the seed */
+    uint8_t seed[VES_SEED_SIZE];      /* secret */
+    uint32_t rights;                  /* VES_RIGHT_* */
+    int64_t expires_ms;
+    struct ves_sig owner_signature;
+};
+
+/* SHA256("VES_INVITATION_V1" | tenant | store | invitation id | invitation
+ * public key | U32 rights | U64 expires_ms). */
+void ves_invitation_hash(const struct ves_invitation *invitation,
+                         struct ves_hash *out);
+
+/* What redeeming signs, with the invitation's key and with the agent's:
+ * SHA256("VES_REDEEM_V1" | tenant | store | invitation id | agent | U32 key id
+ * | agent public key). */
+void ves_redeem_hash(const struct ves_stream *stream,
+                     const struct ves_uuid *invitation_id,
+                     const struct ves_uuid *agent, uint32_t key_id,
+                     const struct ves_public_key *agent_key,
+                     struct ves_hash *out);
+
+/* Appends the string. */
+VES_NODISCARD enum ves_status
+ves_invitation_write(struct ves_buf *buf, const struct ves_alloc *alloc,
+                     const struct ves_invitation *invitation);
+
+/* Reads and checks form and owner signature, not the time.  Views are in the
+ * arena.  VES_MALFORMED, VES_UNSUPPORTED (version) or VES_REFUSED (signature)
+ * with *error; the text never repeats the string. */
+VES_NODISCARD enum ves_status
+ves_invitation_read(struct ves_arena *arena, struct ves_bytes text,
+                    struct ves_invitation *out, struct ves_error *error);
+
+#endif

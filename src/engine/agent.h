@@ -1,0 +1,292 @@
+/* agent.h -- the device: append, push, pull, apply, acknowledge.
+ *
+ * A state machine without I/O: requests come out as bytes, replies go in as
+ * bytes, time and randomness are arguments.  No transaction is open between a
+ * begin and its end.  Invariants:
+ *
+ *  A1  An appended event is in the outbox in the same transaction as the
+ *      business rows; it never leaves it.
+ *  A2  agent_seq is 1, 2, 3 ... and prev is the hash of the one before.
+ *  A3  A row is synced only with a verified receipt and a known verdict.
+ *  A4  Nothing unverified is applied; the cursor never passes an event that
+ *      did not verify; events, state and cursor move in one transaction.
+ *  A5  Only the holder of the push lease claims rows; a late reply of a fenced
+ *      pusher may add receipts (they verify) but changes nothing else.
+ *
+ *        append          push_begin            push_end: receipt
+ *   ------------> pending ---------> syncing -----------------> syncing+receipt
+ *                    ^  ^               |                             |
+ *        reset_claims|  +---transient---+--refused--> failed   acknowledge
+ *                    +--(lease lost, no receipt)                      v
+ *                                                                  synced
+ */
+#ifndef VES_ENGINE_AGENT_H
+#define VES_ENGINE_AGENT_H
+
+#include "core/event.h"
+#include "core/invitation.h"
+#include "core/judge.h"
+#include "core/keydir.h"
+#include "core/receipt.h"
+#include "port/crypt.h"
+#include "port/store.h"
+
+/* Everything an agent needs, filled by its host.  Kept in the store's meta
+ * table under the names in parentheses; ves_core_load reads them. */
+struct ves_agent_core {
+    struct ves_store *store;
+    const struct ves_alloc *alloc;
+    struct ves_signer *signer;     /* NULL: may not append */
+    struct ves_verifier *verifier; /* batches of signatures */
+    uint32_t stream_no;
+    struct ves_stream stream;      /* (stream) */
+    struct ves_uuid agent;         /* (agent) */
+    uint32_t key_id;               /* (agent.key_id) */
+    struct ves_uuid sequencer_id;  /* (sequencer.id) */
+    struct ves_sequencer_key sequencer_keys[VES_SEQUENCER_KEYS_MAX];
+    size_t sequencer_key_count;    /* (sequencer.keys) pinned, D18 */
+    struct ves_error error;        /* words about the last failure */
+};
+
+/* Identity a new store starts with. */
+struct ves_core_identity {
+    struct ves_stream stream;
+    struct ves_uuid agent;
+    uint32_t key_id;
+    struct ves_uuid sequencer_id;
+    struct ves_sequencer_key sequencer_keys[VES_SEQUENCER_KEYS_MAX];
+    size_t sequencer_key_count;
+    struct ves_public_key owner_key;
+};
+
+/* Writes the identity of a fresh store; VES_CONFLICT when it has one already
+ * that differs. */
+VES_NODISCARD enum ves_status
+ves_core_create(struct ves_agent_core *core,
+                const struct ves_core_identity *identity);
+/* Reads identity and checks versions; if the fold or judge version stored is
+ * older than the program's, folds the log again (one transaction). */
+VES_NODISCARD enum ves_status ves_core_load(struct ves_agent_core *core);
+
+/* Time and randomness for one step. */
+struct ves_core_env {
+    int64_t now_ms;
+    uint8_t random[16];
+};
+
+/* ---- append ---------------------------------------------------------------
+ */
+
+struct ves_core_append {
+    struct ves_bytes event_type;
+    struct ves_bytes entity_id; /* aggregate id */
+    struct ves_bytes payload;   /* JSON object without "_ves" */
+    bool has_event_id;          /* else a UUIDv7 is made */
+    struct ves_uuid event_id;
+    bool has_command_id;
+    struct ves_uuid command_id;
+    uint32_t cmd_index, cmd_count; /* atomic group; count 0: none */
+    bool has_base_version;         /* else what the local view says */
+    uint64_t base_version;
+    const struct ves_hash *deps;   /* event hashes; may be NULL */
+    size_t dep_count;
+};
+
+/* Signs and stores one event.  Runs inside the transaction that is open, or
+ * makes one.  VES_INVALID, VES_MALFORMED, VES_LIMIT: what and where in
+ * core->error, nothing stored; VES_CONFLICT: event id taken. */
+VES_NODISCARD enum ves_status
+ves_core_append(struct ves_agent_core *core, const struct ves_core_env *env,
+                const struct ves_core_append *what, struct ves_uuid *event_id);
+
+/* ---- push -----------------------------------------------------------------
+ */
+
+/* The process that pushes (decision 12).  A holder whose process is gone
+ * (is_alive says so) is replaced at once. */
+struct ves_lease {
+    uint64_t pid;
+    uint64_t process_start; /* clock ticks since boot */
+    struct ves_uuid boot_id;
+};
+
+struct ves_push {
+    uint64_t token;   /* fencing token */
+    uint64_t *local_seqs; /* claimed rows; owned, freed by ves_push_free */
+    size_t count;
+    struct ves_buf body; /* the ingest request; empty when count is 0 */
+};
+
+/* Takes the lease (VES_BUSY when a live process holds it), gives rows claimed
+ * by dead pushers back, claims up to limit events in order and builds the
+ * request.  is_explicit ignores backoff and takes failed rows up again.  An
+ * entity whose earlier event failed without a signed refusal holds its later
+ * ones back; nothing else waits.  count 0: nothing to push. */
+VES_NODISCARD enum ves_status
+ves_core_push_begin(struct ves_agent_core *core, const struct ves_lease *self,
+                    bool (*is_alive)(const struct ves_lease *holder),
+                    int64_t now_ms, uint32_t limit, bool is_explicit,
+                    struct ves_push *push);
+
+struct ves_push_problem {
+    struct ves_uuid event_id;
+    enum ves_outbox_status status;
+    char code[64];
+    char message[256];
+    bool is_retryable;
+};
+
+enum { VES_PUSH_PROBLEMS_MAX = 64 };
+
+struct ves_push_result {
+    uint64_t attempted, accepted, duplicates, failed, conflicts;
+    uint64_t first_sequence, last_sequence; /* 0 when none */
+    struct ves_push_problem problems[VES_PUSH_PROBLEMS_MAX];
+    size_t problem_count; /* the first so many */
+};
+
+/* Takes the reply: verifies every receipt against the pinned keys, stores it;
+ * refusals are verified and stored; events without answer go back to pending.
+ * http_status 0 means no reply (error_class says why: offline ...).  Adds to
+ * *result.  VES_REFUSED when the reply proves false (a receipt that does not
+ * verify): rows go back to pending, an alert is kept.  VES_DIVERGED on
+ * seen_beyond_head: rows go back to pending, pushing stops until it is gone.
+ */
+VES_NODISCARD enum ves_status
+ves_core_push_end(struct ves_agent_core *core, struct ves_push *push,
+                  const struct ves_core_env *env, uint32_t http_status,
+                  struct ves_bytes reply, uint32_t retry_after_s,
+                  struct ves_push_result *result);
+void ves_push_free(struct ves_push *push, const struct ves_alloc *alloc);
+/* Gives the lease back; harmless when another has it. */
+void ves_core_push_release(struct ves_agent_core *core,
+                           const struct ves_push *push);
+
+/* ---- pull -----------------------------------------------------------------
+ */
+
+/* One page on its way from reply to store. */
+struct ves_page;
+
+/* First sequence to ask for: cursor + 1. */
+VES_NODISCARD enum ves_status ves_core_pull_from(struct ves_agent_core *core,
+                                                 uint64_t *from);
+
+/* Reads a page (B.4 with receipts=1), hashes and collects signatures; touches
+ * the store only to look up keys.  *needs_keys: an unknown agent key was met:
+ * fetch the directory, give it to ves_core_keys, read the page again. */
+VES_NODISCARD enum ves_status
+ves_core_page_read(struct ves_agent_core *core, struct ves_bytes reply,
+                   uint64_t asked_from, struct ves_page **page,
+                   bool *needs_keys);
+/* Verifies all signatures and receipts; no store, may take long. */
+void ves_core_page_verify(struct ves_agent_core *core, struct ves_page *page);
+
+struct ves_pull_result {
+    uint64_t received, applied, already_applied, quarantined, conflicts;
+    uint64_t cursor, remote_head;
+    bool has_more;
+    bool is_position_unproven; /* the server gave no receipts */
+    struct ves_uuid last_event_id; /* nil when none */
+};
+
+/* Applies what verified, in order, in one transaction, and moves the cursor
+ * with it.  Stops before the first event that did not verify:
+ *  - proven falsehood (bad signature, hash, receipt, key not valid at that
+ *    sequence, other stream): bytes to quarantine, alert; VES_REFUSED;
+ *  - gap, cut page or unknown key: VES_AGAIN, nothing recorded but the trail.
+ * What was applied before it stays applied.  Adds to *result. */
+VES_NODISCARD enum ves_status
+ves_core_page_apply(struct ves_agent_core *core, struct ves_page *page,
+                    int64_t now_ms, struct ves_pull_result *result);
+void ves_page_free(struct ves_page *page);
+
+/* Takes a key directory (H shape, or A.10), verified against the pinned
+ * sequencer keys.  A key that was known may gain an end, never change: else
+ * VES_REFUSED and an alert.  First sight pins. */
+VES_NODISCARD enum ves_status ves_core_keys(struct ves_agent_core *core,
+                                            struct ves_bytes reply,
+                                            int64_t now_ms);
+
+/* Takes `GET /api/v1/ves/sequencer-keys`: a new version is accepted only with
+ * a statement signed by its predecessor (D18). */
+VES_NODISCARD enum ves_status
+ves_core_sequencer_keys(struct ves_agent_core *core, struct ves_bytes reply,
+                        int64_t now_ms);
+
+/* ---- acknowledge ----------------------------------------------------------
+ */
+
+struct ves_ack_problem {
+    struct ves_uuid event_id;
+    char reason[160];
+};
+
+struct ves_ack_result {
+    uint64_t acknowledged, already_synced, not_acknowledged;
+    struct ves_ack_problem problems[16];
+    size_t problem_count;
+};
+
+/* Moves events to synced that have a verified receipt and a known verdict:
+ * those named, or all (ids NULL).  Each receipt is verified again. */
+VES_NODISCARD enum ves_status
+ves_core_acknowledge(struct ves_agent_core *core, const struct ves_uuid *ids,
+                     size_t count, int64_t now_ms,
+                     struct ves_ack_result *result);
+
+/* Failed events back to pending: those named, or all.  *count: how many. */
+VES_NODISCARD enum ves_status
+ves_core_retry(struct ves_agent_core *core, const struct ves_uuid *ids,
+               size_t count, int64_t now_ms, uint64_t *retried);
+
+/* ---- views ----------------------------------------------------------------
+ */
+
+struct ves_core_status {
+    uint64_t counts[VES_OUTBOX_STATUSES];
+    uint64_t cursor, remote_head, last_pushed; /* sequence numbers */
+    uint64_t signature_failures;  /* open alerts of that kind */
+    uint64_t quarantined;         /* open */
+    int64_t oldest_pending_ms, last_push_ms, last_pull_ms; /* 0: never */
+    struct ves_uuid last_pulled_event_id;
+    bool is_diverged, is_copied, needs_auth, is_position_unproven;
+    uint32_t offline_failures; /* consecutive */
+    int64_t next_attempt_ms;
+    struct ves_hash state_hash;
+    uint64_t at_sequence;
+    uint32_t fold_version;
+};
+
+VES_NODISCARD enum ves_status ves_core_status(struct ves_agent_core *core,
+                                              struct ves_core_status *out);
+
+/* Root over all entity states at the cursor (decision 14); recomputes dirty
+ * buckets and, when a transaction can be had, stores them. */
+VES_NODISCARD enum ves_status ves_core_state_hash(struct ves_agent_core *core,
+                                                  struct ves_hash *out);
+
+struct ves_core_entity {
+    bool is_found;
+    struct ves_bytes state;       /* sequenced, canonical JSON or "" */
+    struct ves_bytes local_state; /* with own events above the cursor */
+    uint64_t version, own_count;
+    struct ves_hash head;
+    struct ves_hash state_hash;
+};
+
+/* The entity as this store sees it; views are in the arena. */
+VES_NODISCARD enum ves_status
+ves_core_entity(struct ves_agent_core *core, struct ves_bytes entity_type,
+                struct ves_bytes entity_id, struct ves_arena *arena,
+                struct ves_core_entity *out);
+
+/* Folds and judges the whole log again; one transaction. */
+VES_NODISCARD enum ves_status ves_core_refold(struct ves_agent_core *core);
+
+/* Adds a line to the trail; opens a transaction when none is open. */
+VES_NODISCARD enum ves_status ves_core_trail(struct ves_agent_core *core,
+                                             int64_t now_ms, const char *code,
+                                             const char *detail_json);
+
+#endif

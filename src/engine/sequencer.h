@@ -1,0 +1,162 @@
+/* sequencer.h -- gives authentic events their place in a stream.
+ *
+ * A request goes through read (cut into events, checks of the whole request),
+ * prepare (parse, canonicalise, hash, key, signature; in parallel, touches no
+ * store), commit (one writer; many requests in one durable transaction:
+ * duplicates, key validity by sequence, verdict, number, receipt, append) and
+ * answer.  Invariants:
+ *
+ *  S1  Sequence numbers of a stream are 1, 2, 3 ... without gaps; only stored
+ *      events consume numbers, in the transaction that stores them.
+ *  S2  The new events of one request get one contiguous range.
+ *  S3  An event id names one event for ever: the same bytes again get the
+ *      original receipt, other bytes are refused (duplicate_event_id).
+ *  S4  No reply leaves before the commit that makes it true is durable.
+ *  S5  Every refusal is signed and its bytes are kept.
+ */
+#ifndef VES_ENGINE_SEQUENCER_H
+#define VES_ENGINE_SEQUENCER_H
+
+#include "core/event.h"
+#include "core/judge.h"
+#include "core/receipt.h"
+#include "port/crypt.h"
+#include "port/store.h"
+
+struct ves_sequencer {
+    struct ves_store *store;
+    struct ves_signer *signer; /* the current receipt key */
+    uint32_t key_version;      /* its version, >= 1 */
+    struct ves_uuid sequencer_id;
+    bool require_v2; /* refuse new events of version 1 (protocol.md A.5) */
+    const struct ves_alloc *alloc;
+};
+
+/* Where prepare finds public keys; answers from memory, thread-safe.  false:
+ * not registered for this tenant. */
+struct ves_key_source {
+    void *ctx;
+    bool (*find)(void *ctx, const struct ves_uuid *tenant,
+                 const struct ves_uuid *agent, uint32_t key_id,
+                 struct ves_public_key *out);
+};
+
+enum ves_outcome_kind {
+    VES_OUTCOME_NONE,
+    VES_OUTCOME_ACCEPTED,
+    VES_OUTCOME_REPLAYED,
+    VES_OUTCOME_REFUSED
+};
+
+/* One event of a request on its way. */
+struct ves_ingest_event {
+    struct ves_bytes element; /* exactly as received */
+    struct ves_event event;   /* valid unless refused before its id was read */
+    struct ves_hash fingerprint;
+    struct ves_bytes envelope; /* ves_event_write_open form */
+    struct ves_public_key key; /* found by prepare */
+    struct ves_hash entity_key;
+    struct ves_refusal refusal; /* code NONE while nothing is wrong */
+    enum ves_outcome_kind outcome;
+    struct ves_receipt receipt;         /* ACCEPTED, REPLAYED */
+    struct ves_judgement judgement;     /* ACCEPTED, REPLAYED */
+    struct ves_sig refusal_signature;   /* REFUSED */
+};
+
+/* What the credential that came with a request allows. */
+struct ves_caller {
+    struct ves_uuid tenant; /* nil with VES_RIGHT_ADMIN: every tenant */
+    bool has_store;
+    struct ves_uuid store;
+    bool has_agent;
+    struct ves_uuid agent;
+    uint32_t rights; /* VES_RIGHT_* */
+};
+
+/* One ingest request.  All views live in its arena or in body, which the
+ * caller keeps until ves_ingest_free. */
+struct ves_ingest {
+    struct ves_arena arena;
+    struct ves_bytes body;
+    struct ves_stream stream;
+    struct ves_uuid agent; /* agentId of the request */
+    struct ves_ingest_event *events;
+    size_t count;
+    /* Set when the request fails as a whole. */
+    uint32_t http_status;   /* 200 while it does not */
+    struct ves_error error;
+    /* Set by commit. */
+    struct ves_uuid batch_id;
+    uint64_t sequence_start, sequence_end; /* of the new ones; 0 if none */
+    uint64_t head;
+    size_t accepted, replayed, refused;
+};
+
+/* Cuts body (protocol.md B.3) and makes the checks of the whole request:
+ * non-empty, at most 1,000, one stream, one agent that is the caller's, right
+ * to write.  Returns VES_OK also when the request fails as a whole: then
+ * http_status is not 200 and error says why (400 names the offset).
+ * VES_NOMEM otherwise.  The stream is taken from the first event whose ids can
+ * be read. */
+VES_NODISCARD enum ves_status ves_ingest_read(struct ves_ingest *ingest,
+                                              const struct ves_alloc *alloc,
+                                              struct ves_bytes body,
+                                              const struct ves_caller *caller);
+
+/* Parses, hashes and verifies every event; marks refusals.  Pure but for
+ * verifier and keys; requests may be prepared in parallel. */
+VES_NODISCARD enum ves_status
+ves_ingest_prepare(struct ves_ingest *ingest, const struct ves_alloc *alloc,
+                   const struct ves_key_source *keys,
+                   struct ves_verifier *verifier, bool require_v2);
+
+/* Commits count prepared requests in one transaction, in order, and fills
+ * their outcomes.  batch_ids: count fresh UUIDs.  On failure nothing was
+ * stored, no outcome may be told, and every request may be tried again. */
+VES_NODISCARD enum ves_status
+ves_sequencer_commit(struct ves_sequencer *sequencer,
+                     struct ves_ingest **ingests, size_t count,
+                     const struct ves_uuid *batch_ids, int64_t now_ms);
+
+/* How the caller spells refusals and replays (protocol.md C.1, G.3). */
+enum ves_dialect {
+    VES_DIALECT_RUST, /* Authorization: ApiKey: {event_id, reason, message} */
+    VES_DIALECT_JS    /* x-api-key or Bearer: {eventId, reason} */
+};
+
+/* Appends the answer's JSON (B.3 with the additions of H: verdicts; refusals
+ * carry index and refusalSignature). */
+VES_NODISCARD enum ves_status ves_ingest_answer(struct ves_ingest *ingest,
+                                                const struct ves_sequencer *seq,
+                                                enum ves_dialect dialect,
+                                                struct ves_buf *out);
+
+void ves_ingest_free(struct ves_ingest *ingest);
+
+/* Registers, replaces never: VES_CONFLICT when (tenant, agent, key id) exists
+ * with another key; the same key again is VES_OK and changes nothing.  Writes
+ * head + 1 as first sequence of each stream of the tenant (or of the one the
+ * key is for).  Needs no transaction open; makes one. */
+VES_NODISCARD enum ves_status
+ves_sequencer_register_key(struct ves_sequencer *sequencer,
+                           const struct ves_key_row *row,
+                           struct ves_error *error);
+
+/* Revokes at the next sequence of each stream.  VES_NOT_FOUND. */
+VES_NODISCARD enum ves_status
+ves_sequencer_revoke_key(struct ves_sequencer *sequencer,
+                         const struct ves_uuid *tenant,
+                         const struct ves_uuid *agent, uint32_t key_id,
+                         int64_t now_ms);
+
+/* Cuts a commitment over [start, end] (B.7, A.8).  The same range again gives
+ * the stored one.  VES_INVALID with words: does not start at committed end
+ * + 1, same start with another end, beyond head, over VES_COMMITMENT_MAX. */
+VES_NODISCARD enum ves_status
+ves_sequencer_commit_range(struct ves_sequencer *sequencer,
+                           const struct ves_stream *stream, uint64_t start,
+                           uint64_t end, const struct ves_uuid *batch_id,
+                           int64_t now_ms, struct ves_commitment_row *out,
+                           struct ves_error *error);
+
+#endif

@@ -1,0 +1,470 @@
+/* store.h -- what the engines need from durable storage (design.md D15).
+ *
+ * Calls are synchronous and batched: arrays in, arrays out, bytes and never
+ * database types.  A back end makes everything between begin and commit atomic
+ * and durable, or nothing.  In joined mode (somebody else's transaction is
+ * open on the connection) begin and commit nest inside it and durability comes
+ * with the outer commit.
+ *
+ * Rules for every call:
+ *  - Reads outside a transaction are allowed and see the last commit.
+ *  - Writes outside a transaction are a programmer's mistake (assertion).
+ *  - On any status but VES_OK outputs are unspecified; after VES_IO, VES_NOMEM
+ *    or VES_CORRUPT from a write the transaction must be rolled back and
+ *    nothing of it may be assumed.
+ *  - Views handed out live in the arena given to the call, or, for visitors,
+ *    until the visitor returns.  A visitor returning non-OK stops the scan;
+ *    that status is returned.  Visitors must not write to the store.
+ *  - A store is used by one thread at a time.
+ *
+ * The first half serves both roles, then come the device's tables and the
+ * sequencer's.  test/store/suite.c is this contract as a program.
+ */
+#ifndef VES_PORT_STORE_H
+#define VES_PORT_STORE_H
+
+#include "base/arena.h"
+#include "ves/ves.h"
+
+/* ---- streams and their log ---------------------------------------------- */
+
+/* A stream has a small number inside one store; every key is led by it. */
+struct ves_stream_row {
+    uint32_t stream_no; /* 1, 2 ...; given by the store */
+    struct ves_stream stream;
+    uint64_t head; /* last sequence number in the log, 0 when empty */
+    bool has_owner_key;
+    struct ves_public_key owner_key; /* who may invite (sequencer) */
+    uint64_t committed_end;          /* last sequence in a commitment */
+    struct ves_hash state_root;      /* of the last commitment; zeros before */
+};
+
+/* Verdicts as stored; enum ves_verdict of core/judge.h. */
+struct ves_log_row {
+    uint64_t sequence_number;
+    struct ves_uuid event_id;
+    struct ves_hash event_hash;
+    struct ves_hash fingerprint;
+    struct ves_sig signature; /* the agent's */
+    struct ves_uuid agent;
+    uint32_t agent_key_id;
+    uint64_t agent_seq; /* 0 without causal context */
+    bool has_command_id;
+    struct ves_uuid command_id;
+    struct ves_hash entity_key;
+    uint64_t entity_index; /* 1, 2 ... among the log's events of the entity */
+    uint64_t entity_prev;  /* sequence of the one before, 0 for the first */
+    uint64_t entity_jump;  /* sequence of an earlier one, see engine/chain.h */
+    uint32_t verdict;
+    uint64_t applied_at; /* sequence at which it became applied, 0 if not */
+    uint64_t version;    /* ver(e) right after it became applied, 0 if not */
+    struct ves_bytes sub_code; /* "" when none */
+    struct ves_bytes note;     /* JSON object or "" */
+    int64_t sequenced_at_ms;
+    struct ves_uuid sequencer_id;
+    bool has_receipt;
+    struct ves_sig receipt;
+    uint32_t receipt_key_version;
+    struct ves_bytes envelope; /* ves_event_write_open form; "" once pruned */
+    struct ves_bytes raw;      /* device: the page item as received; may be "" */
+};
+
+struct ves_id_row { /* answer to find_ids and find_commands */
+    uint64_t sequence_number; /* 0: not there */
+    struct ves_hash fingerprint;
+};
+
+/* What the store knows of one entity (semantics.md 3.1). */
+struct ves_entity_row {
+    struct ves_hash key; /* core/entity.h */
+    bool is_found;       /* out: false means all below is zero or empty */
+    struct ves_bytes entity_type;
+    struct ves_bytes entity_id;
+    uint64_t count;     /* events of the entity in the log */
+    uint64_t last;      /* sequence of the newest of them */
+    uint64_t last_jump; /* its entity_jump */
+    uint64_t version;   /* ver(e): applied events */
+    struct ves_hash head;     /* head(e); zeros when version is 0 */
+    uint64_t head_applied_at; /* sequence at which head(e) was applied */
+    /* device only */
+    struct ves_bytes state;     /* sequenced state, canonical JSON, "" if none */
+    struct ves_hash state_hash; /* SHA-256 of state; zeros if none */
+    uint64_t own_count;         /* own events above the cursor on it */
+    struct ves_hash own_head;   /* hash of the newest of them */
+};
+
+/* ---- the device's tables ------------------------------------------------- */
+
+enum ves_outbox_status { /* seed.md; order is the order of counts[] */
+    VES_OUTBOX_PENDING,
+    VES_OUTBOX_SYNCING,
+    VES_OUTBOX_SYNCED,
+    VES_OUTBOX_FAILED,
+    VES_OUTBOX_CONFLICT,
+    VES_OUTBOX_STATUSES
+};
+
+enum ves_error_class { /* semantics.md 3.9 */
+    VES_ERROR_NONE,
+    VES_ERROR_OFFLINE,
+    VES_ERROR_BUSY,
+    VES_ERROR_AUTH,
+    VES_ERROR_FORBIDDEN,
+    VES_ERROR_PROTOCOL,
+    VES_ERROR_REFUSED
+};
+
+struct ves_outbox_row {
+    uint64_t local_seq; /* 1, 2 ... in order of appending; given by the store */
+    /* fixed at append */
+    struct ves_uuid event_id;
+    struct ves_hash event_hash;
+    uint64_t agent_seq;
+    struct ves_hash entity_key;
+    struct ves_bytes entity_type;
+    struct ves_bytes entity_id;
+    struct ves_bytes event_type;
+    struct ves_bytes created_at;
+    int64_t created_ms;
+    bool has_command_id;
+    struct ves_uuid command_id;
+    uint32_t cmd_index;
+    uint32_t cmd_count; /* 0: not in an atomic group */
+    struct ves_bytes envelope; /* complete JSON as pushed; "" once pruned */
+    /* moving */
+    enum ves_outbox_status status;
+    uint64_t claim; /* fencing token of the pusher that took it, 0: none */
+    uint32_t attempts;
+    int64_t next_attempt_ms; /* 0: at once */
+    uint32_t error_class;    /* enum ves_error_class */
+    struct ves_bytes error;  /* reason in words, "" when none */
+    bool is_refused;         /* a signed refusal took it out of the overlay */
+    struct ves_sig refusal_signature;
+    uint64_t sequence_number; /* 0: no verified receipt and not seen in log */
+    struct ves_uuid sequencer_id;
+    int64_t sequenced_at_ms;
+    bool has_receipt;
+    struct ves_sig receipt;
+    uint32_t receipt_key_version;
+    bool has_verdict;
+    uint32_t verdict;
+    struct ves_bytes disposition; /* "applied", "rebased" ...; "" unknown */
+    int64_t pushed_ms;
+    int64_t synced_ms;
+    bool is_in_overlay; /* own event above the cursor, not refused */
+};
+
+struct ves_outbox_filter {
+    uint32_t status_mask; /* bit 1u << status; 0: all */
+    bool has_entity;
+    struct ves_hash entity_key; /* only rows of this entity */
+    bool overlay_only;
+    uint64_t after_local_seq; /* exclusive; when descending: before, 0 = end */
+    bool is_descending;
+    uint32_t limit; /* 0: no limit */
+};
+
+/* Append-only lists with one shape. */
+enum ves_record_kind {
+    VES_RECORD_TRAIL,      /* every sync operation (device), admin act */
+    VES_RECORD_QUARANTINE, /* device: bytes that did not verify */
+    VES_RECORD_REFUSAL,    /* sequencer: refused events, signed */
+    VES_RECORD_ALERT,      /* security alerts and evidence */
+    VES_RECORD_KINDS
+};
+
+struct ves_record {
+    uint64_t no; /* 1, 2 ... given by the store */
+    int64_t at_ms;
+    uint64_t sequence_number; /* 0 when it does not apply */
+    bool has_event_id;
+    struct ves_uuid event_id;
+    struct ves_bytes code;   /* short word, e.g. "push", "signature_invalid" */
+    struct ves_bytes detail; /* words or JSON */
+    struct ves_bytes body;   /* bytes kept as evidence, "" when none */
+    bool has_signature;
+    struct ves_sig signature;
+    int64_t closed_ms; /* quarantine, alert: when it was settled; 0 open */
+};
+
+/* ---- keys (both roles) --------------------------------------------------- */
+
+struct ves_key_row {
+    struct ves_uuid tenant;
+    bool has_store; /* registered for one stream only */
+    struct ves_uuid store;
+    struct ves_uuid agent;
+    uint32_t key_id;
+    struct ves_public_key public_key;
+    int64_t valid_from_ms, valid_to_ms, revoked_at_ms; /* 0: none */
+    struct ves_bytes algorithm;
+    struct ves_bytes registrar;
+    struct ves_bytes proof; /* JSON kept with the entry, "" when none */
+};
+
+/* Validity of one key in one stream (design.md D17). */
+struct ves_key_span {
+    bool is_found;
+    uint64_t valid_from_sequence; /* >= 1 */
+    uint64_t revoked_at_sequence; /* 0: not revoked */
+};
+
+/* ---- the sequencer's tables ---------------------------------------------- */
+
+struct ves_commitment_row {
+    struct ves_uuid batch_id;
+    uint64_t sequence_start;
+    uint64_t sequence_end;
+    uint32_t leaf_count;
+    struct ves_hash merkle_root;
+    struct ves_hash prev_state_root;
+    struct ves_hash new_state_root;
+    int64_t committed_at_ms;
+};
+
+enum { VES_RIGHT_READ = 1, VES_RIGHT_WRITE = 2, VES_RIGHT_ADMIN = 4 };
+
+struct ves_credential_row { /* an API key, protocol.md B.1 */
+    struct ves_hash key_hash; /* SHA-256 of the whole key text */
+    struct ves_uuid tenant;   /* nil with admin: every tenant */
+    bool has_store;
+    struct ves_uuid store;
+    bool has_agent;
+    struct ves_uuid agent;
+    uint32_t rights;
+    int64_t created_ms;
+    int64_t expires_ms; /* 0: never */
+    int64_t revoked_ms; /* 0: not */
+    struct ves_bytes label;
+};
+
+struct ves_invitation_row {
+    struct ves_uuid invitation_id;
+    struct ves_stream stream;
+    struct ves_public_key public_key; /* the invitation's own */
+    struct ves_sig owner_signature;
+    uint32_t rights;
+    uint32_t uses_max; /* 0: no limit */
+    uint32_t uses;
+    int64_t created_ms;
+    int64_t expires_ms;
+};
+
+/* ---- visitors ------------------------------------------------------------ */
+
+typedef enum ves_status ves_log_visitor(void *ctx,
+                                        const struct ves_log_row *row);
+typedef enum ves_status ves_entity_visitor(void *ctx,
+                                           const struct ves_entity_row *row);
+typedef enum ves_status ves_outbox_visitor(void *ctx,
+                                           const struct ves_outbox_row *row);
+typedef enum ves_status ves_record_visitor(void *ctx,
+                                           const struct ves_record *row);
+typedef enum ves_status ves_key_visitor(void *ctx,
+                                        const struct ves_key_row *row,
+                                        const struct ves_key_span *span);
+typedef enum ves_status ves_commitment_visitor(
+    void *ctx, const struct ves_commitment_row *row);
+typedef enum ves_status ves_credential_visitor(
+    void *ctx, const struct ves_credential_row *row);
+typedef enum ves_status ves_stream_visitor(void *ctx,
+                                           const struct ves_stream_row *row);
+
+struct ves_store;
+
+struct ves_store_ops {
+    /* -- transactions -- */
+    enum ves_status (*begin)(struct ves_store *s); /* VES_BUSY: locked */
+    enum ves_status (*commit)(struct ves_store *s);
+    void (*rollback)(struct ves_store *s); /* never fails; idempotent */
+
+    /* -- small named values of the whole store; name is a literal -- */
+    /* value "" and VES_NOT_FOUND when it was never put. */
+    enum ves_status (*meta_get)(struct ves_store *s, const char *name,
+                                struct ves_arena *arena,
+                                struct ves_bytes *value);
+    enum ves_status (*meta_put)(struct ves_store *s, const char *name,
+                                struct ves_bytes value);
+
+    /* -- streams -- */
+    /* VES_NOT_FOUND unless there; with create, makes it (needs a
+     * transaction). */
+    enum ves_status (*stream_get)(struct ves_store *s,
+                                  const struct ves_stream *stream, bool create,
+                                  struct ves_stream_row *row);
+    enum ves_status (*stream_put)(struct ves_store *s,
+                                  const struct ves_stream_row *row);
+    enum ves_status (*stream_list)(struct ves_store *s,
+                                   ves_stream_visitor *visit, void *ctx);
+
+    /* -- log; every row's sequence must be the stream's next -- */
+    enum ves_status (*log_find_ids)(struct ves_store *s, uint32_t stream_no,
+                                    const struct ves_uuid *ids, size_t count,
+                                    struct ves_id_row *rows);
+    enum ves_status (*log_find_commands)(struct ves_store *s,
+                                         uint32_t stream_no,
+                                         const struct ves_uuid *ids,
+                                         size_t count, struct ves_id_row *rows);
+    /* VES_CONFLICT when a sequence or event id is taken. */
+    enum ves_status (*log_append)(struct ves_store *s, uint32_t stream_no,
+                                  const struct ves_log_row *rows,
+                                  size_t count);
+    /* In order from `from`, at most limit rows (0: no limit). */
+    enum ves_status (*log_read)(struct ves_store *s, uint32_t stream_no,
+                                uint64_t from, uint32_t limit,
+                                ves_log_visitor *visit, void *ctx);
+    /* Changes verdict, applied_at, version, sub_code and note. */
+    enum ves_status (*log_judge)(struct ves_store *s, uint32_t stream_no,
+                                 const struct ves_log_row *rows, size_t count);
+    /* Empties envelope and raw of rows with sequence < below; hashes,
+     * signatures and receipts stay.  *count: how many. */
+    enum ves_status (*log_prune)(struct ves_store *s, uint32_t stream_no,
+                                 uint64_t below, uint64_t *count);
+
+    /* -- entities -- */
+    /* Fills rows[i] for keys[i]. */
+    enum ves_status (*entity_get)(struct ves_store *s, uint32_t stream_no,
+                                  const struct ves_hash *keys, size_t count,
+                                  struct ves_arena *arena,
+                                  struct ves_entity_row *rows);
+    enum ves_status (*entity_put)(struct ves_store *s, uint32_t stream_no,
+                                  const struct ves_entity_row *rows,
+                                  size_t count);
+    /* Rows with from <= key, in key order; limit 0: no limit.  entity_type
+     * "" visits all. */
+    enum ves_status (*entity_scan)(struct ves_store *s, uint32_t stream_no,
+                                   const struct ves_hash *from, uint32_t limit,
+                                   struct ves_bytes entity_type,
+                                   ves_entity_visitor *visit, void *ctx);
+    /* Forgets versions, heads and states, for a fold from the start; counts,
+     * last and own_* stay. */
+    enum ves_status (*entity_reset)(struct ves_store *s, uint32_t stream_no);
+
+    /* -- state buckets (decision 14); 4,096 of them, device only -- */
+    /* hash[i], is_dirty[i] for i in [0, 4096); never written: zero, clean. */
+    enum ves_status (*bucket_get_all)(struct ves_store *s, uint32_t stream_no,
+                                      struct ves_hash *hashes, bool *is_dirty);
+    enum ves_status (*bucket_mark)(struct ves_store *s, uint32_t stream_no,
+                                   const uint16_t *buckets, size_t count);
+    /* Writes the hash and makes it clean. */
+    enum ves_status (*bucket_put)(struct ves_store *s, uint32_t stream_no,
+                                  uint16_t bucket,
+                                  const struct ves_hash *hash);
+
+    /* -- outbox -- */
+    /* Gives rows[i].local_seq.  VES_CONFLICT when an event id is taken. */
+    enum ves_status (*outbox_append)(struct ves_store *s,
+                                     struct ves_outbox_row *rows,
+                                     size_t count);
+    /* rows[i].local_seq is 0 when ids[i] is not there. */
+    enum ves_status (*outbox_get)(struct ves_store *s,
+                                  const struct ves_uuid *ids, size_t count,
+                                  struct ves_arena *arena,
+                                  struct ves_outbox_row *rows);
+    enum ves_status (*outbox_list)(struct ves_store *s,
+                                   const struct ves_outbox_filter *filter,
+                                   ves_outbox_visitor *visit, void *ctx);
+    /* Writes the moving members of rows by local_seq. */
+    enum ves_status (*outbox_update)(struct ves_store *s,
+                                     const struct ves_outbox_row *rows,
+                                     size_t count);
+    /* Rows in each status; kept, not counted. */
+    enum ves_status (*outbox_counts)(struct ves_store *s,
+                                     uint64_t counts[VES_OUTBOX_STATUSES]);
+    /* Empties envelopes of synced rows with synced_ms < before_ms. */
+    enum ves_status (*outbox_prune)(struct ves_store *s, int64_t before_ms,
+                                    uint64_t *count);
+
+    /* -- records -- */
+    enum ves_status (*record_append)(struct ves_store *s,
+                                     enum ves_record_kind kind,
+                                     uint32_t stream_no,
+                                     const struct ves_record *rows,
+                                     size_t count);
+    /* Rows with no >= from, oldest first (or newest first, from 0 = newest). */
+    enum ves_status (*record_list)(struct ves_store *s,
+                                   enum ves_record_kind kind,
+                                   uint32_t stream_no, uint64_t from,
+                                   bool is_descending, uint32_t limit,
+                                   ves_record_visitor *visit, void *ctx);
+    enum ves_status (*record_close)(struct ves_store *s,
+                                    enum ves_record_kind kind,
+                                    uint32_t stream_no, uint64_t no,
+                                    int64_t closed_ms);
+    /* Open records of a kind (closed_ms 0). */
+    enum ves_status (*record_count_open)(struct ves_store *s,
+                                         enum ves_record_kind kind,
+                                         uint32_t stream_no, uint64_t *count);
+
+    /* -- keys -- */
+    /* VES_NOT_FOUND unless there. */
+    enum ves_status (*key_get)(struct ves_store *s,
+                               const struct ves_uuid *tenant,
+                               const struct ves_uuid *agent, uint32_t key_id,
+                               struct ves_arena *arena,
+                               struct ves_key_row *row);
+    /* Inserts or replaces. */
+    enum ves_status (*key_put)(struct ves_store *s,
+                               const struct ves_key_row *row);
+    enum ves_status (*key_span_get)(struct ves_store *s, uint32_t stream_no,
+                                    const struct ves_uuid *agent,
+                                    uint32_t key_id, struct ves_key_span *span);
+    enum ves_status (*key_span_put)(struct ves_store *s, uint32_t stream_no,
+                                    const struct ves_uuid *agent,
+                                    uint32_t key_id,
+                                    const struct ves_key_span *span);
+    /* All keys of a tenant (agent NULL: all agents), ascending agent, key id;
+     * the span is that of stream_no (0: not asked, is_found false). */
+    enum ves_status (*key_list)(struct ves_store *s,
+                                const struct ves_uuid *tenant,
+                                const struct ves_uuid *agent,
+                                uint32_t stream_no, ves_key_visitor *visit,
+                                void *ctx);
+
+    /* -- sequencer only -- */
+    enum ves_status (*commitment_put)(struct ves_store *s, uint32_t stream_no,
+                                      const struct ves_commitment_row *row);
+    /* Any stream; VES_NOT_FOUND unless there. */
+    enum ves_status (*commitment_get)(struct ves_store *s,
+                                      const struct ves_uuid *batch_id,
+                                      uint32_t *stream_no,
+                                      struct ves_commitment_row *row);
+    /* The commitment that covers a sequence; VES_NOT_FOUND if none. */
+    enum ves_status (*commitment_covering)(struct ves_store *s,
+                                           uint32_t stream_no,
+                                           uint64_t sequence,
+                                           struct ves_commitment_row *row);
+    /* Oldest first, sequence_start >= from. */
+    enum ves_status (*commitment_list)(struct ves_store *s, uint32_t stream_no,
+                                       uint64_t from, uint32_t limit,
+                                       ves_commitment_visitor *visit,
+                                       void *ctx);
+    /* 0 when never put; *updated_ms too. */
+    enum ves_status (*cursor_get)(struct ves_store *s, uint32_t stream_no,
+                                  const struct ves_uuid *agent,
+                                  uint64_t *sequence, int64_t *updated_ms);
+    enum ves_status (*cursor_put)(struct ves_store *s, uint32_t stream_no,
+                                  const struct ves_uuid *agent,
+                                  uint64_t sequence, int64_t updated_ms);
+    enum ves_status (*credential_get)(struct ves_store *s,
+                                      const struct ves_hash *key_hash,
+                                      struct ves_arena *arena,
+                                      struct ves_credential_row *row);
+    enum ves_status (*credential_put)(struct ves_store *s,
+                                      const struct ves_credential_row *row);
+    enum ves_status (*credential_list)(struct ves_store *s,
+                                       ves_credential_visitor *visit,
+                                       void *ctx);
+    enum ves_status (*invitation_get)(struct ves_store *s,
+                                      const struct ves_uuid *invitation_id,
+                                      struct ves_invitation_row *row);
+    enum ves_status (*invitation_put)(struct ves_store *s,
+                                      const struct ves_invitation_row *row);
+};
+
+struct ves_store {
+    const struct ves_store_ops *ops;
+    struct ves_error error; /* words about the last failure, for people */
+};
+
+#endif
