@@ -1,0 +1,48 @@
+/* ves/serve.h -- the sequencer as an HTTP server (libves-server, not part of
+ * libves: only the ves program links it).
+ */
+#ifndef VES_SERVE_H
+#define VES_SERVE_H
+
+#include "ves/ves.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct ves_server;
+
+struct ves_serve_options {
+    const char *db;          /* SQLite file; key files lie beside it */
+    const char *listen;      /* HOST:PORT; port 0: any free one */
+    const char *tls_cert;    /* PEM files; both or none */
+    const char *tls_key;
+    bool require_v2;         /* refuse new events of signing version 1 */
+    unsigned threads;        /* prepare threads; 0: one per core */
+    const char *port_file;   /* written with "HOST:PORT\n" once listening */
+    const char *log_format;  /* "text" or "json"; NULL: text */
+    unsigned log_level;      /* 0 errors, 1 notices, 2 requests */
+    bool rotate_key;         /* make the next receipt key version first (D18) */
+    int (*passphrase)(void *ctx, char *out, size_t size);
+    void *passphrase_ctx;
+};
+
+/* Opens the store (making it, its signing key FILE.key, and an admin key in
+ * FILE.admin-key at the first start), listens and serves.  Refuses to listen
+ * off loopback without TLS.  *out stops with ves_server_stop. */
+VES_NODISCARD enum ves_status
+ves_server_start(const struct ves_serve_options *options,
+                 struct ves_server **out, struct ves_error *error);
+
+/* Where it listens; valid until stop. */
+const char *ves_server_url(const struct ves_server *server);
+/* Was an admin key made just now?  Its file's path, or NULL. */
+const char *ves_server_new_admin_key(const struct ves_server *server);
+
+/* Takes no new requests, commits what is under way, answers, stops. */
+void ves_server_stop(struct ves_server *server);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

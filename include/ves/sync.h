@@ -1,0 +1,137 @@
+/* ves/sync.h -- the agent and its sequencer: join, push, pull, sync.
+ *
+ * Each call makes its own requests over HTTP(S) (libcurl) and holds no lock or
+ * transaction while the network works.  Statuses: VES_UNREACHABLE no answer,
+ * VES_AUTH/VES_FORBIDDEN the credential, VES_REFUSED the server's answer did
+ * not verify (alert and quarantine say what), VES_BUSY another process pushes,
+ * VES_DIVERGED two histories.  Whatever was done before stays done and is in
+ * the report.
+ */
+#ifndef VES_SYNC_H
+#define VES_SYNC_H
+
+#include "ves/agent.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Called between requests so that a host can show progress or stop; done and
+ * total are events, total 0 when unknown.  Return false to stop cleanly. */
+typedef bool ves_progress(void *ctx, const char *what, uint64_t done,
+                          uint64_t total);
+
+struct ves_join_options {
+    struct ves_agent_options store; /* path of the new store */
+    struct ves_bytes invitation;    /* "ves1...." */
+    bool seal_key; /* seal the key file with store.passphrase's answer */
+};
+
+/* Redeems an invitation: makes the store, its agent id and key, registers the
+ * key, pins sequencer, TLS and owner keys, stores the credential.  Safe to
+ * call again after a lost reply or a crash: the same key is used.
+ * VES_CONFLICT when the file is a store of another stream. */
+VES_API VES_NODISCARD enum ves_status
+ves_join(const struct ves_join_options *options, struct ves_agent **out,
+         struct ves_error *error);
+
+struct ves_push_problem_report {
+    struct ves_uuid event_id;
+    const char *status; /* "failed", "conflict", "pending" */
+    char code[64];
+    char message[256];
+    bool is_retryable;
+};
+
+struct ves_push_report {
+    uint64_t attempted, accepted, duplicates, failed, conflicts, remaining;
+    uint64_t first_sequence, last_sequence;
+    struct ves_push_problem_report problems[64];
+    size_t problem_count;
+};
+
+struct ves_pull_report {
+    uint64_t received, applied, already_applied, quarantined, conflicts;
+    uint64_t cursor, remote_head;
+    bool has_more;
+    bool is_position_unproven;
+    struct ves_uuid last_event_id;
+};
+
+struct ves_sync_options {
+    uint64_t limit; /* events; 0: until there is no more */
+    bool dry_run;   /* say what would be done */
+    ves_progress *progress; /* may be NULL */
+    void *progress_ctx;
+};
+
+VES_API VES_NODISCARD enum ves_status
+ves_push(struct ves_agent *agent, const struct ves_sync_options *options,
+         struct ves_push_report *report, struct ves_error *error);
+
+/* since: 0 pulls from the cursor; else reads again from that sequence and
+ * checks what is stored against it, applying what is new. */
+VES_API VES_NODISCARD enum ves_status
+ves_pull(struct ves_agent *agent, const struct ves_sync_options *options,
+         uint64_t since, struct ves_pull_report *report,
+         struct ves_error *error);
+
+struct ves_sync_report {
+    struct ves_push_report push;
+    struct ves_pull_report pull;
+    struct ves_ack_report ack;
+};
+
+/* Pushes until empty, pulls until there is no more, acknowledges. */
+VES_API VES_NODISCARD enum ves_status
+ves_sync(struct ves_agent *agent, const struct ves_sync_options *options,
+         struct ves_sync_report *report, struct ves_error *error);
+
+/* Asks the sequencer for its head and stores it; for status. */
+VES_API VES_NODISCARD enum ves_status ves_probe(struct ves_agent *agent,
+                                                uint64_t *remote_head,
+                                                struct ves_error *error);
+
+/* {accepted, failed, conflicts, remaining, attempted, duplicates, ...} */
+VES_API void ves_push_report_json(struct ves_jw *jw,
+                                  const struct ves_push_report *report);
+VES_API void ves_pull_report_json(struct ves_jw *jw,
+                                  const struct ves_pull_report *report);
+VES_API void ves_ack_report_json(struct ves_jw *jw,
+                                 const struct ves_ack_report *report);
+
+/* ---- administration, with an admin key ------------------------------------
+ */
+
+struct ves_invite_options {
+    const char *url;
+    const char *key_file;  /* the admin key; the owner key lies beside it as
+                              KEY_FILE.owner-TENANT-STORE (0600) */
+    const struct ves_stream *stream; /* NULL: fresh ids */
+    uint32_t uses;         /* 0: no limit */
+    uint64_t valid_s;      /* seconds */
+    bool read_only;
+    const char *tls_ca;    /* CA file; NULL: the machine's; a server with a
+                              self-signed certificate is pinned at first use
+                              through KEY_FILE.tls-key if that file exists */
+};
+
+/* Makes (at the stream's first invitation) the owner key, signs an invitation
+ * and registers it.  Appends the string, NUL-terminated, to out (size bytes).
+ */
+VES_API VES_NODISCARD enum ves_status
+ves_invite(const struct ves_invite_options *options, char *out, size_t size,
+           struct ves_stream *stream, struct ves_error *error);
+
+/* Any other administrative request: method, path with query, JSON body; the
+ * reply goes into jw verbatim.  *http_status tells. */
+VES_API VES_NODISCARD enum ves_status
+ves_admin_call(const char *url, const char *key_file, const char *tls_ca,
+               const char *method, const char *path, struct ves_bytes body,
+               struct ves_jw *jw, uint32_t *http_status,
+               struct ves_error *error);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
