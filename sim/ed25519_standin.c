@@ -20,9 +20,8 @@ static void make_sig(const uint8_t key[VES_KEY_SIZE], struct ves_bytes message,
 {
     static const char *const tags[2] = {LEFT_TAG, RIGHT_TAG};
     for (size_t half = 0; half < 2; half++) {
-        const struct ves_bytes parts[] = {ves_bytes_str(tags[half]),
-                                          ves_bytes(key, VES_KEY_SIZE),
-                                          message};
+        const struct ves_bytes parts[] = {
+            ves_bytes_str(tags[half]), ves_bytes(key, VES_KEY_SIZE), message};
         struct ves_hash hash;
         ves_sha256(parts, 3, &hash);
         memcpy(out->b + half * VES_HASH_SIZE, hash.b, VES_HASH_SIZE);

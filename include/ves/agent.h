@@ -57,8 +57,8 @@ struct ves_agent_identity {
     uint32_t key_id;       /* 0 means 1 */
     struct ves_uuid sequencer_id;
     const struct ves_public_key *sequencer_key; /* version 1, pinned */
-    const char *url;        /* may be NULL */
-    const char *credential; /* API key, may be NULL */
+    const char *url;                            /* may be NULL */
+    const char *credential;                     /* API key, may be NULL */
 };
 VES_API VES_NODISCARD enum ves_status
 ves_agent_create(const struct ves_agent_options *options,
@@ -82,15 +82,15 @@ VES_API void ves_agent_info(const struct ves_agent *agent,
  */
 
 struct ves_append {
-    const char *type;         /* "order.created" */
-    const char *aggregate_id; /* the entity's id, "ORD-1" */
-    struct ves_bytes payload; /* JSON object */
+    const char *type;                  /* "order.created" */
+    const char *aggregate_id;          /* the entity's id, "ORD-1" */
+    struct ves_bytes payload;          /* JSON object */
     const struct ves_uuid *event_id;   /* NULL: a fresh UUIDv7 */
     const struct ves_uuid *command_id; /* NULL: none */
     uint32_t cmd_index; /* place in an atomic group of cmd_count events that */
     uint32_t cmd_count; /* share command_id; 0: no group */
     bool has_base_version;
-    uint64_t base_version; /* else what this store knows */
+    uint64_t base_version;       /* else what this store knows */
     const struct ves_hash *deps; /* event hashes this intent waits for */
     size_t dep_count;
 };
@@ -99,9 +99,10 @@ struct ves_append {
  * open on the connection; without one it makes its own.  Commit makes the
  * business rows and the event true together, rollback removes both.
  * VES_INVALID/MALFORMED/LIMIT: the text names member and rule. */
-VES_API VES_NODISCARD enum ves_status
-ves_append(struct ves_agent *agent, const struct ves_append *what,
-           struct ves_uuid *event_id, struct ves_error *error);
+VES_API VES_NODISCARD enum ves_status ves_append(struct ves_agent *agent,
+                                                 const struct ves_append *what,
+                                                 struct ves_uuid *event_id,
+                                                 struct ves_error *error);
 
 /* UUIDv8 of (stream, agent, format, event type, number, ordinal): the id an
  * import gives, so that importing twice adds nothing. */
@@ -132,12 +133,12 @@ struct ves_status_options {
 
 /* {health, summary, counts{pending,syncing,synced,failed,conflict},
  * conflictsByType, oldestPendingAt, lastPushAt, lastPullAt, lastPulledEventId,
- * sequence{lastPushed,lastPulled,remoteHead,lag,gap}, stateHash, stateAtSequence,
- * foldVersion, signatureFailures, quarantined, sequencer{...}, reasons[],
- * nextSteps[]} */
-VES_API VES_NODISCARD enum ves_status
-ves_agent_status(struct ves_agent *agent, struct ves_jw *jw,
-                 struct ves_error *error);
+ * sequence{lastPushed,lastPulled,remoteHead,lag,gap}, stateHash,
+ * stateAtSequence, foldVersion, signatureFailures, quarantined, sequencer{...},
+ * reasons[], nextSteps[]} */
+VES_API VES_NODISCARD enum ves_status ves_agent_status(struct ves_agent *agent,
+                                                       struct ves_jw *jw,
+                                                       struct ves_error *error);
 
 /* status: "pending" ... or NULL for all; {events:[{eventId, type, aggregateId,
  * status, timestamp, localSequence, sequenceNumber?, attempts, error?,
@@ -160,32 +161,35 @@ ves_agent_why(struct ves_agent *agent, const struct ves_uuid *event_id,
               struct ves_jw *jw, struct ves_error *error);
 
 /* {entityType, entityId, version, head, state, localState, pending} */
-VES_API VES_NODISCARD enum ves_status
-ves_agent_entity(struct ves_agent *agent, const char *entity_type,
-                 const char *entity_id, struct ves_jw *jw,
-                 struct ves_error *error);
+VES_API VES_NODISCARD enum ves_status ves_agent_entity(struct ves_agent *agent,
+                                                       const char *entity_type,
+                                                       const char *entity_id,
+                                                       struct ves_jw *jw,
+                                                       struct ves_error *error);
 
 /* The stream from a sequence: {events:[...], head, cursor}. */
 VES_API VES_NODISCARD enum ves_status
 ves_agent_log(struct ves_agent *agent, uint64_t from, uint32_t limit,
               struct ves_jw *jw, struct ves_error *error);
 /* The record of operations, newest first. */
+VES_API VES_NODISCARD enum ves_status ves_agent_trail(struct ves_agent *agent,
+                                                      uint32_t limit,
+                                                      struct ves_jw *jw,
+                                                      struct ves_error *error);
 VES_API VES_NODISCARD enum ves_status
-ves_agent_trail(struct ves_agent *agent, uint32_t limit, struct ves_jw *jw,
-                struct ves_error *error);
-VES_API VES_NODISCARD enum ves_status
-ves_agent_quarantine(struct ves_agent *agent, uint32_t limit,
-                     struct ves_jw *jw, struct ves_error *error);
+ves_agent_quarantine(struct ves_agent *agent, uint32_t limit, struct ves_jw *jw,
+                     struct ves_error *error);
 /* Own key and the keys of others as this store knows them. */
-VES_API VES_NODISCARD enum ves_status
-ves_agent_keys(struct ves_agent *agent, struct ves_jw *jw,
-               struct ves_error *error);
+VES_API VES_NODISCARD enum ves_status ves_agent_keys(struct ves_agent *agent,
+                                                     struct ves_jw *jw,
+                                                     struct ves_error *error);
 /* Checks the store against itself: rows, counts, chains, hashes, signatures
  * of own events, permissions of key files; {ok, checks:[{name, ok, detail}]}.
  */
-VES_API VES_NODISCARD enum ves_status
-ves_agent_doctor(struct ves_agent *agent, struct ves_jw *jw, bool *is_healthy,
-                 struct ves_error *error);
+VES_API VES_NODISCARD enum ves_status ves_agent_doctor(struct ves_agent *agent,
+                                                       struct ves_jw *jw,
+                                                       bool *is_healthy,
+                                                       struct ves_error *error);
 
 /* ---- settings -------------------------------------------------------------
  * autoSync, syncIntervalMs, batchSize, maxRetries, retryBaseDelayMs,
@@ -194,9 +198,10 @@ ves_agent_doctor(struct ves_agent *agent, struct ves_jw *jw, bool *is_healthy,
 VES_API VES_NODISCARD enum ves_status
 ves_agent_settings(struct ves_agent *agent, struct ves_jw *jw,
                    struct ves_error *error);
-VES_API VES_NODISCARD enum ves_status
-ves_agent_set(struct ves_agent *agent, const char *name, const char *value,
-              struct ves_error *error);
+VES_API VES_NODISCARD enum ves_status ves_agent_set(struct ves_agent *agent,
+                                                    const char *name,
+                                                    const char *value,
+                                                    struct ves_error *error);
 /* Number settings with environment over file over default. */
 VES_API uint64_t ves_agent_setting(struct ves_agent *agent, const char *name);
 
@@ -224,15 +229,16 @@ ves_acknowledge(struct ves_agent *agent, const struct ves_uuid *ids,
 
 /* A consistent copy while others write; refuses to overwrite; the key file is
  * not copied (a copy that signs would fork the agent's chain). */
-VES_API VES_NODISCARD enum ves_status
-ves_agent_backup(struct ves_agent *agent, const char *path,
-                 struct ves_error *error);
+VES_API VES_NODISCARD enum ves_status ves_agent_backup(struct ves_agent *agent,
+                                                       const char *path,
+                                                       struct ves_error *error);
 
 /* Drops bodies of rows synced more than days ago (and of the log below the
  * cursor, when that old), never hashes and receipts. */
-VES_API VES_NODISCARD enum ves_status
-ves_agent_prune(struct ves_agent *agent, uint64_t days, uint64_t *pruned,
-                struct ves_error *error);
+VES_API VES_NODISCARD enum ves_status ves_agent_prune(struct ves_agent *agent,
+                                                      uint64_t days,
+                                                      uint64_t *pruned,
+                                                      struct ves_error *error);
 
 /* Root over all entity states at the cursor. */
 VES_API VES_NODISCARD enum ves_status

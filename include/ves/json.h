@@ -1,4 +1,5 @@
-/* ves/json.h -- a small JSON writer, for programs that print what VES says.
+/* ves/json.h -- a small JSON writer and reader, for programs that print what
+ * VES says.
  */
 #ifndef VES_JSON_WRITER_H
 #define VES_JSON_WRITER_H
@@ -32,8 +33,8 @@ VES_API void ves_jw_null(struct ves_jw *jw);
 VES_API void ves_jw_raw(struct ves_jw *jw, struct ves_bytes json);
 VES_API void ves_jw_uuid(struct ves_jw *jw, const struct ves_uuid *uuid);
 /* prefix is "" or "0x". */
-VES_API void ves_jw_hex(struct ves_jw *jw, const char *prefix,
-                        const void *data, size_t len);
+VES_API void ves_jw_hex(struct ves_jw *jw, const char *prefix, const void *data,
+                        size_t len);
 /* UTC with milliseconds; null when unix_ms is 0. */
 VES_API void ves_jw_time(struct ves_jw *jw, int64_t unix_ms);
 
@@ -42,6 +43,31 @@ VES_API struct ves_bytes ves_jw_view(const struct ves_jw *jw);
 VES_API VES_NODISCARD enum ves_status ves_jw_status(const struct ves_jw *jw);
 /* Forgets the document, keeps memory. */
 VES_API void ves_jw_reset(struct ves_jw *jw);
+
+/* A document that was read; strictly, as everywhere in VES. */
+struct ves_jr;
+
+/* NULL when json is not well formed or memory is out.  json is copied. */
+VES_API struct ves_jr *ves_jr_new(const struct ves_alloc *alloc,
+                                  struct ves_bytes json);
+VES_API void ves_jr_free(struct ves_jr *jr);
+
+/* Values by RFC 6901 pointer, printf-style: ves_jr_str(jr, "/events/%zu/type",
+ * i).  A string as it is, a number, true, false, null as in the document, an
+ * object or array as its text; "" when there is no such thing.  Lives as long
+ * as jr. */
+VES_API const char *ves_jr_str(struct ves_jr *jr, const char *pointer, ...)
+    __attribute__((format(printf, 2, 3)));
+/* 0 when absent or not an integer in [0, 2^53-1]. */
+VES_API uint64_t ves_jr_u64(struct ves_jr *jr, const char *pointer, ...)
+    __attribute__((format(printf, 2, 3)));
+VES_API bool ves_jr_bool(struct ves_jr *jr, const char *pointer, ...)
+    __attribute__((format(printf, 2, 3)));
+VES_API bool ves_jr_has(struct ves_jr *jr, const char *pointer, ...)
+    __attribute__((format(printf, 2, 3)));
+/* Items of an array or members of an object; 0 for anything else. */
+VES_API size_t ves_jr_count(struct ves_jr *jr, const char *pointer, ...)
+    __attribute__((format(printf, 2, 3)));
 
 #ifdef __cplusplus
 }

@@ -13,16 +13,16 @@ extern "C" {
 struct ves_server;
 
 struct ves_serve_options {
-    const char *db;          /* SQLite file; key files lie beside it */
-    const char *listen;      /* HOST:PORT; port 0: any free one */
-    const char *tls_cert;    /* PEM files; both or none */
+    const char *db;       /* SQLite file; key files lie beside it */
+    const char *listen;   /* HOST:PORT; port 0: any free one */
+    const char *tls_cert; /* PEM files; both or none */
     const char *tls_key;
-    bool require_v2;         /* refuse new events of signing version 1 */
-    unsigned threads;        /* prepare threads; 0: one per core */
-    const char *port_file;   /* written with "HOST:PORT\n" once listening */
-    const char *log_format;  /* "text" or "json"; NULL: text */
-    unsigned log_level;      /* 0 errors, 1 notices, 2 requests */
-    bool rotate_key;         /* make the next receipt key version first (D18) */
+    bool require_v2;        /* refuse new events of signing version 1 */
+    unsigned threads;       /* prepare threads; 0: one per core */
+    const char *port_file;  /* written with "HOST:PORT\n" once listening */
+    const char *log_format; /* "text" or "json"; NULL: text */
+    unsigned log_level;     /* 0 errors, 1 notices, 2 requests */
+    bool rotate_key;        /* make the next receipt key version first (D18) */
     int (*passphrase)(void *ctx, char *out, size_t size);
     void *passphrase_ctx;
 };

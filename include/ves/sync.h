@@ -59,8 +59,8 @@ struct ves_pull_report {
 };
 
 struct ves_sync_options {
-    uint64_t limit; /* events; 0: until there is no more */
-    bool dry_run;   /* say what would be done */
+    uint64_t limit;         /* events; 0: until there is no more */
+    bool dry_run;           /* say what would be done */
     ves_progress *progress; /* may be NULL */
     void *progress_ctx;
 };
@@ -105,15 +105,15 @@ VES_API void ves_ack_report_json(struct ves_jw *jw,
 
 struct ves_invite_options {
     const char *url;
-    const char *key_file;  /* the admin key; the owner key lies beside it as
-                              KEY_FILE.owner-TENANT-STORE (0600) */
+    const char *key_file; /* the admin key; the owner key lies beside it as
+                             KEY_FILE.owner-TENANT-STORE (0600) */
     const struct ves_stream *stream; /* NULL: fresh ids */
-    uint32_t uses;         /* 0: no limit */
-    uint64_t valid_s;      /* seconds */
-    bool read_only;
-    const char *tls_ca;    /* CA file; NULL: the machine's; a server with a
-                              self-signed certificate is pinned at first use
-                              through KEY_FILE.tls-key if that file exists */
+    uint32_t uses;                   /* 0: no limit */
+    uint64_t valid_s;                /* seconds */
+    bool is_read_only;     /* the new store may only pull */
+    const char *tls_ca; /* CA file; NULL: the machine's; a server with a
+                           self-signed certificate is pinned at first use
+                           through KEY_FILE.tls-key if that file exists */
 };
 
 /* Makes (at the stream's first invitation) the owner key, signs an invitation

@@ -20,23 +20,23 @@ extern "C" {
 
 /* name, value, message.  Few codes, chosen by what the caller will do next.
  * Values are ABI: append, never renumber. */
-#define VES_STATUS_MAP(X)                                            \
-    X(OK, 0, "success")                                              \
-    X(NOMEM, 1, "out of memory")                                     \
-    X(LIMIT, 2, "a limit was exceeded")                              \
-    X(MALFORMED, 3, "input is not well formed")                      \
-    X(IO, 4, "storage failure")                                      \
+#define VES_STATUS_MAP(X)                                              \
+    X(OK, 0, "success")                                                \
+    X(NOMEM, 1, "out of memory")                                       \
+    X(LIMIT, 2, "a limit was exceeded")                                \
+    X(MALFORMED, 3, "input is not well formed")                        \
+    X(IO, 4, "storage failure")                                        \
     X(CONFLICT, 5, "an identifier is already used for something else") \
-    X(REFUSED, 6, "verification failed or the peer refused")         \
-    X(NOT_FOUND, 7, "no such thing")                                 \
-    X(BUSY, 8, "another process holds the lease or the lock")        \
-    X(UNREACHABLE, 9, "the sequencer could not be reached")          \
-    X(AUTH, 10, "credentials are missing, expired or not accepted")  \
-    X(FORBIDDEN, 11, "credentials lack the right")                   \
-    X(INVALID, 12, "an argument is not allowed")                     \
-    X(CORRUPT, 13, "stored data contradicts itself")                 \
-    X(UNSUPPORTED, 14, "version or feature not supported")           \
-    X(DIVERGED, 15, "two histories contradict each other")           \
+    X(REFUSED, 6, "verification failed or the peer refused")           \
+    X(NOT_FOUND, 7, "no such thing")                                   \
+    X(BUSY, 8, "another process holds the lease or the lock")          \
+    X(UNREACHABLE, 9, "the sequencer could not be reached")            \
+    X(AUTH, 10, "credentials are missing, expired or not accepted")    \
+    X(FORBIDDEN, 11, "credentials lack the right")                     \
+    X(INVALID, 12, "an argument is not allowed")                       \
+    X(CORRUPT, 13, "stored data contradicts itself")                   \
+    X(UNSUPPORTED, 14, "version or feature not supported")             \
+    X(DIVERGED, 15, "two histories contradict each other")             \
     X(AGAIN, 16, "not now; the same call may succeed later")
 
 enum ves_status {
@@ -115,8 +115,7 @@ VES_API const struct ves_alloc *ves_alloc_default(void);
 /* Installs a handler that is told of a broken assertion before abort(); NULL
  * restores the default, which writes one line to standard error. */
 VES_API void ves_set_panic_handler(void (*handler)(const char *what,
-                                                   const char *file,
-                                                   int line));
+                                                   const char *file, int line));
 
 #ifdef __cplusplus
 }

@@ -6,6 +6,8 @@
 #ifndef VES_BASE_BUF_H
 #define VES_BASE_BUF_H
 
+#include <stdarg.h>
+
 #include "ves/ves.h"
 
 struct ves_buf {
@@ -38,6 +40,8 @@ void ves_buf_put_uuid(struct ves_buf *buf, const struct ves_uuid *uuid);
 void ves_buf_put_lstr(struct ves_buf *buf, struct ves_bytes text);
 void ves_buf_putf(struct ves_buf *buf, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
+void ves_buf_vputf(struct ves_buf *buf, const char *format, va_list args)
+    __attribute__((format(printf, 2, 0)));
 
 /* Makes room for n more bytes and returns where they go, or NULL with the
  * error set; the caller fills them and adds n to len. */

@@ -23,10 +23,15 @@ VES_NODISCARD enum ves_status ves_b64u_decode(struct ves_bytes text,
                                               uint8_t *out, size_t *out_len);
 
 /* Is it valid UTF-8 (RFC 3629: no surrogates, no overlong forms)?  On false
- * *bad is the offset of the first wrong byte (bad may be NULL). */
+ * *bad is the offset where the first wrong sequence starts (bad may be
+ * NULL). */
 bool ves_utf8_valid(struct ves_bytes text, size_t *bad);
+/* Bytes of the character at p, which has n bytes left; 0 when it is not valid
+ * UTF-8 or cut. */
+size_t ves_utf8_sequence(const uint8_t *p, size_t n);
 
-/* Reads an unsigned decimal without sign, blanks or leading zeros. */
+/* Reads an unsigned decimal without sign, blanks or leading zeros;
+ * VES_MALFORMED also when it is beyond 2^64-1. */
 VES_NODISCARD enum ves_status ves_decimal_parse(struct ves_bytes text,
                                                 uint64_t *out);
 

@@ -12,9 +12,9 @@ VES_NODISCARD enum ves_status ves_uuid_parse(struct ves_bytes text,
 void ves_uuid_format(const struct ves_uuid *uuid,
                      char out[VES_UUID_TEXT + 1]);
 
-/* Version 7 from a time in ms since 1970 and 10 random bytes.  counter goes
- * into the 12 bits after the time, so that ids made in one ms by one store
- * sort in the order they were made. */
+/* Version 7 from a time in ms since 1970 and 8 random bytes.  counter, below
+ * 4096, goes into the 12 bits after the time, so that ids made in one ms by
+ * one store sort in the order they were made. */
 void ves_uuid_make_v7(uint64_t unix_ms, uint16_t counter,
                       const uint8_t random[8], struct ves_uuid *out);
 

@@ -8,7 +8,7 @@
 #include "json/jcs.h"
 
 enum {
-    HASH_TEXT = 2 + 2 * VES_HASH_SIZE, /* "0x" and the digits */
+    HASH_TEXT = 2 + 2 * VES_HASH_SIZE,    /* "0x" and the digits */
     SCHEMA_MAX = VES_EVENT_TYPE_MAX + 11, /* a type, a slash, 32 bits */
     HLC_MAX = 64
 };
@@ -95,14 +95,14 @@ static enum ves_status read_cmd(const struct ves_json *node,
         return refuse(refusal, "_ves.cmd",
                       "must have the integers index and count and no other");
     if (count > VES_EVENTS_PER_REQUEST_MAX)
-        return ves_refuse(refusal, VES_REFUSAL_SCHEMA_VALIDATION,
-                          "_ves.cmd.count",
-                          "_ves.cmd.count is %llu; a group travels in one "
-                          "request of at most %d events",
-                          (unsigned long long)count,
-                          (int)VES_EVENTS_PER_REQUEST_MAX);
+        return ves_refuse(
+            refusal, VES_REFUSAL_SCHEMA_VALIDATION, "_ves.cmd.count",
+            "_ves.cmd.count is %llu; a group travels in one "
+            "request of at most %d events",
+            (unsigned long long)count, (int)VES_EVENTS_PER_REQUEST_MAX);
     if (index >= count)
-        return refuse(refusal, "_ves.cmd.index", "must be below _ves.cmd.count");
+        return refuse(refusal, "_ves.cmd.index",
+                      "must be below _ves.cmd.count");
     out->has_cmd = true;
     out->cmd_index = (uint32_t)index;
     out->cmd_count = (uint32_t)count;
@@ -123,8 +123,8 @@ enum member {
 };
 
 static const char *const member_names[M_COUNT] = {
-    "agent_seq", "base_head", "cmd", "deps", "hlc", "prev", "schema", "seen",
-    "v"};
+    "agent_seq", "base_head", "cmd",  "deps", "hlc",
+    "prev",      "schema",    "seen", "v"};
 
 /* Sorts the members into *nodes by name. */
 static enum ves_status collect(const struct ves_json *node,

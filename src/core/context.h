@@ -11,8 +11,9 @@
  * and schema are required, prev exactly when agent_seq is above 1.
  * VES_REFUSED with "schema_validation: _ves..."; VES_NOMEM when the arena is
  * full.  *out is untouched then. */
-VES_NODISCARD enum ves_status
-ves_context_read(struct ves_arena *arena, const struct ves_json *node,
-                 struct ves_context *out, struct ves_refusal *refusal);
+VES_NODISCARD enum ves_status ves_context_read(struct ves_arena *arena,
+                                               const struct ves_json *node,
+                                               struct ves_context *out,
+                                               struct ves_refusal *refusal);
 
 #endif

@@ -50,7 +50,8 @@ struct ves_event {
     uint32_t payload_kind;       /* enum ves_payload_kind */
     const struct ves_json *payload;           /* NULL when encrypted */
     const struct ves_json *payload_encrypted; /* NULL when plain */
-    struct ves_bytes payload_jcs; /* canonical payload, set by _check */
+    struct ves_bytes payload_jcs; /* canonical payload, or payload_encrypted
+                                     when that; set by _check */
     struct ves_hash payload_plain_hash;
     struct ves_hash payload_cipher_hash;
     struct ves_sig signature; /* agent_signature */
@@ -105,14 +106,15 @@ void ves_payload_plain_hash(struct ves_bytes jcs, const uint8_t salt[16],
                             struct ves_hash *out);
 
 /* Everything a stored copy must equal for a replay to be the same event:
- * SHA-256 over signing hash, signature, command id and base version with
- * their presence (B.3 step 2). */
+ * SHA-256 over event_hash (set by _check), signature, command id and base
+ * version with their presence (B.3 step 2). */
 void ves_event_fingerprint(const struct ves_event *event,
                            struct ves_hash *out);
 
 /* Appends the envelope in our one normal spelling, canonical payload, hashes
  * and signature with "0x" (B.4), without the closing brace, so that
- * ves_event_write_position can add the sequence members. */
+ * ves_event_write_position can add the sequence members.  payload_jcs must be
+ * set.  Reading it back gives the same event. */
 void ves_event_write_open(struct ves_buf *buf, const struct ves_event *event);
 /* Appends ',"sequence_number":N,"sequenced_at":"..."}'. */
 void ves_event_write_position(struct ves_buf *buf, uint64_t sequence_number,
@@ -120,7 +122,8 @@ void ves_event_write_position(struct ves_buf *buf, uint64_t sequence_number,
 /* Appends the whole envelope without position, closing brace included. */
 void ves_event_write(struct ves_buf *buf, const struct ves_event *event);
 
-/* Appends the member "_ves" object as canonical JSON (decision 2). */
+/* Appends the value of the member "_ves" as canonical JSON (decision 2): one
+ * object.  A dep without event_hash_hex is written from its event_hash. */
 void ves_context_write(struct ves_buf *buf, const struct ves_context *context);
 
 #endif

@@ -1,10 +1,12 @@
 /* invitation.h -- one string that lets a new store join a stream.
  *
- * "ves1." then base64url of canonical JSON: {v, url, tenant, store,
- * sequencerId, sequencerKeys:[{version, publicKey}], tlsKey?, ownerKey,
- * invitationId, secret, rights, expires, ownerSignature}.  The secret is the
- * seed of the invitation's own key; ownerSignature is the stream owner's over
- * ves_invitation_hash.  Whoever holds the string may redeem it.
+ * "ves1." then base64url without padding of canonical JSON: {v, url, tenant,
+ * store, sequencerId, sequencerKeys:[{version, publicKey}], tlsKey?, ownerKey,
+ * invitationId, secret, rights, expires, ownerSignature}.  Keys, hashes and
+ * signatures are lower-case hexadecimal without "0x", rights and expires are
+ * numbers as in the struct, sequencerKeys ascend by version.  The secret is
+ * the seed of the invitation's own key; ownerSignature is the stream owner's
+ * over ves_invitation_hash.  Whoever holds the string may redeem it.
  */
 #ifndef VES_CORE_INVITATION_H
 #define VES_CORE_INVITATION_H
@@ -21,7 +23,7 @@ struct ves_sequencer_key {
 };
 
 struct ves_invitation {
-    struct ves_bytes url; /* http:// or https:// */
+    struct ves_bytes url; /* http:// or https://, no query, no fragment */
     struct ves_stream stream;
     struct ves_uuid sequencer_id;
     struct ves_sequencer_key sequencer_keys[VES_SEQUENCER_KEYS_MAX];
@@ -32,8 +34,8 @@ struct ves_invitation {
     struct ves_uuid invitation_id;
     struct ves_public_key public_key; /* of the invitation; from the seed */
     uint8_t seed[VES_SEED_SIZE];      /* secret */
-    uint32_t rights;                  /* VES_RIGHT_* */
-    int64_t expires_ms;
+    uint32_t rights;                  /* VES_RIGHT_*, 1 to 7 */
+    int64_t expires_ms;               /* 1 to 2^53-1 */
     struct ves_sig owner_signature;
 };
 
@@ -51,14 +53,20 @@ void ves_redeem_hash(const struct ves_stream *stream,
                      const struct ves_public_key *agent_key,
                      struct ves_hash *out);
 
-/* Appends the string. */
+/* Appends the string.  public_key must be the seed's.  VES_INVALID with
+ * *error for what ves_invitation_read would not take (the owner's signature is
+ * not checked), VES_LIMIT when it is longer than VES_INVITATION_MAX.  Nothing
+ * is appended then. */
 VES_NODISCARD enum ves_status
 ves_invitation_write(struct ves_buf *buf, const struct ves_alloc *alloc,
-                     const struct ves_invitation *invitation);
+                     const struct ves_invitation *invitation,
+                     struct ves_error *error);
 
-/* Reads and checks form and owner signature, not the time.  Views are in the
- * arena.  VES_MALFORMED, VES_UNSUPPORTED (version) or VES_REFUSED (signature)
- * with *error; the text never repeats the string. */
+/* Reads and checks form and owner signature, not the time.  There is one
+ * spelling: every other one, white space included, is refused.  Views are in
+ * the arena, which afterwards holds no copy of the secret.  VES_MALFORMED,
+ * VES_LIMIT (too long), VES_UNSUPPORTED (version), VES_REFUSED (signature) or
+ * VES_NOMEM with *error; the text never repeats the string; *out is wiped. */
 VES_NODISCARD enum ves_status
 ves_invitation_read(struct ves_arena *arena, struct ves_bytes text,
                     struct ves_invitation *out, struct ves_error *error);

@@ -10,7 +10,7 @@
 #include "core/refusal.h"
 
 enum ves_verdict {
-    VES_VERDICT_NONE,       /* not judged */
+    VES_VERDICT_NONE, /* not judged */
     VES_VERDICT_APPLIED,
     VES_VERDICT_CONFLICT,
     VES_VERDICT_WAITING,
@@ -40,7 +40,7 @@ struct ves_judge_view {
 
 struct ves_judgement {
     enum ves_verdict verdict;
-    char sub_code[32];           /* "" when none */
+    char sub_code[32]; /* "" when none */
     bool has_conflict_id;
     struct ves_hash conflict_id; /* decision 8 */
 };

@@ -40,8 +40,10 @@ struct ves_refusal {
 /* The fixed part of a reason. */
 const char *ves_refusal_reason(enum ves_refusal_code code);
 
-/* Fills *refusal.  detail (may be NULL) is appended to the reason after ": ";
- * message is printf-style.  Always returns VES_REFUSED. */
+/* Fills *refusal; has_event_id becomes false, the caller who knows the event
+ * sets it afterwards.  detail (may be NULL) is appended to the reason after
+ * ": "; message is printf-style; text that does not fit is cut at a character
+ * boundary.  Always returns VES_REFUSED. */
 enum ves_status ves_refuse(struct ves_refusal *refusal,
                            enum ves_refusal_code code, const char *detail,
                            const char *message, ...)

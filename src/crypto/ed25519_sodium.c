@@ -21,8 +21,8 @@ void ves_ed25519_keypair(const uint8_t seed[VES_SEED_SIZE],
 void ves_ed25519_sign(const struct ves_secret_key *secret,
                       struct ves_bytes message, struct ves_sig *out)
 {
-    int failed = crypto_sign_detached(out->b, NULL, message.ptr, message.len,
-                                      secret->b);
+    int failed =
+        crypto_sign_detached(out->b, NULL, message.ptr, message.len, secret->b);
     VES_ASSERT(!failed);
 }
 

@@ -55,9 +55,8 @@ static enum ves_status derive_key(struct ves_bytes passphrase,
     static const size_t memory = 67108864;
     /* libsodium wants a pointer even for an empty passphrase. */
     const char *text = passphrase.ptr ? (const char *)passphrase.ptr : "";
-    int failed =
-        crypto_pwhash(key, SEAL_KEY_SIZE, text, passphrase.len, salt, passes,
-                      memory, crypto_pwhash_ALG_ARGON2ID13);
+    int failed = crypto_pwhash(key, SEAL_KEY_SIZE, text, passphrase.len, salt,
+                               passes, memory, crypto_pwhash_ALG_ARGON2ID13);
     return failed ? VES_NOMEM : VES_OK;
 }
 

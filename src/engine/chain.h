@@ -18,7 +18,21 @@ VES_NODISCARD enum ves_status ves_chain_push(struct ves_store *store,
                                              struct ves_entity_row *entity,
                                              struct ves_log_row *row);
 
-/* Sequence number of event number index (1-based) of entity, O(log n). */
+/* The two halves of ves_chain_push, for a writer whose earlier rows are not
+ * in the store yet.  ves_chain_wanted: sequence of the row whose entity_jump
+ * the entity's next event takes over, 0 when it needs none; that row's
+ * entity_index is ves_chain_jump_index(entity->count).  ves_chain_link: does
+ * the rest; jump is that row's entity_jump, 0 when none was wanted. */
+uint64_t ves_chain_wanted(const struct ves_entity_row *entity);
+void ves_chain_link(struct ves_entity_row *entity, uint64_t jump,
+                    struct ves_log_row *row);
+
+/* Number of the event that event number index jumps to; 0 for the start. */
+uint64_t ves_chain_jump_index(uint64_t index);
+
+/* Sequence number of event number index (1-based) of entity, O(log n) reads.
+ * VES_NOT_FOUND when the entity has fewer events; VES_CORRUPT when the chain
+ * does not hold together. */
 VES_NODISCARD enum ves_status
 ves_chain_find(struct ves_store *store, uint32_t stream_no,
                const struct ves_entity_row *entity, uint64_t index,

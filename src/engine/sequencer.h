@@ -51,7 +51,12 @@ enum ves_outcome_kind {
 /* One event of a request on its way. */
 struct ves_ingest_event {
     struct ves_bytes element; /* exactly as received */
-    struct ves_event event;   /* valid unless refused before its id was read */
+    bool is_read;             /* all members of the envelope could be read */
+    bool has_fingerprint;     /* and the hashes it claims hold */
+    /* Without has_fingerprint only event_id, and only when is_read or
+     * refusal.has_event_id.  The trees (payload, payload_encrypted) and
+     * payload_jcs are gone after prepare: envelope has their bytes. */
+    struct ves_event event;
     struct ves_hash fingerprint;
     struct ves_bytes envelope; /* ves_event_write_open form */
     struct ves_public_key key; /* found by prepare */
@@ -88,7 +93,8 @@ struct ves_ingest {
     /* Set by commit. */
     struct ves_uuid batch_id;
     uint64_t sequence_start, sequence_end; /* of the new ones; 0 if none */
-    uint64_t head;
+    uint64_t head;        /* of the stream, after the commit */
+    uint32_t key_version; /* of the sequencer key that signed refusals */
     size_t accepted, replayed, refused;
 };
 
@@ -97,7 +103,7 @@ struct ves_ingest {
  * to write.  Returns VES_OK also when the request fails as a whole: then
  * http_status is not 200 and error says why (400 names the offset).
  * VES_NOMEM otherwise.  The stream is taken from the first event whose ids can
- * be read. */
+ * be read, else from a caller that is bound to one. */
 VES_NODISCARD enum ves_status ves_ingest_read(struct ves_ingest *ingest,
                                               const struct ves_alloc *alloc,
                                               struct ves_bytes body,
@@ -133,16 +139,35 @@ VES_NODISCARD enum ves_status ves_ingest_answer(struct ves_ingest *ingest,
 
 void ves_ingest_free(struct ves_ingest *ingest);
 
+/* The stream's row.  Makes the stream when it is not there, with 1 as first
+ * sequence of every key of the tenant that is not for another stream
+ * (protocol.md H).  Needs a transaction open. */
+VES_NODISCARD enum ves_status
+ves_sequencer_stream(struct ves_sequencer *sequencer,
+                     const struct ves_stream *stream,
+                     struct ves_stream_row *row);
+
+/* Where a key is valid in a stream: the stored span, else what a stream made
+ * after the registration has: from 1, revoked at 1 when the key was revoked
+ * by then.  is_found false: not a key of this stream. */
+VES_NODISCARD enum ves_status
+ves_sequencer_key_span(struct ves_sequencer *sequencer,
+                       const struct ves_stream_row *stream,
+                       const struct ves_key_row *key,
+                       struct ves_key_span *span);
+
 /* Registers, replaces never: VES_CONFLICT when (tenant, agent, key id) exists
- * with another key; the same key again is VES_OK and changes nothing.  Writes
- * head + 1 as first sequence of each stream of the tenant (or of the one the
- * key is for).  Needs no transaction open; makes one. */
+ * with another key or for another stream only; the same key again is VES_OK
+ * and changes nothing.  VES_INVALID: not a public key, or an empty validity.
+ * Writes head + 1 as first sequence of each stream of the tenant (or of the
+ * one the key is for).  Needs no transaction open; makes one. */
 VES_NODISCARD enum ves_status
 ves_sequencer_register_key(struct ves_sequencer *sequencer,
                            const struct ves_key_row *row,
                            struct ves_error *error);
 
-/* Revokes at the next sequence of each stream.  VES_NOT_FOUND. */
+/* Revokes at the next sequence of each stream; a key that is revoked stays as
+ * it is, VES_OK.  VES_NOT_FOUND. */
 VES_NODISCARD enum ves_status
 ves_sequencer_revoke_key(struct ves_sequencer *sequencer,
                          const struct ves_uuid *tenant,

@@ -2,8 +2,10 @@
  *
  * A document is read into an arena as a tree.  Refused, with offset and
  * reason: duplicate keys, lone surrogates, invalid UTF-8, depth over the
- * limit, trailing bytes, and (when asked) numbers whose value is an integer
- * beyond 2^53-1, however they are written (semantics.md 3.5).
+ * limit, trailing bytes, numbers no double can hold, and (when asked) numbers
+ * whose value is an integer beyond 2^53-1, however they are written
+ * (semantics.md 3.5).  A fraction that rounds to such an integer, like
+ * 9007199254740992.5, counts as one: it would be canonicalised to it.
  */
 #ifndef VES_JSON_JSON_H
 #define VES_JSON_JSON_H
@@ -21,6 +23,11 @@ enum ves_json_type {
     VES_JSON_OBJECT
 };
 
+enum {
+    VES_JSON_SMALL = 16,       /* members that are found by looking at all */
+    VES_JSON_DEPTH_LIMIT = 256 /* of any tree: fixed stacks rely on it */
+};
+
 /* A node; lives as long as the arena and the input it was read from. */
 struct ves_json {
     enum ves_json_type type;
@@ -31,10 +38,14 @@ struct ves_json {
     size_t count;               /* items or members */
     const struct ves_json *first; /* first child, in document order */
     const struct ves_json *next;  /* next sibling */
+    /* Members in canonical order when an object that was read has more than
+     * VES_JSON_SMALL of them, else NULL: finding one is then not linear. */
+    const struct ves_json *const *sorted;
 };
 
 struct ves_json_options {
-    uint32_t depth_max;   /* 0 means VES_JSON_DEPTH_MAX */
+    uint32_t depth_max;   /* 0 means VES_JSON_DEPTH_MAX; at most
+                             VES_JSON_DEPTH_LIMIT */
     bool safe_integers;   /* refuse integers beyond +-(2^53-1) */
 };
 
@@ -74,7 +85,9 @@ bool ves_json_is_absent(const struct ves_json *node);
 
 /* Moves *offset over white space and one value, checking brackets and string
  * ends only; for cutting a request into events before each is read strictly
- * on its own.  VES_MALFORMED when there is no end. */
+ * on its own.  VES_MALFORMED when there is no end; *offset is then
+ * unchanged.  Any depth: brackets below the 4096th level are only counted,
+ * not matched. */
 VES_NODISCARD enum ves_status ves_json_skip(struct ves_bytes input,
                                             size_t *offset,
                                             struct ves_json_where *where);

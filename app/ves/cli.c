@@ -1,0 +1,359 @@
+/* cli.c -- what the subcommands of ves share: options, output, exit codes. */
+#include "cli.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <termios.h>
+#include <unistd.h>
+
+enum { DOCUMENT_MAX = 256 * 1024 * 1024, BAR = 30 };
+
+static volatile sig_atomic_t is_stopped;
+
+const char *cli_get(const struct cli *cli, const char *name)
+{
+    for (size_t i = 0; cli->command->options[i].name; i++)
+        if (strcmp(cli->command->options[i].name, name) == 0)
+            return cli->values[i];
+    /* Asking for an option the command has not is our own mistake. */
+    abort();
+}
+
+uint64_t cli_number(const struct cli *cli, const char *name, uint64_t min,
+                    uint64_t max, uint64_t fallback)
+{
+    const char *text = cli_get(cli, name);
+    char *end;
+
+    if (!text)
+        return fallback;
+    errno = 0;
+    uint64_t value = strtoull(text, &end, 10);
+    if (*text < '0' || *text > '9' || *end || errno || value < min ||
+        value > max)
+        cli_usage(cli, "--%s takes a whole number from %llu to %llu", name,
+                  (unsigned long long)min, (unsigned long long)max);
+    return value;
+}
+
+void cli_usage(const struct cli *cli, const char *format, ...)
+{
+    va_list args;
+
+    fprintf(stderr, "ves %s: ", cli->command->name);
+    va_start(args, format);
+    vfprintf(stderr, format, args);
+    va_end(args);
+    fprintf(stderr, "\nusage: ves %s [OPTIONS]%s%s\n(ves %s --help)\n",
+            cli->command->name, cli->command->args[0] ? " " : "",
+            cli->command->args, cli->command->name);
+    exit(CLI_USAGE);
+}
+
+int cli_exit_code(enum ves_status status)
+{
+    switch (status) {
+    case VES_OK:
+        return CLI_DONE;
+    case VES_UNREACHABLE:
+        return CLI_UNREACHABLE;
+    case VES_AUTH:
+    case VES_FORBIDDEN:
+    case VES_REFUSED:
+    case VES_DIVERGED:
+        return CLI_REFUSED;
+    default:
+        return CLI_FAILED;
+    }
+}
+
+int cli_fail(struct cli *cli, enum ves_status status)
+{
+    const char *text =
+        cli->error.text[0] ? cli->error.text : ves_status_message(status);
+
+    cli_progress_end(cli);
+    if (cli->is_json) {
+        struct ves_jw *jw = cli_writer();
+        ves_jw_object(jw);
+        ves_jw_key(jw, "error");
+        ves_jw_object(jw);
+        ves_jw_key(jw, "code");
+        ves_jw_str(jw, ves_status_name(status));
+        ves_jw_key(jw, "message");
+        ves_jw_str(jw, text);
+        ves_jw_end(jw);
+        ves_jw_end(jw);
+        struct ves_bytes doc = ves_jw_view(jw);
+        fprintf(stderr, "%.*s\n", (int)doc.len, (const char *)doc.ptr);
+        ves_jw_free(jw);
+    } else {
+        fprintf(stderr, "ves %s: %s\n", cli->command->name, text);
+    }
+    return cli_exit_code(status);
+}
+
+/* Reads a passphrase from the file named in VES_PASSPHRASE_FILE, or from the
+ * terminal without echo. */
+static int ask_passphrase(void *ctx, char *out, size_t size)
+{
+    const char *path = getenv("VES_PASSPHRASE_FILE");
+    struct termios before, quiet;
+    int fd;
+
+    (void)ctx;
+    if (path && *path)
+        fd = open(path, O_RDONLY | O_CLOEXEC);
+    else
+        fd = open("/dev/tty", O_RDWR | O_CLOEXEC | O_NOCTTY);
+    if (fd < 0)
+        return -1;
+    bool is_tty = tcgetattr(fd, &before) == 0;
+    if (is_tty) {
+        static const char prompt[] = "passphrase of the key: ";
+        quiet = before;
+        quiet.c_lflag &= ~(tcflag_t)ECHO;
+        tcsetattr(fd, TCSAFLUSH, &quiet);
+        if (write(fd, prompt, sizeof(prompt) - 1) < 0)
+            is_tty = true;
+    }
+    ssize_t n = read(fd, out, size);
+    if (is_tty) {
+        tcsetattr(fd, TCSAFLUSH, &before);
+        if (write(fd, "\n", 1) < 0)
+            n = -1;
+    }
+    close(fd);
+    while (n > 0 && (out[n - 1] == '\n' || out[n - 1] == '\r'))
+        n--;
+    return (int)n;
+}
+
+void cli_store_options(struct cli *cli, struct ves_agent_options *options)
+{
+    memset(options, 0, sizeof(*options));
+    options->path = cli->db;
+    options->passphrase = ask_passphrase;
+}
+
+int cli_open(struct cli *cli, bool is_read_only, struct ves_agent **agent)
+{
+    struct ves_agent_options options;
+
+    cli_store_options(cli, &options);
+    options.is_read_only = is_read_only;
+    enum ves_status status = ves_agent_open(&options, agent, &cli->error);
+    return status ? cli_fail(cli, status) : CLI_DONE;
+}
+
+struct ves_jw *cli_writer(void)
+{
+    struct ves_jw *jw = ves_jw_new(ves_alloc_default(), DOCUMENT_MAX);
+
+    if (!jw) {
+        fputs("ves: out of memory\n", stderr);
+        exit(CLI_FAILED);
+    }
+    return jw;
+}
+
+int cli_print(struct ves_jw *jw)
+{
+    struct ves_bytes doc = ves_jw_view(jw);
+    int code = CLI_DONE;
+
+    if (ves_jw_status(jw) || fwrite(doc.ptr, 1, doc.len, stdout) != doc.len ||
+        putchar('\n') == EOF || fflush(stdout) == EOF) {
+        fputs("ves: the result could not be written\n", stderr);
+        code = CLI_FAILED;
+    }
+    ves_jw_free(jw);
+    return code;
+}
+
+static char *read_all(struct cli *cli, int fd, const char *name, size_t max,
+                      size_t *len)
+{
+    size_t cap = 4096;
+    char *text = malloc(cap + 1);
+
+    *len = 0;
+    while (text) {
+        ssize_t n = read(fd, text + *len, cap - *len);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0) {
+            snprintf(cli->error.text, sizeof(cli->error.text),
+                     "cannot read %s: %s", name, strerror(errno));
+            free(text);
+            return NULL;
+        }
+        if (n == 0) {
+            text[*len] = '\0';
+            return text;
+        }
+        *len += (size_t)n;
+        if (*len > max) {
+            snprintf(cli->error.text, sizeof(cli->error.text),
+                     "%s is longer than %zu bytes", name, max);
+            free(text);
+            return NULL;
+        }
+        if (*len == cap) {
+            char *more = realloc(text, 2 * cap + 1);
+            if (!more) {
+                free(text);
+                break;
+            }
+            text = more;
+            cap *= 2;
+        }
+    }
+    snprintf(cli->error.text, sizeof(cli->error.text), "out of memory");
+    return NULL;
+}
+
+char *cli_read_argument(struct cli *cli, const char *argument, size_t max,
+                        size_t *len)
+{
+    char *text;
+
+    if (strcmp(argument, "-") == 0)
+        return read_all(cli, STDIN_FILENO, "standard input", max, len);
+    if (argument[0] != '@') {
+        text = strdup(argument);
+        *len = strlen(argument);
+        return text;
+    }
+    int fd = open(argument + 1, O_RDONLY | O_CLOEXEC);
+    if (fd < 0) {
+        snprintf(cli->error.text, sizeof(cli->error.text), "cannot open %s: %s",
+                 argument + 1, strerror(errno));
+        return NULL;
+    }
+    text = read_all(cli, fd, argument + 1, max, len);
+    close(fd);
+    return text;
+}
+
+static int hex_digit(char c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    if (c >= 'a' && c <= 'f')
+        return c - 'a' + 10;
+    if (c >= 'A' && c <= 'F')
+        return c - 'A' + 10;
+    return -1;
+}
+
+void cli_uuid(const struct cli *cli, const char *text, struct ves_uuid *out)
+{
+    size_t n = 0;
+    const char *p = text;
+
+    for (; *p && n < VES_UUID_TEXT; p++, n++) {
+        if (n == 8 || n == 13 || n == 18 || n == 23) {
+            if (*p != '-')
+                break;
+        } else if (hex_digit(*p) < 0) {
+            break;
+        }
+    }
+    if (*p || n != VES_UUID_TEXT)
+        cli_usage(cli, "not a UUID: %.60s", text);
+    for (size_t i = 0, k = 0; i < VES_UUID_SIZE; i++) {
+        if (text[k] == '-')
+            k++;
+        out->b[i] = (uint8_t)(hex_digit(text[k]) << 4 | hex_digit(text[k + 1]));
+        k += 2;
+    }
+}
+
+const char *cli_uuid_text(const struct ves_uuid *uuid,
+                          char out[VES_UUID_TEXT + 1])
+{
+    char *p = out;
+
+    for (size_t i = 0; i < VES_UUID_SIZE; i++) {
+        if (i == 4 || i == 6 || i == 8 || i == 10)
+            *p++ = '-';
+        p += snprintf(p, 3, "%02x", uuid->b[i]);
+    }
+    return out;
+}
+
+static void on_signal(int number)
+{
+    (void)number;
+    is_stopped = 1;
+}
+
+void cli_catch_signals(void)
+{
+    struct sigaction action = {.sa_handler = on_signal};
+
+    sigaction(SIGINT, &action, NULL);
+    sigaction(SIGTERM, &action, NULL);
+}
+
+bool cli_is_stopped(void)
+{
+    return is_stopped != 0;
+}
+
+bool cli_progress(void *ctx, const char *what, uint64_t done, uint64_t total)
+{
+    struct cli *cli = ctx;
+
+    if (cli->is_terminal && total > 0) {
+        uint64_t part = done >= total ? BAR : done * BAR / total;
+        fprintf(stderr, "\r%-10s [%.*s%*s] %llu of %llu ", what, (int)part,
+                "##############################", (int)(BAR - part), "",
+                (unsigned long long)done, (unsigned long long)total);
+        cli->shows_progress = true;
+    } else if (cli->is_terminal) {
+        fprintf(stderr, "\r%-10s %llu ", what, (unsigned long long)done);
+        cli->shows_progress = true;
+    }
+    return !is_stopped;
+}
+
+void cli_progress_end(struct cli *cli)
+{
+    if (cli->shows_progress)
+        fputs("\r\033[K", stderr);
+    cli->shows_progress = false;
+}
+
+/* https://no-color.org: any value of NO_COLOR turns colours off. */
+static const char *escape(const char *sequence)
+{
+    const char *no = getenv("NO_COLOR");
+
+    return isatty(STDOUT_FILENO) && !(no && *no) ? sequence : "";
+}
+
+const char *cli_bold(void)
+{
+    return escape("\033[1m");
+}
+
+const char *cli_red(void)
+{
+    return escape("\033[31m");
+}
+
+const char *cli_green(void)
+{
+    return escape("\033[32m");
+}
+
+const char *cli_plain(void)
+{
+    return escape("\033[0m");
+}

@@ -1,0 +1,144 @@
+/* cmd_admin.c -- ves admin: what needs the admin key of a sequencer. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli.h"
+
+static const struct cli_option options[] = {
+    {"server", "URL", "the sequencer, https://HOST:PORT"},
+    {"key-file", "FILE", "file with the admin key"},
+    {"ca", "FILE", "CA certificates to trust instead of the machine's"},
+    {"tenant", "UUID", "the stream's tenant"},
+    {"store", "UUID", "the stream's store"},
+    {"uses", "N", "invite: how often it may be redeemed (default 1, 0: any)"},
+    {"valid", "HOURS", "invite: how long it is valid (default 168)"},
+    {"read-only", NULL, "invite: the new store may only pull"},
+    {"agent", "UUID", "revoke: whose key"},
+    {"key-id", "N", "revoke: which key (default 1)"},
+    {"json", NULL, "one JSON document on standard output"},
+    {NULL, NULL, NULL}};
+
+static int invite(struct cli *cli)
+{
+    struct ves_invite_options what = {
+        .url = cli_get(cli, "server"),
+        .key_file = cli_get(cli, "key-file"),
+        .tls_ca = cli_get(cli, "ca"),
+        .uses = (uint32_t)cli_number(cli, "uses", 0, 1000000, 1),
+        .valid_s = cli_number(cli, "valid", 1, 87600, 168) * 3600,
+        .is_read_only = cli_get(cli, "read-only") != NULL,
+    };
+    struct ves_stream stream, made;
+    static char text[16 * 1024];
+    char tenant[VES_UUID_TEXT + 1], store[VES_UUID_TEXT + 1];
+
+    if (!cli_get(cli, "tenant") != !cli_get(cli, "store"))
+        cli_usage(cli, "--tenant and --store go together (without both a new "
+                       "stream is made)");
+    if (cli_get(cli, "tenant")) {
+        cli_uuid(cli, cli_get(cli, "tenant"), &stream.tenant);
+        cli_uuid(cli, cli_get(cli, "store"), &stream.store);
+        what.stream = &stream;
+    }
+    enum ves_status status =
+        ves_invite(&what, text, sizeof(text), &made, &cli->error);
+    if (status)
+        return cli_fail(cli, status);
+    cli_uuid_text(&made.tenant, tenant);
+    cli_uuid_text(&made.store, store);
+    int code = CLI_DONE;
+    if (cli->is_json) {
+        struct ves_jw *jw = cli_writer();
+        ves_jw_object(jw);
+        ves_jw_key(jw, "tenantId");
+        ves_jw_str(jw, tenant);
+        ves_jw_key(jw, "storeId");
+        ves_jw_str(jw, store);
+        ves_jw_key(jw, "invitation");
+        ves_jw_str(jw, text);
+        ves_jw_end(jw);
+        code = cli_print(jw);
+    } else {
+        if (!what.stream)
+            printf("a new stream: --tenant %s --store %s\n", tenant, store);
+        printf("%s\n", text);
+    }
+    explicit_bzero(text, sizeof(text));
+    return code;
+}
+
+/* Sends one administrative request and prints the reply. */
+static int call(struct cli *cli, const char *method, const char *path)
+{
+    struct ves_bytes none = {NULL, 0};
+    struct ves_jw *jw = cli_writer();
+    uint32_t http_status = 0;
+    enum ves_status status = ves_admin_call(
+        cli_get(cli, "server"), cli_get(cli, "key-file"), cli_get(cli, "ca"),
+        method, path, none, jw, &http_status, &cli->error);
+
+    if (status) {
+        ves_jw_free(jw);
+        return cli_fail(cli, status);
+    }
+    int code = cli_print(jw);
+    return code ? code : http_status < 300 ? CLI_DONE : CLI_REFUSED;
+}
+
+static const char *need(struct cli *cli, const char *name)
+{
+    const char *value = cli_get(cli, name);
+    struct ves_uuid checked;
+
+    if (!value)
+        cli_usage(cli, "--%s is needed", name);
+    if (strcmp(name, "key-id") != 0)
+        cli_uuid(cli, value, &checked);
+    return value;
+}
+
+static int run(struct cli *cli)
+{
+    const char *act = cli->argv[0];
+    char path[512];
+
+    cli->is_json = cli_get(cli, "json") != NULL;
+    if (!cli_get(cli, "server") || !cli_get(cli, "key-file"))
+        cli_usage(cli, "--server URL and --key-file FILE are needed");
+    if (strcmp(act, "invite") == 0)
+        return invite(cli);
+    if (strcmp(act, "keys") == 0) {
+        snprintf(path, sizeof(path),
+                 "/api/v1/ves/keys?tenant_id=%s&store_id=%s",
+                 need(cli, "tenant"), need(cli, "store"));
+        return call(cli, "GET", path);
+    }
+    if (strcmp(act, "revoke") == 0) {
+        snprintf(
+            path, sizeof(path), "/api/v1/agents/%s/keys/%llu?tenant_id=%s",
+            need(cli, "agent"),
+            (unsigned long long)cli_number(cli, "key-id", 0, UINT32_MAX, 1),
+            need(cli, "tenant"));
+        return call(cli, "DELETE", path);
+    }
+    if (strcmp(act, "refusals") == 0) {
+        snprintf(path, sizeof(path),
+                 "/api/v1/ves/refusals?tenant_id=%s&store_id=%s",
+                 need(cli, "tenant"), need(cli, "store"));
+        return call(cli, "GET", path);
+    }
+    if (strcmp(act, "metrics") == 0)
+        return call(cli, "GET", "/metrics");
+    cli_usage(cli, "no such act: %s (invite, keys, revoke, refusals, metrics)",
+              act);
+}
+
+const struct cli_command cli_cmd_admin = {
+    .name = "admin",
+    .args = "invite|keys|revoke|refusals|metrics",
+    .summary = "invite stores, list and revoke keys (needs the admin key)",
+    .args_min = 1,
+    .args_max = 1,
+    .options = options,
+    .run = run,
+};

@@ -1,0 +1,73 @@
+/* cmd_serve.c -- ves serve: the sequencer. */
+#include "ves/serve.h"
+
+#include <string.h>
+#include <time.h>
+
+#include "cli.h"
+
+static const struct cli_option options[] = {
+    {"db", "FILE", "the sequencer's SQLite file (made at the first start)"},
+    {"listen", "HOST:PORT", "where to listen (default 127.0.0.1:8080)"},
+    {"tls-cert", "FILE", "certificate chain, PEM"},
+    {"tls-key", "FILE", "its private key, PEM"},
+    {"threads", "N", "threads that verify (default: one per core)"},
+    {"require-v2", NULL, "refuse new events of signing version 1"},
+    {"port-file", "FILE", "write HOST:PORT there once listening"},
+    {"log-format", "text|json", "form of the log on standard error"},
+    {"log-level", "0|1|2", "errors, notices (default), requests"},
+    {"rotate-key", NULL, "make the next receipt key, then serve"},
+    {NULL, NULL, NULL}};
+
+static int run(struct cli *cli)
+{
+    struct ves_serve_options serve = {
+        .db = cli_get(cli, "db"),
+        .listen =
+            cli_get(cli, "listen") ? cli_get(cli, "listen") : "127.0.0.1:8080",
+        .tls_cert = cli_get(cli, "tls-cert"),
+        .tls_key = cli_get(cli, "tls-key"),
+        .require_v2 = cli_get(cli, "require-v2") != NULL,
+        .threads = (unsigned)cli_number(cli, "threads", 1, 256, 0),
+        .port_file = cli_get(cli, "port-file"),
+        .log_format = cli_get(cli, "log-format"),
+        .log_level = (unsigned)cli_number(cli, "log-level", 0, 2, 1),
+        .rotate_key = cli_get(cli, "rotate-key") != NULL,
+    };
+    struct ves_agent_options for_passphrase;
+    struct timespec step = {0, 50 * 1000 * 1000};
+    struct ves_server *server;
+
+    if (!serve.db)
+        cli_usage(cli, "--db FILE is needed");
+    if (!serve.tls_cert != !serve.tls_key)
+        cli_usage(cli, "--tls-cert and --tls-key go together");
+    if (serve.log_format && strcmp(serve.log_format, "text") != 0 &&
+        strcmp(serve.log_format, "json") != 0)
+        cli_usage(cli, "--log-format is text or json");
+    cli_store_options(cli, &for_passphrase);
+    serve.passphrase = for_passphrase.passphrase;
+    cli_catch_signals();
+    enum ves_status status = ves_server_start(&serve, &server, &cli->error);
+    if (status)
+        return cli_fail(cli, status);
+    if (ves_server_new_admin_key(server))
+        fprintf(stderr,
+                "ves serve: made an admin key in %s; keep it, it is shown "
+                "nowhere else\n",
+                ves_server_new_admin_key(server));
+    fprintf(stderr, "ves serve: listening on %s\n", ves_server_url(server));
+    while (!cli_is_stopped())
+        nanosleep(&step, NULL);
+    fputs("ves serve: stopping\n", stderr);
+    ves_server_stop(server);
+    return CLI_DONE;
+}
+
+const struct cli_command cli_cmd_serve = {
+    .name = "serve",
+    .args = "",
+    .summary = "be the sequencer",
+    .options = options,
+    .run = run,
+};

@@ -1,0 +1,388 @@
+/* cmd_sync.c -- ves push, pull, ack, sync and retry. */
+#include <ctype.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "cli.h"
+
+static const struct cli_option push_options[] = {
+    {"limit", "N", "push at most N events"},
+    {"dry-run", NULL, "say what would be pushed"},
+    {NULL, NULL, NULL}};
+static const struct cli_option pull_options[] = {
+    {"limit", "N", "pull at most N events"},
+    {"since", "EVENT|SEQUENCE",
+     "read again from after that event, or from "
+     "that sequence number"},
+    {"dry-run", NULL, "say what would be pulled"},
+    {NULL, NULL, NULL}};
+static const struct cli_option sync_options[] = {
+    {"watch", NULL, "go on until interrupted"},
+    {"interval", "MS",
+     "with --watch: pause between rounds (default: the "
+     "setting syncIntervalMs)"},
+    {NULL, NULL, NULL}};
+static const struct cli_option no_options[] = {{NULL, NULL, NULL}};
+
+static int partial(uint64_t failed, uint64_t conflicts)
+{
+    return failed || conflicts ? CLI_PARTIAL : CLI_DONE;
+}
+
+/* With --json the document is printed even when the operation failed, since it
+ * says how far it came; the error goes to standard error. */
+static int finish(struct cli *cli, enum ves_status status, struct ves_jw *jw,
+                  int code)
+{
+    cli_progress_end(cli);
+    if (jw && cli_print(jw) != CLI_DONE)
+        return CLI_FAILED;
+    return status ? cli_fail(cli, status) : code;
+}
+
+static void print_problems(const struct ves_push_report *report)
+{
+    char id[VES_UUID_TEXT + 1];
+
+    for (size_t i = 0; i < report->problem_count; i++)
+        printf("  %s %s: %s (%s)\n",
+               cli_uuid_text(&report->problems[i].event_id, id),
+               report->problems[i].status, report->problems[i].message,
+               report->problems[i].code);
+}
+
+static void print_push(const struct ves_push_report *r)
+{
+    printf("pushed %llu of %llu events", (unsigned long long)r->accepted,
+           (unsigned long long)r->attempted);
+    if (r->accepted)
+        printf(" (sequences %llu to %llu)",
+               (unsigned long long)r->first_sequence,
+               (unsigned long long)r->last_sequence);
+    if (r->duplicates)
+        printf(", %llu were there already", (unsigned long long)r->duplicates);
+    if (r->failed)
+        printf(", %llu failed", (unsigned long long)r->failed);
+    if (r->conflicts)
+        printf(", %llu in conflict", (unsigned long long)r->conflicts);
+    printf("; %llu remain\n", (unsigned long long)r->remaining);
+    print_problems(r);
+}
+
+static int run_push(struct cli *cli)
+{
+    struct ves_sync_options options = {
+        .limit = cli_number(cli, "limit", 1, UINT32_MAX, 0),
+        .dry_run = cli_get(cli, "dry-run") != NULL,
+        .progress = cli_progress,
+        .progress_ctx = cli};
+    struct ves_push_report report;
+    struct ves_agent *agent;
+    struct ves_jw *jw = NULL;
+
+    int code = cli_open(cli, false, &agent);
+    if (code)
+        return code;
+    cli_catch_signals();
+    memset(&report, 0, sizeof(report));
+    enum ves_status status = ves_push(agent, &options, &report, &cli->error);
+    ves_agent_close(agent);
+    cli_progress_end(cli);
+    if (cli->is_json) {
+        jw = cli_writer();
+        ves_push_report_json(jw, &report);
+    } else if (options.dry_run && !status) {
+        printf("would push %llu events\n",
+               (unsigned long long)report.attempted);
+    } else {
+        print_push(&report);
+    }
+    return finish(cli, status, jw, partial(report.failed, report.conflicts));
+}
+
+/* --since names an event (the pull begins after it) or a sequence number. */
+static int since(struct cli *cli, struct ves_agent *agent, uint64_t *out)
+{
+    const char *text = cli_get(cli, "since");
+    struct ves_uuid id;
+
+    *out = 0;
+    if (!text)
+        return CLI_DONE;
+    if (strspn(text, "0123456789") == strlen(text)) {
+        *out = cli_number(cli, "since", 1, INT64_MAX, 0);
+        return CLI_DONE;
+    }
+    cli_uuid(cli, text, &id);
+    struct ves_jw *jw = cli_writer();
+    enum ves_status status = ves_agent_show(agent, &id, jw, &cli->error);
+    if (!status) {
+        struct ves_jr *jr = ves_jr_new(ves_alloc_default(), ves_jw_view(jw));
+        *out = jr ? ves_jr_u64(jr, "/sequenceNumber") : 0;
+        ves_jr_free(jr);
+        if (*out == 0) {
+            snprintf(cli->error.text, sizeof(cli->error.text),
+                     "event %s has no sequence number yet; nothing was "
+                     "pulled",
+                     text);
+            status = VES_INVALID;
+        } else {
+            ++*out;
+        }
+    }
+    ves_jw_free(jw);
+    return status ? cli_fail(cli, status) : CLI_DONE;
+}
+
+static int run_pull(struct cli *cli)
+{
+    struct ves_sync_options options = {
+        .limit = cli_number(cli, "limit", 1, UINT32_MAX, 0),
+        .dry_run = cli_get(cli, "dry-run") != NULL,
+        .progress = cli_progress,
+        .progress_ctx = cli};
+    struct ves_pull_report report;
+    struct ves_agent *agent;
+    struct ves_jw *jw = NULL;
+    uint64_t from;
+
+    int code = cli_open(cli, false, &agent);
+    if (code)
+        return code;
+    code = since(cli, agent, &from);
+    if (code) {
+        ves_agent_close(agent);
+        return code;
+    }
+    cli_catch_signals();
+    memset(&report, 0, sizeof(report));
+    enum ves_status status =
+        ves_pull(agent, &options, from, &report, &cli->error);
+    ves_agent_close(agent);
+    cli_progress_end(cli);
+    if (cli->is_json) {
+        jw = cli_writer();
+        ves_pull_report_json(jw, &report);
+    } else {
+        printf("pulled %llu events, applied %llu; at %llu of %llu%s\n",
+               (unsigned long long)report.received,
+               (unsigned long long)report.applied,
+               (unsigned long long)report.cursor,
+               (unsigned long long)report.remote_head,
+               report.is_position_unproven
+                   ? " (position unproven: the server gives no receipts)"
+                   : "");
+        if (report.quarantined)
+            printf("%s%llu quarantined%s: see \"ves quarantine\"\n", cli_red(),
+                   (unsigned long long)report.quarantined, cli_plain());
+    }
+    return finish(cli, status, jw, partial(0, report.conflicts));
+}
+
+static int run_ack(struct cli *cli)
+{
+    struct ves_ack_report report;
+    struct ves_uuid *ids = NULL;
+    struct ves_agent *agent;
+    char id[VES_UUID_TEXT + 1];
+
+    if (cli->argc > 0) {
+        ids = calloc((size_t)cli->argc, sizeof(*ids));
+        for (int i = 0; ids && i < cli->argc; i++)
+            cli_uuid(cli, cli->argv[i], &ids[i]);
+        if (!ids)
+            return cli_fail(cli, VES_NOMEM);
+    }
+    int code = cli_open(cli, false, &agent);
+    if (code) {
+        free(ids);
+        return code;
+    }
+    memset(&report, 0, sizeof(report));
+    enum ves_status status =
+        ves_acknowledge(agent, ids, (size_t)cli->argc, &report, &cli->error);
+    ves_agent_close(agent);
+    free(ids);
+    if (status)
+        return cli_fail(cli, status);
+    if (cli->is_json) {
+        struct ves_jw *jw = cli_writer();
+        ves_ack_report_json(jw, &report);
+        code = cli_print(jw);
+    } else {
+        printf("%llu events are synced now, %llu were already, %llu are not\n",
+               (unsigned long long)report.acknowledged,
+               (unsigned long long)report.already_synced,
+               (unsigned long long)report.not_acknowledged);
+        for (size_t i = 0; i < report.problem_count; i++)
+            printf("  %s: %s\n", cli_uuid_text(&report.problem_ids[i], id),
+                   report.problem_reasons[i]);
+    }
+    return code ? code : partial(report.not_acknowledged, 0);
+}
+
+static void print_sync(const struct ves_sync_report *r)
+{
+    printf("pushed %llu, pulled %llu, acknowledged %llu",
+           (unsigned long long)r->push.accepted + r->push.duplicates,
+           (unsigned long long)r->pull.applied,
+           (unsigned long long)r->ack.acknowledged);
+    if (r->push.failed)
+        printf(", %s%llu failed%s", cli_red(),
+               (unsigned long long)r->push.failed, cli_plain());
+    if (r->push.conflicts)
+        printf(", %llu in conflict", (unsigned long long)r->push.conflicts);
+    printf("; %llu remain\n", (unsigned long long)r->push.remaining);
+    print_problems(&r->push);
+}
+
+static struct ves_jw *sync_document(const struct ves_sync_report *report)
+{
+    struct ves_jw *jw = cli_writer();
+
+    ves_jw_object(jw);
+    ves_jw_key(jw, "push");
+    ves_push_report_json(jw, &report->push);
+    ves_jw_key(jw, "pull");
+    ves_pull_report_json(jw, &report->pull);
+    ves_jw_key(jw, "ack");
+    ves_ack_report_json(jw, &report->ack);
+    ves_jw_end(jw);
+    return jw;
+}
+
+static int sync_once(struct cli *cli, struct ves_agent *agent, bool is_quiet)
+{
+    struct ves_sync_options options = {.progress = cli_progress,
+                                       .progress_ctx = cli};
+    struct ves_sync_report report;
+    struct ves_jw *jw = NULL;
+
+    memset(&report, 0, sizeof(report));
+    memset(&cli->error, 0, sizeof(cli->error));
+    enum ves_status status = ves_sync(agent, &options, &report, &cli->error);
+    bool is_idle = !report.push.attempted && !report.pull.received &&
+                   !report.ack.acknowledged;
+    cli_progress_end(cli);
+    if (is_quiet && !status && is_idle)
+        return CLI_DONE;
+    if (cli->is_json)
+        jw = sync_document(&report);
+    else
+        print_sync(&report);
+    return finish(cli, status, jw,
+                  partial(report.push.failed, report.push.conflicts));
+}
+
+static void nap(uint64_t ms)
+{
+    struct timespec step = {0, 50 * 1000 * 1000};
+
+    for (uint64_t slept = 0; slept < ms && !cli_is_stopped(); slept += 50)
+        nanosleep(&step, NULL);
+}
+
+static int run_sync(struct cli *cli)
+{
+    struct ves_agent *agent;
+    int code = cli_open(cli, false, &agent);
+
+    if (code)
+        return code;
+    cli_catch_signals();
+    code = sync_once(cli, agent, false);
+    if (cli_get(cli, "watch")) {
+        uint64_t interval =
+            cli_number(cli, "interval", 50, 86400000,
+                       ves_agent_setting(agent, "syncIntervalMs"));
+        while (!cli_is_stopped()) {
+            /* What failed is tried again: being offline is normal. */
+            nap(interval);
+            if (!cli_is_stopped())
+                code = sync_once(cli, agent, true);
+            fflush(stdout);
+        }
+        code = CLI_DONE;
+    }
+    ves_agent_close(agent);
+    return code;
+}
+
+static int run_retry(struct cli *cli)
+{
+    struct ves_agent *agent;
+    struct ves_uuid id;
+    uint64_t retried = 0, all = 0;
+    enum ves_status status = VES_OK;
+
+    for (int i = 0; i < cli->argc; i++)
+        cli_uuid(cli, cli->argv[i], &id);
+    int code = cli_open(cli, false, &agent);
+    if (code)
+        return code;
+    for (int i = 0; !status && i < cli->argc; i++) {
+        cli_uuid(cli, cli->argv[i], &id);
+        status = ves_agent_retry(agent, &id, &retried, &cli->error);
+        all += retried;
+    }
+    if (cli->argc == 0)
+        status = ves_agent_retry(agent, NULL, &all, &cli->error);
+    ves_agent_close(agent);
+    if (status)
+        return cli_fail(cli, status);
+    if (!cli->is_json) {
+        printf("%llu failed events are pending again\n",
+               (unsigned long long)all);
+        return CLI_DONE;
+    }
+    struct ves_jw *jw = cli_writer();
+    ves_jw_object(jw);
+    ves_jw_key(jw, "retried");
+    ves_jw_u64(jw, all);
+    ves_jw_end(jw);
+    return cli_print(jw);
+}
+
+const struct cli_command cli_cmd_push = {
+    .name = "push",
+    .args = "",
+    .summary = "send pending events, verify and keep their receipts",
+    .is_store = true,
+    .options = push_options,
+    .run = run_push,
+};
+const struct cli_command cli_cmd_pull = {
+    .name = "pull",
+    .args = "",
+    .summary = "fetch, verify and apply what others did",
+    .is_store = true,
+    .options = pull_options,
+    .run = run_pull,
+};
+const struct cli_command cli_cmd_ack = {
+    .name = "ack",
+    .args = "[EVENT...]",
+    .summary = "mark events with a verified receipt and verdict as synced",
+    .args_max = -1,
+    .is_store = true,
+    .options = no_options,
+    .run = run_ack,
+};
+const struct cli_command cli_cmd_sync = {
+    .name = "sync",
+    .args = "",
+    .summary = "push, pull and acknowledge until there is no more",
+    .is_store = true,
+    .options = sync_options,
+    .run = run_sync,
+};
+const struct cli_command cli_cmd_retry = {
+    .name = "retry",
+    .args = "[EVENT...]",
+    .summary = "make failed events pending again",
+    .args_max = -1,
+    .is_store = true,
+    .options = no_options,
+    .run = run_retry,
+};

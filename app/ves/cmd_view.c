@@ -1,0 +1,411 @@
+/* cmd_view.c -- the commands that only look: status, outbox, show, log, trail,
+ * entity, keys, quarantine, doctor, why.
+ *
+ * Each prints the library's document with --json, or a few lines of it. */
+#include <string.h>
+
+#include "cli.h"
+
+static const struct cli_option no_options[] = {{NULL, NULL, NULL}};
+static const struct cli_option outbox_options[] = {
+    {"status", "STATUS", "pending, syncing, synced, failed or conflict"},
+    {"limit", "N", "at most N events (default 50)"},
+    {"after", "N", "only local sequence numbers above N"},
+    {NULL, NULL, NULL}};
+static const struct cli_option log_options[] = {
+    {"from", "N", "first sequence number (default: the newest N)"},
+    {"limit", "N", "at most N events (default 20)"},
+    {NULL, NULL, NULL}};
+static const struct cli_option list_options[] = {
+    {"limit", "N", "at most N lines (default 20)"}, {NULL, NULL, NULL}};
+static const struct cli_option status_options[] = {
+    {"probe", NULL, "ask the sequencer for its head first"},
+    {NULL, NULL, NULL}};
+
+/* Ends a view: prints the document, or hands it to `human`. */
+static int show(struct cli *cli, struct ves_agent *agent, struct ves_jw *jw,
+                enum ves_status status, void (*human)(struct ves_jr *jr))
+{
+    ves_agent_close(agent);
+    if (status) {
+        ves_jw_free(jw);
+        return cli_fail(cli, status);
+    }
+    if (cli->is_json)
+        return cli_print(jw);
+    struct ves_jr *jr = ves_jr_new(ves_alloc_default(), ves_jw_view(jw));
+    ves_jw_free(jw);
+    if (!jr)
+        return cli_fail(cli, VES_NOMEM);
+    human(jr);
+    ves_jr_free(jr);
+    return CLI_DONE;
+}
+
+static void print_list(struct ves_jr *jr, const char *name, const char *title)
+{
+    size_t n = ves_jr_count(jr, "/%s", name);
+
+    for (size_t i = 0; i < n; i++)
+        printf("%s %s\n", i == 0 ? title : "     ",
+               ves_jr_str(jr, "/%s/%zu", name, i));
+}
+
+static void human_status(struct ves_jr *jr)
+{
+    const char *health = ves_jr_str(jr, "/health");
+    bool is_ok = strcmp(health, "ok") == 0;
+
+    printf("%s%s%s%s: %s\n", cli_bold(), is_ok ? cli_green() : cli_red(),
+           health, cli_plain(), ves_jr_str(jr, "/summary"));
+    printf("outbox    pending %s  syncing %s  synced %s  failed %s  conflict "
+           "%s\n",
+           ves_jr_str(jr, "/counts/pending"), ves_jr_str(jr, "/counts/syncing"),
+           ves_jr_str(jr, "/counts/synced"), ves_jr_str(jr, "/counts/failed"),
+           ves_jr_str(jr, "/counts/conflict"));
+    printf("stream    pulled up to %s, the sequencer's head was %s when last "
+           "seen\n",
+           ves_jr_str(jr, "/sequence/lastPulled"),
+           ves_jr_str(jr, "/sequence/remoteHead"));
+    printf("last push %s  last pull %s\n",
+           ves_jr_has(jr, "/lastPushAt") ? ves_jr_str(jr, "/lastPushAt")
+                                         : "never",
+           ves_jr_has(jr, "/lastPullAt") ? ves_jr_str(jr, "/lastPullAt")
+                                         : "never");
+    printf("state     %s at %s\n", ves_jr_str(jr, "/stateHash"),
+           ves_jr_str(jr, "/stateAtSequence"));
+    print_list(jr, "reasons", "note ");
+    print_list(jr, "nextSteps", "next ");
+}
+
+static int run_status(struct cli *cli)
+{
+    bool probe = cli_get(cli, "probe") != NULL;
+    struct ves_agent *agent;
+    uint64_t head;
+    int code = cli_open(cli, !probe, &agent);
+
+    if (code)
+        return code;
+    /* A sequencer that does not answer is what status is to tell, not a
+     * reason to fail. */
+    if (probe && ves_probe(agent, &head, &cli->error))
+        fprintf(stderr, "ves status: %s\n", cli->error.text);
+    struct ves_jw *jw = cli_writer();
+    return show(cli, agent, jw, ves_agent_status(agent, jw, &cli->error),
+                human_status);
+}
+
+static void human_events(struct ves_jr *jr)
+{
+    size_t n = ves_jr_count(jr, "/events");
+
+    for (size_t i = 0; i < n; i++) {
+        printf("%6s  %-8s %s  %-20s %s",
+               ves_jr_str(jr, "/events/%zu/localSequence", i),
+               ves_jr_str(jr, "/events/%zu/status", i),
+               ves_jr_str(jr, "/events/%zu/eventId", i),
+               ves_jr_str(jr, "/events/%zu/type", i),
+               ves_jr_str(jr, "/events/%zu/aggregateId", i));
+        if (ves_jr_has(jr, "/events/%zu/sequenceNumber", i))
+            printf("  #%s", ves_jr_str(jr, "/events/%zu/sequenceNumber", i));
+        if (ves_jr_has(jr, "/events/%zu/error", i))
+            printf("  %s", ves_jr_str(jr, "/events/%zu/error", i));
+        putchar('\n');
+    }
+    printf("%zu of %s events\n", n, ves_jr_str(jr, "/total"));
+}
+
+static int run_outbox(struct cli *cli)
+{
+    struct ves_agent *agent;
+    const char *status_word = cli_get(cli, "status");
+    uint32_t limit = (uint32_t)cli_number(cli, "limit", 1, 100000, 50);
+    uint64_t after = cli_number(cli, "after", 0, INT64_MAX, 0);
+    int code = cli_open(cli, true, &agent);
+
+    if (code)
+        return code;
+    struct ves_jw *jw = cli_writer();
+    return show(
+        cli, agent, jw,
+        ves_agent_outbox(agent, status_word, limit, after, jw, &cli->error),
+        human_events);
+}
+
+static void human_log(struct ves_jr *jr)
+{
+    size_t n = ves_jr_count(jr, "/events");
+
+    for (size_t i = 0; i < n; i++)
+        printf("%8s  %-10s %s  %-20s %s\n",
+               ves_jr_str(jr, "/events/%zu/sequenceNumber", i),
+               ves_jr_str(jr, "/events/%zu/verdict", i),
+               ves_jr_str(jr, "/events/%zu/eventId", i),
+               ves_jr_str(jr, "/events/%zu/type", i),
+               ves_jr_str(jr, "/events/%zu/aggregateId", i));
+    printf("this store has the stream up to %s\n", ves_jr_str(jr, "/cursor"));
+}
+
+static int run_log(struct cli *cli)
+{
+    struct ves_agent *agent;
+    uint32_t limit = (uint32_t)cli_number(cli, "limit", 1, 100000, 20);
+    uint64_t from = cli_number(cli, "from", 1, INT64_MAX, 0);
+    int code = cli_open(cli, true, &agent);
+
+    if (code)
+        return code;
+    struct ves_jw *jw = cli_writer();
+    return show(cli, agent, jw,
+                ves_agent_log(agent, from, limit, jw, &cli->error), human_log);
+}
+
+static void human_document(struct ves_jr *jr)
+{
+    /* A single event is best read whole. */
+    printf("%s\n", ves_jr_str(jr, "%s", ""));
+}
+
+static int run_show(struct cli *cli)
+{
+    struct ves_agent *agent;
+    struct ves_uuid id;
+
+    cli_uuid(cli, cli->argv[0], &id);
+    int code = cli_open(cli, true, &agent);
+    if (code)
+        return code;
+    struct ves_jw *jw = cli_writer();
+    return show(cli, agent, jw, ves_agent_show(agent, &id, jw, &cli->error),
+                human_document);
+}
+
+static void human_why(struct ves_jr *jr)
+{
+    printf("%s\n", ves_jr_str(jr, "/explanation"));
+    print_list(jr, "nextSteps", "next ");
+}
+
+static int run_why(struct cli *cli)
+{
+    struct ves_agent *agent;
+    struct ves_uuid id;
+
+    cli_uuid(cli, cli->argv[0], &id);
+    int code = cli_open(cli, true, &agent);
+    if (code)
+        return code;
+    struct ves_jw *jw = cli_writer();
+    return show(cli, agent, jw, ves_agent_why(agent, &id, jw, &cli->error),
+                human_why);
+}
+
+static void human_records(struct ves_jr *jr)
+{
+    size_t n = ves_jr_count(jr, "/records");
+
+    for (size_t i = 0; i < n; i++)
+        printf("%s  %-18s %s\n", ves_jr_str(jr, "/records/%zu/at", i),
+               ves_jr_str(jr, "/records/%zu/code", i),
+               ves_jr_str(jr, "/records/%zu/detail", i));
+    if (n == 0)
+        puts("nothing");
+}
+
+static int run_trail(struct cli *cli)
+{
+    struct ves_agent *agent;
+    uint32_t limit = (uint32_t)cli_number(cli, "limit", 1, 100000, 20);
+    int code = cli_open(cli, true, &agent);
+
+    if (code)
+        return code;
+    struct ves_jw *jw = cli_writer();
+    return show(cli, agent, jw, ves_agent_trail(agent, limit, jw, &cli->error),
+                human_records);
+}
+
+static int run_quarantine(struct cli *cli)
+{
+    struct ves_agent *agent;
+    uint32_t limit = (uint32_t)cli_number(cli, "limit", 1, 100000, 20);
+    int code = cli_open(cli, true, &agent);
+
+    if (code)
+        return code;
+    struct ves_jw *jw = cli_writer();
+    return show(cli, agent, jw,
+                ves_agent_quarantine(agent, limit, jw, &cli->error),
+                human_records);
+}
+
+static void human_entity(struct ves_jr *jr)
+{
+    printf("%s %s, version %s", ves_jr_str(jr, "/entityType"),
+           ves_jr_str(jr, "/entityId"), ves_jr_str(jr, "/version"));
+    if (ves_jr_u64(jr, "/pending"))
+        printf(", and %s own events that are not in the stream yet",
+               ves_jr_str(jr, "/pending"));
+    printf("\n%s\n", ves_jr_str(jr, "/localState"));
+}
+
+static int run_entity(struct cli *cli)
+{
+    struct ves_agent *agent;
+    int code = cli_open(cli, true, &agent);
+
+    if (code)
+        return code;
+    struct ves_jw *jw = cli_writer();
+    return show(
+        cli, agent, jw,
+        ves_agent_entity(agent, cli->argv[0], cli->argv[1], jw, &cli->error),
+        human_entity);
+}
+
+static void human_keys(struct ves_jr *jr)
+{
+    size_t n = ves_jr_count(jr, "/keys");
+
+    for (size_t i = 0; i < n; i++) {
+        printf("%s #%s  %.16s...  from sequence %s",
+               ves_jr_str(jr, "/keys/%zu/agentId", i),
+               ves_jr_str(jr, "/keys/%zu/keyId", i),
+               ves_jr_str(jr, "/keys/%zu/publicKey", i),
+               ves_jr_str(jr, "/keys/%zu/validFromSequence", i));
+        if (ves_jr_u64(jr, "/keys/%zu/revokedAtSequence", i))
+            printf(", revoked at %s",
+                   ves_jr_str(jr, "/keys/%zu/revokedAtSequence", i));
+        if (ves_jr_bool(jr, "/keys/%zu/isOwn", i))
+            printf("  (this store's own)");
+        putchar('\n');
+    }
+}
+
+static int run_keys(struct cli *cli)
+{
+    struct ves_agent *agent;
+    int code = cli_open(cli, true, &agent);
+
+    if (code)
+        return code;
+    struct ves_jw *jw = cli_writer();
+    return show(cli, agent, jw, ves_agent_keys(agent, jw, &cli->error),
+                human_keys);
+}
+
+static void human_doctor(struct ves_jr *jr)
+{
+    size_t n = ves_jr_count(jr, "/checks");
+
+    for (size_t i = 0; i < n; i++) {
+        bool is_ok = ves_jr_bool(jr, "/checks/%zu/ok", i);
+        printf("%s%-5s%s %-24s %s\n", is_ok ? cli_green() : cli_red(),
+               is_ok ? "ok" : "WRONG", cli_plain(),
+               ves_jr_str(jr, "/checks/%zu/name", i),
+               ves_jr_str(jr, "/checks/%zu/detail", i));
+    }
+}
+
+static int run_doctor(struct cli *cli)
+{
+    struct ves_agent *agent;
+    bool is_healthy = false;
+    int code = cli_open(cli, true, &agent);
+
+    if (code)
+        return code;
+    struct ves_jw *jw = cli_writer();
+    code = show(cli, agent, jw,
+                ves_agent_doctor(agent, jw, &is_healthy, &cli->error),
+                human_doctor);
+    return code ? code : is_healthy ? CLI_DONE : CLI_FAILED;
+}
+
+const struct cli_command cli_cmd_status = {
+    .name = "status",
+    .args = "",
+    .summary = "what is synced, what is not, and what to do",
+    .is_store = true,
+    .options = status_options,
+    .run = run_status,
+};
+const struct cli_command cli_cmd_outbox = {
+    .name = "outbox",
+    .args = "",
+    .summary = "list this store's own events",
+    .is_store = true,
+    .options = outbox_options,
+    .run = run_outbox,
+};
+const struct cli_command cli_cmd_show = {
+    .name = "show",
+    .args = "EVENT",
+    .summary = "one event with envelope, receipt and verdict",
+    .args_min = 1,
+    .args_max = 1,
+    .is_store = true,
+    .options = no_options,
+    .run = run_show,
+};
+const struct cli_command cli_cmd_log = {
+    .name = "log",
+    .args = "",
+    .summary = "the stream as this store has verified it",
+    .is_store = true,
+    .options = log_options,
+    .run = run_log,
+};
+const struct cli_command cli_cmd_trail = {
+    .name = "trail",
+    .args = "",
+    .summary = "the record of operations, newest first",
+    .is_store = true,
+    .options = list_options,
+    .run = run_trail,
+};
+const struct cli_command cli_cmd_entity = {
+    .name = "entity",
+    .args = "TYPE ID",
+    .summary = "the state of one entity, own pending events included",
+    .args_min = 2,
+    .args_max = 2,
+    .is_store = true,
+    .options = no_options,
+    .run = run_entity,
+};
+const struct cli_command cli_cmd_keys = {
+    .name = "keys",
+    .args = "",
+    .summary = "whose keys this store knows and since when they are valid",
+    .is_store = true,
+    .options = no_options,
+    .run = run_keys,
+};
+const struct cli_command cli_cmd_quarantine = {
+    .name = "quarantine",
+    .args = "",
+    .summary = "bytes that did not verify, kept as evidence",
+    .is_store = true,
+    .options = list_options,
+    .run = run_quarantine,
+};
+const struct cli_command cli_cmd_doctor = {
+    .name = "doctor",
+    .args = "",
+    .summary = "check the store against itself",
+    .is_store = true,
+    .options = no_options,
+    .run = run_doctor,
+};
+const struct cli_command cli_cmd_why = {
+    .name = "why",
+    .args = "EVENT",
+    .summary = "why an event is where it is, in plain words",
+    .args_min = 1,
+    .args_max = 1,
+    .is_store = true,
+    .options = no_options,
+    .run = run_why,
+};

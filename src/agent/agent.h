@@ -1,0 +1,131 @@
+/* agent.h -- the host of a local store: one handle, its file, its key.
+ *
+ * For src/agent, src/sync and src/ext.  The engine (engine/agent.h) decides;
+ * here it gets a SQLite file, a clock, randomness and a key, and its answers
+ * become JSON documents.  A handle is used by one thread at a time.
+ *
+ * Files: FILE (SQLite), FILE.key (the agent's secret, 0600), FILE.credential
+ * (what the sequencer gave, 0600).  Meta names beside the engine's:
+ * "agent.public_key" (32 bytes), "sequencer.url", "sequencer.tls_key" (32
+ * bytes), "sequencer.checked_ms", "sequencer.reachable" ("0" or "1"),
+ * "setting.NAME", "settings.version", "log.pruned_below".
+ */
+#ifndef VES_AGENT_AGENT_H
+#define VES_AGENT_AGENT_H
+
+#include "base/arena.h"
+#include "engine/agent.h"
+#include "ves/agent.h"
+
+enum {
+    VES_AGENT_CREDENTIAL_MAX = 4096, /* bytes in FILE.credential */
+    VES_AGENT_URL_MAX = 2048,
+    VES_AGENT_PATH_MAX = 4096,
+    VES_AGENT_PAGE_MAX = 1000 /* events in one document of a list */
+};
+
+struct ves_agent {
+    struct ves_agent_core core; /* core.signer is NULL until it is needed */
+    const struct ves_alloc *alloc;
+    struct ves_store *store;    /* owned; core.store */
+    struct sqlite3 *connection; /* the store's; owned by it unless caller's */
+    bool is_joined;             /* the connection is the caller's */
+    bool is_read_only;
+    bool allow_relaxed_sync;
+    bool has_begun; /* ves_agent_begin without its end */
+    int (*passphrase)(void *ctx, char *out, size_t size);
+    void *passphrase_ctx;
+    char *path;            /* of FILE; owned, as the next three */
+    char *key_path;        /* FILE.key */
+    char *credential_path; /* FILE.credential */
+    char *url;             /* "" when there is none */
+    bool has_public_key;
+    struct ves_public_key public_key; /* as pinned when the store was made */
+    bool has_tls_key;
+    struct ves_hash tls_key; /* SHA-256 of the server's SubjectPublicKeyInfo */
+    struct ves_arena arena;  /* scratch; every public call starts it anew */
+};
+
+/* ---- making --------------------------------------------------------------
+ */
+
+struct ves_agent_make {
+    struct ves_core_identity identity; /* agent nil: a fresh one */
+    const char *url;                   /* may be NULL */
+    const struct ves_hash *tls_key;    /* may be NULL */
+    const char *credential;            /* may be NULL */
+    bool seal_key; /* with the answer of options->passphrase */
+};
+
+/* Makes store, key file and identity, or finds the same ones there from an
+ * earlier, interrupted call: the key and the agent id are kept then.
+ * VES_CONFLICT when the file is a store of another stream or agent. */
+VES_NODISCARD enum ves_status
+ves_agent_make(const struct ves_agent_options *options,
+               const struct ves_agent_make *make, struct ves_agent **out,
+               struct ves_error *error);
+
+/* Reads the key file unless that is done; afterwards core.signer is set.
+ * VES_NOT_FOUND no key file, VES_AUTH no or a wrong passphrase, VES_REFUSED
+ * a key file others can read, VES_CONFLICT another agent's key. */
+VES_NODISCARD enum ves_status ves_agent_need_key(struct ves_agent *agent,
+                                                 struct ves_error *error);
+
+/* ---- what src/sync asks for ----------------------------------------------
+ */
+
+/* Reads FILE.credential into out, NUL-terminated, without the newline.
+ * VES_AUTH when there is none; the caller wipes out. */
+VES_NODISCARD enum ves_status
+ves_agent_credential(struct ves_agent *agent,
+                     char out[VES_AGENT_CREDENTIAL_MAX],
+                     struct ves_error *error);
+/* Replaces FILE.credential, 0600, atomically and durably. */
+VES_NODISCARD enum ves_status ves_agent_put_credential(
+    struct ves_agent *agent, const char *credential, struct ves_error *error);
+
+/* Writes url and TLS pin (NULL: none) into the store and the handle. */
+VES_NODISCARD enum ves_status ves_agent_put_peer(struct ves_agent *agent,
+                                                 const char *url,
+                                                 const struct ves_hash *tls_key,
+                                                 struct ves_error *error);
+
+/* Keeps what the last attempt to reach the sequencer showed, for status; a
+ * failure to keep it is of no consequence. */
+void ves_agent_note_contact(struct ves_agent *agent, bool is_reachable,
+                            int64_t now_ms);
+
+/* ---- shared by the files of src/agent ------------------------------------
+ */
+
+/* Starts a public call: empties the arena, checks that the handle may do it. */
+void ves_agent_start(struct ves_agent *agent);
+
+/* Turns the engine's or the store's failure into words for the caller:
+ * "WHAT: their words".  Returns status. */
+enum ves_status ves_agent_fail(struct ves_agent *agent, enum ves_status status,
+                               struct ves_error *error, const char *what);
+
+/* The end of a document: jw's sticky status with words. */
+VES_NODISCARD enum ves_status ves_agent_jw_end(struct ves_jw *jw,
+                                               struct ves_error *error);
+
+/* VES_INVALID on a handle opened for reading only; what names the act. */
+VES_NODISCARD enum ves_status ves_agent_need_write(struct ves_agent *agent,
+                                                   const char *what,
+                                                   struct ves_error *error);
+
+/* A meta value as text or number; "" and 0 when it is not there. */
+VES_NODISCARD enum ves_status ves_agent_meta_u64(struct ves_agent *agent,
+                                                 const char *name,
+                                                 uint64_t *out);
+VES_NODISCARD enum ves_status ves_agent_meta_put_u64(struct ves_agent *agent,
+                                                     const char *name,
+                                                     uint64_t value);
+
+/* Checks the environment's settings (VES_BATCH_SIZE ...); VES_INVALID names
+ * the variable and what it may be. */
+VES_NODISCARD enum ves_status
+ves_agent_check_environment(struct ves_error *error);
+
+#endif

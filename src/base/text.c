@@ -1,0 +1,182 @@
+/* text.c -- text forms of bytes: hex, base64url, UTF-8, decimal numbers. */
+#include "base/text.h"
+
+#include <string.h>
+
+static const char hex_digits[] = "0123456789abcdef";
+static const char b64u_digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                                  "abcdefghijklmnopqrstuvwxyz0123456789-_";
+
+static int hex_value(uint8_t c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    if (c >= 'a' && c <= 'f')
+        return c - 'a' + 10;
+    if (c >= 'A' && c <= 'F')
+        return c - 'A' + 10;
+    return -1;
+}
+
+static int b64u_value(uint8_t c)
+{
+    if (c >= 'A' && c <= 'Z')
+        return c - 'A';
+    if (c >= 'a' && c <= 'z')
+        return c - 'a' + 26;
+    if (c >= '0' && c <= '9')
+        return c - '0' + 52;
+    if (c == '-')
+        return 62;
+    if (c == '_')
+        return 63;
+    return -1;
+}
+
+void ves_hex_encode(const uint8_t *data, size_t len, char *out)
+{
+    for (size_t i = 0; i < len; i++) {
+        out[2 * i] = hex_digits[data[i] >> 4];
+        out[2 * i + 1] = hex_digits[data[i] & 15];
+    }
+}
+
+enum ves_status ves_hex_decode(struct ves_bytes text, uint8_t *out,
+                               size_t out_len)
+{
+    if (text.len >= 2 && text.ptr[0] == '0' &&
+        (text.ptr[1] == 'x' || text.ptr[1] == 'X')) {
+        text.ptr += 2;
+        text.len -= 2;
+    }
+    if (text.len % 2 != 0 || text.len / 2 != out_len)
+        return VES_MALFORMED;
+    for (size_t i = 0; i < out_len; i++) {
+        int high = hex_value(text.ptr[2 * i]);
+        int low = hex_value(text.ptr[2 * i + 1]);
+        if (high < 0 || low < 0)
+            return VES_MALFORMED;
+        out[i] = (uint8_t)(high << 4 | low);
+    }
+    return VES_OK;
+}
+
+size_t ves_b64u_len(size_t len)
+{
+    return len / 3 * 4 + (len % 3 ? len % 3 + 1 : 0);
+}
+
+void ves_b64u_encode(const uint8_t *data, size_t len, char *out)
+{
+    for (; len >= 3; data += 3, len -= 3) {
+        uint32_t v = (uint32_t)data[0] << 16 | (uint32_t)data[1] << 8 | data[2];
+        *out++ = b64u_digits[v >> 18];
+        *out++ = b64u_digits[v >> 12 & 63];
+        *out++ = b64u_digits[v >> 6 & 63];
+        *out++ = b64u_digits[v & 63];
+    }
+    if (len == 0)
+        return;
+    uint32_t v = (uint32_t)data[0] << 16;
+    if (len == 2)
+        v |= (uint32_t)data[1] << 8;
+    *out++ = b64u_digits[v >> 18];
+    *out++ = b64u_digits[v >> 12 & 63];
+    if (len == 2)
+        *out = b64u_digits[v >> 6 & 63];
+}
+
+enum ves_status ves_b64u_decode(struct ves_bytes text, uint8_t *out,
+                                size_t *out_len)
+{
+    size_t n = text.len;
+    if (n > 0 && n % 4 == 0 && text.ptr[n - 1] == '=')
+        n -= text.ptr[n - 2] == '=' ? 2 : 1;
+    if (n % 4 == 1)
+        return VES_MALFORMED;
+    size_t len = n / 4 * 3 + (n % 4 ? n % 4 - 1 : 0);
+    if (len > *out_len)
+        return VES_LIMIT;
+    uint32_t acc = 0;
+    unsigned bits = 0;
+    size_t at = 0;
+    for (size_t i = 0; i < n; i++) {
+        int value = b64u_value(text.ptr[i]);
+        if (value < 0)
+            return VES_MALFORMED;
+        acc = acc << 6 | (uint32_t)value;
+        bits += 6;
+        if (bits >= 8) {
+            bits -= 8;
+            out[at++] = (uint8_t)(acc >> bits);
+            acc &= (1u << bits) - 1;
+        }
+    }
+    if (acc != 0)
+        return VES_MALFORMED;
+    *out_len = len;
+    return VES_OK;
+}
+
+size_t ves_utf8_sequence(const uint8_t *p, size_t n)
+{
+    /* Table 3-7 of the Unicode standard: only the second byte's range
+     * depends on the first. */
+    if (n == 0)
+        return 0;
+    uint8_t lead = p[0];
+    if (lead < 0x80)
+        return 1;
+    if (lead < 0xC2 || lead > 0xF4)
+        return 0;
+    size_t len = lead < 0xE0 ? 2 : lead < 0xF0 ? 3 : 4;
+    if (n < len)
+        return 0;
+    uint8_t low = lead == 0xE0 ? 0xA0 : lead == 0xF0 ? 0x90 : 0x80;
+    uint8_t high = lead == 0xED ? 0x9F : lead == 0xF4 ? 0x8F : 0xBF;
+    if (p[1] < low || p[1] > high)
+        return 0;
+    for (size_t i = 2; i < len; i++) {
+        if ((p[i] & 0xC0) != 0x80)
+            return 0;
+    }
+    return len;
+}
+
+bool ves_utf8_valid(struct ves_bytes text, size_t *bad)
+{
+    size_t i = 0;
+    while (i < text.len) {
+        uint64_t word;
+        if (text.len - i >= sizeof(word)) {
+            memcpy(&word, text.ptr + i, sizeof(word));
+            if ((word & UINT64_C(0x8080808080808080)) == 0) {
+                i += sizeof(word);
+                continue;
+            }
+        }
+        size_t n = ves_utf8_sequence(text.ptr + i, text.len - i);
+        if (n == 0) {
+            if (bad)
+                *bad = i;
+            return false;
+        }
+        i += n;
+    }
+    return true;
+}
+
+enum ves_status ves_decimal_parse(struct ves_bytes text, uint64_t *out)
+{
+    if (text.len == 0 || (text.len > 1 && text.ptr[0] == '0'))
+        return VES_MALFORMED;
+    uint64_t value = 0;
+    for (size_t i = 0; i < text.len; i++) {
+        uint8_t digit = (uint8_t)(text.ptr[i] - '0');
+        if (digit > 9 || value > (UINT64_MAX - digit) / 10)
+            return VES_MALFORMED;
+        value = value * 10 + digit;
+    }
+    *out = value;
+    return VES_OK;
+}

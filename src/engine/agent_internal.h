@@ -1,0 +1,326 @@
+/* agent_internal.h -- what the files of the agent share.
+ *
+ * Inside src/engine only.  Functions named ves_device_* run inside a
+ * transaction that their caller opened, unless they say otherwise.
+ */
+#ifndef VES_ENGINE_AGENT_INTERNAL_H
+#define VES_ENGINE_AGENT_INTERNAL_H
+
+#include "base/buf.h"
+#include "engine/agent.h"
+
+enum {
+    /* Scratch of one step: 1,000 events of an ordinary size many times over.
+     */
+    VES_DEVICE_ARENA_MAX = 256 * 1024 * 1024,
+    VES_DEVICE_CHUNK = 500,      /* rows worked on at a time */
+    VES_DEVICE_BREAKER_COUNT = 5 /* failures that open it, semantics.md 3.9 */
+};
+
+/* ---- transactions and words --------------------------------------------- */
+
+/* Clears core->error and begins. */
+VES_NODISCARD enum ves_status ves_device_begin(struct ves_agent_core *core);
+/* Commits when status is VES_OK, else rolls back; returns what came of it,
+ * with words in core->error. */
+VES_NODISCARD enum ves_status ves_device_end(struct ves_agent_core *core,
+                                             enum ves_status status);
+/* Puts the store's words, or the status', into core->error unless somebody
+ * said it better; returns status. */
+enum ves_status ves_device_say(struct ves_agent_core *core,
+                               enum ves_status status);
+
+/* ---- small state in the store's meta table ------------------------------- */
+
+/* What pushing and pulling remember between steps (meta "sync"). */
+struct ves_device_state {
+    uint64_t remote_head;
+    uint64_t last_pushed; /* highest sequence number a push was given */
+    uint64_t last_push_ms, last_pull_ms;
+    uint64_t batch;             /* events a push may hold; 0: no limit */
+    uint64_t push_failures;     /* in a row, of any class */
+    uint64_t offline_failures;  /* in a row */
+    uint64_t protocol_failures; /* in a row */
+    uint64_t suspect;           /* local_seq counted since the last success */
+    uint64_t next_attempt_ms;   /* 0: at once */
+    uint64_t wait_ms;           /* how long that wait was when it was set */
+    uint64_t failed_ms[VES_DEVICE_BREAKER_COUNT]; /* newest first */
+    uint64_t is_breaker_open;
+    uint64_t needs_auth;
+    uint64_t is_forbidden;
+    uint64_t is_diverged;
+    uint64_t is_copied;
+    uint64_t is_restoring; /* own events are being taken back */
+    uint64_t is_position_unproven;
+};
+
+VES_NODISCARD enum ves_status
+ves_device_state_get(struct ves_agent_core *core, struct ves_arena *arena,
+                     struct ves_device_state *out);
+VES_NODISCARD enum ves_status
+ves_device_state_put(struct ves_agent_core *core,
+                     const struct ves_device_state *state);
+
+/* Where the agent's chain and its clock stand (meta "append"). */
+struct ves_device_chain {
+    uint64_t agent_seq; /* of the newest event, 0 before the first */
+    struct ves_hash prev;
+    uint64_t hlc_ms;      /* monotone; 48 bits */
+    uint64_t hlc_counter; /* below 4,096: it goes into UUIDs too */
+    struct ves_uuid group; /* atomic group that is being appended */
+    uint64_t group_next;   /* index it needs next, 0 when none is open */
+    uint64_t group_count;
+};
+
+VES_NODISCARD enum ves_status
+ves_device_chain_get(struct ves_agent_core *core, struct ves_arena *arena,
+                     struct ves_device_chain *out);
+VES_NODISCARD enum ves_status
+ves_device_chain_put(struct ves_agent_core *core,
+                     const struct ves_device_chain *chain);
+
+/* Who pushes (meta "push.lease").  Tokens only grow. */
+struct ves_device_lease {
+    uint64_t is_held;
+    uint64_t token;
+    uint64_t session; /* first token since it was last released */
+    uint64_t pid, process_start;
+    struct ves_uuid boot_id;
+    uint64_t first, last; /* local_seq range of claimed rows, 0: none */
+};
+
+VES_NODISCARD enum ves_status
+ves_device_lease_get(struct ves_agent_core *core, struct ves_arena *arena,
+                     struct ves_device_lease *out);
+VES_NODISCARD enum ves_status
+ves_device_lease_put(struct ves_agent_core *core,
+                     const struct ves_device_lease *lease);
+
+/* Decimal number under a name; fallback when it was never put or is out of
+ * [low, high]. */
+VES_NODISCARD enum ves_status
+ves_device_number_get(struct ves_agent_core *core, struct ves_arena *arena,
+                      const char *name, uint64_t fallback, uint64_t low,
+                      uint64_t high, uint64_t *out);
+VES_NODISCARD enum ves_status ves_device_number_put(struct ves_agent_core *core,
+                                                    const char *name,
+                                                    uint64_t value);
+
+/* Last sequence number in the log: the cursor. */
+VES_NODISCARD enum ves_status ves_device_cursor(struct ves_agent_core *core,
+                                                uint64_t *cursor);
+
+/* now_ms as stored: never negative. */
+uint64_t ves_device_time(int64_t now_ms);
+
+/* Is a moment reached that was set wait_max_ms ahead at most?  A clock that
+ * was put back does not make anybody wait longer (semantics.md 16). */
+bool ves_device_is_due(uint64_t moment_ms, uint64_t wait_max_ms,
+                       int64_t now_ms);
+
+/* ---- retry (semantics.md 3.9) -------------------------------------------- */
+
+struct ves_device_retry {
+    uint64_t base_ms; /* setting.retryBaseDelayMs */
+    uint64_t cap_ms;  /* setting.retryMaxDelayMs */
+    uint64_t count_max; /* setting.maxRetries */
+};
+
+VES_NODISCARD enum ves_status
+ves_device_retry_get(struct ves_agent_core *core, struct ves_arena *arena,
+                     struct ves_device_retry *out);
+
+/* random(0, min(cap, base * 2^(failures - 1))); failures >= 1. */
+uint64_t ves_device_delay(const struct ves_device_retry *retry,
+                          uint64_t failures, const uint8_t random[16]);
+
+/* A push failed as a whole: counts it, sets when to try again (at least
+ * wait_min_ms from now) and opens the breaker after five in a minute. */
+void ves_device_failed(struct ves_device_state *state,
+                       const struct ves_device_retry *retry,
+                       const struct ves_core_env *env, uint64_t wait_min_ms);
+/* A push was answered: forgets failures. */
+void ves_device_succeeded(struct ves_device_state *state);
+
+/* ---- records ------------------------------------------------------------- */
+
+/* Appends to the trail.  detail: JSON. */
+VES_NODISCARD enum ves_status
+ves_device_trail(struct ves_agent_core *core, int64_t now_ms, const char *code,
+                 struct ves_bytes detail);
+
+/* Something that must not be passed over in silence. */
+struct ves_device_alert {
+    const char *code;   /* e.g. "receipt_invalid" */
+    const char *detail; /* words */
+    uint64_t sequence_number; /* 0 when it does not apply */
+    const struct ves_uuid *event_id; /* NULL when unknown */
+    struct ves_bytes body;           /* evidence */
+};
+
+/* Keeps the alert; the same one again, while it is open, is not kept twice. */
+VES_NODISCARD enum ves_status
+ves_device_alert(struct ves_agent_core *core, int64_t now_ms,
+                 const struct ves_device_alert *alert);
+/* Same as record of quarantine, with an alert beside it. *is_new: not there
+ * before. */
+VES_NODISCARD enum ves_status
+ves_device_quarantine(struct ves_agent_core *core, int64_t now_ms,
+                      const struct ves_device_alert *alert, bool *is_new);
+/* Closes quarantine up to cursor, and the alerts that came with it. */
+VES_NODISCARD enum ves_status ves_device_settle(struct ves_agent_core *core,
+                                                int64_t now_ms,
+                                                uint64_t cursor);
+/* Closes open alerts of one code. */
+VES_NODISCARD enum ves_status ves_device_close(struct ves_agent_core *core,
+                                               int64_t now_ms,
+                                               const char *code);
+
+/* ---- receipts ------------------------------------------------------------ */
+
+/* Items needed to verify a signature of the sequencer's key of that version:
+ * 1, or all pinned when it is 0; 0 when the version is not pinned. */
+size_t ves_device_key_count(const struct ves_agent_core *core,
+                            uint32_t version);
+/* Fills that many items. */
+void ves_device_key_items(const struct ves_agent_core *core, uint32_t version,
+                          const struct ves_hash *hash,
+                          const struct ves_sig *sig,
+                          struct ves_verify_item *items);
+/* Is one of the verified items valid? */
+bool ves_device_is_valid(const struct ves_verify_item *items, size_t count);
+
+/* ---- outbox -------------------------------------------------------------- */
+
+/* Copies a row with its views into the arena; without the envelope when that
+ * is not wanted. */
+VES_NODISCARD enum ves_status
+ves_device_row_copy(struct ves_arena *arena, const struct ves_outbox_row *row,
+                    bool with_envelope, struct ves_outbox_row *out);
+
+/* Sets entity->own_head to the newest event of the overlay, or zeros; the
+ * outbox must be up to date. */
+VES_NODISCARD enum ves_status
+ves_device_own_head(struct ves_agent_core *core,
+                    struct ves_entity_row *entity);
+
+/* Takes rows out of the overlay, or puts them back (each must not be there
+ * already), counting on their entities.  Writes rows with outbox_update. */
+VES_NODISCARD enum ves_status
+ves_device_overlay(struct ves_agent_core *core, struct ves_arena *arena,
+                   struct ves_outbox_row *rows, size_t count, bool is_in);
+
+/* Cuts text into a view that lives in the arena. */
+VES_NODISCARD enum ves_status ves_device_text(struct ves_arena *arena,
+                                              const char *text,
+                                              struct ves_bytes *out);
+
+/* ---- folding ------------------------------------------------------------- */
+
+/* An entity that a run of events touches. */
+struct ves_device_slot {
+    struct ves_entity_row row;
+    struct ves_buf state; /* the folded state once is_folded */
+    bool is_folded;
+    bool needs_own_head;
+};
+
+/* Judges and folds events in order over entities held in memory. */
+struct ves_device_fold {
+    struct ves_agent_core *core;
+    struct ves_arena *arena; /* lives as long as the run */
+    struct ves_arena scratch;
+    struct ves_device_slot *slots;
+    size_t count;
+    uint32_t *index; /* open addressing over entity keys */
+    size_t index_size;
+    struct ves_buf next;
+};
+
+/* Loads the entities with these keys (repetitions allowed). */
+VES_NODISCARD enum ves_status
+ves_device_fold_open(struct ves_device_fold *fold, struct ves_agent_core *core,
+                     struct ves_arena *arena, const struct ves_hash *keys,
+                     size_t count);
+/* NULL when the entity was not loaded. */
+struct ves_device_slot *ves_device_fold_slot(struct ves_device_fold *fold,
+                                             const struct ves_hash *key);
+/* Judges event at row->sequence_number, moves its entity and fills verdict,
+ * applied_at, version, sub_code and note of row. */
+VES_NODISCARD enum ves_status
+ves_device_fold_event(struct ves_device_fold *fold,
+                      const struct ves_event *event, struct ves_log_row *row);
+/* Writes entities and marks buckets. */
+VES_NODISCARD enum ves_status ves_device_fold_save(
+    struct ves_device_fold *fold);
+void ves_device_fold_close(struct ves_device_fold *fold);
+
+/* ---- one page ------------------------------------------------------------ */
+
+struct ves_page_item {
+    struct ves_bytes raw; /* as received */
+    struct ves_event event;
+    bool has_event; /* event was read and checked */
+    struct ves_hash fingerprint;
+    struct ves_hash entity_key;
+    struct ves_bytes envelope; /* ves_event_write_open form */
+    bool is_spelt_so;          /* received exactly in that form */
+    bool has_receipt;
+    struct ves_receipt receipt;
+    const char *problem; /* code of a falsehood; NULL while none is known */
+    char detail[256];
+    struct ves_public_key key;
+    size_t verify_first, verify_count; /* the agent's item, then receipt's */
+};
+
+struct ves_page {
+    const struct ves_alloc *alloc;
+    struct ves_arena arena;
+    uint64_t asked_from;
+    bool has_head;
+    uint64_t head;     /* as the server says */
+    bool has_more;     /* as the server says */
+    bool is_cut;       /* ends before its end, or was read in part */
+    bool is_key_unknown; /* the item after the last needs a key we lack */
+    bool is_unproven;    /* an item came without a receipt */
+    struct ves_page_item *items;
+    size_t count;
+    struct ves_verify_item *verify;
+    size_t verify_count;
+    bool is_verified;
+};
+
+/* ---- own events in the log ----------------------------------------------- */
+
+/* What an own event from the log means for the outbox. */
+struct ves_device_own {
+    struct ves_agent_core *core;
+    struct ves_arena *arena;
+    int64_t now_ms;
+    struct ves_device_state *state;
+    struct ves_device_chain chain;
+    bool is_chain_loaded, is_chain_moved;
+    struct ves_outbox_row *rows; /* those found, then changed */
+    size_t row_count;
+    struct ves_outbox_row *back; /* those taken back */
+    size_t back_count;
+};
+
+/* Looks up the outbox rows of own events among items. */
+VES_NODISCARD enum ves_status
+ves_device_own_open(struct ves_device_own *own,
+                    const struct ves_page_item *items, size_t count);
+/* One own event, judged as row says.  *is_false: the receipt we hold puts it
+ * at another number; nothing is changed then. */
+VES_NODISCARD enum ves_status
+ves_device_own_event(struct ves_device_own *own,
+                     const struct ves_page_item *item,
+                     const struct ves_log_row *row,
+                     struct ves_device_slot *slot);
+/* Does the outbox hold a receipt that contradicts the item's number? */
+bool ves_device_own_contradicts(const struct ves_device_own *own,
+                                const struct ves_page_item *item);
+/* Writes rows, rows taken back and the chain. */
+VES_NODISCARD enum ves_status ves_device_own_save(struct ves_device_own *own);
+
+#endif

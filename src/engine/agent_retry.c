@@ -1,0 +1,84 @@
+/* agent_retry.c -- when a push that failed is tried again (semantics.md 3.9).
+ */
+#include <string.h>
+
+#include "base/assert.h"
+#include "base/endian.h"
+#include "engine/agent_internal.h"
+
+enum { BREAKER_WINDOW_MS = 60 * 1000 };
+
+enum ves_status ves_device_retry_get(struct ves_agent_core *core,
+                                     struct ves_arena *arena,
+                                     struct ves_device_retry *out)
+{
+    enum ves_status status = ves_device_number_get(
+        core, arena, "setting.retryBaseDelayMs", 1000, 1, 60000, &out->base_ms);
+    if (!status)
+        status = ves_device_number_get(core, arena, "setting.retryMaxDelayMs",
+                                       30000, 1, 3600000, &out->cap_ms);
+    if (!status)
+        status = ves_device_number_get(core, arena, "setting.maxRetries", 3, 0,
+                                       50, &out->count_max);
+    return status;
+}
+
+uint64_t ves_device_delay(const struct ves_device_retry *retry,
+                          uint64_t failures, const uint8_t random[16])
+{
+    uint64_t ceiling = retry->base_ms;
+    VES_ASSERT(failures >= 1);
+
+    for (uint64_t i = 1; i < failures && ceiling < retry->cap_ms; i++)
+        ceiling *= 2;
+    if (ceiling > retry->cap_ms)
+        ceiling = retry->cap_ms;
+    return ves_load_u64(random) % (ceiling + 1);
+}
+
+static bool is_breaker_due(const struct ves_device_state *state)
+{
+    const uint64_t *ms = state->failed_ms;
+    uint64_t first = ms[VES_DEVICE_BREAKER_COUNT - 1];
+
+    return state->push_failures >= VES_DEVICE_BREAKER_COUNT && ms[0] >= first &&
+           ms[0] - first <= BREAKER_WINDOW_MS;
+}
+
+void ves_device_failed(struct ves_device_state *state,
+                       const struct ves_device_retry *retry,
+                       const struct ves_core_env *env, uint64_t wait_min_ms)
+{
+    uint64_t now = ves_device_time(env->now_ms);
+
+    state->push_failures++;
+    memmove(&state->failed_ms[1], &state->failed_ms[0],
+            sizeof(state->failed_ms) - sizeof(state->failed_ms[0]));
+    state->failed_ms[0] = now;
+    /* Once open it stays so until a push is answered: each wait ends in one
+     * probe. */
+    if (is_breaker_due(state))
+        state->is_breaker_open = 1;
+
+    uint64_t wait = ves_device_delay(retry, state->push_failures, env->random);
+    if (state->is_breaker_open)
+        wait = retry->cap_ms;
+    if (wait < wait_min_ms)
+        wait = wait_min_ms;
+    state->wait_ms = wait;
+    state->next_attempt_ms = now + wait;
+}
+
+void ves_device_succeeded(struct ves_device_state *state)
+{
+    state->push_failures = 0;
+    state->offline_failures = 0;
+    state->protocol_failures = 0;
+    state->suspect = 0;
+    state->next_attempt_ms = 0;
+    state->wait_ms = 0;
+    memset(state->failed_ms, 0, sizeof(state->failed_ms));
+    state->is_breaker_open = 0;
+    state->needs_auth = 0;
+    state->is_forbidden = 0;
+}

@@ -1,0 +1,118 @@
+/* commit.h -- the work of one commit, step by step.  Inside src/engine only.
+ *
+ * Everything is decided here, in memory that goes with the commit; requests
+ * are written to only after the transaction is durable (S4).
+ */
+#ifndef VES_ENGINE_COMMIT_H
+#define VES_ENGINE_COMMIT_H
+
+#include "engine/map.h"
+#include "engine/sequencer.h"
+
+struct ves_commit_entity {
+    struct ves_entity_row row;
+    bool is_loaded;
+    bool is_changed;
+    struct ves_commit_entity *next; /* of the stream */
+    /* What it was before the open group touched it. */
+    uint64_t saved_in; /* number of that group, 0: none yet */
+    struct ves_entity_row saved_row;
+    bool saved_is_changed;
+    struct ves_commit_entity *saved_next;
+};
+
+struct ves_commit_key {
+    bool is_found; /* registered and for this stream */
+    struct ves_key_row row;
+    struct ves_key_span span;
+};
+
+/* An event id within this commit. */
+struct ves_commit_id {
+    const struct ves_ingest *named_by;  /* last request with this id */
+    struct ves_commit_event *accepted; /* NULL: by none yet */
+};
+
+/* A command id within this commit. */
+struct ves_commit_command {
+    bool is_used; /* in the log or by an event accepted before */
+};
+
+struct ves_commit_event {
+    struct ves_ingest_event *event;
+    struct ves_commit_event *next; /* of the stream, in order */
+    struct ves_commit_id *id;      /* NULL: not legible */
+    struct ves_commit_command *command; /* NULL: none */
+    struct ves_commit_entity *entity;   /* NULL until it matters */
+    struct ves_id_row stored;
+    bool is_replay_wanted; /* stored, and the same */
+
+    enum ves_outcome_kind outcome; /* NONE: not decided yet */
+    struct ves_log_row *row;       /* ACCEPTED, REPLAYED */
+    struct ves_refusal *refusal;   /* REFUSED */
+    struct ves_judgement judgement;
+    struct ves_sig refusal_signature;
+};
+
+struct ves_commit_request {
+    struct ves_ingest *ingest;
+    struct ves_commit_stream *stream;
+    struct ves_commit_event *events; /* ingest->count of them */
+    uint64_t sequence_start, sequence_end;
+};
+
+struct ves_commit_stream {
+    struct ves_stream_row row; /* head moves as events are accepted */
+    uint64_t old_head;
+    struct ves_commit_event *first, *last;
+    size_t event_count;
+    struct ves_map ids, commands, entities, keys;
+    struct ves_commit_entity *first_entity;
+    size_t entity_count;
+    struct ves_log_row *rows; /* new ones; room for event_count */
+    size_t row_count;
+    struct ves_log_row *replays; /* ascending by sequence */
+    size_t replay_count;
+    size_t refused_count;
+};
+
+struct ves_commit {
+    struct ves_sequencer *sequencer;
+    struct ves_store *store;
+    int64_t now_ms;
+    struct ves_arena arena;
+    struct ves_uuid secret; /* of the maps */
+    struct ves_commit_request *requests;
+    size_t request_count;
+    struct ves_commit_stream *streams;
+    size_t stream_count;
+    size_t event_count;
+    uint64_t group; /* number of the open atomic group, 0: none */
+    uint64_t group_count;
+    struct ves_commit_entity *saved; /* touched by the open group */
+};
+
+/* commit_load.c: sorts requests by stream and fetches what deciding them
+ * needs, in a number of store calls that depends on streams only. */
+VES_NODISCARD enum ves_status ves_commit_load(struct ves_commit *commit,
+                                              struct ves_ingest **ingests,
+                                              size_t count);
+/* The key an event names, from the store at first sight. */
+VES_NODISCARD enum ves_status
+ves_commit_find_key(struct ves_commit *commit, struct ves_commit_stream *stream,
+                    const struct ves_event *event,
+                    const struct ves_commit_key **key);
+/* The entity with that key, from the store at first sight. */
+VES_NODISCARD enum ves_status
+ves_commit_find_entity(struct ves_commit *commit,
+                       struct ves_commit_stream *stream,
+                       const struct ves_hash *entity_key,
+                       struct ves_commit_entity **entity);
+
+/* commit_decide.c: gives every event of a request its outcome, and new ones
+ * their place. */
+VES_NODISCARD enum ves_status
+ves_commit_decide(struct ves_commit *commit,
+                  struct ves_commit_request *request);
+
+#endif

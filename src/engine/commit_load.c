@@ -1,0 +1,435 @@
+/* commit_load.c -- what a commit needs from the store, in few calls. */
+#include <string.h>
+
+#include "base/assert.h"
+#include "base/bytes.h"
+#include "base/error.h"
+#include "engine/commit.h"
+
+/* ---- streams and their events -------------------------------------------- */
+
+static enum ves_status open_stream(struct ves_commit *commit,
+                                   const struct ves_stream *id,
+                                   struct ves_commit_stream **out)
+{
+    struct ves_commit_stream *stream = commit->streams;
+
+    for (size_t i = 0; i < commit->stream_count; i++, stream++) {
+        if (ves_stream_equal(&stream->row.stream, id)) {
+            *out = stream;
+            return VES_OK;
+        }
+    }
+    enum ves_status status =
+        ves_sequencer_stream(commit->sequencer, id, &stream->row);
+    if (status)
+        return status;
+    stream->old_head = stream->row.head;
+    commit->stream_count++;
+    *out = stream;
+    return VES_OK;
+}
+
+static void add_event(struct ves_commit_stream *stream,
+                      struct ves_commit_event *event)
+{
+    if (stream->last)
+        stream->last->next = event;
+    else
+        stream->first = event;
+    stream->last = event;
+    stream->event_count++;
+}
+
+static enum ves_status sort_requests(struct ves_commit *commit,
+                                     struct ves_ingest **ingests, size_t count)
+{
+    commit->requests =
+        ves_arena_alloc(&commit->arena, count * sizeof(*commit->requests));
+    commit->streams =
+        ves_arena_alloc(&commit->arena, count * sizeof(*commit->streams));
+    if (!commit->requests || !commit->streams)
+        return VES_NOMEM;
+    commit->request_count = count;
+    for (size_t r = 0; r < count; r++) {
+        struct ves_commit_request *request = &commit->requests[r];
+        struct ves_ingest *ingest = ingests[r];
+        VES_ASSERT(ingest->http_status == 200 && ingest->count > 0);
+        request->ingest = ingest;
+        enum ves_status status =
+            open_stream(commit, &ingest->stream, &request->stream);
+        if (status)
+            return status;
+        request->events = ves_arena_alloc(
+            &commit->arena, ingest->count * sizeof(*request->events));
+        if (!request->events)
+            return VES_NOMEM;
+        for (size_t i = 0; i < ingest->count; i++) {
+            request->events[i].event = &ingest->events[i];
+            add_event(request->stream, &request->events[i]);
+        }
+        commit->event_count += ingest->count;
+    }
+    return VES_OK;
+}
+
+static enum ves_status make_maps(struct ves_commit *commit,
+                                 struct ves_commit_stream *stream)
+{
+    const struct {
+        struct ves_map *map;
+        size_t key_len;
+    } maps[] = {{&stream->ids, VES_UUID_SIZE},
+                {&stream->commands, VES_UUID_SIZE},
+                {&stream->entities, VES_HASH_SIZE},
+                {&stream->keys, 2 * VES_UUID_SIZE}};
+
+    for (size_t i = 0; i < sizeof(maps) / sizeof(maps[0]); i++) {
+        if (ves_map_init(maps[i].map, &commit->arena, maps[i].key_len,
+                         stream->event_count, &commit->secret))
+            return VES_NOMEM;
+    }
+    stream->rows = ves_arena_alloc(&commit->arena,
+                                   stream->event_count * sizeof(*stream->rows));
+    return stream->rows ? VES_OK : VES_NOMEM;
+}
+
+/* ---- ids and commands ---------------------------------------------------- */
+
+static enum ves_status load_ids(struct ves_commit *commit,
+                                struct ves_commit_stream *stream)
+{
+    size_t n = 0;
+    struct ves_uuid *ids = ves_arena_alloc(&commit->arena,
+                                           stream->event_count * sizeof(*ids));
+    struct ves_id_row *rows = ves_arena_alloc(
+        &commit->arena, stream->event_count * sizeof(*rows));
+    if (!ids || !rows)
+        return VES_NOMEM;
+    for (struct ves_commit_event *e = stream->first; e; e = e->next) {
+        if (!e->event->is_read)
+            continue;
+        void **slot = ves_map_slot(&stream->ids, e->event->event.event_id.b);
+        if (slot && !*slot)
+            *slot = ves_arena_alloc(&commit->arena, sizeof(*e->id));
+        if (!slot || !*slot)
+            return VES_NOMEM;
+        e->id = *slot;
+        ids[n++] = e->event->event.event_id;
+    }
+    if (n == 0)
+        return VES_OK;
+    enum ves_status status = commit->store->ops->log_find_ids(
+        commit->store, stream->row.stream_no, ids, n, rows);
+    if (status)
+        return status;
+    n = 0;
+    for (struct ves_commit_event *e = stream->first; e; e = e->next) {
+        if (!e->event->is_read)
+            continue;
+        e->stored = rows[n++];
+        e->is_replay_wanted =
+            e->stored.sequence_number != 0 && e->event->has_fingerprint &&
+            ves_hash_equal(&e->stored.fingerprint, &e->event->fingerprint);
+    }
+    return VES_OK;
+}
+
+/* Does it stand a chance to be new? */
+static bool is_candidate(const struct ves_commit_event *e)
+{
+    return e->event->has_fingerprint && e->stored.sequence_number == 0 &&
+           e->event->refusal.code == VES_REFUSAL_NONE;
+}
+
+static enum ves_status load_commands(struct ves_commit *commit,
+                                     struct ves_commit_stream *stream)
+{
+    size_t n = 0;
+    struct ves_uuid *ids = ves_arena_alloc(&commit->arena,
+                                           stream->event_count * sizeof(*ids));
+    struct ves_id_row *rows = ves_arena_alloc(
+        &commit->arena, stream->event_count * sizeof(*rows));
+    if (!ids || !rows)
+        return VES_NOMEM;
+    for (struct ves_commit_event *e = stream->first; e; e = e->next) {
+        if (!is_candidate(e) || !e->event->event.has_command_id)
+            continue;
+        void **slot =
+            ves_map_slot(&stream->commands, e->event->event.command_id.b);
+        if (!slot)
+            return VES_NOMEM;
+        if (!*slot) {
+            *slot = ves_arena_alloc(&commit->arena, sizeof(*e->command));
+            if (!*slot)
+                return VES_NOMEM;
+            ids[n++] = e->event->event.command_id;
+        }
+        e->command = *slot;
+    }
+    if (n == 0)
+        return VES_OK;
+    enum ves_status status = commit->store->ops->log_find_commands(
+        commit->store, stream->row.stream_no, ids, n, rows);
+    for (size_t i = 0; !status && i < n; i++) {
+        struct ves_commit_command *command =
+            ves_map_get(&stream->commands, ids[i].b);
+        command->is_used = rows[i].sequence_number != 0;
+    }
+    return status;
+}
+
+/* ---- entities ------------------------------------------------------------ */
+
+static struct ves_commit_entity *entity_slot(struct ves_commit *commit,
+                                             struct ves_commit_stream *stream,
+                                             const struct ves_hash *key)
+{
+    void **slot = ves_map_slot(&stream->entities, key->b);
+    if (!slot)
+        return NULL;
+    if (!*slot) {
+        struct ves_commit_entity *entity =
+            ves_arena_alloc(&commit->arena, sizeof(*entity));
+        if (!entity)
+            return NULL;
+        entity->row.key = *key;
+        entity->next = stream->first_entity;
+        stream->first_entity = entity;
+        stream->entity_count++;
+        *slot = entity;
+    }
+    return *slot;
+}
+
+static enum ves_status load_entities(struct ves_commit *commit,
+                                     struct ves_commit_stream *stream)
+{
+    for (struct ves_commit_event *e = stream->first; e; e = e->next) {
+        if (!is_candidate(e))
+            continue;
+        e->entity = entity_slot(commit, stream, &e->event->entity_key);
+        if (!e->entity)
+            return VES_NOMEM;
+    }
+    if (stream->entity_count == 0)
+        return VES_OK;
+
+    size_t n = 0;
+    struct ves_hash *keys = ves_arena_alloc(
+        &commit->arena, stream->entity_count * sizeof(*keys));
+    struct ves_entity_row *rows = ves_arena_alloc(
+        &commit->arena, stream->entity_count * sizeof(*rows));
+    if (!keys || !rows)
+        return VES_NOMEM;
+    struct ves_commit_entity *entity;
+    for (entity = stream->first_entity; entity; entity = entity->next)
+        keys[n++] = entity->row.key;
+    enum ves_status status = commit->store->ops->entity_get(
+        commit->store, stream->row.stream_no, keys, n, &commit->arena, rows);
+    if (status)
+        return status;
+    n = 0;
+    for (entity = stream->first_entity; entity; entity = entity->next) {
+        entity->row = rows[n];
+        entity->row.key = keys[n++];
+        entity->is_loaded = true;
+    }
+    return VES_OK;
+}
+
+enum ves_status ves_commit_find_entity(struct ves_commit *commit,
+                                       struct ves_commit_stream *stream,
+                                       const struct ves_hash *entity_key,
+                                       struct ves_commit_entity **entity)
+{
+    *entity = entity_slot(commit, stream, entity_key);
+    if (!*entity)
+        return VES_NOMEM;
+    if ((*entity)->is_loaded)
+        return VES_OK;
+    enum ves_status status = commit->store->ops->entity_get(
+        commit->store, stream->row.stream_no, entity_key, 1, &commit->arena,
+        &(*entity)->row);
+    (*entity)->row.key = *entity_key;
+    (*entity)->is_loaded = status == VES_OK;
+    return status;
+}
+
+/* ---- replays ------------------------------------------------------------- */
+
+/* Heap sort: the engine may not use the C library's. */
+static void sift(uint64_t *values, size_t root, size_t count)
+{
+    for (;;) {
+        size_t child = 2 * root + 1;
+        if (child >= count)
+            return;
+        if (child + 1 < count && values[child] < values[child + 1])
+            child++;
+        if (values[root] >= values[child])
+            return;
+        uint64_t value = values[root];
+        values[root] = values[child];
+        values[child] = value;
+        root = child;
+    }
+}
+
+static void sort(uint64_t *values, size_t count)
+{
+    for (size_t i = count / 2; i > 0; i--)
+        sift(values, i - 1, count);
+    for (size_t end = count; end > 1; end--) {
+        uint64_t value = values[0];
+        values[0] = values[end - 1];
+        values[end - 1] = value;
+        sift(values, 0, end - 1);
+    }
+}
+
+struct replay_reader {
+    struct ves_commit *commit;
+    struct ves_commit_stream *stream;
+};
+
+static enum ves_status keep_replay(void *ctx, const struct ves_log_row *row)
+{
+    struct replay_reader *reader = ctx;
+    struct ves_commit_stream *stream = reader->stream;
+    struct ves_log_row *kept = &stream->replays[stream->replay_count++];
+
+    *kept = *row;
+    kept->envelope = ves_bytes(NULL, 0);
+    kept->raw = ves_bytes(NULL, 0);
+    if (ves_arena_copy(&reader->commit->arena, row->sub_code,
+                       &kept->sub_code) ||
+        ves_arena_copy(&reader->commit->arena, row->note, &kept->note))
+        return VES_NOMEM;
+    return VES_OK;
+}
+
+/* Reads the rows with these sequences, ascending and distinct, one call for
+ * each unbroken run of them. */
+static enum ves_status read_runs(struct ves_commit *commit,
+                                 struct ves_commit_stream *stream,
+                                 const uint64_t *sequences, size_t count)
+{
+    struct replay_reader reader = {commit, stream};
+
+    for (size_t start = 0, end; start < count; start = end) {
+        end = start + 1;
+        while (end < count && sequences[end] == sequences[end - 1] + 1)
+            end++;
+        enum ves_status status = commit->store->ops->log_read(
+            commit->store, stream->row.stream_no, sequences[start],
+            (uint32_t)(end - start), keep_replay, &reader);
+        if (status)
+            return status;
+        if (stream->replay_count != end ||
+            stream->replays[end - 1].sequence_number != sequences[end - 1])
+            return ves_fail(&commit->store->error, VES_CORRUPT,
+                            "the log has no row %llu although the index of "
+                            "event ids names it",
+                            (unsigned long long)sequences[end - 1]);
+    }
+    return VES_OK;
+}
+
+static enum ves_status load_replays(struct ves_commit *commit,
+                                    struct ves_commit_stream *stream)
+{
+    size_t n = 0;
+    uint64_t *sequences = ves_arena_alloc(
+        &commit->arena, stream->event_count * sizeof(*sequences));
+    if (!sequences)
+        return VES_NOMEM;
+    for (struct ves_commit_event *e = stream->first; e; e = e->next) {
+        if (e->is_replay_wanted)
+            sequences[n++] = e->stored.sequence_number;
+    }
+    if (n == 0)
+        return VES_OK;
+    sort(sequences, n);
+    size_t distinct = 1;
+    for (size_t i = 1; i < n; i++) {
+        if (sequences[i] != sequences[i - 1])
+            sequences[distinct++] = sequences[i];
+    }
+    stream->replays =
+        ves_arena_alloc(&commit->arena, distinct * sizeof(*stream->replays));
+    if (!stream->replays)
+        return VES_NOMEM;
+    return read_runs(commit, stream, sequences, distinct);
+}
+
+/* ---- keys ---------------------------------------------------------------- */
+
+static enum ves_status load_key(struct ves_commit *commit,
+                                struct ves_commit_stream *stream,
+                                const struct ves_event *event,
+                                struct ves_commit_key *key)
+{
+    struct ves_store *store = commit->store;
+
+    enum ves_status status = store->ops->key_get(
+        store, &stream->row.stream.tenant, &event->agent, event->agent_key_id,
+        &commit->arena, &key->row);
+    if (status == VES_NOT_FOUND)
+        return VES_OK;
+    if (status)
+        return status;
+    status = ves_sequencer_key_span(commit->sequencer, &stream->row, &key->row,
+                                    &key->span);
+    key->is_found = key->span.is_found;
+    return status;
+}
+
+enum ves_status ves_commit_find_key(struct ves_commit *commit,
+                                    struct ves_commit_stream *stream,
+                                    const struct ves_event *event,
+                                    const struct ves_commit_key **key)
+{
+    uint8_t name[2 * VES_UUID_SIZE] = {0};
+
+    memcpy(name, event->agent.b, VES_UUID_SIZE);
+    memcpy(name + VES_UUID_SIZE, &event->agent_key_id,
+           sizeof(event->agent_key_id));
+    void **slot = ves_map_slot(&stream->keys, name);
+    if (!slot)
+        return VES_NOMEM;
+    if (!*slot) {
+        struct ves_commit_key *fresh =
+            ves_arena_alloc(&commit->arena, sizeof(*fresh));
+        if (!fresh)
+            return VES_NOMEM;
+        enum ves_status status = load_key(commit, stream, event, fresh);
+        if (status)
+            return status;
+        *slot = fresh;
+    }
+    *key = *slot;
+    return VES_OK;
+}
+
+/* ---- all of it ----------------------------------------------------------- */
+
+enum ves_status ves_commit_load(struct ves_commit *commit,
+                                struct ves_ingest **ingests, size_t count)
+{
+    enum ves_status status = sort_requests(commit, ingests, count);
+
+    for (size_t i = 0; !status && i < commit->stream_count; i++) {
+        struct ves_commit_stream *stream = &commit->streams[i];
+        status = make_maps(commit, stream);
+        if (!status)
+            status = load_ids(commit, stream);
+        if (!status)
+            status = load_replays(commit, stream);
+        if (!status)
+            status = load_commands(commit, stream);
+        if (!status)
+            status = load_entities(commit, stream);
+    }
+    return status;
+}

@@ -1,0 +1,313 @@
+/* http_client.c -- one connection to a sequencer, HTTP(S) by libcurl. */
+#include "net/http_client.h"
+
+#include <curl/curl.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+#include "base/assert.h"
+#include "base/bytes.h"
+#include "base/error.h"
+#include "base/limits.h"
+
+enum {
+    TIMEOUT_MS = 60000,
+    CONNECT_TIMEOUT_MS = 10000,
+    /* A page of 1,000 events of 1 MiB would be larger, but no server sends
+     * one; ours cuts pages by bytes. */
+    REPLY_MAX = 64 * 1024 * 1024,
+    URL_MAX = 2048,
+    CREDENTIAL_MAX = 4096
+};
+
+struct ves_http_client {
+    const struct ves_alloc *alloc;
+    CURL *curl;
+    struct curl_slist *headers;
+    char url[URL_MAX];
+    struct ves_buf body;
+    uint32_t retry_after_s;
+    bool (*is_stopped)(void *ctx);
+    void *is_stopped_ctx;
+    bool was_stopped;
+    char words[CURL_ERROR_SIZE];
+};
+
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+static void init_library(void)
+{
+    curl_global_init(CURL_GLOBAL_DEFAULT);
+}
+
+static size_t take_body(char *data, size_t size, size_t count, void *ctx)
+{
+    struct ves_http_client *client = ctx;
+
+    ves_buf_put(&client->body, data, size * count);
+    return ves_buf_status(&client->body) ? 0 : size * count;
+}
+
+static size_t take_header(char *data, size_t size, size_t count, void *ctx)
+{
+    static const char name[] = "retry-after:";
+    struct ves_http_client *client = ctx;
+    size_t len = size * count;
+    size_t i = sizeof(name) - 1;
+    uint32_t seconds = 0;
+
+    if (len <= i || strncasecmp(data, name, i) != 0)
+        return len;
+    while (i < len && data[i] == ' ')
+        i++;
+    /* The other form, a date, would need a clock; treated as absent. */
+    for (; i < len && data[i] >= '0' && data[i] <= '9'; i++)
+        seconds =
+            seconds > 86400 ? 86400 : seconds * 10 + (uint32_t)(data[i] - '0');
+    client->retry_after_s = seconds;
+    return len;
+}
+
+static int on_progress(void *ctx, curl_off_t a, curl_off_t b, curl_off_t c,
+                       curl_off_t d)
+{
+    struct ves_http_client *client = ctx;
+
+    (void)a, (void)b, (void)c, (void)d;
+    if (client->is_stopped && client->is_stopped(client->is_stopped_ctx))
+        client->was_stopped = true;
+    return client->was_stopped;
+}
+
+static bool url_is_plain(const char *url)
+{
+    const char *host;
+
+    if (strncmp(url, "https://", 8) == 0)
+        host = url + 8;
+    else if (strncmp(url, "http://", 7) == 0)
+        host = url + 7;
+    else
+        return false;
+    if (strlen(url) > 1024 || *host == '\0')
+        return false;
+    return strspn(host, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                        "0123456789.-:[]_") == strlen(host);
+}
+
+static void set_pin(CURL *curl, const struct ves_hash *pin)
+{
+    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnop"
+                                 "qrstuvwxyz0123456789+/";
+    char text[64] = "sha256//";
+    size_t n = strlen(text);
+
+    for (size_t i = 0; i < VES_HASH_SIZE; i += 3) {
+        uint32_t word = (uint32_t)pin->b[i] << 16;
+        if (i + 1 < VES_HASH_SIZE)
+            word |= (uint32_t)pin->b[i + 1] << 8;
+        if (i + 2 < VES_HASH_SIZE)
+            word |= pin->b[i + 2];
+        text[n++] = digits[word >> 18];
+        text[n++] = digits[word >> 12 & 63];
+        text[n++] = i + 1 < VES_HASH_SIZE ? digits[word >> 6 & 63] : '=';
+        text[n++] = i + 2 < VES_HASH_SIZE ? digits[word & 63] : '=';
+    }
+    text[n] = '\0';
+    curl_easy_setopt(curl, CURLOPT_PINNEDPUBLICKEY, text);
+    /* The pin came in the invitation and names the key itself, so who signed
+     * the certificate and for which name adds nothing. */
+    curl_easy_setopt(curl, CURLOPT_SSL_VERIFYPEER, 0L);
+    curl_easy_setopt(curl, CURLOPT_SSL_VERIFYHOST, 0L);
+}
+
+/* The option by name came with curl 7.85; the one by number is deprecated
+ * since, and warns. */
+static void restrict_protocols(CURL *curl)
+{
+#if LIBCURL_VERSION_NUM >= 0x075500
+    curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http,https");
+#else
+    curl_easy_setopt(curl, CURLOPT_PROTOCOLS,
+                     (long)(CURLPROTO_HTTP | CURLPROTO_HTTPS));
+#endif
+}
+
+static bool add_header(struct ves_http_client *client, const char *line)
+{
+    struct curl_slist *longer = curl_slist_append(client->headers, line);
+
+    if (!longer)
+        return false;
+    client->headers = longer;
+    return true;
+}
+
+static bool set_up(struct ves_http_client *client,
+                   const struct ves_http_options *options)
+{
+    CURL *curl = client->curl;
+    char line[CREDENTIAL_MAX + 16];
+
+    curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
+    restrict_protocols(curl);
+    curl_easy_setopt(curl, CURLOPT_FOLLOWLOCATION, 0L);
+    curl_easy_setopt(curl, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
+    curl_easy_setopt(curl, CURLOPT_USERAGENT, "ves/" VES_VERSION);
+    curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, client->words);
+    curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, take_body);
+    curl_easy_setopt(curl, CURLOPT_WRITEDATA, client);
+    curl_easy_setopt(curl, CURLOPT_HEADERFUNCTION, take_header);
+    curl_easy_setopt(curl, CURLOPT_HEADERDATA, client);
+    curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT_MS, (long)CONNECT_TIMEOUT_MS);
+    curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS,
+                     options->timeout_ms ? (long)options->timeout_ms
+                                         : (long)TIMEOUT_MS);
+    curl_easy_setopt(curl, CURLOPT_NOPROGRESS, 0L);
+    curl_easy_setopt(curl, CURLOPT_XFERINFOFUNCTION, on_progress);
+    curl_easy_setopt(curl, CURLOPT_XFERINFODATA, client);
+    curl_easy_setopt(curl, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
+    if (options->tls_ca)
+        curl_easy_setopt(curl, CURLOPT_CAINFO, options->tls_ca);
+    if (options->has_tls_pin)
+        set_pin(curl, &options->tls_pin);
+
+    /* Without "Expect:" curl waits for a 100 before large bodies. */
+    bool ok = add_header(client, "Expect:") &&
+              add_header(client, "Content-Type: application/json");
+    if (ok && options->credential) {
+        snprintf(line, sizeof(line), "x-api-key: %s", options->credential);
+        ok = add_header(client, line);
+        explicit_bzero(line, sizeof(line));
+    }
+    curl_easy_setopt(curl, CURLOPT_HTTPHEADER, client->headers);
+    return ok;
+}
+
+enum ves_status ves_http_client_open(const struct ves_http_options *options,
+                                     const struct ves_alloc *alloc,
+                                     struct ves_http_client **out,
+                                     struct ves_error *error)
+{
+    VES_ASSERT(options != NULL && out != NULL);
+
+    const char *url = options->url;
+    const char *key = options->credential;
+
+    if (!url || !url_is_plain(url))
+        return ves_fail(error, VES_INVALID,
+                        "the sequencer's address must look like "
+                        "https://host:port or http://host:port, without a "
+                        "path");
+    if (key && (strlen(key) >= CREDENTIAL_MAX || strpbrk(key, "\r\n")))
+        return ves_fail(error, VES_INVALID,
+                        "the API key is too long or has a line break in it");
+    pthread_once(&once, init_library);
+
+    struct ves_http_client *client =
+        alloc->realloc(alloc->ctx, NULL, sizeof(*client));
+    if (!client)
+        return ves_fail(error, VES_NOMEM, "out of memory");
+    memset(client, 0, sizeof(*client));
+    client->alloc = alloc;
+    client->is_stopped = options->is_stopped;
+    client->is_stopped_ctx = options->is_stopped_ctx;
+    snprintf(client->url, sizeof(client->url), "%s", url);
+    ves_buf_init(&client->body, alloc, REPLY_MAX);
+    client->curl = curl_easy_init();
+    if (!client->curl || !set_up(client, options)) {
+        ves_http_client_close(client);
+        return ves_fail(error, VES_NOMEM, "out of memory");
+    }
+    *out = client;
+    return VES_OK;
+}
+
+void ves_http_client_close(struct ves_http_client *client)
+{
+    if (!client)
+        return;
+    for (struct curl_slist *h = client->headers; h; h = h->next)
+        explicit_bzero(h->data, strlen(h->data));
+    curl_slist_free_all(client->headers);
+    if (client->curl)
+        curl_easy_cleanup(client->curl);
+    ves_buf_free(&client->body);
+    client->alloc->realloc(client->alloc->ctx, client, 0);
+}
+
+/* What a person can do about it, by curl's code. */
+static enum ves_status explain(struct ves_http_client *client, CURLcode code,
+                               struct ves_error *error)
+{
+    const char *words =
+        client->words[0] ? client->words : curl_easy_strerror(code);
+
+    switch (code) {
+    case CURLE_ABORTED_BY_CALLBACK:
+        return ves_fail(error, VES_AGAIN, "stopped before the answer came");
+    case CURLE_WRITE_ERROR:
+        return ves_fail(error, ves_buf_status(&client->body),
+                        "the answer is longer than %d bytes", REPLY_MAX);
+    case CURLE_OUT_OF_MEMORY:
+        return ves_fail(error, VES_NOMEM, "out of memory");
+    case CURLE_SSL_PINNEDPUBKEYNOTMATCH:
+        return ves_fail(error, VES_UNREACHABLE,
+                        "the server at this address shows another TLS key "
+                        "than the invitation pinned; nothing was sent. If "
+                        "the operator changed it, ask for a new invitation");
+    case CURLE_PEER_FAILED_VERIFICATION:
+    case CURLE_SSL_CACERT_BADFILE:
+        return ves_fail(error, VES_UNREACHABLE,
+                        "the server's certificate does not verify (%s); "
+                        "nothing was sent",
+                        words);
+    default:
+        return ves_fail(error, VES_UNREACHABLE, "no answer: %s", words);
+    }
+}
+
+enum ves_status ves_http_request(struct ves_http_client *client,
+                                 const char *method, const char *path,
+                                 struct ves_bytes body,
+                                 struct ves_http_reply *reply,
+                                 struct ves_error *error)
+{
+    VES_ASSERT(client != NULL && path != NULL && path[0] == '/');
+
+    CURL *curl = client->curl;
+    char url[2 * URL_MAX];
+    long status = 0;
+    int n = snprintf(url, sizeof(url), "%s%s", client->url, path);
+
+    memset(reply, 0, sizeof(*reply));
+    if (n < 0 || (size_t)n >= sizeof(url))
+        return ves_fail(error, VES_LIMIT, "the request's path is too long");
+    ves_buf_reset(&client->body);
+    client->retry_after_s = 0;
+    client->was_stopped = false;
+    client->words[0] = '\0';
+
+    curl_easy_setopt(curl, CURLOPT_URL, url);
+    curl_easy_setopt(curl, CURLOPT_HTTPGET, 1L);
+    if (strcmp(method, "GET") != 0) {
+        curl_easy_setopt(curl, CURLOPT_POST, 1L);
+        curl_easy_setopt(curl, CURLOPT_POSTFIELDS,
+                         body.len ? (const char *)body.ptr : "");
+        curl_easy_setopt(curl, CURLOPT_POSTFIELDSIZE_LARGE,
+                         (curl_off_t)body.len);
+    }
+    curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST,
+                     strcmp(method, "GET") == 0 ? NULL : method);
+
+    CURLcode code = curl_easy_perform(curl);
+    if (code != CURLE_OK)
+        return explain(client, code, error);
+    curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
+    reply->status = (uint32_t)status;
+    reply->body = ves_buf_view(&client->body);
+    reply->retry_after_s = client->retry_after_s;
+    return VES_OK;
+}

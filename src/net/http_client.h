@@ -1,0 +1,52 @@
+/* http_client.h -- one connection to a sequencer, HTTP(S) by libcurl.
+ *
+ * No redirects, only http and https, every answer bounded.  A client is used
+ * by one thread at a time and keeps its connection alive between requests.
+ */
+#ifndef VES_NET_HTTP_CLIENT_H
+#define VES_NET_HTTP_CLIENT_H
+
+#include "base/buf.h"
+#include "ves/ves.h"
+
+struct ves_http_client;
+
+struct ves_http_options {
+    const char *url;        /* "https://host:port", no path */
+    const char *credential; /* API key, sent as x-api-key; NULL: none */
+    const char *tls_ca;     /* PEM file instead of the machine's; NULL */
+    bool has_tls_pin;       /* accept exactly the key with this hash, whoever */
+    struct ves_hash tls_pin; /* signed its certificate (SubjectPublicKeyInfo) */
+    uint32_t timeout_ms;     /* whole request; 0: 60,000 */
+    /* Asked about ten times a second; true ends the request. */
+    bool (*is_stopped)(void *ctx);
+    void *is_stopped_ctx;
+};
+
+/* The answer to one request; body belongs to the client and lives until the
+ * next request. */
+struct ves_http_reply {
+    uint32_t status; /* 0: no answer */
+    struct ves_bytes body;
+    uint32_t retry_after_s; /* of a Retry-After header, 0 without */
+};
+
+/* VES_INVALID for a URL that is not http(s)://host[:port].  Strings are
+ * copied. */
+VES_NODISCARD enum ves_status
+ves_http_client_open(const struct ves_http_options *options,
+                     const struct ves_alloc *alloc,
+                     struct ves_http_client **out, struct ves_error *error);
+/* Wipes the credential; NULL allowed. */
+void ves_http_client_close(struct ves_http_client *client);
+
+/* path begins with '/' and is already encoded; body may be empty.  VES_OK
+ * whenever an answer came, whatever its status; VES_UNREACHABLE (words say
+ * what failed: name, connection, TLS key, time), VES_LIMIT when the answer is
+ * too large, VES_AGAIN when stopped, VES_NOMEM. */
+VES_NODISCARD enum ves_status
+ves_http_request(struct ves_http_client *client, const char *method,
+                 const char *path, struct ves_bytes body,
+                 struct ves_http_reply *reply, struct ves_error *error);
+
+#endif

@@ -1,0 +1,39 @@
+/* queue.h -- requests on their way from thread to thread, in order. */
+#ifndef VES_SERVER_QUEUE_H
+#define VES_SERVER_QUEUE_H
+
+#include <pthread.h>
+
+#include "ves/ves.h"
+
+struct ves_request;
+
+struct ves_queue {
+    pthread_mutex_t lock;
+    pthread_cond_t ready;
+    struct ves_request *first;
+    struct ves_request *last;
+    size_t count;
+    size_t waiting; /* takers asleep */
+    bool is_closed;
+};
+
+void ves_queue_init(struct ves_queue *queue);
+void ves_queue_deinit(struct ves_queue *queue);
+
+/* Appends a list linked by next and wakes a taker.  false once closed:
+ * nothing was taken. */
+VES_NODISCARD bool ves_queue_push(struct ves_queue *queue,
+                                  struct ves_request *list);
+
+/* Waits, then takes a share of what is there: everything when takers is 1,
+ * else about a takers-th, at most share_max.  NULL: closed and empty. */
+struct ves_request *ves_queue_take(struct ves_queue *queue, size_t takers,
+                                   size_t share_max);
+
+/* Refuses further pushes; takers get what is left, then NULL. */
+void ves_queue_close(struct ves_queue *queue);
+
+size_t ves_queue_count(struct ves_queue *queue);
+
+#endif

@@ -1,0 +1,182 @@
+/* store_mem_entity.c -- entities and state buckets of the memory store. */
+#include "base/assert.h"
+#include "base/bytes.h"
+#include "base/endian.h"
+#include "core/entity.h"
+#include "store/store_mem_internal.h"
+
+struct bucket_row {
+    struct ves_hash hash;
+    uint16_t bucket;
+    bool is_dirty;
+};
+
+static const struct ves_mem_shape entity_shape = {
+    sizeof(struct ves_entity_row),
+    3,
+    {offsetof(struct ves_entity_row, entity_type),
+     offsetof(struct ves_entity_row, entity_id),
+     offsetof(struct ves_entity_row, state)}};
+static const struct ves_mem_shape bucket_shape = {
+    sizeof(struct bucket_row), 0, {0}};
+
+static struct ves_mem_key entity_key(uint32_t stream_no,
+                                     const struct ves_hash *hash)
+{
+    struct ves_mem_key key = ves_mem_key(VES_MEM_ENTITY, stream_no);
+
+    ves_mem_key_add(&key, hash->b, sizeof hash->b);
+    return key;
+}
+
+enum ves_status ves_mem_entity_get(struct ves_store *s, uint32_t stream_no,
+                                   const struct ves_hash *keys, size_t count,
+                                   struct ves_arena *arena,
+                                   struct ves_entity_row *rows)
+{
+    for (size_t i = 0; i < count; i++) {
+        struct ves_mem_key key = entity_key(stream_no, &keys[i]);
+        const struct ves_entity_row *row =
+            ves_mem_get(&ves_mem_of(s)->map, &key);
+
+        memset(&rows[i], 0, sizeof rows[i]);
+        rows[i].key = keys[i];
+        if (row) {
+            enum ves_status status =
+                ves_mem_copy_out(&entity_shape, row, arena, &rows[i]);
+
+            if (status)
+                return status;
+        }
+    }
+    return VES_OK;
+}
+
+enum ves_status ves_mem_entity_put(struct ves_store *s, uint32_t stream_no,
+                                   const struct ves_entity_row *rows,
+                                   size_t count)
+{
+    struct ves_mem_store *st = ves_mem_of(s);
+    size_t mark = ves_mem_mark(&st->map);
+    enum ves_status status = VES_OK;
+
+    VES_ASSERT(st->is_writing);
+    for (size_t i = 0; i < count && !status; i++) {
+        struct ves_mem_key key = entity_key(stream_no, &rows[i].key);
+        struct ves_entity_row row = rows[i];
+
+        row.is_found = true;
+        status = ves_mem_put_row(st, &key, &entity_shape, &row);
+    }
+    return ves_mem_end(st, mark, status, "keep entities");
+}
+
+enum ves_status ves_mem_entity_scan(struct ves_store *s, uint32_t stream_no,
+                                    const struct ves_hash *from, uint32_t limit,
+                                    struct ves_bytes entity_type,
+                                    ves_entity_visitor *visit, void *ctx)
+{
+    struct ves_mem_key key = entity_key(stream_no, from);
+    const struct ves_mem_node *node = ves_mem_seek(&ves_mem_of(s)->map, &key);
+    uint32_t done = 0;
+
+    for (; node && ves_mem_key_leads(&key, 5, node); node = node->next[0]) {
+        const struct ves_entity_row *row = node->value;
+        enum ves_status status;
+
+        if (entity_type.len && !ves_bytes_equal(row->entity_type, entity_type))
+            continue;
+        status = visit(ctx, row);
+        if (status)
+            return status;
+        if (++done == limit)
+            break;
+    }
+    return VES_OK;
+}
+
+enum ves_status ves_mem_entity_reset(struct ves_store *s, uint32_t stream_no)
+{
+    struct ves_mem_store *st = ves_mem_of(s);
+    struct ves_mem_key key = ves_mem_key(VES_MEM_ENTITY, stream_no);
+    const struct ves_mem_node *node = ves_mem_seek(&st->map, &key);
+    size_t mark = ves_mem_mark(&st->map);
+    enum ves_status status = VES_OK;
+
+    VES_ASSERT(st->is_writing);
+    for (; node && ves_mem_key_leads(&key, 5, node) && !status;
+         node = node->next[0]) {
+        struct ves_entity_row row = *(const struct ves_entity_row *)node->value;
+
+        row.version = 0;
+        memset(&row.head, 0, sizeof row.head);
+        row.head_applied_at = 0;
+        row.state = ves_bytes(NULL, 0);
+        memset(&row.state_hash, 0, sizeof row.state_hash);
+        key = entity_key(stream_no, &row.key);
+        status = ves_mem_put_row(st, &key, &entity_shape, &row);
+    }
+    return ves_mem_end(st, mark, status, "reset entities");
+}
+
+/* ---- state buckets --------------------------------------------------------
+ */
+
+static enum ves_status bucket_write(struct ves_mem_store *st,
+                                    uint32_t stream_no, uint16_t bucket,
+                                    const struct ves_hash *hash)
+{
+    struct ves_mem_key key = ves_mem_key(VES_MEM_BUCKET, stream_no);
+    const struct bucket_row *old;
+    struct bucket_row row = {.bucket = bucket};
+
+    VES_ASSERT(st->is_writing);
+    VES_ASSERT(bucket < VES_STATE_BUCKETS);
+    ves_mem_key_add_u32(&key, bucket);
+    old = ves_mem_get(&st->map, &key);
+    if (hash)
+        row.hash = *hash;
+    else if (old)
+        row.hash = old->hash;
+    row.is_dirty = hash == NULL;
+    return ves_mem_put_row(st, &key, &bucket_shape, &row);
+}
+
+enum ves_status ves_mem_bucket_get_all(struct ves_store *s, uint32_t stream_no,
+                                       struct ves_hash *hashes, bool *is_dirty)
+{
+    struct ves_mem_key key = ves_mem_key(VES_MEM_BUCKET, stream_no);
+    const struct ves_mem_node *node = ves_mem_seek(&ves_mem_of(s)->map, &key);
+
+    memset(hashes, 0, VES_STATE_BUCKETS * sizeof *hashes);
+    memset(is_dirty, 0, VES_STATE_BUCKETS * sizeof *is_dirty);
+    for (; node && ves_mem_key_leads(&key, 5, node); node = node->next[0]) {
+        const struct bucket_row *row = node->value;
+
+        hashes[row->bucket] = row->hash;
+        is_dirty[row->bucket] = row->is_dirty;
+    }
+    return VES_OK;
+}
+
+enum ves_status ves_mem_bucket_mark(struct ves_store *s, uint32_t stream_no,
+                                    const uint16_t *buckets, size_t count)
+{
+    struct ves_mem_store *st = ves_mem_of(s);
+    size_t mark = ves_mem_mark(&st->map);
+    enum ves_status status = VES_OK;
+
+    for (size_t i = 0; i < count && !status; i++)
+        status = bucket_write(st, stream_no, buckets[i], NULL);
+    return ves_mem_end(st, mark, status, "mark state buckets");
+}
+
+enum ves_status ves_mem_bucket_put(struct ves_store *s, uint32_t stream_no,
+                                   uint16_t bucket, const struct ves_hash *hash)
+{
+    struct ves_mem_store *st = ves_mem_of(s);
+    size_t mark = ves_mem_mark(&st->map);
+
+    return ves_mem_end(st, mark, bucket_write(st, stream_no, bucket, hash),
+                       "keep a state bucket");
+}

@@ -1,0 +1,105 @@
+# tap.sh -- sourced by the end-to-end scripts: TAP, temporary folder, servers.
+#
+#   plan-less TAP: ok NAME, not_ok NAME, check NAME COMMAND..., skip NAME WHY
+#   and done_testing at the end.  $T is a folder of the script's own that goes
+#   away; processes started with bg are ended.
+set -u
+HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+BUILD=${BUILD:-build/gcc}
+VES=${VES:-$HERE/$BUILD/ves}
+VES_SHARED=${VES_SHARED:-$HERE/../shared}
+T=$(mktemp -d "${TMPDIR:-/tmp}/ves-e2e.XXXXXX") || exit 1
+export VES T
+unset VES_DB
+tap_count=0 tap_failed=0
+tap_pids=()
+
+tap_end()
+{
+	local p
+	for p in "${tap_pids[@]:-}"; do
+		[ -n "$p" ] && kill -9 "$p" 2> /dev/null
+	done
+	wait 2> /dev/null
+	rm -rf "$T"
+}
+trap tap_end EXIT
+
+ok() { tap_count=$((tap_count + 1)); echo "ok $tap_count - $*"; }
+not_ok() { tap_count=$((tap_count + 1)); tap_failed=$((tap_failed + 1)); echo "not ok $tap_count - $*"; }
+skip() { tap_count=$((tap_count + 1)); echo "ok $tap_count - $1 # SKIP ${2:-}"; }
+
+# check NAME COMMAND... -- ok if the command succeeds; its output on failure.
+check()
+{
+	local name=$1 out
+	shift
+	if out=$("$@" 2>&1); then ok "$name"; else not_ok "$name"; echo "$out" | sed 's/^/# /'; fi
+}
+
+# is NAME GOT WANTED
+is()
+{
+	if [ "$2" = "$3" ]; then ok "$1"; else not_ok "$1"; echo "#      got: $2"; echo "#   wanted: $3"; fi
+}
+
+# like NAME TEXT PATTERN -- extended regular expression
+like()
+{
+	if grep -qE -- "$3" <<< "$2"; then ok "$1"; else not_ok "$1"; echo "#      got: $2"; echo "#  pattern: $3"; fi
+}
+
+# exits NAME CODE COMMAND... -- ok if the command ends with exactly that code.
+exits()
+{
+	local name=$1 wanted=$2 out code
+	shift 2
+	out=$("$@" 2>&1)
+	code=$?
+	if [ $code -eq "$wanted" ]; then ok "$name"; else not_ok "$name (exit $code, wanted $wanted)"; echo "$out" | sed 's/^/# /'; fi
+}
+
+# json TEXT EXPRESSION -- a value out of a JSON document, with d the document.
+json() { python3 -c 'import json,sys; d=json.loads(sys.argv[1]); v=eval(sys.argv[2]); print(v if isinstance(v,str) else json.dumps(v))' "$1" "$2"; }
+
+# wait_for SECONDS COMMAND... -- until it succeeds.
+wait_for()
+{
+	local until=$((SECONDS + $1))
+	shift
+	until "$@" > /dev/null 2>&1; do
+		[ $SECONDS -lt $until ] || return 1
+		sleep 0.05
+	done
+}
+
+# start_server DB [OPTIONS...] -- a sequencer on a free loopback port; sets
+# SERVER_PID and URL.  Its log is DB.log.
+start_server()
+{
+	local db=$1
+	shift
+	rm -f "$db.port"
+	"$VES" serve --db "$db" --listen "${LISTEN:-127.0.0.1:0}" --port-file "$db.port" "$@" >> "$db.log" 2>&1 &
+	SERVER_PID=$!
+	tap_pids+=("$SERVER_PID")
+	wait_for 20 test -s "$db.port" || { echo "# server did not start:"; sed 's/^/# /' "$db.log"; return 1; }
+	URL=http://$(cat "$db.port")
+}
+
+stop_server() { kill -TERM "$SERVER_PID" 2> /dev/null; wait "$SERVER_PID" 2> /dev/null; }
+
+# join DB -- makes a store that belongs to the stream of $STREAM_ARGS.
+join()
+{
+	local invite
+	invite=$("$VES" admin invite --server "$URL" --key-file "$SEQ.admin-key" ${STREAM_ARGS:-} | tail -n 1) || return 1
+	printf '%s\n' "$invite" | "$VES" init --db "$1" --invite - > /dev/null
+}
+
+done_testing()
+{
+	echo "1..$tap_count"
+	[ $tap_failed -eq 0 ]
+	exit $?
+}
