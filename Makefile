@@ -61,7 +61,7 @@ SRV_LIBS     := $(shell pkg-config --libs $(SRV_PKGS))
 # src/server is the HTTP sequencer: linked into the ves program, not into
 # libves.  src/ext is the SQLite extension's entry point; it and src/store are
 # compiled a second time against sqlite3ext.h.
-LIB_SRC  := $(wildcard $(foreach d,base json crypto core engine store os net agent,src/$(d)/*.c))
+LIB_SRC  := $(wildcard $(foreach d,base json crypto core engine store os net agent sync,src/$(d)/*.c))
 SRV_SRC  := $(wildcard src/server/*.c)
 EXT_SRC  := $(wildcard src/ext/*.c)
 CLI_SRC  := $(wildcard app/ves/*.c)
@@ -115,7 +115,7 @@ $(BUILD)/ves: $(call obj,$(CLI_SRC)) $(BUILD)/libves-server.a $(LIB_A)
 	$(CC) $(LDFLAGS_ALL) $^ $(SRV_LIBS) $(LIBS) -lcsv -o $@
 
 # The extension calls SQLite through the pointers its host hands over.
-EXT_PURE := $(filter-out $(BUILD)/src/store/% $(BUILD)/src/net/% $(BUILD)/src/agent/%,$(LIB_OBJ))
+EXT_PURE := $(filter-out $(BUILD)/src/store/% $(BUILD)/src/net/% $(BUILD)/src/agent/% $(BUILD)/src/sync/%,$(LIB_OBJ))
 EXT_OBJ  := $(patsubst %.c,$(BUILD)/ext/%.o,$(wildcard src/store/*.c src/agent/*.c) $(EXT_SRC))
 $(BUILD)/ext/%.o: %.c
 	@mkdir -p $(@D)

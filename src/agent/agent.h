@@ -115,6 +115,12 @@ VES_NODISCARD enum ves_status ves_agent_need_write(struct ves_agent *agent,
                                                    const char *what,
                                                    struct ves_error *error);
 
+/* A transaction of the store's; _end commits, or rolls back unless status is
+ * VES_OK, and returns what came of it. */
+VES_NODISCARD enum ves_status ves_agent_begin_write(struct ves_agent *agent);
+VES_NODISCARD enum ves_status ves_agent_end_write(struct ves_agent *agent,
+                                                  enum ves_status status);
+
 /* A meta value as text or number; "" and 0 when it is not there. */
 VES_NODISCARD enum ves_status ves_agent_meta_u64(struct ves_agent *agent,
                                                  const char *name,

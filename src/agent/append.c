@@ -4,7 +4,7 @@
 #include "agent/agent.h"
 #include "base/assert.h"
 #include "base/bytes.h"
-#include "base/bytes.h"
+#include "base/endian.h"
 #include "base/error.h"
 #include "base/limits.h"
 #include "base/uuid.h"
@@ -12,6 +12,7 @@
 #include "os/clock.h"
 #include "os/random.h"
 #include "store/sqlite_api.h"
+#include "store/store_sqlite.h"
 
 /* A savepoint cannot be opened while a statement is writing, and what such a
  * statement does around us could not be undone with our rows. */
@@ -26,28 +27,21 @@ static bool is_writing(struct sqlite3 *connection)
     return false;
 }
 
-/* 2 is FULL, 3 EXTRA.  Asked each time: SQLite answers from the moment of
- * preparing, and the host may change it between two transactions. */
+/* 2 is FULL, 3 EXTRA.  Asked each time: the host may change it between two
+ * transactions. */
 static enum ves_status check_sync(struct ves_agent *agent,
                                   struct ves_error *error)
 {
-    sqlite3_stmt *stmt = NULL;
-    int level = -1;
+    int level;
 
     if (agent->allow_relaxed_sync)
         return VES_OK;
-    if (sqlite3_prepare_v2(agent->connection, "PRAGMA main.synchronous", -1,
-                           &stmt, NULL) == SQLITE_OK &&
-        sqlite3_step(stmt) == SQLITE_ROW)
-        level = sqlite3_column_int(stmt, 0);
-    sqlite3_finalize(stmt);
+    enum ves_status status = ves_store_sqlite_synchronous(agent->store, &level);
+    if (status)
+        return ves_agent_fail(agent, status, error,
+                              "asking how the connection writes to disk");
     if (level >= 2)
         return VES_OK;
-    if (level < 0)
-        return ves_fail(error, VES_IO,
-                        "the connection does not say how it writes to disk "
-                        "(%s); nothing was appended",
-                        sqlite3_errmsg(agent->connection));
     return ves_fail(error, VES_INVALID,
                     "this connection does not wait for the disk (PRAGMA "
                     "synchronous is %d, below FULL), so a committed sale could "

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "agent/agent.h"
+#include "agent/words.h"
 #include "base/assert.h"
 #include "base/buf.h"
 #include "base/bytes.h"
@@ -243,45 +244,49 @@ static enum ves_status check_delays(struct ves_agent *agent,
                     (unsigned long long)base, (unsigned long long)max);
 }
 
-static enum ves_status store_setting(struct ves_agent *agent,
-                                     const struct setting *setting,
-                                     const char *value)
+static enum ves_status put_setting(struct ves_agent *agent,
+                                   const struct setting *setting,
+                                   const char *value, struct ves_bytes detail)
 {
     const struct ves_store_ops *ops = agent->store->ops;
-    struct ves_jw *jw = ves_jw_new(agent->alloc, 4096);
+    struct ves_record record = {
+        .at_ms = ves_clock_now_ms(),
+        .code = ves_bytes_str("settings"),
+        .detail = detail,
+    };
     uint64_t version;
 
-    if (!jw)
-        return VES_NOMEM;
-    ves_jw_object(jw);
-    ves_jw_key(jw, "name");
-    ves_jw_str(jw, setting->name);
-    ves_jw_key(jw, "value");
-    ves_jw_str(jw, value);
-    ves_jw_end(jw);
-    enum ves_status status = ves_jw_status(jw);
-    struct ves_bytes detail = ves_jw_view(jw);
-    char text[256];
-    VES_ASSERT(status || detail.len < sizeof(text));
-    if (!status) {
-        memcpy(text, detail.ptr, detail.len);
-        text[detail.len] = '\0';
-        status = ops->begin(agent->store);
-    }
-    ves_jw_free(jw);
-    if (status)
-        return status;
-    status = ops->meta_put(agent->store, setting->meta, ves_bytes_str(value));
+    enum ves_status status =
+        ops->meta_put(agent->store, setting->meta, ves_bytes_str(value));
     if (!status)
         status = ves_agent_meta_u64(agent, "settings.version", &version);
     if (!status)
         status = ves_agent_meta_put_u64(agent, "settings.version", version + 1);
     if (!status)
-        status =
-            ves_core_trail(&agent->core, ves_clock_now_ms(), "settings", text);
+        status = ops->record_append(agent->store, VES_RECORD_TRAIL,
+                                    agent->core.stream_no, &record, 1);
+    return status;
+}
+
+static enum ves_status store_setting(struct ves_agent *agent,
+                                     const struct setting *setting,
+                                     const char *value)
+{
+    struct ves_jw *jw = ves_jw_new(agent->alloc, 4096);
+
+    if (!jw)
+        return VES_NOMEM;
+    ves_jw_object(jw);
+    ves_jw_member_str(jw, "name", setting->name);
+    ves_jw_member_str(jw, "value", value);
+    ves_jw_end(jw);
+    enum ves_status status = ves_jw_status(jw);
     if (!status)
-        return ops->commit(agent->store);
-    ops->rollback(agent->store);
+        status = ves_agent_begin_write(agent);
+    if (!status)
+        status = ves_agent_end_write(
+            agent, put_setting(agent, setting, value, ves_jw_view(jw)));
+    ves_jw_free(jw);
     return status;
 }
 

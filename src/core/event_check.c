@@ -66,7 +66,7 @@ static enum ves_status canonicalise(struct ves_arena *arena, const char *name,
     struct ves_scratch scratch;
 
     /* Canonical text is shorter than what was sent, but for numbers such as
-     * 1e20; those few make the buffer grow. */
+     * 1e15; those few make the buffer grow. */
     ves_scratch_init(&scratch, arena, node->text.len + 64, VES_PAYLOAD_MAX);
     enum ves_status status = ves_jcs_write(&scratch.buf, arena, node);
     if (status == VES_OK)

@@ -11,6 +11,7 @@
 #ifndef VES_CORE_INVITATION_H
 #define VES_CORE_INVITATION_H
 
+#include "base/arena.h"
 #include "base/buf.h"
 #include "crypto/crypto.h"
 #include "ves/ves.h"
@@ -53,22 +54,21 @@ void ves_redeem_hash(const struct ves_stream *stream,
                      const struct ves_public_key *agent_key,
                      struct ves_hash *out);
 
-/* Appends the string.  public_key must be the seed's.  VES_INVALID with
- * *error for what ves_invitation_read would not take (the owner's signature is
- * not checked), VES_LIMIT when it is longer than VES_INVITATION_MAX.  Nothing
- * is appended then. */
+/* Appends the string.  public_key must be the seed's.  VES_INVALID for
+ * content that ves_invitation_read would not take (the owner's signature is
+ * not checked); nothing is appended then. */
 VES_NODISCARD enum ves_status
 ves_invitation_write(struct ves_buf *buf, const struct ves_alloc *alloc,
-                     const struct ves_invitation *invitation,
-                     struct ves_error *error);
+                     const struct ves_invitation *invitation);
 
 /* Reads and checks form and owner signature, not the time.  There is one
  * spelling: every other one, white space included, is refused.  Views are in
  * the arena, which afterwards holds no copy of the secret.  VES_MALFORMED,
  * VES_LIMIT (too long), VES_UNSUPPORTED (version), VES_REFUSED (signature) or
  * VES_NOMEM with *error; the text never repeats the string; *out is wiped. */
-VES_NODISCARD enum ves_status
-ves_invitation_read(struct ves_arena *arena, struct ves_bytes text,
-                    struct ves_invitation *out, struct ves_error *error);
+VES_NODISCARD enum ves_status ves_invitation_read(struct ves_arena *arena,
+                                                  struct ves_bytes text,
+                                                  struct ves_invitation *out,
+                                                  struct ves_error *error);
 
 #endif

@@ -189,6 +189,18 @@ void ves_device_key_items(const struct ves_agent_core *core, uint32_t version,
                           struct ves_verify_item *items);
 /* Is one of the verified items valid? */
 bool ves_device_is_valid(const struct ves_verify_item *items, size_t count);
+/* Writes the pinned keys (meta "sequencer.keys"). */
+VES_NODISCARD enum ves_status
+ves_device_pins_put(struct ves_agent_core *core,
+                    const struct ves_sequencer_key *keys, size_t count);
+/* Reads them into core. */
+VES_NODISCARD enum ves_status ves_device_pins_get(struct ves_agent_core *core,
+                                                  struct ves_arena *arena);
+
+/* Folds and judges the log again, inside the open transaction.  *is_pruned:
+ * bodies are gone, nothing was changed. */
+VES_NODISCARD enum ves_status ves_device_refold(struct ves_agent_core *core,
+                                                bool *is_pruned);
 
 /* ---- outbox -------------------------------------------------------------- */
 

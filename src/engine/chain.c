@@ -118,8 +118,8 @@ enum ves_status ves_chain_find(struct ves_store *store, uint32_t stream_no,
         return VES_NOT_FOUND;
     while (at > index) {
         struct link link = {0};
-        enum ves_status status = read_link(store, stream_no, &entity->key,
-                                           at_sequence, at, &link);
+        enum ves_status status =
+            read_link(store, stream_no, &entity->key, at_sequence, at, &link);
         if (status)
             return status;
         uint64_t jump = ves_chain_jump_index(at);

@@ -29,8 +29,9 @@ struct ves_commit_key {
 
 /* An event id within this commit. */
 struct ves_commit_id {
-    const struct ves_ingest *named_by;  /* last request with this id */
-    struct ves_commit_event *accepted; /* NULL: by none yet */
+    struct ves_id_row stored;          /* what the log has */
+    const struct ves_ingest *named_by; /* last request with this id */
+    struct ves_commit_event *accepted; /* in this commit; NULL: none yet */
 };
 
 /* A command id within this commit. */
@@ -40,12 +41,11 @@ struct ves_commit_command {
 
 struct ves_commit_event {
     struct ves_ingest_event *event;
-    struct ves_commit_event *next; /* of the stream, in order */
-    struct ves_commit_id *id;      /* NULL: not legible */
+    struct ves_commit_event *next;      /* of the stream, in order */
+    struct ves_commit_id *id;           /* NULL: not legible */
     struct ves_commit_command *command; /* NULL: none */
     struct ves_commit_entity *entity;   /* NULL until it matters */
-    struct ves_id_row stored;
-    bool is_replay_wanted; /* stored, and the same */
+    bool is_replay;                     /* the log has it, and the same */
 
     enum ves_outcome_kind outcome; /* NONE: not decided yet */
     struct ves_log_row *row;       /* ACCEPTED, REPLAYED */
@@ -103,11 +103,9 @@ ves_commit_find_key(struct ves_commit *commit, struct ves_commit_stream *stream,
                     const struct ves_event *event,
                     const struct ves_commit_key **key);
 /* The entity with that key, from the store at first sight. */
-VES_NODISCARD enum ves_status
-ves_commit_find_entity(struct ves_commit *commit,
-                       struct ves_commit_stream *stream,
-                       const struct ves_hash *entity_key,
-                       struct ves_commit_entity **entity);
+VES_NODISCARD enum ves_status ves_commit_find_entity(
+    struct ves_commit *commit, struct ves_commit_stream *stream,
+    const struct ves_hash *entity_key, struct ves_commit_entity **entity);
 
 /* commit_decide.c: gives every event of a request its outcome, and new ones
  * their place. */

@@ -100,22 +100,25 @@ static enum ves_status load_ids(struct ves_commit *commit,
                                 struct ves_commit_stream *stream)
 {
     size_t n = 0;
-    struct ves_uuid *ids = ves_arena_alloc(&commit->arena,
-                                           stream->event_count * sizeof(*ids));
-    struct ves_id_row *rows = ves_arena_alloc(
-        &commit->arena, stream->event_count * sizeof(*rows));
+    struct ves_uuid *ids =
+        ves_arena_alloc(&commit->arena, stream->event_count * sizeof(*ids));
+    struct ves_id_row *rows =
+        ves_arena_alloc(&commit->arena, stream->event_count * sizeof(*rows));
     if (!ids || !rows)
         return VES_NOMEM;
     for (struct ves_commit_event *e = stream->first; e; e = e->next) {
         if (!e->event->is_read)
             continue;
         void **slot = ves_map_slot(&stream->ids, e->event->event.event_id.b);
-        if (slot && !*slot)
-            *slot = ves_arena_alloc(&commit->arena, sizeof(*e->id));
-        if (!slot || !*slot)
+        if (!slot)
             return VES_NOMEM;
+        if (!*slot) {
+            *slot = ves_arena_alloc(&commit->arena, sizeof(*e->id));
+            if (!*slot)
+                return VES_NOMEM;
+            ids[n++] = e->event->event.event_id;
+        }
         e->id = *slot;
-        ids[n++] = e->event->event.event_id;
     }
     if (n == 0)
         return VES_OK;
@@ -123,22 +126,22 @@ static enum ves_status load_ids(struct ves_commit *commit,
         commit->store, stream->row.stream_no, ids, n, rows);
     if (status)
         return status;
-    n = 0;
-    for (struct ves_commit_event *e = stream->first; e; e = e->next) {
-        if (!e->event->is_read)
-            continue;
-        e->stored = rows[n++];
-        e->is_replay_wanted =
-            e->stored.sequence_number != 0 && e->event->has_fingerprint &&
-            ves_hash_equal(&e->stored.fingerprint, &e->event->fingerprint);
+    for (size_t i = 0; i < n; i++) {
+        struct ves_commit_id *id = ves_map_get(&stream->ids, ids[i].b);
+        id->stored = rows[i];
     }
+    for (struct ves_commit_event *e = stream->first; e; e = e->next)
+        e->is_replay =
+            e->id && e->id->stored.sequence_number != 0 &&
+            e->event->has_fingerprint &&
+            ves_hash_equal(&e->id->stored.fingerprint, &e->event->fingerprint);
     return VES_OK;
 }
 
 /* Does it stand a chance to be new? */
 static bool is_candidate(const struct ves_commit_event *e)
 {
-    return e->event->has_fingerprint && e->stored.sequence_number == 0 &&
+    return e->event->has_fingerprint && e->id->stored.sequence_number == 0 &&
            e->event->refusal.code == VES_REFUSAL_NONE;
 }
 
@@ -146,10 +149,10 @@ static enum ves_status load_commands(struct ves_commit *commit,
                                      struct ves_commit_stream *stream)
 {
     size_t n = 0;
-    struct ves_uuid *ids = ves_arena_alloc(&commit->arena,
-                                           stream->event_count * sizeof(*ids));
-    struct ves_id_row *rows = ves_arena_alloc(
-        &commit->arena, stream->event_count * sizeof(*rows));
+    struct ves_uuid *ids =
+        ves_arena_alloc(&commit->arena, stream->event_count * sizeof(*ids));
+    struct ves_id_row *rows =
+        ves_arena_alloc(&commit->arena, stream->event_count * sizeof(*rows));
     if (!ids || !rows)
         return VES_NOMEM;
     for (struct ves_commit_event *e = stream->first; e; e = e->next) {
@@ -216,10 +219,10 @@ static enum ves_status load_entities(struct ves_commit *commit,
         return VES_OK;
 
     size_t n = 0;
-    struct ves_hash *keys = ves_arena_alloc(
-        &commit->arena, stream->entity_count * sizeof(*keys));
-    struct ves_entity_row *rows = ves_arena_alloc(
-        &commit->arena, stream->entity_count * sizeof(*rows));
+    struct ves_hash *keys =
+        ves_arena_alloc(&commit->arena, stream->entity_count * sizeof(*keys));
+    struct ves_entity_row *rows =
+        ves_arena_alloc(&commit->arena, stream->entity_count * sizeof(*rows));
     if (!keys || !rows)
         return VES_NOMEM;
     struct ves_commit_entity *entity;
@@ -345,8 +348,8 @@ static enum ves_status load_replays(struct ves_commit *commit,
     if (!sequences)
         return VES_NOMEM;
     for (struct ves_commit_event *e = stream->first; e; e = e->next) {
-        if (e->is_replay_wanted)
-            sequences[n++] = e->stored.sequence_number;
+        if (e->is_replay)
+            sequences[n++] = e->id->stored.sequence_number;
     }
     if (n == 0)
         return VES_OK;
@@ -372,9 +375,9 @@ static enum ves_status load_key(struct ves_commit *commit,
 {
     struct ves_store *store = commit->store;
 
-    enum ves_status status = store->ops->key_get(
-        store, &stream->row.stream.tenant, &event->agent, event->agent_key_id,
-        &commit->arena, &key->row);
+    enum ves_status status =
+        store->ops->key_get(store, &stream->row.stream.tenant, &event->agent,
+                            event->agent_key_id, &commit->arena, &key->row);
     if (status == VES_NOT_FOUND)
         return VES_OK;
     if (status)

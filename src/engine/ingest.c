@@ -3,11 +3,11 @@
  * Only brackets and string ends are looked at here, so that whatever is wrong
  * inside one event is that event's affair alone.
  */
+#include "engine/ingest.h"
 #include "base/bytes.h"
 #include "base/error.h"
 #include "base/limits.h"
 #include "base/uuid.h"
-#include "engine/ingest.h"
 #include "json/json.h"
 
 /* ---- cutting ------------------------------------------------------------- */
@@ -289,8 +289,8 @@ static enum ves_status check_right(struct request *request)
     if (!(caller->rights & (VES_RIGHT_WRITE | VES_RIGHT_ADMIN)))
         return ves_fail(&ingest->error, VES_FORBIDDEN,
                         "these credentials may not write; nothing was stored");
-    bool is_everywhere = ves_uuid_is_nil(&caller->tenant) &&
-                         (caller->rights & VES_RIGHT_ADMIN);
+    bool is_everywhere =
+        ves_uuid_is_nil(&caller->tenant) && (caller->rights & VES_RIGHT_ADMIN);
     if (!is_everywhere &&
         !ves_uuid_equal(&caller->tenant, &ingest->stream.tenant))
         return ves_fail(&ingest->error, VES_FORBIDDEN,
@@ -366,7 +366,7 @@ enum ves_status ves_ingest_read(struct ves_ingest *ingest,
     size_t size = body.len < VES_BODY_MAX ? body.len : VES_BODY_MAX;
     ves_arena_init(&ingest->arena, alloc,
                    10 * size + VES_EVENTS_PER_REQUEST_MAX *
-                                  (sizeof(*ingest->events) + 4096));
+                                   (sizeof(*ingest->events) + 4096));
     enum ves_status status = cut_request(&request);
     if (!status)
         status = check_request(&request);

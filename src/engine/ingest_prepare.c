@@ -178,10 +178,10 @@ static enum ves_status prepare_events(struct prepare *p)
 {
     struct ves_ingest *ingest = p->ingest;
 
-    p->items = ves_arena_alloc(&ingest->arena,
-                               ingest->count * sizeof(*p->items));
-    p->owners = ves_arena_alloc(&ingest->arena,
-                                ingest->count * sizeof(*p->owners));
+    p->items =
+        ves_arena_alloc(&ingest->arena, ingest->count * sizeof(*p->items));
+    p->owners =
+        ves_arena_alloc(&ingest->arena, ingest->count * sizeof(*p->owners));
     if (!p->items || !p->owners)
         return VES_NOMEM;
     for (size_t i = 0; i < ingest->count; i++) {

@@ -27,7 +27,8 @@ static size_t bucket_of(const struct ves_map *map, const uint8_t *key)
     for (size_t at = 0; at < map->key_len; at += 16) {
         uint64_t words[2];
         memcpy(words, key + at, sizeof(words));
-        hash = fold(words[0] ^ map->secret[0], words[1] ^ map->secret[1] ^ hash);
+        hash =
+            fold(words[0] ^ map->secret[0], words[1] ^ map->secret[1] ^ hash);
     }
     return (size_t)hash & map->mask;
 }

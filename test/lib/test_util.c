@@ -13,7 +13,7 @@
 
 static _Noreturn void die(const char *what, const char *detail)
 {
-    fprintf(stderr, "test: %s: %s\n", what, detail);
+    fprintf(stderr, "test: %s: %.200s\n", what, detail);
     abort();
 }
 

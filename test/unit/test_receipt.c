@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -83,10 +84,8 @@ static const char *with(const char *old, const char *new_text)
     static char text[2048];
     const char *at = strstr(known, old);
     assert_non_null(at);
-    size_t before = (size_t)(at - known);
-    memcpy(text, known, before);
-    strcpy(text + before, new_text);
-    strcat(text, at + strlen(old));
+    snprintf(text, sizeof(text), "%.*s%s%s", (int)(at - known), known, new_text,
+             at + strlen(old));
     return text;
 }
 

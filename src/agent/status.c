@@ -1,0 +1,296 @@
+/* status.c -- how a store stands towards its sequencer, in one document.
+ *
+ * What is not known is said to be not known, and "synced" is said of nothing
+ * that has no verified receipt.
+ */
+#include <string.h>
+
+#include "agent/agent.h"
+#include "agent/words.h"
+#include "base/bytes.h"
+#include "base/text.h"
+#include "core/types.h"
+
+struct standing {
+    struct ves_core_status core;
+    uint64_t lag;
+    uint64_t checked_ms; /* 0: never */
+    bool is_reachable;
+    uint64_t conflicts[3]; /* in the order of conflict_types */
+};
+
+static const char *const conflict_types[] = {
+    "concurrent_edit", "version_mismatch", "deleted_reference"};
+
+static enum ves_status count_conflict(void *ctx,
+                                      const struct ves_outbox_row *row)
+{
+    struct standing *standing = ctx;
+    const char *type = ves_conflict_type(row);
+
+    for (size_t i = 0; type && i < 3; i++) {
+        if (strcmp(type, conflict_types[i]) == 0)
+            standing->conflicts[i]++;
+    }
+    return VES_OK;
+}
+
+static enum ves_status read_standing(struct ves_agent *agent,
+                                     struct standing *out)
+{
+    uint64_t reachable = 0;
+
+    memset(out, 0, sizeof(*out));
+    enum ves_status status = ves_core_status(&agent->core, &out->core);
+    if (!status)
+        status = ves_agent_meta_u64(agent, "sequencer.checked_ms",
+                                    &out->checked_ms);
+    if (!status)
+        status = ves_agent_meta_u64(agent, "sequencer.reachable", &reachable);
+    if (!status && out->core.counts[VES_OUTBOX_CONFLICT] > 0) {
+        struct ves_outbox_filter filter = {
+            .status_mask = 1u << VES_OUTBOX_CONFLICT};
+        status = agent->store->ops->outbox_list(agent->store, &filter,
+                                                count_conflict, out);
+    }
+    out->is_reachable = reachable != 0 && out->core.offline_failures == 0;
+    if (out->core.remote_head > out->core.cursor)
+        out->lag = out->core.remote_head - out->core.cursor;
+    return status;
+}
+
+static bool needs_attention(const struct ves_core_status *core)
+{
+    return core->counts[VES_OUTBOX_FAILED] > 0 ||
+           core->counts[VES_OUTBOX_CONFLICT] > 0 ||
+           core->signature_failures > 0 || core->quarantined > 0 ||
+           core->is_diverged || core->is_copied || core->needs_auth;
+}
+
+static const char *health(const struct ves_agent *agent,
+                          const struct standing *standing)
+{
+    if (needs_attention(&standing->core))
+        return "attention";
+    if (agent->url[0] == '\0' || standing->core.offline_failures > 0 ||
+        (standing->checked_ms > 0 && !standing->is_reachable))
+        return "offline";
+    return "ok";
+}
+
+/* Puts ", " between parts. */
+static void put_part(struct ves_buf *buf, uint64_t count, const char *what)
+{
+    if (count == 0)
+        return;
+    if (buf->len > 0)
+        ves_buf_put_str(buf, ", ");
+    ves_buf_putf(buf, "%llu %s", (unsigned long long)count, what);
+}
+
+static void put_contact(struct ves_buf *buf, const struct ves_agent *agent,
+                        const struct standing *standing)
+{
+    if (agent->url[0] == '\0')
+        ves_buf_put_str(buf, "no sequencer yet");
+    else if (standing->checked_ms == 0)
+        ves_buf_put_str(buf, "sequencer not contacted yet");
+    else if (standing->is_reachable)
+        ves_buf_put_str(buf, "sequencer reachable");
+    else
+        ves_buf_put_str(buf, "sequencer not reachable");
+    if (standing->lag > 0) {
+        ves_buf_put_str(buf, ", ");
+        ves_buf_put_count(buf, standing->lag, "event");
+        ves_buf_put_str(buf, " behind");
+    }
+}
+
+static void put_summary(struct ves_buf *buf, const struct ves_agent *agent,
+                        const struct standing *standing)
+{
+    const struct ves_core_status *core = &standing->core;
+
+    put_part(buf, core->counts[VES_OUTBOX_PENDING], "pending");
+    put_part(buf, core->counts[VES_OUTBOX_SYNCING], "syncing");
+    put_part(buf, core->counts[VES_OUTBOX_FAILED], "failed");
+    put_part(buf, core->counts[VES_OUTBOX_CONFLICT], "in conflict");
+    put_part(buf, core->quarantined, "quarantined");
+    if (buf->len == 0 && core->counts[VES_OUTBOX_SYNCED] == 0)
+        ves_buf_put_str(buf, "Nothing to send");
+    else if (buf->len == 0) {
+        ves_buf_put_str(buf, "All own events are synced (");
+        ves_buf_put_decimal(buf, core->counts[VES_OUTBOX_SYNCED]);
+        ves_buf_put_str(buf, ")");
+    }
+    ves_buf_put_str(buf, "; ");
+    put_contact(buf, agent, standing);
+    ves_buf_put_str(buf, ".");
+}
+
+static void put_counts(struct ves_jw *jw, const struct standing *standing)
+{
+    ves_jw_key(jw, "counts");
+    ves_jw_object(jw);
+    for (int i = 0; i < VES_OUTBOX_STATUSES; i++)
+        ves_jw_member_u64(jw, ves_outbox_status_name((enum ves_outbox_status)i),
+                          standing->core.counts[i]);
+    ves_jw_end(jw);
+    ves_jw_key(jw, "conflictsByType");
+    ves_jw_object(jw);
+    for (size_t i = 0; i < 3; i++)
+        ves_jw_member_u64(jw, conflict_types[i], standing->conflicts[i]);
+    ves_jw_end(jw);
+}
+
+static void put_sequence(struct ves_jw *jw, const struct standing *standing)
+{
+    const struct ves_core_status *core = &standing->core;
+
+    ves_jw_member_time(jw, "oldestPendingAt", core->oldest_pending_ms);
+    ves_jw_member_time(jw, "lastPushAt", core->last_push_ms);
+    ves_jw_member_time(jw, "lastPullAt", core->last_pull_ms);
+    ves_jw_key(jw, "lastPulledEventId");
+    if (core->cursor > 0)
+        ves_jw_uuid(jw, &core->last_pulled_event_id);
+    else
+        ves_jw_null(jw);
+    ves_jw_key(jw, "sequence");
+    ves_jw_object(jw);
+    ves_jw_member_u64(jw, "lastPushed", core->last_pushed);
+    ves_jw_member_u64(jw, "lastPulled", core->cursor);
+    ves_jw_member_u64(jw, "remoteHead", core->remote_head);
+    ves_jw_member_u64(jw, "lag", standing->lag);
+    /* The log is dense up to the cursor at all times (invariant A4); what can
+     * be missing is the part the sequencer no longer has. */
+    ves_jw_member_bool(jw, "gap", core->is_diverged);
+    ves_jw_end(jw);
+}
+
+static void put_sequencer(struct ves_jw *jw, const struct ves_agent *agent,
+                          const struct standing *standing)
+{
+    ves_jw_key(jw, "sequencer");
+    ves_jw_object(jw);
+    ves_jw_member_str(jw, "url", agent->url[0] ? agent->url : NULL);
+    ves_jw_key(jw, "reachable");
+    if (standing->checked_ms > 0)
+        ves_jw_bool(jw, standing->is_reachable);
+    else
+        ves_jw_null(jw);
+    ves_jw_member_time(jw, "checkedAt", (int64_t)standing->checked_ms);
+    ves_jw_end(jw);
+}
+
+static void put_state(struct ves_jw *jw, const struct ves_core_status *core)
+{
+    ves_jw_key(jw, "stateHash");
+    ves_jw_hex(jw, "", core->state_hash.b, VES_HASH_SIZE);
+    ves_jw_member_u64(jw, "stateAtSequence", core->at_sequence);
+    ves_jw_member_u64(jw, "foldVersion", core->fold_version);
+    ves_jw_member_u64(jw, "signatureFailures", core->signature_failures);
+    ves_jw_member_u64(jw, "quarantined", core->quarantined);
+    ves_jw_member_str(jw, "position",
+                      core->is_position_unproven ? "unproven" : "proven");
+}
+
+/* One sentence for whatever keeps health from being ok, or will matter soon. */
+static void put_reasons(struct ves_jw *jw, const struct ves_agent *agent,
+                        const struct standing *standing)
+{
+    const struct ves_core_status *core = &standing->core;
+
+    ves_jw_key(jw, "reasons");
+    ves_jw_array(jw);
+    if (core->is_copied)
+        ves_jw_str(jw, "This file looks like a copy of a store that is used "
+                       "elsewhere: both gave the same number to different "
+                       "events. Nothing is pushed from here; nothing is lost.");
+    if (core->is_diverged)
+        ves_jw_str(jw, "The sequencer's history does not contain what this "
+                       "store has already seen from it. Pushing has stopped; "
+                       "every event is kept.");
+    if (core->signature_failures > 0)
+        ves_jw_str(jw, "The sequencer sent something whose signature does not "
+                       "verify. It was not applied.");
+    if (core->quarantined > 0)
+        ves_jw_str(jw, "Bytes that did not verify are in quarantine, and "
+                       "pulling stops before them.");
+    if (core->needs_auth)
+        ves_jw_str(jw, "The sequencer does not accept this store's credential. "
+                       "Local work goes on and nothing was wiped.");
+    if (core->counts[VES_OUTBOX_FAILED] > 0)
+        ves_jw_str(jw, "Some events failed to sync; they are kept with their "
+                       "reason.");
+    if (core->counts[VES_OUTBOX_CONFLICT] > 0)
+        ves_jw_str(jw, "Some events conflict with events of others.");
+    if (agent->url[0] == '\0')
+        ves_jw_str(jw, "This store has not joined a sequencer; it works "
+                       "locally.");
+    else if (core->offline_failures > 0)
+        ves_jw_str(jw, "The sequencer did not answer the last time; pending "
+                       "events wait and are sent once it does.");
+    if (core->is_position_unproven)
+        ves_jw_str(jw, "The sequencer gave no receipts for pulled events, so "
+                       "their numbers are unproven.");
+    ves_jw_end(jw);
+}
+
+static void put_steps(struct ves_jw *jw, const struct ves_agent *agent,
+                      const struct standing *standing)
+{
+    const struct ves_core_status *core = &standing->core;
+    bool can_sync = agent->url[0] != '\0' && !core->is_copied;
+
+    ves_jw_key(jw, "nextSteps");
+    ves_jw_array(jw);
+    if (core->is_copied || core->needs_auth || agent->url[0] == '\0')
+        ves_jw_str(jw, core->is_copied
+                           ? "ves init --db NEW.db --invite STRING"
+                           : "ves init --invite STRING");
+    if (core->quarantined > 0 || core->signature_failures > 0)
+        ves_jw_str(jw, "ves quarantine");
+    if (core->counts[VES_OUTBOX_FAILED] > 0) {
+        ves_jw_str(jw, "ves outbox --status failed");
+        ves_jw_str(jw, "ves retry");
+    }
+    if (core->counts[VES_OUTBOX_CONFLICT] > 0)
+        ves_jw_str(jw, "ves outbox --status conflict");
+    if (can_sync && (core->counts[VES_OUTBOX_PENDING] > 0 ||
+                     core->counts[VES_OUTBOX_SYNCING] > 0 ||
+                     standing->lag > 0 || standing->checked_ms == 0))
+        ves_jw_str(jw, "ves sync");
+    if (core->is_diverged || core->is_copied)
+        ves_jw_str(jw, "ves doctor");
+    ves_jw_end(jw);
+}
+
+enum ves_status ves_agent_status(struct ves_agent *agent, struct ves_jw *jw,
+                                 struct ves_error *error)
+{
+    struct standing standing;
+    struct ves_buf summary;
+
+    ves_agent_start(agent);
+    enum ves_status status = read_standing(agent, &standing);
+    if (status)
+        return ves_agent_fail(agent, status, error, "reading the status");
+
+    ves_buf_init(&summary, agent->alloc, 1024);
+    put_summary(&summary, agent, &standing);
+    ves_jw_object(jw);
+    ves_jw_member_str(jw, "health", health(agent, &standing));
+    ves_jw_member(jw, "summary", ves_buf_view(&summary));
+    put_counts(jw, &standing);
+    put_sequence(jw, &standing);
+    put_sequencer(jw, agent, &standing);
+    put_state(jw, &standing.core);
+    put_reasons(jw, agent, &standing);
+    put_steps(jw, agent, &standing);
+    ves_jw_end(jw);
+    status = ves_buf_status(&summary);
+    ves_buf_free(&summary);
+    if (status)
+        return ves_agent_fail(agent, status, error, "writing the status");
+    return ves_agent_jw_end(jw, error);
+}

@@ -1,0 +1,305 @@
+/* sequencer.c -- one commit: many requests, one durable transaction. */
+#include "engine/sequencer.h"
+
+#include <string.h>
+
+#include "base/assert.h"
+#include "base/bytes.h"
+#include "base/text.h"
+#include "core/scratch.h"
+#include "engine/commit.h"
+#include "json/jcs.h"
+
+enum {
+    /* Rows, ids, words of refusals: what one event may need while it is
+     * committed.  Most need a tenth. */
+    COMMIT_BYTES_PER_EVENT = 16 * 1024,
+    COMMIT_BYTES_MIN = 1024 * 1024
+};
+
+/* ---- signing ------------------------------------------------------------- */
+
+static struct ves_bytes reason_of(const struct ves_commit_event *e)
+{
+    return ves_bytes_str(e->refusal->reason);
+}
+
+static size_t count_signatures(const struct ves_commit *commit)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < commit->stream_count; i++)
+        n += commit->streams[i].row_count + commit->streams[i].refused_count;
+    return n;
+}
+
+/* Visits everything that wants a signature, always in the same order: with
+ * is_done false it writes hashes, with true it takes signatures. */
+static size_t sign_stream(struct ves_commit_stream *stream, bool is_done,
+                          struct ves_sign_item *items)
+{
+    const struct ves_stream *id = &stream->row.stream;
+    size_t n = 0;
+
+    for (size_t i = 0; i < stream->row_count; i++, n++) {
+        struct ves_log_row *row = &stream->rows[i];
+        if (is_done)
+            row->receipt = items[n].sig;
+        else
+            ves_receipt_hash(id, &row->event_id, row->sequence_number,
+                             &row->event_hash, &items[n].hash);
+    }
+    for (struct ves_commit_event *e = stream->first; e; e = e->next) {
+        if (e->outcome != VES_OUTCOME_REFUSED)
+            continue;
+        if (is_done)
+            e->refusal_signature = items[n].sig;
+        else
+            ves_refusal_hash(id, e->event->element, reason_of(e),
+                             &items[n].hash);
+        n++;
+    }
+    return n;
+}
+
+/* One call for the whole commit, so that the signer may use all its cores. */
+static enum ves_status sign_all(struct ves_commit *commit)
+{
+    struct ves_signer *signer = commit->sequencer->signer;
+    size_t count = count_signatures(commit);
+    size_t n = 0;
+
+    if (count == 0)
+        return VES_OK;
+    struct ves_sign_item *items =
+        ves_arena_alloc(&commit->arena, count * sizeof(*items));
+    if (!items)
+        return VES_NOMEM;
+    for (size_t i = 0; i < commit->stream_count; i++)
+        n += sign_stream(&commit->streams[i], false, items + n);
+    VES_ASSERT(n == count);
+    signer->sign(signer, items, count);
+    n = 0;
+    for (size_t i = 0; i < commit->stream_count; i++)
+        n += sign_stream(&commit->streams[i], true, items + n);
+    return VES_OK;
+}
+
+/* ---- writing ------------------------------------------------------------- */
+
+static enum ves_status write_rows(struct ves_commit *commit,
+                                  struct ves_commit_stream *stream)
+{
+    struct ves_store *store = commit->store;
+    size_t n = 0;
+
+    if (stream->row_count == 0)
+        return VES_OK;
+    enum ves_status status = store->ops->log_append(
+        store, stream->row.stream_no, stream->rows, stream->row_count);
+    if (status)
+        return status;
+    struct ves_entity_row *rows =
+        ves_arena_alloc(&commit->arena, stream->entity_count * sizeof(*rows));
+    if (!rows)
+        return VES_NOMEM;
+    for (struct ves_commit_entity *e = stream->first_entity; e; e = e->next) {
+        if (e->is_changed)
+            rows[n++] = e->row;
+    }
+    status = store->ops->entity_put(store, stream->row.stream_no, rows, n);
+    if (status)
+        return status;
+    return store->ops->stream_put(store, &stream->row);
+}
+
+/* {"index":n,"message":"..."} */
+static enum ves_status write_detail(struct ves_commit *commit, size_t index,
+                                    const struct ves_refusal *refusal,
+                                    struct ves_bytes *out)
+{
+    struct ves_bytes message = ves_bytes_str(refusal->message);
+    struct ves_scratch scratch;
+
+    ves_scratch_init(&scratch, &commit->arena, message.len + 48,
+                     6 * sizeof(refusal->message) + 64);
+    ves_buf_put_str(&scratch.buf, "{\"index\":");
+    ves_buf_put_decimal(&scratch.buf, index);
+    ves_buf_put_str(&scratch.buf, ",\"message\":");
+    ves_jcs_write_string(&scratch.buf, message);
+    ves_buf_put_u8(&scratch.buf, '}');
+    *out = ves_buf_view(&scratch.buf);
+    return ves_buf_status(&scratch.buf);
+}
+
+static enum ves_status fill_record(struct ves_commit *commit, size_t index,
+                                   const struct ves_commit_event *e,
+                                   struct ves_record *record)
+{
+    *record = (struct ves_record){
+        .at_ms = commit->now_ms,
+        .has_event_id = e->refusal->has_event_id,
+        .event_id = e->refusal->event_id,
+        .code = reason_of(e),
+        .body = e->event->element,
+        .has_signature = true,
+        .signature = e->refusal_signature,
+    };
+    return write_detail(commit, index, e->refusal, &record->detail);
+}
+
+/* S5.  Index is the place in the request, so requests are walked. */
+static enum ves_status write_refusals(struct ves_commit *commit,
+                                      struct ves_commit_stream *stream)
+{
+    size_t n = 0;
+
+    if (stream->refused_count == 0)
+        return VES_OK;
+    struct ves_record *records = ves_arena_alloc(
+        &commit->arena, stream->refused_count * sizeof(*records));
+    if (!records)
+        return VES_NOMEM;
+    for (size_t r = 0; r < commit->request_count; r++) {
+        const struct ves_commit_request *request = &commit->requests[r];
+        if (request->stream != stream)
+            continue;
+        for (size_t i = 0; i < request->ingest->count; i++) {
+            if (request->events[i].outcome != VES_OUTCOME_REFUSED)
+                continue;
+            enum ves_status status =
+                fill_record(commit, i, &request->events[i], &records[n++]);
+            if (status)
+                return status;
+        }
+    }
+    VES_ASSERT(n == stream->refused_count);
+    return commit->store->ops->record_append(commit->store, VES_RECORD_REFUSAL,
+                                             stream->row.stream_no, records, n);
+}
+
+/* ---- telling ------------------------------------------------------------- */
+
+static void fill_receipt(const struct ves_stream *stream,
+                         const struct ves_log_row *row,
+                         struct ves_receipt *receipt)
+{
+    *receipt = (struct ves_receipt){
+        .sequencer_id = row->sequencer_id,
+        .event_id = row->event_id,
+        .sequence_number = row->sequence_number,
+        .sequenced_at_ms = row->sequenced_at_ms,
+        .signature = row->receipt,
+        .key_version = row->receipt_key_version,
+    };
+    ves_receipt_hash(stream, &row->event_id, row->sequence_number,
+                     &row->event_hash, &receipt->receipt_hash);
+}
+
+/* The verdict as the log has it, which is the original one for a replay. */
+static void fill_judgement(const struct ves_log_row *row,
+                           struct ves_judgement *judgement)
+{
+    static const char open[] = "{\"conflictId\":\"";
+    enum { OPEN = sizeof(open) - 1, HEX = 2 * VES_HASH_SIZE };
+    size_t len = row->sub_code.len < sizeof(judgement->sub_code)
+                     ? row->sub_code.len
+                     : sizeof(judgement->sub_code) - 1;
+
+    *judgement =
+        (struct ves_judgement){.verdict = (enum ves_verdict)row->verdict};
+    if (len > 0)
+        memcpy(judgement->sub_code, row->sub_code.ptr, len);
+    if (row->note.len >= OPEN + HEX && memcmp(row->note.ptr, open, OPEN) == 0 &&
+        ves_hex_decode(ves_bytes(row->note.ptr + OPEN, HEX),
+                       judgement->conflict_id.b, VES_HASH_SIZE) == VES_OK)
+        judgement->has_conflict_id = true;
+}
+
+static void tell_event(const struct ves_commit_stream *stream,
+                       const struct ves_commit_event *e,
+                       struct ves_ingest *ingest)
+{
+    struct ves_ingest_event *event = e->event;
+
+    event->outcome = e->outcome;
+    if (e->outcome == VES_OUTCOME_REFUSED) {
+        event->refusal = *e->refusal;
+        event->refusal_signature = e->refusal_signature;
+        ingest->refused++;
+        return;
+    }
+    fill_receipt(&stream->row.stream, e->row, &event->receipt);
+    fill_judgement(e->row, &event->judgement);
+    if (e->outcome == VES_OUTCOME_ACCEPTED)
+        ingest->accepted++;
+    else
+        ingest->replayed++;
+}
+
+static void tell(struct ves_commit *commit, const struct ves_uuid *batch_ids)
+{
+    for (size_t r = 0; r < commit->request_count; r++) {
+        struct ves_commit_request *request = &commit->requests[r];
+        struct ves_ingest *ingest = request->ingest;
+        ingest->batch_id = batch_ids[r];
+        ingest->sequence_start = request->sequence_start;
+        ingest->sequence_end = request->sequence_end;
+        ingest->head = request->stream->row.head;
+        ingest->key_version = commit->sequencer->key_version;
+        ingest->accepted = ingest->replayed = ingest->refused = 0;
+        for (size_t i = 0; i < ingest->count; i++)
+            tell_event(request->stream, &request->events[i], ingest);
+    }
+}
+
+/* ---- a commit ------------------------------------------------------------ */
+
+static enum ves_status run(struct ves_commit *commit,
+                           struct ves_ingest **ingests, size_t count)
+{
+    enum ves_status status = ves_commit_load(commit, ingests, count);
+
+    for (size_t r = 0; !status && r < count; r++)
+        status = ves_commit_decide(commit, &commit->requests[r]);
+    if (!status)
+        status = sign_all(commit);
+    for (size_t i = 0; !status && i < commit->stream_count; i++) {
+        status = write_rows(commit, &commit->streams[i]);
+        if (!status)
+            status = write_refusals(commit, &commit->streams[i]);
+    }
+    return status;
+}
+
+enum ves_status ves_sequencer_commit(struct ves_sequencer *sequencer,
+                                     struct ves_ingest **ingests, size_t count,
+                                     const struct ves_uuid *batch_ids,
+                                     int64_t now_ms)
+{
+    struct ves_store *store = sequencer->store;
+    struct ves_commit commit = {
+        .sequencer = sequencer, .store = store, .now_ms = now_ms};
+    size_t events = 0;
+
+    if (count == 0)
+        return VES_OK;
+    /* Batch ids are random and nobody outside has seen them yet. */
+    commit.secret = batch_ids[0];
+    for (size_t r = 0; r < count; r++)
+        events += ingests[r]->count;
+    ves_arena_init(&commit.arena, sequencer->alloc,
+                   events * COMMIT_BYTES_PER_EVENT + COMMIT_BYTES_MIN);
+
+    enum ves_status status = store->ops->begin(store);
+    if (!status) {
+        status = run(&commit, ingests, count);
+        if (!status)
+            status = store->ops->commit(store);
+        if (status)
+            store->ops->rollback(store);
+        else
+            tell(&commit, batch_ids);
+    }
+    ves_arena_free(&commit.arena);
+    return status;
+}

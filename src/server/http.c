@@ -1,0 +1,578 @@
+/* http.c -- the only part of the server that knows libmicrohttpd.
+ *
+ * libmicrohttpd calls handle_request once when the headers are there, again
+ * for every piece of body, again when it is complete, and again after a
+ * resume.  request->state says which call it is.
+ */
+#include "server/http.h"
+
+#include <microhttpd.h>
+#include <stdatomic.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/assert.h"
+#include "base/bytes.h"
+#include "base/error.h"
+#include "base/limits.h"
+#include "base/text.h"
+#include "base/uuid.h"
+#include "os/clock.h"
+#include "os/random.h"
+#include "server/request.h"
+#include "server/routes.h"
+#include "server/server.h"
+
+enum {
+    /* A refused request's body up to this size is read and forgotten, so that
+     * the connection lives and the answer arrives; above it the connection is
+     * closed with the answer. */
+    DISCARD_MAX = 1024 * 1024,
+    BODY_START = 16 * 1024, /* first buffer of a body of unknown length */
+    ARENA_MAX = 64 * 1024 * 1024
+};
+
+struct ves_http {
+    struct ves_server *server;
+    struct MHD_Daemon *daemon;
+    int quiesced_socket;
+    atomic_bool is_stopping;
+    atomic_size_t in_flight; /* requests handed on and not yet answered */
+    pthread_mutex_t lock;
+    pthread_cond_t drained;
+};
+
+static void *request_begin(void *ctx, const char *target,
+                           struct MHD_Connection *connection)
+{
+    struct ves_http *http = ctx;
+    const struct ves_alloc *alloc = http->server->alloc;
+    struct ves_request *request =
+        alloc->realloc(alloc->ctx, NULL, sizeof(*request));
+    size_t size = strlen(target) + 1;
+    char *copy = alloc->realloc(alloc->ctx, NULL, size);
+    if (!request || !copy) {
+        alloc->realloc(alloc->ctx, request, 0);
+        alloc->realloc(alloc->ctx, copy, 0);
+        return NULL;
+    }
+    /* Not a compound literal: the ingest and the parameters are large and
+     * written before they are read. */
+    memset(request, 0, offsetof(struct ves_request, uri));
+    memset(&request->uri.param_count, 0,
+           sizeof(*request) - offsetof(struct ves_request, uri.param_count));
+    memcpy(copy, target, size);
+    request->target = copy;
+    request->server = http->server;
+    request->connection = connection;
+    request->started_us = ves_clock_mono_us();
+    ves_arena_init(&request->arena, alloc, ARENA_MAX);
+    ves_buf_init(&request->out, alloc, VES_REPLY_MAX);
+    return request;
+}
+
+static void body_free(struct ves_request *request)
+{
+    const struct ves_alloc *alloc = request->server->alloc;
+    if (!request->body)
+        return;
+    alloc->realloc(alloc->ctx, request->body, 0);
+    atomic_fetch_sub(&request->server->metrics.body_memory, request->body_cap);
+    request->body = NULL;
+    request->body_len = request->body_cap = 0;
+}
+
+static void log_request(const struct ves_request *request)
+{
+    static const char *const methods[] = {[VES_METHOD_GET] = "GET",
+                                          [VES_METHOD_POST] = "POST",
+                                          [VES_METHOD_PUT] = "PUT",
+                                          [VES_METHOD_DELETE] = "DELETE",
+                                          [VES_METHOD_OPTIONS] = "OPTIONS",
+                                          [VES_METHOD_OTHER] = "other"};
+    const struct ves_log_field fields[] = {
+        {"method", request->method ? methods[request->method] : "none", 0},
+        {"route", request->route ? request->route->pattern : "none", 0},
+        {"status", NULL, request->status},
+        {"us", NULL, ves_clock_mono_us() - request->started_us},
+        {"requestId", request->id, 0}};
+    ves_log_write(&request->server->log,
+                  request->status >= 500 ? VES_LOG_NOTICE : VES_LOG_REQUEST,
+                  "http", fields, sizeof(fields) / sizeof(fields[0]));
+}
+
+static void request_end(void *ctx, struct MHD_Connection *connection,
+                        void **slot, enum MHD_RequestTerminationCode code)
+{
+    struct ves_http *http = ctx;
+    struct ves_request *request = *slot;
+    (void)connection;
+    (void)code;
+    if (!request)
+        return;
+    *slot = NULL;
+    if (request->status) {
+        struct ves_metrics *metrics = &http->server->metrics;
+        ves_metric_add(&metrics->requests, 1);
+        if (request->status >= 500)
+            ves_metric_add(&metrics->server_errors, 1);
+        else if (request->status >= 400)
+            ves_metric_add(&metrics->client_errors, 1);
+        log_request(request);
+    }
+    bool was_in_flight = request->is_in_flight;
+    const struct ves_alloc *alloc = http->server->alloc;
+    if (request->has_ingest)
+        ves_ingest_free(&request->ingest);
+    body_free(request);
+    ves_buf_free(&request->out);
+    ves_arena_free(&request->arena);
+    alloc->realloc(alloc->ctx, request->target, 0);
+    alloc->realloc(alloc->ctx, request, 0);
+    if (was_in_flight && atomic_fetch_sub(&http->in_flight, 1) == 1 &&
+        atomic_load(&http->is_stopping)) {
+        pthread_mutex_lock(&http->lock);
+        pthread_cond_broadcast(&http->drained);
+        pthread_mutex_unlock(&http->lock);
+    }
+}
+
+static struct ves_bytes header(struct ves_request *request, const char *name)
+{
+    return ves_bytes_str(MHD_lookup_connection_value(
+        request->connection, MHD_HEADER_KIND, name));
+}
+
+/* ---- the answer ----------------------------------------------------------- */
+
+static void add_headers(struct ves_request *request,
+                        struct MHD_Response *response)
+{
+    static const struct {
+        const char *name;
+        const char *value;
+    } always[] = {{"x-content-type-options", "nosniff"},
+                  {"x-frame-options", "DENY"},
+                  {"cache-control", "no-store"}},
+      legacy[] = {{"Deprecation", "true"},
+                  {"Sunset", "Mon, 01 Mar 2027 00:00:00 GMT"},
+                  {"Link",
+                   "</api/v1/ves/events>; rel=\"successor-version\""}};
+    for (size_t i = 0; i < sizeof(always) / sizeof(always[0]); i++)
+        MHD_add_response_header(response, always[i].name, always[i].value);
+    for (size_t i = 0;
+         request->is_legacy && i < sizeof(legacy) / sizeof(legacy[0]); i++)
+        MHD_add_response_header(response, legacy[i].name, legacy[i].value);
+    MHD_add_response_header(response, "x-request-id", request->id);
+    if (request->out.len)
+        MHD_add_response_header(response, "content-type",
+                                request->content_type ? request->content_type
+                                                      : "application/json");
+    if (request->error_code)
+        MHD_add_response_header(response, "x-error-code", request->error_code);
+    if (request->allow)
+        MHD_add_response_header(response, "Allow", request->allow);
+    if (request->status == 401)
+        MHD_add_response_header(response, "WWW-Authenticate",
+                                "ApiKey realm=\"ves\"");
+    if (request->retry_later)
+        MHD_add_response_header(response, "Retry-After", "1");
+    if (request->close)
+        MHD_add_response_header(response, "Connection", "close");
+}
+
+static enum MHD_Result send_reply(struct ves_request *request)
+{
+    struct ves_buf *out = &request->out;
+    VES_ASSERT(request->status);
+    /* The document is malloc'ed (ves_alloc_default) and given away: no copy. */
+    struct MHD_Response *response = MHD_create_response_from_buffer(
+        out->len, out->ptr, out->ptr ? MHD_RESPMEM_MUST_FREE
+                                     : MHD_RESPMEM_PERSISTENT);
+    if (!response)
+        return MHD_NO;
+    add_headers(request, response);
+    ves_buf_init(out, out->alloc, out->max);
+    enum MHD_Result result =
+        MHD_queue_response(request->connection, request->status, response);
+    MHD_destroy_response(response);
+    return result;
+}
+
+/* ---- headers -------------------------------------------------------------- */
+
+static enum ves_method method_of(const char *name)
+{
+    static const struct {
+        const char *name;
+        enum ves_method method;
+    } methods[] = {
+        {"GET", VES_METHOD_GET},       {"HEAD", VES_METHOD_GET},
+        {"POST", VES_METHOD_POST},     {"PUT", VES_METHOD_PUT},
+        {"DELETE", VES_METHOD_DELETE}, {"OPTIONS", VES_METHOD_OPTIONS}};
+    for (size_t i = 0; i < sizeof(methods) / sizeof(methods[0]); i++) {
+        if (strcmp(methods[i].name, name) == 0)
+            return methods[i].method;
+    }
+    return VES_METHOD_OTHER;
+}
+
+static bool id_is_fit(struct ves_bytes id)
+{
+    if (id.len == 0 || id.len > VES_REQUEST_ID_MAX)
+        return false;
+    for (size_t i = 0; i < id.len; i++) {
+        uint8_t c = id.ptr[i];
+        if (!(c >= 'a' && c <= 'z') && !(c >= 'A' && c <= 'Z') &&
+            !(c >= '0' && c <= '9') && c != '-' && c != '_' && c != '.')
+            return false;
+    }
+    return true;
+}
+
+static void choose_id(struct ves_request *request)
+{
+    struct ves_bytes id = header(request, "x-request-id");
+    if (id_is_fit(id)) {
+        memcpy(request->id, id.ptr, id.len);
+        return;
+    }
+    uint8_t random[8];
+    struct ves_uuid uuid;
+    ves_random(random, sizeof(random));
+    ves_uuid_make_v7((uint64_t)ves_clock_wall_ms(), 0, random, &uuid);
+    ves_uuid_format(&uuid, request->id);
+}
+
+static void authenticate(struct ves_request *request)
+{
+    struct ves_bytes key;
+    enum ves_route_access access = request->route->access;
+    if (access == VES_ACCESS_OPEN)
+        return;
+    enum ves_auth_result result = ves_auth_header_read(
+        header(request, "Authorization"), header(request, "x-api-key"), &key,
+        &request->dialect);
+    if (!result)
+        result = ves_credentials_check(&request->server->credentials, key,
+                                       ves_clock_wall_ms(), &request->caller,
+                                       &request->key_hash);
+    uint32_t rights = request->caller.rights;
+    if (!result && !(rights & VES_RIGHT_ADMIN) &&
+        ((access == VES_ACCESS_READ && !(rights & VES_RIGHT_READ)) ||
+         (access == VES_ACCESS_WRITE && !(rights & VES_RIGHT_WRITE)) ||
+         access == VES_ACCESS_ADMIN))
+        result = VES_AUTH_RIGHTS;
+    if (result)
+        ves_reply_auth(request, result);
+}
+
+static void find_route(struct ves_request *request)
+{
+    uint32_t allowed;
+    request->route = ves_route_find(request, &allowed);
+    if (request->route) {
+        request->is_legacy = request->route->is_legacy;
+        return;
+    }
+    if (!allowed) {
+        ves_reply_error(request, 404, NULL, "there is no such path");
+        return;
+    }
+    request->allow = ves_route_allow(allowed);
+    if (request->method == VES_METHOD_OPTIONS)
+        ves_reply(request, 204);
+    else
+        ves_reply_error(request, 405, NULL,
+                        "this path does not know that method; it knows %s",
+                        request->allow);
+}
+
+/* Looks at the headers; afterwards request->status says whether it is refused
+ * already.  *length: of the body, UINT64_MAX when not said. */
+static void accept_headers(struct ves_http *http, struct ves_request *request,
+                           const char *method, uint64_t *length)
+{
+    struct ves_error error = {0};
+    struct ves_bytes text = header(request, "Content-Length");
+    request->method = method_of(method);
+    choose_id(request);
+    *length = header(request, "Transfer-Encoding").len ? UINT64_MAX : 0;
+    if (text.len && ves_decimal_parse(text, length))
+        *length = UINT64_MAX;
+    if (atomic_load(&http->is_stopping)) {
+        ves_reply_error(request, 503, NULL, "the sequencer is shutting down");
+        request->close = true;
+        return;
+    }
+    enum ves_status status =
+        ves_uri_read(&request->arena, ves_bytes_str(request->target),
+                     &request->uri, &error);
+    if (status) {
+        ves_reply_status(request, status, &error);
+        return;
+    }
+    find_route(request);
+    if (!request->status)
+        authenticate(request);
+    if (!request->status && *length != UINT64_MAX && *length > VES_BODY_MAX)
+        ves_reply_error(request, 413, NULL,
+                        "the body has %llu bytes; the limit is %d",
+                        (unsigned long long)*length, VES_BODY_MAX);
+}
+
+static enum MHD_Result on_headers(struct ves_http *http,
+                                  struct ves_request *request,
+                                  const char *method)
+{
+    uint64_t length;
+    accept_headers(http, request, method, &length);
+    request->state = VES_REQUEST_BODY;
+    if (request->status && length != UINT64_MAX && length > DISCARD_MAX) {
+        request->close = true;
+        return send_reply(request);
+    }
+    if (!request->status && length != UINT64_MAX)
+        request->body_len = (size_t)length; /* a wish, see body_reserve */
+    return MHD_YES;
+}
+
+/* ---- body ----------------------------------------------------------------- */
+
+static bool body_grow(struct ves_request *request, size_t cap)
+{
+    struct ves_server *server = request->server;
+    size_t more = cap - request->body_cap;
+    if (atomic_fetch_add(&server->metrics.body_memory, more) + more <=
+        VES_SERVER_BODY_MEMORY_MAX) {
+        uint8_t *body =
+            server->alloc->realloc(server->alloc->ctx, request->body, cap);
+        if (body) {
+            request->body = body;
+            request->body_cap = cap;
+            return true;
+        }
+    }
+    atomic_fetch_sub(&server->metrics.body_memory, more);
+    body_free(request);
+    ves_reply_error(request, 503, NULL,
+                    "too many requests are being read; nothing was stored");
+    return false;
+}
+
+static enum MHD_Result on_body(struct ves_request *request, const char *data,
+                               size_t size)
+{
+    ves_metric_add(&request->server->metrics.body_bytes, size);
+    if (request->status)
+        return MHD_YES; /* refused already: read and forget */
+    if (!request->body) {
+        size_t wish = request->body_len > size ? request->body_len : size;
+        request->body_len = 0;
+        if (wish < BODY_START && wish != size)
+            wish = BODY_START;
+        if (!body_grow(request, wish > VES_BODY_MAX ? VES_BODY_MAX : wish))
+            return MHD_YES;
+    }
+    if (size > VES_BODY_MAX - request->body_len) {
+        body_free(request);
+        ves_reply_error(request, 413, NULL,
+                        "the body has more than %d bytes", VES_BODY_MAX);
+        return MHD_YES;
+    }
+    if (size > request->body_cap - request->body_len) {
+        size_t cap = request->body_cap * 2;
+        if (cap < request->body_len + size)
+            cap = request->body_len + size;
+        if (!body_grow(request, cap > VES_BODY_MAX ? VES_BODY_MAX : cap))
+            return MHD_YES;
+    }
+    memcpy(request->body + request->body_len, data, size);
+    request->body_len += size;
+    return MHD_YES;
+}
+
+/* ---- complete ------------------------------------------------------------- */
+
+static void read_now(struct ves_request *request)
+{
+    struct ves_readers *readers = &request->server->readers;
+    request->store = ves_readers_take(readers);
+    request->route->handle(request);
+    ves_readers_give(readers, request->store);
+    request->store = NULL;
+}
+
+static enum MHD_Result on_complete(struct ves_http *http,
+                                   struct ves_request *request)
+{
+    if (!request->body)
+        request->body_len = 0;
+    if (request->status)
+        return send_reply(request);
+    if (request->route->kind == VES_ROUTE_READ) {
+        read_now(request);
+        return send_reply(request);
+    }
+    request->is_in_flight = true;
+    atomic_fetch_add(&http->in_flight, 1);
+    request->state = VES_REQUEST_WAITING;
+    /* Suspended first: once it is handed on, somebody may resume it. */
+    MHD_suspend_connection(request->connection);
+    bool is_taken = request->route->kind == VES_ROUTE_INGEST
+                        ? ves_pipeline_ingest(request->server, request)
+                        : ves_pipeline_write(request->server, request);
+    if (!is_taken) {
+        ves_reply_error(request, 503, NULL, "the sequencer is shutting down");
+        request->close = true;
+        ves_http_resume(request);
+    }
+    return MHD_YES;
+}
+
+static enum MHD_Result handle_request(void *ctx,
+                                      struct MHD_Connection *connection,
+                                      const char *url, const char *method,
+                                      const char *version, const char *data,
+                                      size_t *size, void **slot)
+{
+    struct ves_http *http = ctx;
+    struct ves_request *request = *slot;
+    (void)connection;
+    (void)url;
+    (void)version;
+    if (!request)
+        return MHD_NO;
+    switch (request->state) {
+    case VES_REQUEST_NEW:
+        return on_headers(http, request, method);
+    case VES_REQUEST_BODY:
+        if (*size == 0)
+            return on_complete(http, request);
+        enum MHD_Result result = on_body(request, data, *size);
+        *size = 0;
+        return result;
+    case VES_REQUEST_DONE:
+        if (!request->status)
+            ves_ingest_reply(request);
+        return send_reply(request);
+    case VES_REQUEST_WAITING:
+        break;
+    }
+    return MHD_YES;
+}
+
+void ves_http_resume(struct ves_request *request)
+{
+    request->state = VES_REQUEST_DONE;
+    MHD_resume_connection(request->connection);
+}
+
+/* ---- life ----------------------------------------------------------------- */
+
+static void on_connection(void *ctx, struct MHD_Connection *connection,
+                          void **slot, enum MHD_ConnectionNotificationCode code)
+{
+    struct ves_http *http = ctx;
+    (void)connection;
+    (void)slot;
+    if (code == MHD_CONNECTION_NOTIFY_STARTED)
+        ves_metric_add(&http->server->metrics.connections, 1);
+    else
+        atomic_fetch_sub(&http->server->metrics.connections, 1);
+}
+
+static struct MHD_Daemon *start_daemon(struct ves_http *http,
+                                       const struct ves_http_options *options)
+{
+    struct MHD_OptionItem tls[] = {
+        {MHD_OPTION_HTTPS_MEM_CERT, 0,
+         (void *)(uintptr_t)options->tls_cert},
+        {MHD_OPTION_HTTPS_MEM_KEY, 0, (void *)(uintptr_t)options->tls_key},
+        {MHD_OPTION_HTTPS_PRIORITIES, 0,
+         (void *)(uintptr_t) "SECURE128:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2"},
+        {MHD_OPTION_END, 0, NULL}};
+    struct MHD_OptionItem none[] = {{MHD_OPTION_END, 0, NULL}};
+    unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME |
+                     (options->tls_cert ? MHD_USE_TLS : 0);
+    return MHD_start_daemon(
+        flags, 0, NULL, NULL, handle_request, http, /**/
+        MHD_OPTION_LISTEN_SOCKET, options->socket, /**/
+        MHD_OPTION_THREAD_POOL_SIZE, options->threads,
+        MHD_OPTION_CONNECTION_LIMIT, (unsigned)VES_HTTP_CONNECTIONS_MAX,
+        MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)VES_HTTP_IDLE_S,
+        MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)VES_HTTP_MEMORY,
+        MHD_OPTION_URI_LOG_CALLBACK, request_begin, http, /**/
+        MHD_OPTION_NOTIFY_COMPLETED, request_end, http,   /**/
+        MHD_OPTION_NOTIFY_CONNECTION, on_connection, http,
+        MHD_OPTION_STRICT_FOR_CLIENT, 1, /**/
+        MHD_OPTION_ARRAY, options->tls_cert ? tls : none, MHD_OPTION_END);
+}
+
+enum ves_status ves_http_start(struct ves_server *server,
+                               const struct ves_http_options *options,
+                               struct ves_http **out, struct ves_error *error)
+{
+    VES_ASSERT(options->threads >= 2);
+    const struct ves_alloc *alloc = server->alloc;
+    struct ves_http *http = alloc->realloc(alloc->ctx, NULL, sizeof(*http));
+    if (!http) {
+        close(options->socket);
+        return ves_fail(error, VES_NOMEM, "out of memory");
+    }
+    memset(http, 0, sizeof(*http));
+    http->server = server;
+    http->quiesced_socket = -1;
+    pthread_mutex_init(&http->lock, NULL);
+    pthread_cond_init(&http->drained, NULL);
+    http->daemon = start_daemon(http, options);
+    if (!http->daemon) {
+        close(options->socket);
+        pthread_cond_destroy(&http->drained);
+        pthread_mutex_destroy(&http->lock);
+        alloc->realloc(alloc->ctx, http, 0);
+        return ves_fail(error, VES_IO,
+                        options->tls_cert
+                            ? "the HTTPS server does not start; are the "
+                              "certificate and its key a pair?"
+                            : "the HTTP server does not start");
+    }
+    *out = http;
+    return VES_OK;
+}
+
+void ves_http_quiesce(struct ves_http *http)
+{
+    atomic_store(&http->is_stopping, true);
+    http->quiesced_socket = MHD_quiesce_daemon(http->daemon);
+}
+
+bool ves_http_drain(struct ves_http *http, unsigned timeout_ms)
+{
+    struct timespec until;
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_sec += timeout_ms / 1000;
+    until.tv_nsec += (long)(timeout_ms % 1000) * 1000000;
+    if (until.tv_nsec >= 1000000000) {
+        until.tv_sec++;
+        until.tv_nsec -= 1000000000;
+    }
+    int result = 0;
+    pthread_mutex_lock(&http->lock);
+    while (atomic_load(&http->in_flight) && result == 0)
+        result = pthread_cond_timedwait(&http->drained, &http->lock, &until);
+    pthread_mutex_unlock(&http->lock);
+    return atomic_load(&http->in_flight) == 0;
+}
+
+void ves_http_stop(struct ves_http *http)
+{
+    const struct ves_alloc *alloc = http->server->alloc;
+    MHD_stop_daemon(http->daemon);
+    if (http->quiesced_socket >= 0)
+        close(http->quiesced_socket);
+    pthread_cond_destroy(&http->drained);
+    pthread_mutex_destroy(&http->lock);
+    alloc->realloc(alloc->ctx, http, 0);
+}

@@ -1,0 +1,46 @@
+/* http.h -- the only part of the server that knows libmicrohttpd.
+ *
+ * Reads requests, bounds them, finds route and caller, hands complete ones on
+ * and writes answers.  A request whose work is done elsewhere is suspended;
+ * ves_http_resume brings it back.
+ */
+#ifndef VES_SERVER_HTTP_H
+#define VES_SERVER_HTTP_H
+
+#include "ves/ves.h"
+
+struct ves_http;
+struct ves_request;
+struct ves_server;
+
+enum {
+    VES_HTTP_CONNECTIONS_MAX = 1000,
+    VES_HTTP_IDLE_S = 30,
+    VES_HTTP_MEMORY = 64 * 1024, /* a connection's own buffers, bytes */
+    VES_HTTP_HEADERS_MAX = VES_HTTP_MEMORY / 2
+};
+
+struct ves_http_options {
+    int socket;      /* listening; owned from here on, also on failure */
+    unsigned threads; /* >= 2 (design.md D7) */
+    const char *tls_cert; /* PEM texts, both or none */
+    const char *tls_key;
+};
+
+VES_NODISCARD enum ves_status
+ves_http_start(struct ves_server *server,
+               const struct ves_http_options *options, struct ves_http **out,
+               struct ves_error *error);
+
+/* Stops accepting connections and turns new requests away.  What is under way
+ * goes on. */
+void ves_http_quiesce(struct ves_http *http);
+/* Waits until nothing is in flight, at most timeout_ms. */
+bool ves_http_drain(struct ves_http *http, unsigned timeout_ms);
+/* No connection may be suspended any more. */
+void ves_http_stop(struct ves_http *http);
+
+/* Gives a suspended request, its answer made, back to its connection. */
+void ves_http_resume(struct ves_request *request);
+
+#endif

@@ -1,0 +1,49 @@
+/* pipeline.h -- ingest: many prepare, one commits, everybody is answered.
+ *
+ * Also runs every other write, because the store has one writer.
+ */
+#ifndef VES_SERVER_PIPELINE_H
+#define VES_SERVER_PIPELINE_H
+
+#include <pthread.h>
+
+#include "server/queue.h"
+
+struct ves_server;
+struct ves_request;
+
+enum {
+    VES_PIPELINE_WORKERS_MAX = 16,
+    /* Waiting requests one worker takes at a time: fewer wake-ups when every
+     * request is a single event, still fair when they are large. */
+    VES_PIPELINE_SHARE_MAX = 16,
+    /* One transaction: large enough that fsync does not count, small enough
+     * that nobody waits long. */
+    VES_PIPELINE_GROUP_EVENTS_MAX = 2000,
+    VES_PIPELINE_GROUP_REQUESTS_MAX = 256
+};
+
+struct ves_pipeline {
+    struct ves_queue prepare; /* complete ingest requests */
+    struct ves_queue commit;  /* prepared ones, and other writes */
+    pthread_t workers[VES_PIPELINE_WORKERS_MAX];
+    unsigned worker_count;
+    pthread_t committer;
+    bool is_running;
+};
+
+VES_NODISCARD enum ves_status ves_pipeline_start(struct ves_server *server,
+                                                 unsigned workers,
+                                                 struct ves_error *error);
+
+/* Takes a suspended request; false when the server is stopping, and nothing
+ * happened. */
+VES_NODISCARD bool ves_pipeline_ingest(struct ves_server *server,
+                                       struct ves_request *request);
+VES_NODISCARD bool ves_pipeline_write(struct ves_server *server,
+                                      struct ves_request *request);
+
+/* Finishes and answers everything taken, then ends the threads. */
+void ves_pipeline_stop(struct ves_server *server);
+
+#endif

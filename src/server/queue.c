@@ -1,0 +1,85 @@
+/* queue.c -- requests on their way from thread to thread, in order. */
+#include "server/queue.h"
+
+#include "server/request.h"
+
+void ves_queue_init(struct ves_queue *queue)
+{
+    *queue = (struct ves_queue){0};
+    pthread_mutex_init(&queue->lock, NULL);
+    pthread_cond_init(&queue->ready, NULL);
+}
+
+void ves_queue_deinit(struct ves_queue *queue)
+{
+    pthread_cond_destroy(&queue->ready);
+    pthread_mutex_destroy(&queue->lock);
+}
+
+bool ves_queue_push(struct ves_queue *queue, struct ves_request *list)
+{
+    struct ves_request *last = list;
+    size_t count = 1;
+    for (; last->next; last = last->next)
+        count++;
+    pthread_mutex_lock(&queue->lock);
+    bool is_open = !queue->is_closed;
+    if (is_open) {
+        if (queue->last)
+            queue->last->next = list;
+        else
+            queue->first = list;
+        queue->last = last;
+        queue->count += count;
+        if (queue->waiting)
+            pthread_cond_signal(&queue->ready);
+    }
+    pthread_mutex_unlock(&queue->lock);
+    return is_open;
+}
+
+struct ves_request *ves_queue_take(struct ves_queue *queue, size_t takers,
+                                   size_t share_max)
+{
+    pthread_mutex_lock(&queue->lock);
+    while (!queue->first && !queue->is_closed) {
+        queue->waiting++;
+        pthread_cond_wait(&queue->ready, &queue->lock);
+        queue->waiting--;
+    }
+    size_t share = (queue->count + takers - 1) / takers;
+    if (share > share_max)
+        share = share_max;
+    struct ves_request *list = queue->first;
+    struct ves_request *last = list;
+    for (size_t i = 1; i < share && last; i++)
+        last = last->next;
+    if (last) {
+        queue->first = last->next;
+        if (!queue->first)
+            queue->last = NULL;
+        last->next = NULL;
+        queue->count -= share;
+        /* One push may have brought work for several. */
+        if (queue->first && queue->waiting)
+            pthread_cond_signal(&queue->ready);
+    }
+    pthread_mutex_unlock(&queue->lock);
+    return list;
+}
+
+void ves_queue_close(struct ves_queue *queue)
+{
+    pthread_mutex_lock(&queue->lock);
+    queue->is_closed = true;
+    pthread_cond_broadcast(&queue->ready);
+    pthread_mutex_unlock(&queue->lock);
+}
+
+size_t ves_queue_count(struct ves_queue *queue)
+{
+    pthread_mutex_lock(&queue->lock);
+    size_t count = queue->count;
+    pthread_mutex_unlock(&queue->lock);
+    return count;
+}

@@ -1,0 +1,57 @@
+/* server.h -- the sequencer as a process: who owns what.
+ *
+ *   connections (http.c, epoll threads)
+ *        | ingest: suspended            | other writes: suspended
+ *        v                              |
+ *   workers (pipeline.c): read, prepare |           reads: answered at once,
+ *        | prepared                     v           on a reader's connection
+ *   committer (pipeline.c): one thread, one writer: groups of requests in one
+ *        | durable transaction          transaction, then everything resumes
+ *        v
+ *   connections: answer
+ *
+ * Lock order: none is ever held while another is taken.
+ */
+#ifndef VES_SERVER_SERVER_H
+#define VES_SERVER_SERVER_H
+
+#include "engine/sequencer.h"
+#include "os/pool.h"
+#include "server/auth.h"
+#include "server/http.h"
+#include "server/identity.h"
+#include "server/keyring.h"
+#include "server/log.h"
+#include "server/metrics.h"
+#include "server/pipeline.h"
+#include "server/readers.h"
+#include "ves/serve.h"
+
+enum {
+    /* Bodies held at once, all connections together: bounds memory. */
+    VES_SERVER_BODY_MEMORY_MAX = 48 * 1024 * 1024
+};
+
+struct ves_server {
+    const struct ves_alloc *alloc;
+    struct ves_log log;
+    struct ves_metrics metrics;
+    int64_t started_ms;
+    unsigned threads; /* of the pool and of prepare */
+    struct ves_pool *pool;
+    struct ves_identity identity;
+    struct ves_sequencer sequencer; /* the writer's; committer thread only */
+    struct ves_signer signer;       /* parallel, for commits */
+    struct ves_readers readers;
+    struct ves_keyring keyring;
+    struct ves_credentials credentials;
+    struct ves_pipeline pipeline;
+    struct ves_http *http;
+    bool has_tls_key;
+    struct ves_hash tls_key; /* SHA-256 of the SubjectPublicKeyInfo */
+    char *url;
+    char *port_file;
+    char *new_admin_key; /* path, or NULL */
+};
+
+#endif

@@ -1,0 +1,77 @@
+/* store_sqlite.h -- the store contract in one SQLite file.
+ *
+ * All tables, indexes, views and triggers begin with ves_, so that the file
+ * may as well be the application's own database.
+ *
+ *  - A file of our own (path): WAL, synchronous FULL, foreign keys on, schema
+ *    not trusted, created with mode 0600.  begin is BEGIN IMMEDIATE.
+ *  - A connection of the caller's: none of its settings is touched.  While the
+ *    caller has a transaction open, begin, commit and rollback nest in it as a
+ *    savepoint (joined mode): durability comes with the caller's commit, the
+ *    caller's rollback removes everything.
+ *
+ * SQLite's answers come back as: busy or locked VES_BUSY, disk full and I/O
+ * errors VES_IO, damaged or not a database VES_CORRUPT, no memory VES_NOMEM,
+ * a constraint VES_CONFLICT; words are in store->error.
+ */
+#ifndef VES_STORE_STORE_SQLITE_H
+#define VES_STORE_STORE_SQLITE_H
+
+#include "port/store.h"
+
+struct sqlite3;
+
+enum ves_store_role {
+    VES_STORE_DEVICE,   /* outbox, states, quarantine */
+    VES_STORE_SEQUENCER /* refusals, commitments, credentials */
+};
+
+struct ves_store_sqlite_options {
+    struct sqlite3 *connection; /* the caller's, borrowed until close, or NULL:
+                                   open path */
+    const char *path;           /* used when connection is NULL */
+    bool is_read_only;          /* begin is refused, nothing is migrated */
+    bool create;                /* make file and tables if they are not there */
+    enum ves_store_role role;
+    int busy_timeout_ms; /* how long begin waits for another writer; own
+                            connections only */
+};
+
+/* Opens, and brings an older schema up to date in one transaction; several
+ * processes may do so at once.  *out is given back with _close; alloc and a
+ * borrowed connection must outlive it.
+ *
+ * VES_NOT_FOUND: no file, or no store in it, and create is false.
+ * VES_UNSUPPORTED: written by a newer program; or older and is_read_only.
+ * VES_INVALID: it holds a store of the other role, or somebody else's tables
+ * where a sequencer should be made.  VES_CORRUPT, VES_IO, VES_BUSY,
+ * VES_NOMEM.  Nothing is changed on failure, except that an empty file may
+ * have been made. */
+VES_NODISCARD enum ves_status
+ves_store_sqlite_open(const struct ves_store_sqlite_options *options,
+                      const struct ves_alloc *alloc, struct ves_store **out,
+                      struct ves_error *error);
+
+/* NULL is allowed.  Rolls back what is open; closes an own connection. */
+void ves_store_sqlite_close(struct ves_store *store);
+
+/* The connection, own or borrowed. */
+struct sqlite3 *ves_store_sqlite_connection(struct ves_store *store);
+
+/* Gives back all prepared statements; later calls prepare anew.  For hosts
+ * that want to close a borrowed connection while the store is still open. */
+void ves_store_sqlite_forget_statements(struct ves_store *store);
+
+/* Writes a copy of the whole database, as of the last commit, to a new file
+ * with mode 0600; it is durable on return.  Others may go on writing.
+ * VES_CONFLICT: path exists (it is left alone).  VES_INVALID: a transaction is
+ * open on the connection.  On failure there is no file. */
+VES_NODISCARD enum ves_status ves_store_sqlite_backup(struct ves_store *store,
+                                                      const char *path,
+                                                      struct ves_error *error);
+
+/* The connection's PRAGMA synchronous: 0 off, 1 normal, 2 full, 3 extra. */
+VES_NODISCARD enum ves_status
+ves_store_sqlite_synchronous(struct ves_store *store, int *level);
+
+#endif

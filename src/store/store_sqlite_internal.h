@@ -1,0 +1,387 @@
+/* store_sqlite_internal.h -- what the files of the SQLite store share.
+ *
+ * Invariants:
+ *  1. Every statement taken with ves_sql_open is given back with
+ *     ves_sql_close, reset, before the operation returns.
+ *  2. A call that fails with VES_CONFLICT, VES_NOT_FOUND, VES_INVALID or
+ *     VES_LIMIT has changed nothing: what cannot be checked beforehand runs
+ *     under a savepoint of its own.
+ *  3. After VES_IO, VES_NOMEM, VES_CORRUPT or VES_BUSY inside a transaction
+ *     is_failed is set and commit rolls back instead.
+ *  4. Parameters and columns are used in the order in which the SQL names
+ *     them.
+ */
+#ifndef VES_STORE_STORE_SQLITE_INTERNAL_H
+#define VES_STORE_STORE_SQLITE_INTERNAL_H
+
+#include "base/bytes.h"
+#include "store/sqlite_api.h"
+#include "store/store_sqlite.h"
+
+/* One slot of the statement cache each. */
+enum ves_sql_id {
+    VES_SQL_META_GET,
+    VES_SQL_META_PUT,
+    VES_SQL_STREAM_GET,
+    VES_SQL_STREAM_ADD,
+    VES_SQL_STREAM_PUT,
+    VES_SQL_STREAM_LIST,
+    VES_SQL_LOG_HEAD,
+    VES_SQL_LOG_FIND_ID,
+    VES_SQL_LOG_FIND_COMMAND,
+    VES_SQL_LOG_APPEND,
+    VES_SQL_LOG_READ,
+    VES_SQL_LOG_JUDGE,
+    VES_SQL_LOG_PRUNE,
+    VES_SQL_ENTITY_GET,
+    VES_SQL_ENTITY_PUT,
+    VES_SQL_ENTITY_SCAN,
+    VES_SQL_ENTITY_SCAN_TYPE,
+    VES_SQL_ENTITY_RESET,
+    VES_SQL_BUCKET_GET,
+    VES_SQL_BUCKET_MARK,
+    VES_SQL_BUCKET_PUT,
+    VES_SQL_OUTBOX_LAST,
+    VES_SQL_OUTBOX_APPEND,
+    VES_SQL_OUTBOX_GET,
+    VES_SQL_OUTBOX_STATUS,
+    VES_SQL_OUTBOX_UPDATE,
+    VES_SQL_OUTBOX_COUNTS,
+    VES_SQL_OUTBOX_COUNT,
+    VES_SQL_OUTBOX_PRUNE,
+    VES_SQL_OUTBOX_LIST, /* eight of them, see store_sqlite_outbox_list.c */
+    VES_SQL_OUTBOX_LIST_END = VES_SQL_OUTBOX_LIST + 7,
+    VES_SQL_RECORD_LAST, /* from here by enum ves_record_kind */
+    VES_SQL_RECORD_APPEND = VES_SQL_RECORD_LAST + VES_RECORD_KINDS,
+    VES_SQL_RECORD_LIST = VES_SQL_RECORD_APPEND + VES_RECORD_KINDS,
+    VES_SQL_RECORD_LIST_DOWN = VES_SQL_RECORD_LIST + VES_RECORD_KINDS,
+    VES_SQL_RECORD_CLOSE = VES_SQL_RECORD_LIST_DOWN + VES_RECORD_KINDS,
+    VES_SQL_RECORD_OPEN = VES_SQL_RECORD_CLOSE + VES_RECORD_KINDS,
+    VES_SQL_KEY_GET = VES_SQL_RECORD_OPEN + VES_RECORD_KINDS,
+    VES_SQL_KEY_PUT,
+    VES_SQL_KEY_SPAN_GET,
+    VES_SQL_KEY_SPAN_PUT,
+    VES_SQL_KEY_LIST,
+    VES_SQL_KEY_LIST_AGENT,
+    VES_SQL_COMMITMENT_PUT,
+    VES_SQL_COMMITMENT_GET,
+    VES_SQL_COMMITMENT_COVERING,
+    VES_SQL_COMMITMENT_LIST,
+    VES_SQL_CURSOR_GET,
+    VES_SQL_CURSOR_PUT,
+    VES_SQL_CREDENTIAL_GET,
+    VES_SQL_CREDENTIAL_PUT,
+    VES_SQL_CREDENTIAL_LIST,
+    VES_SQL_INVITATION_GET,
+    VES_SQL_INVITATION_PUT,
+    VES_SQL_BEGIN,
+    VES_SQL_COMMIT,
+    VES_SQL_JOIN,
+    VES_SQL_JOIN_LOCK,
+    VES_SQL_LEAVE,
+    VES_SQL_CALL_BEGIN,
+    VES_SQL_CALL_END,
+    VES_SQL_COUNT
+};
+
+enum ves_sqlite_tx {
+    VES_TX_NONE,
+    VES_TX_OWN,   /* BEGIN IMMEDIATE is ours */
+    VES_TX_JOINED /* a savepoint inside the caller's */
+};
+
+struct ves_sqlite {
+    struct ves_store store; /* first: the operations are given its address */
+    const struct ves_alloc *alloc;
+    sqlite3 *db;
+    bool is_own; /* we close it */
+    bool is_read_only;
+    enum ves_store_role role;
+    enum ves_sqlite_tx tx;
+    bool is_failed; /* the open transaction cannot be committed */
+    struct {
+        sqlite3_stmt *stmt; /* NULL: not prepared yet */
+        bool is_taken;
+    } cache[VES_SQL_COUNT];
+};
+
+static inline struct ves_sqlite *ves_sqlite_of(struct ves_store *s)
+{
+    return (struct ves_sqlite *)s;
+}
+
+/* ---- one statement in use (store_sqlite_sql.c) ----------------------------
+ */
+
+struct ves_sql {
+    struct ves_sqlite *st;
+    sqlite3_stmt *stmt;
+    enum ves_sql_id id;
+    bool is_cached;
+    int param, column;      /* last used */
+    enum ves_status status; /* first failure, sticky until _close */
+};
+
+/* Takes the statement from the cache, or prepares it.  On failure nothing is
+ * held and _close may be left out. */
+VES_NODISCARD enum ves_status ves_sql_open(struct ves_sqlite *st,
+                                           struct ves_sql *q,
+                                           enum ves_sql_id id,
+                                           const char *text);
+void ves_sql_close(struct ves_sql *q);
+
+/* The next parameter.  Bytes are borrowed until the next _run or _close. */
+void ves_sql_put_null(struct ves_sql *q);
+void ves_sql_put_i64(struct ves_sql *q, int64_t value);
+void ves_sql_put_u64(struct ves_sql *q, uint64_t value);
+void ves_sql_put_text(struct ves_sql *q, struct ves_bytes text);
+void ves_sql_put_word(struct ves_sql *q, const char *word); /* static text */
+void ves_sql_put_blob(struct ves_sql *q, const void *ptr, size_t len);
+/* NULL unless is_there. */
+void ves_sql_put_blob_if(struct ves_sql *q, bool is_there, const void *ptr,
+                         size_t len);
+void ves_sql_put_hash(struct ves_sql *q, const struct ves_hash *hash);
+/* Zeros become NULL. */
+void ves_sql_put_hash_or_null(struct ves_sql *q, const struct ves_hash *hash);
+void ves_sql_put_uuid(struct ves_sql *q, const struct ves_uuid *uuid);
+void ves_sql_put_uuid_or_null(struct ves_sql *q, const struct ves_uuid *uuid);
+
+/* For statements that give rows.  VES_OK: a row is there, columns are read
+ * from its first; VES_NOT_FOUND: no more. */
+VES_NODISCARD enum ves_status ves_sql_row(struct ves_sql *q);
+/* For statements that give none: runs to the end and is ready for the next
+ * set of parameters. */
+VES_NODISCARD enum ves_status ves_sql_run(struct ves_sql *q);
+
+/* The next column.  What does not fit the schema sets status to VES_CORRUPT
+ * (see _check).  Views live until the next _row or _close. */
+int64_t ves_sql_i64(struct ves_sql *q);
+uint64_t ves_sql_u64(struct ves_sql *q);
+uint32_t ves_sql_u32(struct ves_sql *q);
+bool ves_sql_bool(struct ves_sql *q);
+struct ves_bytes ves_sql_bytes(struct ves_sql *q); /* NULL reads as "" */
+/* Exactly len bytes into out; false and zeros when the column is NULL. */
+bool ves_sql_fixed(struct ves_sql *q, void *out, size_t len);
+/* Index of the column's word in words; false and 0 when it is NULL. */
+bool ves_sql_word(struct ves_sql *q, const char *const *words, size_t count,
+                  uint32_t *out);
+
+/* VES_OK, or the first failure of putting or reading. */
+VES_NODISCARD enum ves_status ves_sql_check(struct ves_sql *q);
+
+/* Writes words about rc into st->store.error; the matching status. */
+enum ves_status ves_sql_fail(struct ves_sqlite *st, int rc);
+/* The same without a store. */
+enum ves_status ves_sql_error(sqlite3 *db, int rc, struct ves_error *error);
+
+/* Runs a statement without parameters and rows from the cache. */
+VES_NODISCARD enum ves_status
+ves_sql_simple(struct ves_sqlite *st, enum ves_sql_id id, const char *text);
+/* Runs one or more statements, uncached. */
+VES_NODISCARD enum ves_status ves_sql_exec(struct ves_sqlite *st,
+                                           const char *text);
+
+/* A savepoint around one call that writes several rows: _end keeps them, or
+ * takes them back unless status is VES_OK.  Returns status, or what went
+ * wrong when keeping. */
+VES_NODISCARD enum ves_status ves_sql_call_begin(struct ves_sqlite *st);
+enum ves_status ves_sql_call_end(struct ves_sqlite *st, enum ves_status status);
+
+/* Status when the store was made for another role, with words. */
+VES_NODISCARD enum ves_status ves_sqlite_need(struct ves_sqlite *st,
+                                              enum ves_store_role role);
+/* Says what was not there; returns VES_NOT_FOUND. */
+enum ves_status ves_sqlite_missing(struct ves_sqlite *st, const char *what);
+
+/* stream_no and a number inside the stream as one rowid: rows lie in order in
+ * one B-tree, which is what makes appending cheap. */
+enum { VES_SQLITE_NO_BITS = 40 };
+#define VES_SQLITE_NO_MAX     ((UINT64_C(1) << VES_SQLITE_NO_BITS) - 1)
+#define VES_SQLITE_STREAM_MAX ((UINT32_C(1) << 23) - 1)
+
+/* The rowid; numbers beyond the bounds are taken as the bounds. */
+int64_t ves_sqlite_rowid(uint32_t stream_no, uint64_t no);
+static inline uint64_t ves_sqlite_rowid_no(int64_t rowid)
+{
+    return (uint64_t)rowid & VES_SQLITE_NO_MAX;
+}
+
+/* VES_NOT_FOUND unless the stream is there. */
+VES_NODISCARD enum ves_status
+ves_sqlite_head(struct ves_sqlite *st, uint32_t stream_no, uint64_t *head);
+
+/* ---- words in columns -----------------------------------------------------
+ */
+
+enum { VES_SQLITE_VERDICTS = 5, VES_SQLITE_ERROR_CLASSES = 7 };
+extern const char *const ves_sqlite_verdicts[VES_SQLITE_VERDICTS];
+extern const char *const ves_sqlite_statuses[VES_OUTBOX_STATUSES];
+extern const char *const ves_sqlite_error_classes[VES_SQLITE_ERROR_CLASSES];
+
+/* Outbox columns in the order of ves_sqlite_outbox_read. */
+#define VES_SQLITE_OUTBOX_COLUMNS                                          \
+    "local_seq, event_id, event_hash, agent_seq, entity_key, entity_type," \
+    " entity_id, event_type, created_at, created_ms, command_id,"          \
+    " cmd_index, cmd_count, status, claim, attempts, next_attempt_ms,"     \
+    " error_class, error, refusal_signature, is_refused,"                  \
+    " sequence_number, sequencer_id, sequenced_at_ms, receipt,"            \
+    " receipt_key_version, verdict, disposition, pushed_ms, synced_ms,"    \
+    " is_in_overlay, envelope"
+VES_NODISCARD enum ves_status
+ves_sqlite_outbox_read(struct ves_sql *q, struct ves_outbox_row *row);
+
+/* ---- the operations, by file ----------------------------------------------
+ */
+
+enum ves_status ves_sqlite_meta_get(struct ves_store *s, const char *name,
+                                    struct ves_arena *arena,
+                                    struct ves_bytes *value);
+enum ves_status ves_sqlite_meta_put(struct ves_store *s, const char *name,
+                                    struct ves_bytes value);
+enum ves_status ves_sqlite_stream_get(struct ves_store *s,
+                                      const struct ves_stream *stream,
+                                      bool create, struct ves_stream_row *row);
+enum ves_status ves_sqlite_stream_put(struct ves_store *s,
+                                      const struct ves_stream_row *row);
+enum ves_status ves_sqlite_stream_list(struct ves_store *s,
+                                       ves_stream_visitor *visit, void *ctx);
+enum ves_status ves_sqlite_log_find_ids(struct ves_store *s, uint32_t stream_no,
+                                        const struct ves_uuid *ids,
+                                        size_t count, struct ves_id_row *rows);
+enum ves_status ves_sqlite_log_find_commands(struct ves_store *s,
+                                             uint32_t stream_no,
+                                             const struct ves_uuid *ids,
+                                             size_t count,
+                                             struct ves_id_row *rows);
+enum ves_status ves_sqlite_log_append(struct ves_store *s, uint32_t stream_no,
+                                      const struct ves_log_row *rows,
+                                      size_t count);
+enum ves_status ves_sqlite_log_read(struct ves_store *s, uint32_t stream_no,
+                                    uint64_t from, uint32_t limit,
+                                    ves_log_visitor *visit, void *ctx);
+enum ves_status ves_sqlite_log_judge(struct ves_store *s, uint32_t stream_no,
+                                     const struct ves_log_row *rows,
+                                     size_t count);
+enum ves_status ves_sqlite_log_prune(struct ves_store *s, uint32_t stream_no,
+                                     uint64_t below, uint64_t *count);
+
+enum ves_status ves_sqlite_entity_get(struct ves_store *s, uint32_t stream_no,
+                                      const struct ves_hash *keys, size_t count,
+                                      struct ves_arena *arena,
+                                      struct ves_entity_row *rows);
+enum ves_status ves_sqlite_entity_put(struct ves_store *s, uint32_t stream_no,
+                                      const struct ves_entity_row *rows,
+                                      size_t count);
+enum ves_status ves_sqlite_entity_scan(struct ves_store *s, uint32_t stream_no,
+                                       const struct ves_hash *from,
+                                       uint32_t limit,
+                                       struct ves_bytes entity_type,
+                                       ves_entity_visitor *visit, void *ctx);
+enum ves_status ves_sqlite_entity_reset(struct ves_store *s,
+                                        uint32_t stream_no);
+enum ves_status ves_sqlite_bucket_get_all(struct ves_store *s,
+                                          uint32_t stream_no,
+                                          struct ves_hash *hashes,
+                                          bool *is_dirty);
+enum ves_status ves_sqlite_bucket_mark(struct ves_store *s, uint32_t stream_no,
+                                       const uint16_t *buckets, size_t count);
+enum ves_status ves_sqlite_bucket_put(struct ves_store *s, uint32_t stream_no,
+                                      uint16_t bucket,
+                                      const struct ves_hash *hash);
+
+enum ves_status ves_sqlite_outbox_append(struct ves_store *s,
+                                         struct ves_outbox_row *rows,
+                                         size_t count);
+enum ves_status ves_sqlite_outbox_get(struct ves_store *s,
+                                      const struct ves_uuid *ids, size_t count,
+                                      struct ves_arena *arena,
+                                      struct ves_outbox_row *rows);
+enum ves_status ves_sqlite_outbox_list(struct ves_store *s,
+                                       const struct ves_outbox_filter *filter,
+                                       ves_outbox_visitor *visit, void *ctx);
+enum ves_status ves_sqlite_outbox_update(struct ves_store *s,
+                                         const struct ves_outbox_row *rows,
+                                         size_t count);
+enum ves_status ves_sqlite_outbox_counts(struct ves_store *s,
+                                         uint64_t counts[VES_OUTBOX_STATUSES]);
+enum ves_status ves_sqlite_outbox_prune(struct ves_store *s, int64_t before_ms,
+                                        uint64_t *count);
+
+enum ves_status ves_sqlite_record_append(struct ves_store *s,
+                                         enum ves_record_kind kind,
+                                         uint32_t stream_no,
+                                         const struct ves_record *rows,
+                                         size_t count);
+enum ves_status ves_sqlite_record_list(struct ves_store *s,
+                                       enum ves_record_kind kind,
+                                       uint32_t stream_no, uint64_t from,
+                                       bool is_descending, uint32_t limit,
+                                       ves_record_visitor *visit, void *ctx);
+enum ves_status ves_sqlite_record_close(struct ves_store *s,
+                                        enum ves_record_kind kind,
+                                        uint32_t stream_no, uint64_t no,
+                                        int64_t closed_ms);
+enum ves_status ves_sqlite_record_count_open(struct ves_store *s,
+                                             enum ves_record_kind kind,
+                                             uint32_t stream_no,
+                                             uint64_t *count);
+
+enum ves_status ves_sqlite_key_get(struct ves_store *s,
+                                   const struct ves_uuid *tenant,
+                                   const struct ves_uuid *agent,
+                                   uint32_t key_id, struct ves_arena *arena,
+                                   struct ves_key_row *row);
+enum ves_status ves_sqlite_key_put(struct ves_store *s,
+                                   const struct ves_key_row *row);
+enum ves_status ves_sqlite_key_span_get(struct ves_store *s, uint32_t stream_no,
+                                        const struct ves_uuid *agent,
+                                        uint32_t key_id,
+                                        struct ves_key_span *span);
+enum ves_status ves_sqlite_key_span_put(struct ves_store *s, uint32_t stream_no,
+                                        const struct ves_uuid *agent,
+                                        uint32_t key_id,
+                                        const struct ves_key_span *span);
+enum ves_status ves_sqlite_key_list(struct ves_store *s,
+                                    const struct ves_uuid *tenant,
+                                    const struct ves_uuid *agent,
+                                    uint32_t stream_no, ves_key_visitor *visit,
+                                    void *ctx);
+
+enum ves_status ves_sqlite_commitment_put(struct ves_store *s,
+                                          uint32_t stream_no,
+                                          const struct ves_commitment_row *row);
+enum ves_status ves_sqlite_commitment_get(struct ves_store *s,
+                                          const struct ves_uuid *batch_id,
+                                          uint32_t *stream_no,
+                                          struct ves_commitment_row *row);
+enum ves_status ves_sqlite_commitment_covering(struct ves_store *s,
+                                               uint32_t stream_no,
+                                               uint64_t sequence,
+                                               struct ves_commitment_row *row);
+enum ves_status ves_sqlite_commitment_list(struct ves_store *s,
+                                           uint32_t stream_no, uint64_t from,
+                                           uint32_t limit,
+                                           ves_commitment_visitor *visit,
+                                           void *ctx);
+enum ves_status ves_sqlite_cursor_get(struct ves_store *s, uint32_t stream_no,
+                                      const struct ves_uuid *agent,
+                                      uint64_t *sequence, int64_t *updated_ms);
+enum ves_status ves_sqlite_cursor_put(struct ves_store *s, uint32_t stream_no,
+                                      const struct ves_uuid *agent,
+                                      uint64_t sequence, int64_t updated_ms);
+enum ves_status ves_sqlite_credential_get(struct ves_store *s,
+                                          const struct ves_hash *key_hash,
+                                          struct ves_arena *arena,
+                                          struct ves_credential_row *row);
+enum ves_status ves_sqlite_credential_put(struct ves_store *s,
+                                          const struct ves_credential_row *row);
+enum ves_status ves_sqlite_credential_list(struct ves_store *s,
+                                           ves_credential_visitor *visit,
+                                           void *ctx);
+enum ves_status ves_sqlite_invitation_get(struct ves_store *s,
+                                          const struct ves_uuid *invitation_id,
+                                          struct ves_invitation_row *row);
+enum ves_status ves_sqlite_invitation_put(struct ves_store *s,
+                                          const struct ves_invitation_row *row);
+
+#endif

@@ -1,0 +1,636 @@
+/* store_sqlite_schema.c -- tables of the SQLite store and their history. */
+#include "store/store_sqlite_schema.h"
+
+#include <string.h>
+
+#include "base/assert.h"
+#include "base/error.h"
+
+/* Ids, hashes, keys and signatures are BLOBs, times are milliseconds since
+ * 1970 (0: never), NULL means "not there".  The views at the end are for
+ * people. */
+
+static const char *const common_1[] = {
+    "CREATE TABLE ves_schema ("
+    " only INTEGER PRIMARY KEY CHECK (only = 1),"
+    " version INTEGER NOT NULL,"
+    " role TEXT NOT NULL CHECK (role IN ('device', 'sequencer')),"
+    " application_id INTEGER NOT NULL,"
+    " written_by TEXT NOT NULL"
+    ");",
+    "CREATE TABLE ves_meta ("
+    " name TEXT PRIMARY KEY,"
+    " value NOT NULL"
+    ") WITHOUT ROWID;",
+    "CREATE TABLE ves_streams ("
+    " stream_no INTEGER PRIMARY KEY,"
+    " tenant BLOB NOT NULL,"
+    " store BLOB NOT NULL,"
+    " owner_key BLOB,"
+    " committed_end INTEGER NOT NULL DEFAULT 0,"
+    " state_root BLOB,"
+    " UNIQUE (tenant, store)"
+    ");",
+    /* The rowid is stream_no << 40 | sequence_number: one B-tree that grows
+     * at the end of each stream.  The envelope lacks its closing brace. */
+    "CREATE TABLE ves_events ("
+    " id INTEGER PRIMARY KEY,"
+    " stream_no INTEGER NOT NULL,"
+    " sequence_number INTEGER AS (id & 1099511627775) VIRTUAL,"
+    " event_id BLOB NOT NULL,"
+    " event_hash BLOB NOT NULL,"
+    " fingerprint BLOB NOT NULL,"
+    " agent BLOB NOT NULL,"
+    " agent_key_id INTEGER NOT NULL,"
+    " agent_seq INTEGER NOT NULL,"
+    " command_id BLOB,"
+    " entity_key BLOB NOT NULL,"
+    " entity_index INTEGER NOT NULL,"
+    " entity_prev INTEGER NOT NULL,"
+    " entity_jump INTEGER NOT NULL,"
+    " verdict TEXT NOT NULL CHECK (verdict IN ('none', 'applied', 'conflict',"
+    "  'waiting', 'superseded')),"
+    " applied_at INTEGER NOT NULL,"
+    " version INTEGER NOT NULL,"
+    " sub_code TEXT NOT NULL,"
+    " note TEXT NOT NULL,"
+    " sequenced_at_ms INTEGER NOT NULL,"
+    " sequencer_id BLOB,"
+    " signature BLOB NOT NULL,"
+    " receipt BLOB,"
+    " receipt_key_version INTEGER NOT NULL,"
+    " envelope TEXT NOT NULL,"
+    " raw BLOB"
+    ");",
+    "CREATE UNIQUE INDEX ves_events_event_id"
+    " ON ves_events (stream_no, event_id);",
+    "CREATE INDEX ves_events_command_id"
+    " ON ves_events (stream_no, command_id) WHERE command_id IS NOT NULL;",
+    "CREATE TRIGGER ves_events_no_delete BEFORE DELETE ON ves_events BEGIN"
+    " SELECT RAISE(ABORT, 'ves_events is append-only'); END;",
+    "CREATE TABLE ves_entities ("
+    " stream_no INTEGER NOT NULL,"
+    " entity_key BLOB NOT NULL,"
+    " entity_type TEXT NOT NULL,"
+    " entity_id TEXT NOT NULL,"
+    " events INTEGER NOT NULL,"
+    " last_sequence INTEGER NOT NULL,"
+    " last_jump INTEGER NOT NULL,"
+    " version INTEGER NOT NULL,"
+    " head BLOB,"
+    " head_applied_at INTEGER NOT NULL,"
+    " state_hash BLOB,"
+    " own_events INTEGER NOT NULL,"
+    " own_head BLOB,"
+    " state TEXT NOT NULL"
+    ");",
+    "CREATE UNIQUE INDEX ves_entities_key"
+    " ON ves_entities (stream_no, entity_key);",
+    /* Record tables: the rowid is stream_no << 40 | no. */
+    "CREATE TABLE ves_trail ("
+    " id INTEGER PRIMARY KEY,"
+    " stream_no INTEGER AS (id >> 40) VIRTUAL,"
+    " no INTEGER AS (id & 1099511627775) VIRTUAL,"
+    " at_ms INTEGER NOT NULL,"
+    " code TEXT NOT NULL,"
+    " sequence_number INTEGER NOT NULL,"
+    " event_id BLOB,"
+    " detail TEXT NOT NULL,"
+    " body BLOB,"
+    " signature BLOB"
+    ");",
+    "CREATE TRIGGER ves_trail_no_update BEFORE UPDATE ON ves_trail BEGIN"
+    " SELECT RAISE(ABORT, 'ves_trail is append-only'); END;",
+    "CREATE TRIGGER ves_trail_no_delete BEFORE DELETE ON ves_trail BEGIN"
+    " SELECT RAISE(ABORT, 'ves_trail is append-only'); END;",
+    "CREATE TABLE ves_alerts ("
+    " id INTEGER PRIMARY KEY,"
+    " stream_no INTEGER AS (id >> 40) VIRTUAL,"
+    " no INTEGER AS (id & 1099511627775) VIRTUAL,"
+    " at_ms INTEGER NOT NULL,"
+    " code TEXT NOT NULL,"
+    " sequence_number INTEGER NOT NULL,"
+    " event_id BLOB,"
+    " detail TEXT NOT NULL,"
+    " body BLOB,"
+    " signature BLOB,"
+    " closed_ms INTEGER NOT NULL"
+    ");",
+    "CREATE INDEX ves_alerts_open ON ves_alerts (id) WHERE closed_ms = 0;",
+    "CREATE TABLE ves_agent_keys ("
+    " tenant BLOB NOT NULL,"
+    " agent BLOB NOT NULL,"
+    " key_id INTEGER NOT NULL,"
+    " store BLOB,"
+    " public_key BLOB NOT NULL,"
+    " valid_from_ms INTEGER NOT NULL,"
+    " valid_to_ms INTEGER NOT NULL,"
+    " revoked_at_ms INTEGER NOT NULL,"
+    " algorithm TEXT NOT NULL,"
+    " registrar TEXT NOT NULL,"
+    " proof TEXT NOT NULL,"
+    " PRIMARY KEY (tenant, agent, key_id)"
+    ") WITHOUT ROWID;",
+    "CREATE TABLE ves_key_spans ("
+    " stream_no INTEGER NOT NULL,"
+    " agent BLOB NOT NULL,"
+    " key_id INTEGER NOT NULL,"
+    " valid_from_sequence INTEGER NOT NULL,"
+    " revoked_at_sequence INTEGER NOT NULL,"
+    " PRIMARY KEY (stream_no, agent, key_id)"
+    ") WITHOUT ROWID;",
+    NULL};
+
+static const char *const device_1[] = {
+    "CREATE TABLE ves_state_buckets ("
+    " stream_no INTEGER NOT NULL,"
+    " bucket INTEGER NOT NULL CHECK (bucket BETWEEN 0 AND 4095),"
+    " hash BLOB,"
+    " is_dirty INTEGER NOT NULL,"
+    " PRIMARY KEY (stream_no, bucket)"
+    ") WITHOUT ROWID;",
+    "CREATE TABLE ves_outbox ("
+    " local_seq INTEGER PRIMARY KEY,"
+    " event_id BLOB NOT NULL,"
+    " event_hash BLOB NOT NULL,"
+    " agent_seq INTEGER NOT NULL,"
+    " entity_key BLOB NOT NULL,"
+    " entity_type TEXT NOT NULL,"
+    " entity_id TEXT NOT NULL,"
+    " event_type TEXT NOT NULL,"
+    " created_at TEXT NOT NULL,"
+    " created_ms INTEGER NOT NULL,"
+    " command_id BLOB,"
+    " cmd_index INTEGER NOT NULL,"
+    " cmd_count INTEGER NOT NULL,"
+    " status TEXT NOT NULL CHECK (status IN ('pending', 'syncing', 'synced',"
+    "  'failed', 'conflict')),"
+    " claim INTEGER NOT NULL,"
+    " attempts INTEGER NOT NULL,"
+    " next_attempt_ms INTEGER NOT NULL,"
+    " error_class TEXT NOT NULL CHECK (error_class IN ('none', 'offline',"
+    "  'busy', 'auth', 'forbidden', 'protocol', 'refused')),"
+    " error TEXT NOT NULL,"
+    " is_refused INTEGER NOT NULL,"
+    " refusal_signature BLOB,"
+    " sequence_number INTEGER NOT NULL,"
+    " sequencer_id BLOB,"
+    " sequenced_at_ms INTEGER NOT NULL,"
+    " receipt BLOB,"
+    " receipt_key_version INTEGER NOT NULL,"
+    " verdict TEXT CHECK (verdict IN ('none', 'applied', 'conflict',"
+    "  'waiting', 'superseded')),"
+    " disposition TEXT NOT NULL,"
+    " pushed_ms INTEGER NOT NULL,"
+    " synced_ms INTEGER NOT NULL,"
+    " is_in_overlay INTEGER NOT NULL,"
+    " envelope TEXT NOT NULL"
+    ");",
+    "CREATE UNIQUE INDEX ves_outbox_event_id ON ves_outbox (event_id);",
+    "CREATE INDEX ves_outbox_open ON ves_outbox (status, local_seq)"
+    " WHERE status <> 'synced';",
+    "CREATE INDEX ves_outbox_overlay ON ves_outbox (entity_key, local_seq)"
+    " WHERE is_in_overlay;",
+    "CREATE TRIGGER ves_outbox_no_delete BEFORE DELETE ON ves_outbox BEGIN"
+    " SELECT RAISE(ABORT, 'ves_outbox is never deleted from'); END;",
+    "CREATE TABLE ves_counts ("
+    " status TEXT PRIMARY KEY,"
+    " count INTEGER NOT NULL CHECK (count >= 0)"
+    ") WITHOUT ROWID;",
+    "INSERT INTO ves_counts VALUES ('pending', 0), ('syncing', 0),"
+    " ('synced', 0), ('failed', 0), ('conflict', 0);",
+    "CREATE TABLE ves_quarantine ("
+    " id INTEGER PRIMARY KEY,"
+    " stream_no INTEGER AS (id >> 40) VIRTUAL,"
+    " no INTEGER AS (id & 1099511627775) VIRTUAL,"
+    " at_ms INTEGER NOT NULL,"
+    " code TEXT NOT NULL,"
+    " sequence_number INTEGER NOT NULL,"
+    " event_id BLOB,"
+    " detail TEXT NOT NULL,"
+    " body BLOB,"
+    " signature BLOB,"
+    " closed_ms INTEGER NOT NULL"
+    ");",
+    "CREATE INDEX ves_quarantine_open ON ves_quarantine (id)"
+    " WHERE closed_ms = 0;",
+    NULL};
+
+static const char *const sequencer_1[] = {
+    "CREATE TABLE ves_refusals ("
+    " id INTEGER PRIMARY KEY,"
+    " stream_no INTEGER AS (id >> 40) VIRTUAL,"
+    " no INTEGER AS (id & 1099511627775) VIRTUAL,"
+    " at_ms INTEGER NOT NULL,"
+    " code TEXT NOT NULL,"
+    " sequence_number INTEGER NOT NULL,"
+    " event_id BLOB,"
+    " detail TEXT NOT NULL,"
+    " body BLOB,"
+    " signature BLOB"
+    ");",
+    "CREATE TABLE ves_commitments ("
+    " stream_no INTEGER NOT NULL,"
+    " sequence_start INTEGER NOT NULL,"
+    " sequence_end INTEGER NOT NULL,"
+    " batch_id BLOB NOT NULL UNIQUE,"
+    " leaf_count INTEGER NOT NULL,"
+    " merkle_root BLOB NOT NULL,"
+    " prev_state_root BLOB NOT NULL,"
+    " new_state_root BLOB NOT NULL,"
+    " committed_at_ms INTEGER NOT NULL,"
+    " PRIMARY KEY (stream_no, sequence_start)"
+    ") WITHOUT ROWID;",
+    "CREATE TABLE ves_cursors ("
+    " stream_no INTEGER NOT NULL,"
+    " agent BLOB NOT NULL,"
+    " sequence_number INTEGER NOT NULL,"
+    " updated_ms INTEGER NOT NULL,"
+    " PRIMARY KEY (stream_no, agent)"
+    ") WITHOUT ROWID;",
+    "CREATE TABLE ves_api_keys ("
+    " key_hash BLOB PRIMARY KEY,"
+    " tenant BLOB NOT NULL,"
+    " store BLOB,"
+    " agent BLOB,"
+    " rights INTEGER NOT NULL,"
+    " created_ms INTEGER NOT NULL,"
+    " expires_ms INTEGER NOT NULL,"
+    " revoked_ms INTEGER NOT NULL,"
+    " label TEXT NOT NULL"
+    ") WITHOUT ROWID;",
+    "CREATE TABLE ves_invitations ("
+    " invitation_id BLOB PRIMARY KEY,"
+    " tenant BLOB NOT NULL,"
+    " store BLOB NOT NULL,"
+    " public_key BLOB NOT NULL,"
+    " owner_signature BLOB NOT NULL,"
+    " rights INTEGER NOT NULL,"
+    " uses_max INTEGER NOT NULL,"
+    " uses INTEGER NOT NULL,"
+    " created_ms INTEGER NOT NULL,"
+    " expires_ms INTEGER NOT NULL"
+    ") WITHOUT ROWID;",
+    NULL};
+
+/* ---- views ----------------------------------------------------------------
+ */
+
+#define UUID_TEXT(x)                                                        \
+    "lower(substr(hex(" x "), 1, 8) || '-' || substr(hex(" x "), 9, 4)"     \
+    " || '-' || substr(hex(" x "), 13, 4) || '-' || substr(hex(" x "), 17," \
+    " 4) || '-' || substr(hex(" x "), 21)) "
+#define TIME_TEXT(x) \
+    "strftime('%Y-%m-%dT%H:%M:%fZ', nullif(" x ", 0) / 1000.0, 'unixepoch') "
+
+static const char *const views_common[] = {
+    "CREATE VIEW ves_log_view AS SELECT"
+    " e.stream_no, e.sequence_number,"
+    " " UUID_TEXT(
+        "e.event_id") "AS event_id,"
+                      " CASE WHEN e.envelope <> ''"
+                      "  THEN json_extract(e.envelope || '}', '$.event_type') "
+                      "END AS event_type,"
+                      " n.entity_type, n.entity_id,"
+                      " " UUID_TEXT(
+                          "e.agent") "AS agent,"
+                                     " e.agent_key_id, e.agent_seq,"
+                                     " CASE WHEN e.command_id IS NOT NULL THEN"
+                                     "  " UUID_TEXT(
+                                         "e.command_id") "END AS command_id,"
+                                                         " e.verdict, "
+                                                         "e.sub_code, e.note, "
+                                                         "e.applied_at, "
+                                                         "e.version,"
+                                                         " " TIME_TEXT(
+                                                             "e.sequenced_at_"
+                                                             "ms") "AS "
+                                                                   "sequenced_"
+                                                                   "at,"
+                                                                   " e.receipt "
+                                                                   "IS NOT "
+                                                                   "NULL AS "
+                                                                   "has_"
+                                                                   "receipt,"
+                                                                   " lower(hex("
+                                                                   "e.event_"
+                                                                   "hash)) AS "
+                                                                   "event_hash,"
+                                                                   " CASE WHEN "
+                                                                   "e.envelope "
+                                                                   "<> '' THEN "
+                                                                   "e.envelope "
+                                                                   "|| '}' END "
+                                                                   "AS envelope"
+                                                                   " FROM "
+                                                                   "ves_events "
+                                                                   "e LEFT "
+                                                                   "JOIN "
+                                                                   "ves_"
+                                                                   "entities n"
+                                                                   " ON "
+                                                                   "n.stream_"
+                                                                   "no = "
+                                                                   "e.stream_"
+                                                                   "no AND "
+                                                                   "n.entity_"
+                                                                   "key = "
+                                                                   "e.entity_"
+                                                                   "key;",
+    "CREATE VIEW ves_entity_view AS SELECT"
+    " stream_no, entity_type, entity_id, version, events, last_sequence,"
+    " head_applied_at, lower(hex(head)) AS head,"
+    " lower(hex(state_hash)) AS state_hash, own_events,"
+    " nullif(state, '') AS state,"
+    " lower(hex(entity_key)) AS entity_key FROM ves_entities;",
+    NULL};
+
+static const char
+    *const views_device[] =
+        {"CREATE VIEW ves_outbox_view AS SELECT"
+         " local_seq, " UUID_TEXT(
+             "event_id") "AS event_id,"
+                         " event_type, entity_type, entity_id, status, "
+                         "verdict, disposition,"
+                         " nullif(sequence_number, 0) AS sequence_number,"
+                         " created_at, attempts,"
+                         " " TIME_TEXT(
+                             "next_attempt_ms") "AS next_attempt_at,"
+                                                " error_class, error, "
+                                                "is_refused,"
+                                                " " TIME_TEXT(
+                                                    "pushed_ms") "AS pushed_at,"
+                                                                 " " TIME_TEXT(
+                                                                     "synced_"
+                                                                     "ms") "AS "
+                                                                           "syn"
+                                                                           "ced"
+                                                                           "_at"
+                                                                           ","
+                                                                           " re"
+                                                                           "cei"
+                                                                           "pt "
+                                                                           "IS "
+                                                                           "NOT"
+                                                                           " NU"
+                                                                           "LL "
+                                                                           "AS "
+                                                                           "has"
+                                                                           "_re"
+                                                                           "cei"
+                                                                           "pt,"
+                                                                           " ag"
+                                                                           "ent"
+                                                                           "_se"
+                                                                           "q, "
+                                                                           "low"
+                                                                           "er("
+                                                                           "hex"
+                                                                           "(ev"
+                                                                           "ent"
+                                                                           "_ha"
+                                                                           "sh)"
+                                                                           ") "
+                                                                           "AS "
+                                                                           "eve"
+                                                                           "nt_"
+                                                                           "has"
+                                                                           "h, "
+                                                                           "env"
+                                                                           "elo"
+                                                                           "pe"
+                                                                           " FR"
+                                                                           "OM "
+                                                                           "ves"
+                                                                           "_ou"
+                                                                           "tbo"
+                                                                           "x;",
+         "CREATE VIEW ves_status_view AS SELECT"
+         " (SELECT count FROM ves_counts WHERE status = 'pending') AS pending,"
+         " (SELECT count FROM ves_counts WHERE status = 'syncing') AS syncing,"
+         " (SELECT count FROM ves_counts WHERE status = 'synced') AS synced,"
+         " (SELECT count FROM ves_counts WHERE status = 'failed') AS failed,"
+         " (SELECT count FROM ves_counts WHERE status = 'conflict') AS "
+         "conflict,"
+         " (SELECT count(*) FROM ves_quarantine WHERE closed_ms = 0)"
+         "  AS quarantined,"
+         " (SELECT count(*) FROM ves_alerts WHERE closed_ms = 0) AS alerts,"
+         " (SELECT coalesce(max(id), 0) & 1099511627775 FROM ves_events)"
+         "  AS head;",
+         NULL};
+
+static const char *const views_sequencer[] = {
+    "CREATE VIEW ves_status_view AS SELECT"
+    " s.stream_no, " UUID_TEXT(
+        "s.tenant") "AS tenant,"
+                    " " UUID_TEXT(
+                        "s.store") "AS store,"
+                                   " coalesce((SELECT e.id & 1099511627775 "
+                                   "FROM ves_events e"
+                                   "  WHERE e.id > s.stream_no << 40 AND e.id "
+                                   "< (s.stream_no + 1) << 40"
+                                   "  ORDER BY e.id DESC LIMIT 1), 0)"
+                                   "  AS head,"
+                                   " s.committed_end FROM ves_streams s;",
+    NULL};
+
+static const char *const *const device_1_scripts[] = {
+    common_1, device_1, views_common, views_device, NULL};
+static const char *const *const sequencer_1_scripts[] = {
+    common_1, sequencer_1, views_common, views_sequencer, NULL};
+
+const struct ves_sqlite_migration ves_sqlite_migrations[] = {
+    {device_1_scripts, sequencer_1_scripts}};
+const uint32_t ves_sqlite_migrations_count =
+    sizeof ves_sqlite_migrations / sizeof ves_sqlite_migrations[0];
+
+/* ---- where a file stands --------------------------------------------------
+ */
+
+static const char *const role_names[] = {"device", "sequencer"};
+
+/* First column of the first row of text, 0 when there is none. */
+static enum ves_status ask(struct ves_sqlite *st, const char *text,
+                           int64_t *out)
+{
+    sqlite3_stmt *stmt = NULL;
+    int rc = sqlite3_prepare_v3(st->db, text, -1, 0, &stmt, NULL);
+
+    *out = 0;
+    if (rc == SQLITE_OK) {
+        rc = sqlite3_step(stmt);
+        if (rc == SQLITE_ROW)
+            *out = sqlite3_column_int64(stmt, 0);
+        if (rc == SQLITE_ROW || rc == SQLITE_DONE)
+            rc = SQLITE_OK;
+        sqlite3_finalize(stmt);
+    }
+    return rc == SQLITE_OK ? VES_OK : ves_sql_fail(st, rc);
+}
+
+struct standing {
+    int64_t version; /* 0: no tables of ours */
+    int64_t tables;  /* of anybody, ours included */
+    bool is_other_role;
+};
+
+static enum ves_status find_standing(struct ves_sqlite *st,
+                                     struct standing *out)
+{
+    int64_t has_schema, is_device;
+    enum ves_status status;
+
+    memset(out, 0, sizeof *out);
+    status = ask(st,
+                 "SELECT count(*) FROM main.sqlite_master"
+                 " WHERE name = 'ves_schema' AND type = 'table'",
+                 &has_schema);
+    if (!status)
+        status = ask(st,
+                     "SELECT count(*) FROM main.sqlite_master"
+                     " WHERE type = 'table' AND name NOT LIKE 'sqlite_%'",
+                     &out->tables);
+    if (status || !has_schema)
+        return status;
+    status = ask(st, "SELECT version FROM main.ves_schema", &out->version);
+    if (!status)
+        status =
+            ask(st, "SELECT role = 'device' FROM main.ves_schema", &is_device);
+    if (status)
+        return status;
+    out->is_other_role = (st->role == VES_STORE_DEVICE) != (is_device != 0);
+    if (out->version < 1)
+        return ves_fail(&st->store.error, VES_CORRUPT,
+                        "The table ves_schema does not say which version the "
+                        "store has. Nothing was changed. Keep the file and "
+                        "restore a backup.");
+    return VES_OK;
+}
+
+/* Is this a file we may go on with? */
+static enum ves_status check_standing(struct ves_sqlite *st,
+                                      const struct standing *at, uint32_t count,
+                                      bool can_create)
+{
+    struct ves_error *error = &st->store.error;
+
+    if (at->version == 0 && (!can_create || st->is_read_only))
+        return ves_fail(error, VES_NOT_FOUND,
+                        "There is no VES store in this database. Make one with "
+                        "\"ves init\" (or \"ves serve\" for a sequencer).");
+    if (at->version == 0 && st->role == VES_STORE_SEQUENCER && at->tables > 0)
+        return ves_fail(error, VES_INVALID,
+                        "The file holds other tables; a sequencer needs a "
+                        "database of its own. Nothing was changed. Name "
+                        "another file.");
+    if (at->version > count)
+        return ves_fail(error, VES_UNSUPPORTED,
+                        "The store was written by a newer program (schema "
+                        "version %lld, this program knows %u). Nothing was "
+                        "changed. Upgrade this program.",
+                        (long long)at->version, count);
+    if (at->version > 0 && at->is_other_role)
+        return ves_fail(error, VES_INVALID,
+                        "The file is the store of a %s, not of a %s. Nothing "
+                        "was changed. Name another file.",
+                        role_names[st->role == VES_STORE_DEVICE],
+                        role_names[st->role != VES_STORE_DEVICE]);
+    if (at->version < count && st->is_read_only)
+        return ves_fail(error, VES_UNSUPPORTED,
+                        "The store has an older schema (version %lld, this "
+                        "program wants %u) and is opened for reading only. "
+                        "Open it once for writing to upgrade it.",
+                        (long long)at->version, count);
+    return VES_OK;
+}
+
+/* ---- moving on ------------------------------------------------------------
+ */
+
+static enum ves_status run_scripts(struct ves_sqlite *st,
+                                   const char *const *const *scripts)
+{
+    for (; *scripts; scripts++) {
+        for (const char *const *text = *scripts; *text; text++) {
+            enum ves_status status = ves_sql_exec(st, *text);
+
+            if (status)
+                return status;
+        }
+    }
+    return VES_OK;
+}
+
+static enum ves_status write_version(struct ves_sqlite *st, uint32_t version)
+{
+    sqlite3_stmt *stmt = NULL;
+    int rc = sqlite3_prepare_v3(
+        st->db,
+        "INSERT INTO main.ves_schema (only, version, role, application_id,"
+        " written_by) VALUES (1, ?, ?, ?, ?) ON CONFLICT (only) DO UPDATE SET"
+        " version = excluded.version, written_by = excluded.written_by",
+        -1, 0, &stmt, NULL);
+
+    if (rc == SQLITE_OK) {
+        sqlite3_bind_int64(stmt, 1, version);
+        sqlite3_bind_text(stmt, 2, role_names[st->role], -1, SQLITE_STATIC);
+        sqlite3_bind_int64(stmt, 3, VES_SQLITE_APPLICATION_ID);
+        sqlite3_bind_text(stmt, 4, "ves " VES_VERSION, -1, SQLITE_STATIC);
+        rc = sqlite3_step(stmt);
+        sqlite3_finalize(stmt);
+    }
+    return rc == SQLITE_DONE ? VES_OK : ves_sql_fail(st, rc);
+}
+
+static enum ves_status move_on(struct ves_sqlite *st,
+                               const struct ves_sqlite_migration *migrations,
+                               uint32_t count, bool can_create)
+{
+    struct standing at;
+    enum ves_status status = find_standing(st, &at);
+
+    /* Somebody else may have moved it while we waited for the lock. */
+    if (!status)
+        status = check_standing(st, &at, count, can_create);
+    if (status || at.version == count)
+        return status;
+    if (st->is_own && at.tables == 0) {
+        status = ves_sql_exec(st, "PRAGMA application_id = 1447383908");
+        if (status)
+            return status;
+    }
+    for (uint32_t i = (uint32_t)at.version; i < count; i++) {
+        status = run_scripts(st, st->role == VES_STORE_DEVICE
+                                     ? migrations[i].device
+                                     : migrations[i].sequencer);
+        if (status)
+            return status;
+    }
+    return write_version(st, count);
+}
+
+enum ves_status
+ves_sqlite_migrate(struct ves_sqlite *st,
+                   const struct ves_sqlite_migration *migrations,
+                   uint32_t count, bool can_create)
+{
+    struct standing at;
+    enum ves_status status = find_standing(st, &at);
+
+    if (!status)
+        status = check_standing(st, &at, count, can_create);
+    if (status || at.version == count)
+        return status;
+    status = st->store.ops->begin(&st->store);
+    if (status)
+        return status;
+    status = move_on(st, migrations, count, can_create);
+    if (status) {
+        struct ves_error words = st->store.error;
+
+        st->store.ops->rollback(&st->store);
+        st->store.error = words;
+        return status;
+    }
+    return st->store.ops->commit(&st->store);
+}

@@ -1,0 +1,247 @@
+/* pull.c -- what others did comes in, verified, page by page. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/limits.h"
+#include "base/uuid.h"
+#include "os/clock.h"
+#include "sync/session.h"
+#include "json/json.h"
+
+enum { PAGE_EVENTS = 500, SCRATCH_MAX = 64 * 1024 };
+
+/* Keys this store has not seen: first the sequencer's own, since a directory
+ * may be signed by a new one. */
+static enum ves_status fetch_keys(struct ves_session *session,
+                                  struct ves_error *error)
+{
+    struct ves_agent *agent = session->agent;
+    struct ves_http_reply reply;
+    struct ves_bytes none = {NULL, 0};
+    char query[128], path[256];
+
+    ves_session_stream_query(&agent->core.stream, query, sizeof(query));
+    enum ves_status status = ves_session_request(
+        session, "GET", "/api/v1/ves/sequencer-keys", none, &reply, error);
+    if (status && status != VES_NOT_FOUND)
+        return status;
+    if (!status)
+        status = ves_core_sequencer_keys(&agent->core, reply.body,
+                                         ves_clock_wall_ms());
+    else
+        status = VES_OK;
+    if (status)
+        return ves_agent_fail(agent, status, error, "sequencer keys");
+    snprintf(path, sizeof(path), "/api/v1/ves/keys?%s", query);
+    status = ves_session_request(session, "GET", path, none, &reply, error);
+    if (status)
+        return status;
+    status = ves_core_keys(&agent->core, reply.body, ves_clock_wall_ms());
+    return status ? ves_agent_fail(agent, status, error, "key directory")
+                  : VES_OK;
+}
+
+static enum ves_status request_page(struct ves_session *session, uint64_t from,
+                                    uint64_t limit,
+                                    struct ves_http_reply *reply,
+                                    struct ves_error *error)
+{
+    struct ves_bytes none = {NULL, 0};
+    char query[128], path[320];
+
+    ves_session_stream_query(&session->agent->core.stream, query,
+                             sizeof(query));
+    snprintf(path, sizeof(path),
+             "/api/v1/ves/events?%s&from=%" PRIu64 "&limit=%" PRIu64
+             "&receipts=1",
+             query, from, limit);
+    return ves_session_request(session, "GET", path, none, reply, error);
+}
+
+/* Fetches, reads and verifies one page.  Unknown keys are fetched once. */
+static enum ves_status get_page(struct ves_session *session, uint64_t from,
+                                uint64_t limit, struct ves_page **page,
+                                struct ves_error *error)
+{
+    struct ves_agent *agent = session->agent;
+    struct ves_http_reply reply;
+    bool needs_keys = false;
+    enum ves_status status = request_page(session, from, limit, &reply, error);
+
+    if (status)
+        return status;
+    status =
+        ves_core_page_read(&agent->core, reply.body, from, page, &needs_keys);
+    if (!status && needs_keys) {
+        /* The reply's bytes go with the next request, so ask again. */
+        ves_page_free(*page);
+        *page = NULL;
+        status = fetch_keys(session, error);
+        if (status)
+            return status;
+        status = request_page(session, from, limit, &reply, error);
+        if (status)
+            return status;
+        status = ves_core_page_read(&agent->core, reply.body, from, page,
+                                    &needs_keys);
+    }
+    if (status)
+        return ves_agent_fail(agent, status, error, "pull");
+    ves_core_page_verify(&agent->core, *page);
+    return VES_OK;
+}
+
+/* Tells the server how far this store has read (semantics.md decision 11).
+ * Only a convenience of operators: failing is of no consequence. */
+static void put_cursor(struct ves_session *session, uint64_t cursor)
+{
+    const struct ves_agent_core *core = &session->agent->core;
+    struct ves_http_reply reply;
+    char agent[VES_UUID_TEXT + 1], tenant[VES_UUID_TEXT + 1],
+        store[VES_UUID_TEXT + 1];
+    char path[128], body[256];
+
+    ves_uuid_format(&core->agent, agent);
+    ves_uuid_format(&core->stream.tenant, tenant);
+    ves_uuid_format(&core->stream.store, store);
+    snprintf(path, sizeof(path), "/api/v1/ves/cursors/%s", agent);
+    int n = snprintf(body, sizeof(body),
+                     "{\"tenantId\":\"%s\",\"storeId\":\"%s\","
+                     "\"sequenceNumber\":%" PRIu64 "}",
+                     tenant, store, cursor);
+    struct ves_bytes bytes = {(const uint8_t *)body, (size_t)n};
+    struct ves_error ignored;
+    if (ves_http_request(session->client, "PUT", path, bytes, &reply, &ignored))
+        return;
+}
+
+static void add(struct ves_pull_report *report,
+                const struct ves_pull_result *result)
+{
+    static const struct ves_uuid nil;
+
+    report->received += result->received;
+    report->applied += result->applied;
+    report->already_applied += result->already_applied;
+    report->quarantined += result->quarantined;
+    report->conflicts += result->conflicts;
+    report->cursor = result->cursor;
+    report->remote_head = result->remote_head;
+    report->has_more = result->has_more;
+    report->is_position_unproven |= result->is_position_unproven;
+    if (memcmp(&result->last_event_id, &nil, sizeof(nil)) != 0)
+        report->last_event_id = result->last_event_id;
+}
+
+enum ves_status ves_session_pull(struct ves_session *session, uint64_t since,
+                                 struct ves_pull_report *report,
+                                 struct ves_error *error)
+{
+    const struct ves_sync_options *options = session->options;
+    struct ves_agent *agent = session->agent;
+    uint64_t limit = options && options->limit ? options->limit : UINT64_MAX;
+    uint64_t from = 0;
+    enum ves_status status = ves_core_pull_from(&agent->core, &from);
+
+    if (status)
+        return ves_agent_fail(agent, status, error, "pull");
+    if (since && since < from)
+        from = since;
+    uint64_t first = from;
+    do {
+        struct ves_page *page = NULL;
+        struct ves_pull_result result;
+        uint64_t want = limit - report->received;
+
+        memset(&result, 0, sizeof(result));
+        status =
+            get_page(session, from, want < PAGE_EVENTS ? want : PAGE_EVENTS,
+                     &page, error);
+        if (status)
+            return status;
+        status = ves_core_page_apply(&agent->core, page, ves_clock_wall_ms(),
+                                     &result);
+        ves_page_free(page);
+        add(report, &result);
+        if (result.applied)
+            put_cursor(session, result.cursor);
+        if (status)
+            return ves_agent_fail(agent, status, error, "pull");
+        /* Nothing past the cursor is skipped: what the engine held back (half
+         * an atomic group) is asked for again.  A page that moved nothing
+         * would be asked for for ever. */
+        uint64_t next = from + result.received;
+        if (next > result.cursor + 1)
+            next = result.cursor + 1;
+        if (next <= from)
+            break;
+        from = next;
+    } while (report->has_more && report->received < limit &&
+             ves_session_progress(session, "pull", from - first,
+                                  report->remote_head - first + 1));
+    return VES_OK;
+}
+
+enum ves_status ves_probe(struct ves_agent *agent, uint64_t *remote_head,
+                          struct ves_error *error)
+{
+    struct ves_session session;
+    struct ves_http_reply reply;
+    struct ves_bytes none = {NULL, 0};
+    struct ves_arena arena;
+    const struct ves_json *root;
+    char query[128], path[256];
+
+    ves_agent_start(agent);
+    *remote_head = 0;
+    enum ves_status status = ves_session_open(&session, agent, NULL, error);
+    if (!status) {
+        ves_session_stream_query(&agent->core.stream, query, sizeof(query));
+        snprintf(path, sizeof(path), "/api/v1/ves/head?%s", query);
+        status =
+            ves_session_request(&session, "GET", path, none, &reply, error);
+    }
+    if (!status) {
+        ves_arena_init(&arena, agent->alloc, SCRATCH_MAX);
+        if (ves_json_read(&arena, reply.body, NULL, &root, NULL) ||
+            !ves_json_get_u64(root, "head_sequence", remote_head))
+            status = ves_fail(error, VES_REFUSED,
+                              "the sequencer's answer has no head_sequence");
+        else if (!agent->is_read_only)
+            status = ves_core_note_head(&agent->core, *remote_head);
+        ves_arena_free(&arena);
+    }
+    ves_session_close(&session);
+    return status;
+}
+
+enum ves_status ves_pull(struct ves_agent *agent,
+                         const struct ves_sync_options *options, uint64_t since,
+                         struct ves_pull_report *report,
+                         struct ves_error *error)
+{
+    struct ves_session session;
+
+    memset(report, 0, sizeof(*report));
+    ves_agent_start(agent);
+    enum ves_status status = ves_agent_need_write(agent, "pull", error);
+    if (status)
+        return status;
+    if (options && options->dry_run) {
+        uint64_t head = 0, from = 0;
+        status = ves_probe(agent, &head, error);
+        if (!status)
+            status = ves_core_pull_from(&agent->core, &from);
+        report->cursor = from ? from - 1 : 0;
+        report->remote_head = head;
+        report->has_more = head >= from;
+        return status;
+    }
+    status = ves_session_open(&session, agent, options, error);
+    if (!status)
+        status = ves_session_pull(&session, since, report, error);
+    ves_session_close(&session);
+    return status;
+}

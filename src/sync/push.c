@@ -1,0 +1,183 @@
+/* push.c -- the outbox goes to the sequencer, receipts come back. */
+#include <string.h>
+
+#include "base/error.h"
+#include "os/clock.h"
+#include "os/process.h"
+#include "os/random.h"
+#include "sync/session.h"
+
+static const char INGEST[] = "/api/v1/ves/events/ingest";
+
+static const char *status_word(enum ves_outbox_status status)
+{
+    static const char *const words[VES_OUTBOX_STATUSES] = {
+        "pending", "syncing", "synced", "failed", "conflict"};
+
+    return words[status];
+}
+
+static void add(struct ves_push_report *report,
+                const struct ves_push_result *result)
+{
+    size_t max = sizeof(report->problems) / sizeof(report->problems[0]);
+
+    report->attempted += result->attempted;
+    report->accepted += result->accepted;
+    report->duplicates += result->duplicates;
+    report->failed += result->failed;
+    report->conflicts += result->conflicts;
+    if (result->first_sequence && !report->first_sequence)
+        report->first_sequence = result->first_sequence;
+    if (result->last_sequence)
+        report->last_sequence = result->last_sequence;
+    for (size_t i = 0; i < result->problem_count; i++) {
+        if (report->problem_count == max)
+            break;
+        const struct ves_push_problem *from = &result->problems[i];
+        struct ves_push_problem_report *to =
+            &report->problems[report->problem_count++];
+        to->event_id = from->event_id;
+        to->status = status_word(from->status);
+        memcpy(to->code, from->code, sizeof(to->code));
+        memcpy(to->message, from->message, sizeof(to->message));
+        to->is_retryable = from->is_retryable;
+    }
+}
+
+/* Sends one claimed batch and hands the answer, or its absence, to the engine.
+ */
+static enum ves_status send_batch(struct ves_session *session,
+                                  struct ves_push *push,
+                                  struct ves_push_report *report,
+                                  struct ves_error *error)
+{
+    struct ves_agent_core *core = &session->agent->core;
+    struct ves_http_reply reply;
+    struct ves_push_result result;
+    struct ves_core_env env;
+    struct ves_error sent = {VES_OK, ""};
+
+    memset(&result, 0, sizeof(result));
+    /* A status that is no success is the engine's to judge, so the plain
+     * request and not ves_session_request. */
+    enum ves_status network =
+        ves_http_request(session->client, "POST", INGEST,
+                         ves_buf_view(&push->body), &reply, &sent);
+    ves_agent_note_contact(session->agent, network == VES_OK,
+                           ves_clock_wall_ms());
+    env.now_ms = ves_clock_wall_ms();
+    enum ves_status status = ves_random_fill(env.random, sizeof(env.random));
+    if (!status)
+        status = ves_core_push_end(core, push, &env, network ? 0 : reply.status,
+                                   reply.body, reply.retry_after_s, &result);
+    add(report, &result);
+    if (network)
+        return ves_fail(error, network, "%s. Events stay in the outbox",
+                        sent.text);
+    if (status && (reply.status < 200 || reply.status > 299))
+        return ves_session_explain(session->agent->alloc, &reply, "push",
+                                   error);
+    if (status)
+        return ves_agent_fail(session->agent, status, error, "push");
+    return VES_OK;
+}
+
+static enum ves_status count_remaining(struct ves_session *session,
+                                       uint64_t *waiting, uint64_t *remaining)
+{
+    struct ves_store *store = session->agent->store;
+    uint64_t counts[VES_OUTBOX_STATUSES];
+    enum ves_status status = store->ops->outbox_counts(store, counts);
+
+    if (status)
+        return status;
+    *waiting = counts[VES_OUTBOX_PENDING];
+    *remaining = counts[VES_OUTBOX_PENDING] + counts[VES_OUTBOX_FAILED] +
+                 counts[VES_OUTBOX_CONFLICT];
+    return VES_OK;
+}
+
+static enum ves_status push_all(struct ves_session *session,
+                                const struct ves_lease *self,
+                                struct ves_push *push,
+                                struct ves_push_report *report,
+                                struct ves_error *error)
+{
+    const struct ves_sync_options *options = session->options;
+    struct ves_agent *agent = session->agent;
+    uint64_t batch = ves_agent_setting(agent, "batchSize");
+    uint64_t limit = options && options->limit ? options->limit : UINT64_MAX;
+    bool is_explicit = !(options && options->is_automatic);
+    uint64_t total = 0, remaining = 0;
+    enum ves_status status = count_remaining(session, &total, &remaining);
+
+    while (!status && report->attempted < limit &&
+           ves_session_progress(session, "push", report->attempted, total)) {
+        uint64_t want = limit - report->attempted;
+        if (want > batch)
+            want = batch;
+        ves_push_free(push, agent->alloc);
+        status = ves_core_push_begin(&agent->core, self, ves_process_is_alive,
+                                     ves_clock_wall_ms(), (uint32_t)want,
+                                     is_explicit, push);
+        if (status)
+            return ves_agent_fail(agent, status, error, "push");
+        if (push->count == 0)
+            break;
+        /* Failed rows are taken up once a call, not once a batch: what fails
+         * again must not be sent in a circle. */
+        is_explicit = false;
+        status = send_batch(session, push, report, error);
+    }
+    return status;
+}
+
+enum ves_status ves_session_push(struct ves_session *session,
+                                 struct ves_push_report *report,
+                                 struct ves_error *error)
+{
+    struct ves_agent *agent = session->agent;
+    struct ves_lease self;
+    struct ves_push push;
+    uint64_t waiting;
+
+    memset(&push, 0, sizeof(push));
+    ves_buf_init(&push.body, agent->alloc, VES_BODY_MAX);
+    enum ves_status status = ves_process_self(&self);
+    if (status)
+        return ves_fail(error, status, "cannot read /proc/self/stat");
+    status = push_all(session, &self, &push, report, error);
+    ves_core_push_release(&agent->core, &push);
+    ves_push_free(&push, agent->alloc);
+    if (count_remaining(session, &waiting, &report->remaining) && !status)
+        status = ves_agent_fail(agent, VES_IO, error, "push");
+    return status;
+}
+
+enum ves_status ves_push(struct ves_agent *agent,
+                         const struct ves_sync_options *options,
+                         struct ves_push_report *report,
+                         struct ves_error *error)
+{
+    struct ves_session session;
+
+    memset(report, 0, sizeof(*report));
+    ves_agent_start(agent);
+    enum ves_status status = ves_agent_need_write(agent, "push", error);
+    if (status)
+        return status;
+    if (options && options->dry_run) {
+        session.agent = agent;
+        status =
+            count_remaining(&session, &report->attempted, &report->remaining);
+        if (options->limit && report->attempted > options->limit)
+            report->attempted = options->limit;
+        return status ? ves_agent_fail(agent, status, error, "push") : VES_OK;
+    }
+    status = ves_session_open(&session, agent, options, error);
+    if (!status)
+        status = ves_session_push(&session, report, error);
+    ves_session_close(&session);
+    return status;
+}

@@ -1,0 +1,156 @@
+/* session.c -- one conversation with the sequencer. */
+#include "sync/session.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/uuid.h"
+#include "os/clock.h"
+#include "json/json.h"
+
+enum { WORDS_MAX = 200, SCRATCH_MAX = 1024 * 1024 };
+
+static bool is_stopped(void *ctx)
+{
+    struct ves_session *session = ctx;
+
+    return session->is_stopped;
+}
+
+enum ves_status ves_session_open(struct ves_session *session,
+                                 struct ves_agent *agent,
+                                 const struct ves_sync_options *options,
+                                 struct ves_error *error)
+{
+    char credential[VES_AGENT_CREDENTIAL_MAX];
+    struct ves_http_options http = {
+        .url = agent->url,
+        .credential = credential,
+        .has_tls_pin = agent->has_tls_key,
+        .tls_pin = agent->tls_key,
+        .is_stopped = is_stopped,
+        .is_stopped_ctx = session,
+    };
+
+    memset(session, 0, sizeof(*session));
+    session->agent = agent;
+    session->options = options;
+    if (!agent->url[0])
+        return ves_fail(error, VES_NOT_FOUND,
+                        "this store belongs to no sequencer yet; nothing was "
+                        "sent. Ask its operator for an invitation and run "
+                        "\"ves init --invite\"");
+    enum ves_status status = ves_agent_credential(agent, credential, error);
+    if (!status)
+        status =
+            ves_http_client_open(&http, agent->alloc, &session->client, error);
+    explicit_bzero(credential, sizeof(credential));
+    return status;
+}
+
+void ves_session_close(struct ves_session *session)
+{
+    ves_http_client_close(session->client);
+    session->client = NULL;
+}
+
+bool ves_session_progress(struct ves_session *session, const char *what,
+                          uint64_t done, uint64_t total)
+{
+    const struct ves_sync_options *options = session->options;
+
+    if (options && options->progress &&
+        !options->progress(options->progress_ctx, what, done, total))
+        session->is_stopped = true;
+    return !session->is_stopped;
+}
+
+/* The server's own words, cut and without anything a terminal would obey. */
+static void take_words(const struct ves_alloc *alloc,
+                       const struct ves_http_reply *reply, char out[WORDS_MAX])
+{
+    struct ves_arena arena;
+    const struct ves_json *root;
+    struct ves_bytes words = {NULL, 0};
+    size_t n = 0;
+
+    ves_arena_init(&arena, alloc, SCRATCH_MAX);
+    if (reply->body.len < SCRATCH_MAX / 16 &&
+        ves_json_read(&arena, reply->body, NULL, &root, NULL) == VES_OK &&
+        !ves_json_get_string(root, "message", &words))
+        (void)ves_json_get_string(root, "error", &words);
+    for (; n < words.len && n < WORDS_MAX - 1; n++)
+        out[n] = words.ptr[n] >= 0x20 && words.ptr[n] < 0x7f
+                     ? (char)words.ptr[n]
+                     : '?';
+    out[n] = '\0';
+    ves_arena_free(&arena);
+}
+
+enum ves_status ves_session_explain(const struct ves_alloc *alloc,
+                                    const struct ves_http_reply *reply,
+                                    const char *what, struct ves_error *error)
+{
+    char words[WORDS_MAX];
+
+    take_words(alloc, reply, words);
+    switch (reply->status) {
+    case 401:
+        return ves_fail(error, VES_AUTH,
+                        "%s: the sequencer does not accept this store's "
+                        "credential (%s). Nothing is lost; a new invitation "
+                        "of the same stream renews it",
+                        what, words);
+    case 403:
+        return ves_fail(error, VES_FORBIDDEN,
+                        "%s: this store's credential lacks the right (%s). "
+                        "Nothing is lost; ask the operator",
+                        what, words);
+    case 404:
+        return ves_fail(error, VES_NOT_FOUND,
+                        "%s: the sequencer knows no such thing (%s)", what,
+                        words);
+    case 409:
+        return ves_fail(error, VES_CONFLICT, "%s: refused (%s)", what, words);
+    case 429:
+    case 503:
+        return ves_fail(error, VES_UNREACHABLE,
+                        "%s: the sequencer is busy (HTTP %u); try again "
+                        "later",
+                        what, reply->status);
+    default:
+        return ves_fail(error,
+                        reply->status >= 500 ? VES_UNREACHABLE : VES_REFUSED,
+                        "%s: the sequencer answered HTTP %u (%s)", what,
+                        reply->status, words);
+    }
+}
+
+enum ves_status ves_session_request(struct ves_session *session,
+                                    const char *method, const char *path,
+                                    struct ves_bytes body,
+                                    struct ves_http_reply *reply,
+                                    struct ves_error *error)
+{
+    enum ves_status status =
+        ves_http_request(session->client, method, path, body, reply, error);
+
+    if (status == VES_OK || status == VES_UNREACHABLE)
+        ves_agent_note_contact(session->agent, status == VES_OK,
+                               ves_clock_wall_ms());
+    if (!status && (reply->status < 200 || reply->status > 299))
+        status =
+            ves_session_explain(session->agent->alloc, reply, method, error);
+    return status;
+}
+
+void ves_session_stream_query(const struct ves_stream *stream, char *out,
+                              size_t size)
+{
+    char tenant[VES_UUID_TEXT + 1], store[VES_UUID_TEXT + 1];
+
+    ves_uuid_format(&stream->tenant, tenant);
+    ves_uuid_format(&stream->store, store);
+    snprintf(out, size, "tenant_id=%s&store_id=%s", tenant, store);
+}

@@ -1,0 +1,54 @@
+/* session.h -- one conversation with the sequencer, for the files of src/sync.
+ */
+#ifndef VES_SYNC_SESSION_H
+#define VES_SYNC_SESSION_H
+
+#include "agent/agent.h"
+#include "net/http_client.h"
+#include "ves/sync.h"
+
+struct ves_session {
+    struct ves_agent *agent;
+    struct ves_http_client *client;
+    const struct ves_sync_options *options;
+    bool is_stopped; /* the caller's progress function said so */
+};
+
+/* Connects with the store's URL, credential and TLS pin. */
+VES_NODISCARD enum ves_status
+ves_session_open(struct ves_session *session, struct ves_agent *agent,
+                 const struct ves_sync_options *options,
+                 struct ves_error *error);
+void ves_session_close(struct ves_session *session);
+
+/* Shows progress; false when the caller wants to stop. */
+bool ves_session_progress(struct ves_session *session, const char *what,
+                          uint64_t done, uint64_t total);
+
+/* One request; keeps for status whether the sequencer answered.  VES_OK only
+ * for a 2xx status. */
+VES_NODISCARD enum ves_status
+ves_session_request(struct ves_session *session, const char *method,
+                    const char *path, struct ves_bytes body,
+                    struct ves_http_reply *reply, struct ves_error *error);
+
+/* What a status that is not 2xx means, with the server's words made safe to
+ * print. */
+VES_NODISCARD enum ves_status
+ves_session_explain(const struct ves_alloc *alloc,
+                    const struct ves_http_reply *reply, const char *what,
+                    struct ves_error *error);
+
+/* Appends "tenant_id=...&store_id=..." to a path. */
+void ves_session_stream_query(const struct ves_stream *stream, char *out,
+                              size_t size);
+
+VES_NODISCARD enum ves_status ves_session_push(struct ves_session *session,
+                                               struct ves_push_report *report,
+                                               struct ves_error *error);
+VES_NODISCARD enum ves_status ves_session_pull(struct ves_session *session,
+                                               uint64_t since,
+                                               struct ves_pull_report *report,
+                                               struct ves_error *error);
+
+#endif

@@ -1,0 +1,157 @@
+/* sync.c -- the whole round, and the reports as JSON. */
+#include <string.h>
+
+#include "sync/session.h"
+
+/* Is there more to say first?  What fails first is told, but a push that was
+ * refused is no reason not to pull. */
+static bool stops_round(enum ves_status status)
+{
+    return status == VES_UNREACHABLE || status == VES_AUTH ||
+           status == VES_NOMEM || status == VES_IO || status == VES_CORRUPT;
+}
+
+/* A store that was restored from an older copy must take its own events back
+ * before it pushes (semantics.md decision 15); the engine says VES_AGAIN then.
+ */
+static enum ves_status push_after_pull(struct ves_session *session,
+                                       struct ves_sync_report *report,
+                                       struct ves_error *error)
+{
+    enum ves_status status = ves_session_pull(session, 0, &report->pull, error);
+
+    return status ? status : ves_session_push(session, &report->push, error);
+}
+
+enum ves_status ves_sync(struct ves_agent *agent,
+                         const struct ves_sync_options *options,
+                         struct ves_sync_report *report,
+                         struct ves_error *error)
+{
+    struct ves_session session;
+    struct ves_error pulling = {VES_OK, ""};
+
+    memset(report, 0, sizeof(*report));
+    ves_agent_start(agent);
+    enum ves_status status = ves_agent_need_write(agent, "sync", error);
+    if (status)
+        return status;
+    status = ves_session_open(&session, agent, options, error);
+    if (status)
+        goto out;
+    status = ves_session_push(&session, &report->push, error);
+    if (status == VES_AGAIN && !session.is_stopped)
+        status = push_after_pull(&session, report, error);
+    if (stops_round(status) || session.is_stopped)
+        goto out;
+    enum ves_status pulled =
+        ves_session_pull(&session, 0, &report->pull, &pulling);
+    if (pulled && !status) {
+        status = pulled;
+        if (error)
+            *error = pulling;
+    }
+    /* What has a receipt and a verdict is synced whatever else went wrong. */
+    enum ves_status acknowledged =
+        ves_acknowledge(agent, NULL, 0, &report->ack, status ? NULL : error);
+    if (!status)
+        status = acknowledged;
+out:
+    ves_session_close(&session);
+    return status;
+}
+
+static void member(struct ves_jw *jw, const char *name, uint64_t value)
+{
+    ves_jw_key(jw, name);
+    ves_jw_u64(jw, value);
+}
+
+static void sequence(struct ves_jw *jw, const char *name, uint64_t value)
+{
+    ves_jw_key(jw, name);
+    if (value)
+        ves_jw_u64(jw, value);
+    else
+        ves_jw_null(jw);
+}
+
+void ves_push_report_json(struct ves_jw *jw,
+                          const struct ves_push_report *report)
+{
+    ves_jw_object(jw);
+    member(jw, "attempted", report->attempted);
+    member(jw, "accepted", report->accepted);
+    member(jw, "duplicates", report->duplicates);
+    member(jw, "failed", report->failed);
+    member(jw, "conflicts", report->conflicts);
+    member(jw, "remaining", report->remaining);
+    sequence(jw, "firstSequence", report->first_sequence);
+    sequence(jw, "lastSequence", report->last_sequence);
+    ves_jw_key(jw, "problems");
+    ves_jw_array(jw);
+    for (size_t i = 0; i < report->problem_count; i++) {
+        const struct ves_push_problem_report *p = &report->problems[i];
+        ves_jw_object(jw);
+        ves_jw_key(jw, "eventId");
+        ves_jw_uuid(jw, &p->event_id);
+        ves_jw_key(jw, "status");
+        ves_jw_str(jw, p->status);
+        ves_jw_key(jw, "code");
+        ves_jw_str(jw, p->code);
+        ves_jw_key(jw, "message");
+        ves_jw_str(jw, p->message);
+        ves_jw_key(jw, "retryable");
+        ves_jw_bool(jw, p->is_retryable);
+        ves_jw_end(jw);
+    }
+    ves_jw_end(jw);
+    ves_jw_end(jw);
+}
+
+void ves_pull_report_json(struct ves_jw *jw,
+                          const struct ves_pull_report *report)
+{
+    static const struct ves_uuid nil;
+
+    ves_jw_object(jw);
+    member(jw, "received", report->received);
+    member(jw, "applied", report->applied);
+    member(jw, "alreadyApplied", report->already_applied);
+    member(jw, "quarantined", report->quarantined);
+    member(jw, "newConflicts", report->conflicts);
+    member(jw, "cursor", report->cursor);
+    member(jw, "remoteHead", report->remote_head);
+    ves_jw_key(jw, "lastEventId");
+    if (memcmp(&report->last_event_id, &nil, sizeof(nil)) != 0)
+        ves_jw_uuid(jw, &report->last_event_id);
+    else
+        ves_jw_null(jw);
+    ves_jw_key(jw, "hasMore");
+    ves_jw_bool(jw, report->has_more);
+    if (report->is_position_unproven) {
+        ves_jw_key(jw, "position");
+        ves_jw_str(jw, "unproven");
+    }
+    ves_jw_end(jw);
+}
+
+void ves_ack_report_json(struct ves_jw *jw, const struct ves_ack_report *report)
+{
+    ves_jw_object(jw);
+    member(jw, "acknowledged", report->acknowledged);
+    member(jw, "alreadySynced", report->already_synced);
+    ves_jw_key(jw, "notAcknowledged");
+    ves_jw_array(jw);
+    for (size_t i = 0; i < report->problem_count; i++) {
+        ves_jw_object(jw);
+        ves_jw_key(jw, "eventId");
+        ves_jw_uuid(jw, &report->problem_ids[i]);
+        ves_jw_key(jw, "reason");
+        ves_jw_str(jw, report->problem_reasons[i]);
+        ves_jw_end(jw);
+    }
+    ves_jw_end(jw);
+    member(jw, "notAcknowledgedCount", report->not_acknowledged);
+    ves_jw_end(jw);
+}
