@@ -252,9 +252,10 @@ static struct ves_jw *sync_document(const struct ves_sync_report *report)
     return jw;
 }
 
-static int sync_once(struct cli *cli, struct ves_agent *agent, bool is_quiet)
+static int sync_once(struct cli *cli, struct ves_agent *agent, bool is_round)
 {
-    struct ves_sync_options options = {.progress = cli_progress,
+    struct ves_sync_options options = {.is_automatic = is_round,
+                                       .progress = cli_progress,
                                        .progress_ctx = cli};
     struct ves_sync_report report;
     struct ves_jw *jw = NULL;
@@ -265,7 +266,7 @@ static int sync_once(struct cli *cli, struct ves_agent *agent, bool is_quiet)
     bool is_idle = !report.push.attempted && !report.pull.received &&
                    !report.ack.acknowledged;
     cli_progress_end(cli);
-    if (is_quiet && !status && is_idle)
+    if (is_round && !status && is_idle)
         return CLI_DONE;
     if (cli->is_json)
         jw = sync_document(&report);

@@ -59,8 +59,9 @@ struct ves_pull_report {
 };
 
 struct ves_sync_options {
-    uint64_t limit;         /* events; 0: until there is no more */
-    bool dry_run;           /* say what would be done */
+    uint64_t limit;    /* events; 0: until there is no more */
+    bool dry_run;      /* say what would be done */
+    bool is_automatic; /* a loop, not a person: obeys backoff and breaker */
     ves_progress *progress; /* may be NULL */
     void *progress_ctx;
 };
@@ -110,10 +111,10 @@ struct ves_invite_options {
     const struct ves_stream *stream; /* NULL: fresh ids */
     uint32_t uses;                   /* 0: no limit */
     uint64_t valid_s;                /* seconds */
-    bool is_read_only;     /* the new store may only pull */
-    const char *tls_ca; /* CA file; NULL: the machine's; a server with a
-                           self-signed certificate is pinned at first use
-                           through KEY_FILE.tls-key if that file exists */
+    bool is_read_only;               /* the new store may only pull */
+    const char *tls_ca; /* PEM file with certificates to trust instead of the
+                           machine's; the invitation then pins the server's
+                           TLS key */
 };
 
 /* Makes (at the stream's first invitation) the owner key, signs an invitation

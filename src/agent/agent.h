@@ -6,8 +6,8 @@
  *
  * Files: FILE (SQLite), FILE.key (the agent's secret, 0600), FILE.credential
  * (what the sequencer gave, 0600).  Meta names beside the engine's:
- * "agent.public_key" (32 bytes), "sequencer.url", "sequencer.tls_key" (32
- * bytes), "sequencer.checked_ms", "sequencer.reachable" ("0" or "1"),
+ * "agent.public_key" (hex), "sequencer.url", "sequencer.tls_key" (hex),
+ * "sequencer.checked_ms", "sequencer.reachable" ("0" or "1"),
  * "setting.NAME", "settings.version", "log.pruned_below".
  */
 #ifndef VES_AGENT_AGENT_H
@@ -18,7 +18,6 @@
 #include "ves/agent.h"
 
 enum {
-    VES_AGENT_CREDENTIAL_MAX = 4096, /* bytes in FILE.credential */
     VES_AGENT_URL_MAX = 2048,
     VES_AGENT_PATH_MAX = 4096,
     VES_AGENT_PAGE_MAX = 1000 /* events in one document of a list */
@@ -28,6 +27,8 @@ struct ves_agent {
     struct ves_agent_core core; /* core.signer is NULL until it is needed */
     const struct ves_alloc *alloc;
     struct ves_store *store;    /* owned; core.store */
+    struct ves_verifier direct; /* verifies one after the other */
+    struct ves_pool *pool;      /* NULL until ves_agent_use_pool */
     struct sqlite3 *connection; /* the store's; owned by it unless caller's */
     bool is_joined;             /* the connection is the caller's */
     bool is_read_only;
@@ -35,7 +36,7 @@ struct ves_agent {
     bool has_begun; /* ves_agent_begin without its end */
     int (*passphrase)(void *ctx, char *out, size_t size);
     void *passphrase_ctx;
-    char *path;            /* of FILE; owned, as the next three */
+    char *path;            /* absolute, of FILE; owned, as the next three */
     char *key_path;        /* FILE.key */
     char *credential_path; /* FILE.credential */
     char *url;             /* "" when there is none */
@@ -74,15 +75,18 @@ VES_NODISCARD enum ves_status ves_agent_need_key(struct ves_agent *agent,
 /* ---- what src/sync asks for ----------------------------------------------
  */
 
-/* Reads FILE.credential into out, NUL-terminated, without the newline.
- * VES_AUTH when there is none; the caller wipes out. */
-VES_NODISCARD enum ves_status
-ves_agent_credential(struct ves_agent *agent,
-                     char out[VES_AGENT_CREDENTIAL_MAX],
-                     struct ves_error *error);
+/* Reads FILE.credential; *out is NUL-terminated, in locked memory, and given
+ * back with ves_secret_free.  VES_AUTH when there is none. */
+VES_NODISCARD enum ves_status ves_agent_credential(struct ves_agent *agent,
+                                                   char **out,
+                                                   struct ves_error *error);
 /* Replaces FILE.credential, 0600, atomically and durably. */
 VES_NODISCARD enum ves_status ves_agent_put_credential(
     struct ves_agent *agent, const char *credential, struct ves_error *error);
+
+/* From now on core.verifier spreads batches over all cores; harmless when
+ * threads cannot be had.  For pages, not for single signatures. */
+void ves_agent_use_pool(struct ves_agent *agent);
 
 /* Writes url and TLS pin (NULL: none) into the store and the handle. */
 VES_NODISCARD enum ves_status ves_agent_put_peer(struct ves_agent *agent,
@@ -121,7 +125,7 @@ VES_NODISCARD enum ves_status ves_agent_begin_write(struct ves_agent *agent);
 VES_NODISCARD enum ves_status ves_agent_end_write(struct ves_agent *agent,
                                                   enum ves_status status);
 
-/* A meta value as text or number; "" and 0 when it is not there. */
+/* A meta value as a number; 0 when it is not there. */
 VES_NODISCARD enum ves_status ves_agent_meta_u64(struct ves_agent *agent,
                                                  const char *name,
                                                  uint64_t *out);

@@ -130,11 +130,18 @@ static enum ves_status check_encrypted(struct ves_arena *arena,
                                        struct ves_event *event,
                                        struct ves_refusal *refusal)
 {
-    enum ves_status status = ves_sealed_check(arena, event, refusal);
+    if (!event->payload_encrypted)
+        return ves_refuse(refusal, VES_REFUSAL_SCHEMA_VALIDATION,
+                          "payload_encrypted",
+                          "payload_encrypted is missing; payload_kind 1 needs "
+                          "it");
+    /* First, so that the rest works on something of bounded size. */
+    enum ves_status status =
+        canonicalise(arena, "payload_encrypted", event->payload_encrypted,
+                     &event->payload_jcs, refusal);
     if (status)
         return status;
-    return canonicalise(arena, "payload_encrypted", event->payload_encrypted,
-                        &event->payload_jcs, refusal);
+    return ves_sealed_check(arena, event, refusal);
 }
 
 static enum ves_status check(struct ves_arena *arena, struct ves_event *event,

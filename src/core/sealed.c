@@ -337,6 +337,9 @@ enum ves_status ves_sealed_check(struct ves_arena *arena,
     for (int is_js = 0; is_js <= 1; is_js++) {
         struct ves_hash hash;
         status = cipher_hash(arena, event, &sealed, is_js != 0, &hash);
+        if (status == VES_LIMIT)
+            return refuse(refusal, "payload_encrypted.recipients",
+                          "are more than 10 MiB of canonical JSON");
         if (status)
             return status;
         if (ves_hash_equal(&hash, &event->payload_cipher_hash))

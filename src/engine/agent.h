@@ -113,15 +113,21 @@ struct ves_lease {
 struct ves_push {
     uint64_t token;   /* fencing token */
     uint64_t *local_seqs; /* claimed rows; owned, freed by ves_push_free */
+    struct ves_uuid *event_ids; /* theirs; owned likewise */
     size_t count;
     struct ves_buf body; /* the ingest request; empty when count is 0 */
 };
 
 /* Takes the lease (VES_BUSY when a live process holds it), gives rows claimed
- * by dead pushers back, claims up to limit events in order and builds the
- * request.  is_explicit ignores backoff and takes failed rows up again.  An
- * entity whose earlier event failed without a signed refusal holds its later
- * ones back; nothing else waits.  count 0: nothing to push. */
+ * by dead pushers back, claims up to limit events (0: as many as a request
+ * holds) in order and builds the request.  is_explicit ignores backoff and
+ * takes failed rows up again, each once until the lease is released.  An
+ * entity whose earlier event failed without a signed refusal, or waits for its
+ * next try, holds its later ones back; nothing else waits.  An atomic group is
+ * claimed whole, or not yet.  count 0: nothing to push.
+ * VES_AGAIN: too early (backoff), or own events must be taken back first: pull;
+ * VES_AUTH, VES_FORBIDDEN: a push that is not explicit waits for new
+ * credentials; VES_DIVERGED: pushing has stopped (status says why). */
 VES_NODISCARD enum ves_status
 ves_core_push_begin(struct ves_agent_core *core, const struct ves_lease *self,
                     bool (*is_alive)(const struct ves_lease *holder),
@@ -147,9 +153,15 @@ struct ves_push_result {
 
 /* Takes the reply: verifies every receipt against the pinned keys, stores it;
  * refusals are verified and stored; events without answer go back to pending.
- * http_status 0 means no reply (error_class says why: offline ...).  Adds to
- * *result.  VES_REFUSED when the reply proves false (a receipt that does not
- * verify): rows go back to pending, an alert is kept.  VES_DIVERGED on
+ * http_status 0 means no reply: offline.  Adds to *result.  Receipts that
+ * verify are kept whatever else is wrong.
+ * VES_OK: answered, or (400, 413, 422) the next push is half as large;
+ * VES_UNREACHABLE, VES_AUTH (401), VES_FORBIDDEN (403), VES_BUSY (429, 503),
+ * VES_AGAIN (other failures; or a receipt by a sequencer key not pinned yet:
+ * fetch the sequencer keys), VES_MALFORMED (not an answer to this request),
+ * VES_UNSUPPORTED (receipts are not signed): rows go back to pending, the next
+ * try is set; VES_REFUSED when the reply proves false (a receipt that does not
+ * verify): rows go back to pending, an alert is kept; VES_DIVERGED on
  * seen_beyond_head: rows go back to pending, pushing stops until it is gone.
  */
 VES_NODISCARD enum ves_status
@@ -168,13 +180,17 @@ void ves_core_push_release(struct ves_agent_core *core,
 /* One page on its way from reply to store. */
 struct ves_page;
 
-/* First sequence to ask for: cursor + 1. */
+/* First sequence to ask for: cursor + 1; while diverged the cursor itself, so
+ * that the answer proves whether the sequencer has its history back. */
 VES_NODISCARD enum ves_status ves_core_pull_from(struct ves_agent_core *core,
                                                  uint64_t *from);
 
 /* Reads a page (B.4 with receipts=1), hashes and collects signatures; touches
- * the store only to look up keys.  *needs_keys: an unknown agent key was met:
- * fetch the directory, give it to ves_core_keys, read the page again. */
+ * the store only to look up keys.  *needs_keys: an unknown agent or sequencer
+ * key was met: fetch both directories, give them to ves_core_keys and
+ * ves_core_sequencer_keys, read the page again; a page applied all the same
+ * stops before that event.  VES_MALFORMED: not a page at all.  reply is
+ * copied. */
 VES_NODISCARD enum ves_status
 ves_core_page_read(struct ves_agent_core *core, struct ves_bytes reply,
                    uint64_t asked_from, struct ves_page **page,
@@ -194,8 +210,12 @@ struct ves_pull_result {
  * with it.  Stops before the first event that did not verify:
  *  - proven falsehood (bad signature, hash, receipt, key not valid at that
  *    sequence, other stream): bytes to quarantine, alert; VES_REFUSED;
- *  - gap, cut page or unknown key: VES_AGAIN, nothing recorded but the trail.
- * What was applied before it stays applied.  Adds to *result. */
+ *  - gap, cut page or unknown key: VES_AGAIN, nothing recorded but the trail;
+ *  - the sequencer's head is below the cursor: VES_DIVERGED, an alert;
+ *  - a number that is in the log already with another event: VES_REFUSED,
+ *    both kept as evidence.
+ * What was applied before it stays applied.  An atomic group is applied in one
+ * transaction as long as it fits a page.  Adds to *result. */
 VES_NODISCARD enum ves_status
 ves_core_page_apply(struct ves_agent_core *core, struct ves_page *page,
                     int64_t now_ms, struct ves_pull_result *result);
@@ -251,6 +271,9 @@ struct ves_core_status {
     int64_t oldest_pending_ms, last_push_ms, last_pull_ms; /* 0: never */
     struct ves_uuid last_pulled_event_id;
     bool is_diverged, is_copied, needs_auth, is_position_unproven;
+    bool is_forbidden;    /* the last push was answered 403 */
+    bool is_restoring;    /* own events are being taken back: pull on */
+    bool is_breaker_open; /* five failures in a minute: probes only */
     uint32_t offline_failures; /* consecutive */
     int64_t next_attempt_ms;
     struct ves_hash state_hash;
@@ -260,6 +283,11 @@ struct ves_core_status {
 
 VES_NODISCARD enum ves_status ves_core_status(struct ves_agent_core *core,
                                               struct ves_core_status *out);
+
+/* Keeps a head the sequencer told, for status; a lower one than known is
+ * ignored.  Makes a transaction of its own. */
+VES_NODISCARD enum ves_status ves_core_note_head(struct ves_agent_core *core,
+                                                 uint64_t remote_head);
 
 /* Root over all entity states at the cursor (decision 14); recomputes dirty
  * buckets and, when a transaction can be had, stores them. */

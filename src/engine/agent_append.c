@@ -124,7 +124,9 @@ static enum ves_status check_names(struct append *append)
 
 static enum ves_status read_payload(struct append *append)
 {
-    const struct ves_json_options options = {.safe_integers = true};
+    /* An envelope puts one level around the payload. */
+    const struct ves_json_options options = {
+        .depth_max = VES_JSON_DEPTH_MAX - 1, .safe_integers = true};
     struct ves_json_where where = {0, ""};
     struct ves_error *error = &append->core->error;
     struct ves_bytes text = append->what->payload;

@@ -7,6 +7,7 @@
 #include "base/bytes.h"
 #include "json/number.h"
 #include "json/order.h"
+#include "json/scan.h"
 
 /* Bytes of UTF-8 sort as code points do.  UTF-16 differs in one thing: the
  * surrogates of U+10000 and above (lead byte 0xF0 and up) come before U+E000
@@ -31,11 +32,6 @@ int ves_jcs_compare_keys(struct ves_bytes a, struct ves_bytes b)
     return (a.len > b.len) - (a.len < b.len);
 }
 
-static bool needs_escape(uint8_t c)
-{
-    return c < 0x20 || c == '"' || c == '\\';
-}
-
 static size_t put_escape(uint8_t *out, uint8_t c)
 {
     static const char short_forms[] = "\bb\ff\nn\rr\tt\"\"\\\\";
@@ -55,19 +51,21 @@ static size_t put_escape(uint8_t *out, uint8_t c)
 
 void ves_jcs_write_string(struct ves_buf *buf, struct ves_bytes utf8)
 {
-    size_t start = 0;
+    const uint8_t *p = utf8.ptr;
+    const uint8_t *end = utf8.len ? p + utf8.len : p;
     ves_buf_put_u8(buf, '"');
-    for (size_t i = 0; i < utf8.len; i++) {
-        if (!needs_escape(utf8.ptr[i]))
-            continue;
-        uint8_t escape[6];
-        size_t len = put_escape(escape, utf8.ptr[i]);
-        ves_buf_put(buf, utf8.ptr + start, i - start);
-        ves_buf_put(buf, escape, len);
-        start = i + 1;
+    while (p != end) {
+        const uint8_t *start = p;
+        p = ves_scan_plain(p, end);
+        while (p != end && *p >= 0x80)
+            p = ves_scan_plain(p + 1, end);
+        ves_buf_put(buf, start, (size_t)(p - start));
+        if (p != end) {
+            uint8_t escape[6];
+            ves_buf_put(buf, escape, put_escape(escape, *p));
+            p++;
+        }
     }
-    if (start < utf8.len)
-        ves_buf_put(buf, utf8.ptr + start, utf8.len - start);
     ves_buf_put_u8(buf, '"');
 }
 

@@ -29,12 +29,19 @@ static inline const uint8_t *ves_scan_plain(const uint8_t *p,
         uint64_t word;
         memcpy(&word, p, sizeof(word));
         /* The top bit of some byte gets set if and only if one of the eight
-         * is special; a borrow only spreads from a special byte. */
+         * is special; a borrow only spreads upwards from a special byte, so
+         * that the lowest bit tells the truth. */
         uint64_t quote = (word ^ ones * '"') - ones;
         uint64_t slash = (word ^ ones * '\\') - ones;
         uint64_t control = word - ones * 0x20;
-        if ((quote | slash | control | word) & ones * 0x80)
+        uint64_t hit = (quote | slash | control | word) & ones * 0x80;
+        if (hit) {
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+            return p + __builtin_ctzll(hit) / 8;
+#else
             break;
+#endif
+        }
         p += sizeof(word);
     }
     while (p != end && !ves_scan_is_special(*p))

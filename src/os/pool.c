@@ -5,6 +5,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/assert.h"
 #include "base/bytes.h"
@@ -186,9 +187,10 @@ void ves_pool_signer_free(struct ves_signer *signer)
 static unsigned count_processors(void)
 {
     cpu_set_t set;
-    if (sched_getaffinity(0, sizeof(set), &set))
-        return 1;
-    int count = CPU_COUNT(&set);
+    /* It fails on machines with more processors than the set holds. */
+    long count = sched_getaffinity(0, sizeof(set), &set)
+                     ? sysconf(_SC_NPROCESSORS_ONLN)
+                     : CPU_COUNT(&set);
     return count < 1                      ? 1
            : count > VES_POOL_THREADS_MAX ? VES_POOL_THREADS_MAX
                                           : (unsigned)count;

@@ -66,7 +66,7 @@ static void *request_begin(void *ctx, const char *target,
     request->target = copy;
     request->server = http->server;
     request->connection = connection;
-    request->started_us = ves_clock_mono_us();
+    request->started_us = ves_metric_now_us();
     ves_arena_init(&request->arena, alloc, ARENA_MAX);
     ves_buf_init(&request->out, alloc, VES_REPLY_MAX);
     return request;
@@ -95,7 +95,7 @@ static void log_request(const struct ves_request *request)
         {"method", request->method ? methods[request->method] : "none", 0},
         {"route", request->route ? request->route->pattern : "none", 0},
         {"status", NULL, request->status},
-        {"us", NULL, ves_clock_mono_us() - request->started_us},
+        {"us", NULL, ves_metric_now_us() - request->started_us},
         {"requestId", request->id, 0}};
     ves_log_write(&request->server->log,
                   request->status >= 500 ? VES_LOG_NOTICE : VES_LOG_REQUEST,
@@ -240,8 +240,9 @@ static void choose_id(struct ves_request *request)
     }
     uint8_t random[8];
     struct ves_uuid uuid;
-    ves_random(random, sizeof(random));
-    ves_uuid_make_v7((uint64_t)ves_clock_wall_ms(), 0, random, &uuid);
+    /* Without randomness the id is only less unique. */
+    (void)!ves_random(random, sizeof(random), NULL);
+    ves_uuid_make_v7((uint64_t)ves_clock_now_ms(), 0, random, &uuid);
     ves_uuid_format(&uuid, request->id);
 }
 
@@ -256,7 +257,7 @@ static void authenticate(struct ves_request *request)
         &request->dialect);
     if (!result)
         result = ves_credentials_check(&request->server->credentials, key,
-                                       ves_clock_wall_ms(), &request->caller,
+                                       ves_clock_now_ms(), &request->caller,
                                        &request->key_hash);
     uint32_t rights = request->caller.rights;
     if (!result && !(rights & VES_RIGHT_ADMIN) &&

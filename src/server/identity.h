@@ -11,7 +11,7 @@
 
 #include "core/invitation.h"
 #include "core/receipt.h"
-#include "crypto/crypto.h"
+#include "port/crypt.h"
 #include "port/store.h"
 #include "ves/serve.h"
 
@@ -27,7 +27,7 @@ struct ves_identity {
     struct ves_uuid sequencer_id;
     struct ves_identity_key keys[VES_SEQUENCER_KEYS_MAX]; /* oldest first */
     size_t key_count;
-    struct ves_secret_key *secret; /* current; locked memory, owned */
+    struct ves_signer *signer; /* current key; thread-safe, owned */
     bool is_admin_key_new;         /* FILE.admin-key was written just now */
 };
 

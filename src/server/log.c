@@ -83,7 +83,7 @@ void ves_log_write(const struct ves_log *log, enum ves_log_level level,
     struct line line;
     char at[VES_TIME_TEXT + 1];
     line_init(&line);
-    ves_time_format(ves_clock_wall_ms(), at);
+    ves_time_format(ves_clock_now_ms(), at);
     if (log->is_json)
         ves_buf_putf(&line.buf, "{\"time\":\"%s\",\"level\":\"%s\",\"event\":"
                                 "\"%s\"",

@@ -1,12 +1,21 @@
 /* metrics.c -- counters of the server, in Prometheus' text format. */
 #include "server/metrics.h"
 
+#include <time.h>
+
 static const uint64_t time_bounds_us[VES_HISTOGRAM_BUCKETS] = {
     250,    500,    1000,   2500,    5000,    10000,   25000,
     50000, 100000, 250000, 500000, 1000000, 5000000, 30000000};
 
 static const uint64_t size_bounds[VES_HISTOGRAM_BUCKETS] = {
     1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000, 20000};
+
+uint64_t ves_metric_now_us(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
+}
 
 void ves_metric_add(atomic_uint_fast64_t *counter, uint64_t n)
 {

@@ -59,6 +59,9 @@ struct ves_metrics {
     atomic_uint_fast64_t connections;
 };
 
+/* Microseconds of a clock that never goes back, for durations. */
+uint64_t ves_metric_now_us(void);
+
 void ves_metric_add(atomic_uint_fast64_t *counter, uint64_t n);
 void ves_metric_time(struct ves_histogram *histogram, uint64_t us);
 void ves_metric_size(struct ves_histogram *histogram, uint64_t n);

@@ -27,7 +27,8 @@ struct ves_pipeline {
     struct ves_queue prepare; /* complete ingest requests */
     struct ves_queue commit;  /* prepared ones, and other writes */
     pthread_t workers[VES_PIPELINE_WORKERS_MAX];
-    unsigned worker_count;
+    unsigned worker_count;  /* fixed before the first one runs */
+    unsigned started_count; /* of them */
     pthread_t committer;
     bool is_running;
 };

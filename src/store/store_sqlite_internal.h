@@ -36,7 +36,6 @@ enum ves_sql_id {
     VES_SQL_ENTITY_GET,
     VES_SQL_ENTITY_PUT,
     VES_SQL_ENTITY_SCAN,
-    VES_SQL_ENTITY_SCAN_TYPE,
     VES_SQL_ENTITY_RESET,
     VES_SQL_BUCKET_GET,
     VES_SQL_BUCKET_MARK,
@@ -74,6 +73,7 @@ enum ves_sql_id {
     VES_SQL_CREDENTIAL_LIST,
     VES_SQL_INVITATION_GET,
     VES_SQL_INVITATION_PUT,
+    VES_SQL_SYNCHRONOUS,
     VES_SQL_BEGIN,
     VES_SQL_COMMIT,
     VES_SQL_JOIN,
@@ -96,6 +96,7 @@ struct ves_sqlite {
     sqlite3 *db;
     bool is_own; /* we close it */
     bool is_read_only;
+    bool is_ready; /* the schema was checked; our tables are there */
     enum ves_store_role role;
     enum ves_sqlite_tx tx;
     bool is_failed; /* the open transaction cannot be committed */
@@ -149,6 +150,8 @@ void ves_sql_put_uuid_or_null(struct ves_sql *q, const struct ves_uuid *uuid);
 /* For statements that give rows.  VES_OK: a row is there, columns are read
  * from its first; VES_NOT_FOUND: no more. */
 VES_NODISCARD enum ves_status ves_sql_row(struct ves_sql *q);
+/* For loops over rows: false at the end and on failure; ask _check which. */
+bool ves_sql_next(struct ves_sql *q);
 /* For statements that give none: runs to the end and is ready for the next
  * set of parameters. */
 VES_NODISCARD enum ves_status ves_sql_run(struct ves_sql *q);
@@ -187,7 +190,8 @@ VES_NODISCARD enum ves_status ves_sql_exec(struct ves_sqlite *st,
 VES_NODISCARD enum ves_status ves_sql_call_begin(struct ves_sqlite *st);
 enum ves_status ves_sql_call_end(struct ves_sqlite *st, enum ves_status status);
 
-/* Status when the store was made for another role, with words. */
+/* VES_OK, or VES_UNSUPPORTED with words when the store has another role and
+ * so not the tables. */
 VES_NODISCARD enum ves_status ves_sqlite_need(struct ves_sqlite *st,
                                               enum ves_store_role role);
 /* Says what was not there; returns VES_NOT_FOUND. */

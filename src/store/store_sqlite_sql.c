@@ -242,6 +242,11 @@ enum ves_status ves_sql_row(struct ves_sql *q)
     return q->status;
 }
 
+bool ves_sql_next(struct ves_sql *q)
+{
+    return ves_sql_row(q) == VES_OK;
+}
+
 enum ves_status ves_sql_run(struct ves_sql *q)
 {
     int rc;

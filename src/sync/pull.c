@@ -29,7 +29,7 @@ static enum ves_status fetch_keys(struct ves_session *session,
         return status;
     if (!status)
         status = ves_core_sequencer_keys(&agent->core, reply.body,
-                                         ves_clock_wall_ms());
+                                         ves_clock_now_ms());
     else
         status = VES_OK;
     if (status)
@@ -38,7 +38,7 @@ static enum ves_status fetch_keys(struct ves_session *session,
     status = ves_session_request(session, "GET", path, none, &reply, error);
     if (status)
         return status;
-    status = ves_core_keys(&agent->core, reply.body, ves_clock_wall_ms());
+    status = ves_core_keys(&agent->core, reply.body, ves_clock_now_ms());
     return status ? ves_agent_fail(agent, status, error, "key directory")
                   : VES_OK;
 }
@@ -161,7 +161,7 @@ enum ves_status ves_session_pull(struct ves_session *session, uint64_t since,
                      &page, error);
         if (status)
             return status;
-        status = ves_core_page_apply(&agent->core, page, ves_clock_wall_ms(),
+        status = ves_core_page_apply(&agent->core, page, ves_clock_now_ms(),
                                      &result);
         ves_page_free(page);
         add(report, &result);

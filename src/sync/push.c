@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/limits.h"
 #include "os/clock.h"
 #include "os/process.h"
 #include "os/random.h"
@@ -15,6 +16,25 @@ static const char *status_word(enum ves_outbox_status status)
         "pending", "syncing", "synced", "failed", "conflict"};
 
     return words[status];
+}
+
+static bool holder_is_alive(const struct ves_lease *holder)
+{
+    struct ves_process process = {holder->pid, holder->process_start,
+                                  holder->boot_id};
+
+    return ves_process_is_alive(&process);
+}
+
+static enum ves_status lease_of_self(struct ves_lease *out,
+                                     struct ves_error *error)
+{
+    struct ves_process self;
+    enum ves_status status = ves_process_self(&self, error);
+
+    if (!status)
+        *out = (struct ves_lease){self.pid, self.start, self.boot_id};
+    return status;
 }
 
 static void add(struct ves_push_report *report,
@@ -65,9 +85,9 @@ static enum ves_status send_batch(struct ves_session *session,
         ves_http_request(session->client, "POST", INGEST,
                          ves_buf_view(&push->body), &reply, &sent);
     ves_agent_note_contact(session->agent, network == VES_OK,
-                           ves_clock_wall_ms());
-    env.now_ms = ves_clock_wall_ms();
-    enum ves_status status = ves_random_fill(env.random, sizeof(env.random));
+                           ves_clock_now_ms());
+    env.now_ms = ves_clock_now_ms();
+    enum ves_status status = ves_random(env.random, sizeof(env.random), error);
     if (!status)
         status = ves_core_push_end(core, push, &env, network ? 0 : reply.status,
                                    reply.body, reply.retry_after_s, &result);
@@ -118,8 +138,8 @@ static enum ves_status push_all(struct ves_session *session,
         if (want > batch)
             want = batch;
         ves_push_free(push, agent->alloc);
-        status = ves_core_push_begin(&agent->core, self, ves_process_is_alive,
-                                     ves_clock_wall_ms(), (uint32_t)want,
+        status = ves_core_push_begin(&agent->core, self, holder_is_alive,
+                                     ves_clock_now_ms(), (uint32_t)want,
                                      is_explicit, push);
         if (status)
             return ves_agent_fail(agent, status, error, "push");
@@ -144,9 +164,9 @@ enum ves_status ves_session_push(struct ves_session *session,
 
     memset(&push, 0, sizeof(push));
     ves_buf_init(&push.body, agent->alloc, VES_BODY_MAX);
-    enum ves_status status = ves_process_self(&self);
+    enum ves_status status = lease_of_self(&self, error);
     if (status)
-        return ves_fail(error, status, "cannot read /proc/self/stat");
+        return status;
     status = push_all(session, &self, &push, report, error);
     ves_core_push_release(&agent->core, &push);
     ves_push_free(&push, agent->alloc);

@@ -138,7 +138,7 @@ enum ves_status ves_session_request(struct ves_session *session,
 
     if (status == VES_OK || status == VES_UNREACHABLE)
         ves_agent_note_contact(session->agent, status == VES_OK,
-                               ves_clock_wall_ms());
+                               ves_clock_now_ms());
     if (!status && (reply->status < 200 || reply->status > 299))
         status =
             ves_session_explain(session->agent->alloc, reply, method, error);

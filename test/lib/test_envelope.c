@@ -122,7 +122,7 @@ void test_env_fill(void)
     test_env_set("payload_plain_hash", hash_text);
 }
 
-static struct ves_bytes envelope(void)
+struct ves_bytes test_env_text(void)
 {
     size_t len = 0;
     test_env_fill();

@@ -214,7 +214,9 @@ static void test_foreign_payloads(void **state)
         test_env_set("payload", good[i]);
         test_env_expect_ok();
     }
+    test_env_set("payload_plain_hash", "\"" HASH_A "\"");
     test_env_expect_bad("payload", "null");
+    test_env_set("payload_plain_hash", "\"" HASH_A "\"");
     test_env_expect_bad("payload", NULL);
 }
 

@@ -363,7 +363,7 @@ static void test_duplicates_in_large_objects(void **state)
         for (unsigned kind = 0; kind < 4; kind++) {
             struct ves_buf buf;
             ves_buf_init(&buf, ves_alloc_default(), 1u << 22);
-            size_t twice = kind == 0 ? 0 : kind == 1 ? count / 2 : count - 2;
+            size_t twice = kind == 0 ? 0 : kind == 1 ? (count - 1) / 2 : count - 2;
             size_t offset = 0;
             ves_buf_put_u8(&buf, '{');
             for (size_t i = 0; i < count; i++) {

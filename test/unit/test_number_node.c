@@ -108,16 +108,21 @@ static uint64_t to_bits(double value)
     return bits;
 }
 
+static double power_of_ten(int exponent)
+{
+    char text[16];
+    snprintf(text, sizeof(text), "1e%d", exponent);
+    return strtod(text, NULL);
+}
+
 /* Half of them any bits; the others of the kinds that matter. */
 static double pick(unsigned index)
 {
-    if (index < 2098)
-        return ldexp(index % 2 ? 1 : -1, (int)index - 1074);
-    if (index < 2098 + 633) {
-        char text[16];
-        snprintf(text, sizeof(text), "1e%d", (int)index - 2098 - 324);
-        return strtod(text, NULL);
-    }
+    if (index < 2098) /* every power of two */
+        return from_bits(index < 52 ? UINT64_C(1) << index
+                                    : (uint64_t)(index - 51) << 52);
+    if (index < 2098 + 633)
+        return power_of_ten((int)index - 2098 - 324);
     uint64_t r = next_random();
     switch (index % 12) {
     case 0: /* integers of all sizes */
@@ -129,7 +134,8 @@ static double pick(unsigned index)
     case 3: /* subnormal */
         return from_bits(r >> 12);
     case 4: /* near a power of ten */
-        return from_bits(to_bits(pow(10, (double)(r % 600) - 300)) + r % 5 - 2);
+        return from_bits(to_bits(power_of_ten((int)(r % 600) - 300)) + r % 5 -
+                         2);
     case 5: /* near a power of two */
         return from_bits((r % 2046 + 1) << 52) * (1 + (double)(r >> 60) * 1e-16);
     default:

@@ -1,0 +1,419 @@
+/* store_sqlite.c -- opening, transactions and backup of the SQLite store. */
+#include "store/store_sqlite.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/assert.h"
+#include "base/error.h"
+#include "store/store_sqlite_internal.h"
+#include "store/store_sqlite_schema.h"
+
+enum {
+    /* Pages of WAL before a commit copies them back: at the default 1,000
+     * bulk ingest writes most pages twice (performance.md section 5). */
+    WAL_CHECKPOINT_PAGES = 10000,
+    /* A WAL that grew further than usual is cut back to this. */
+    WAL_KEEP_BYTES = 100 * 1024 * 1024,
+    PAGE_BYTES = 8192,
+    CACHE_KIB = 32 * 1024,
+    SETUP_WAIT_MS = 5000, /* for others who open the same new file */
+    SETUP_NAP_MS = 10
+};
+
+/* ---- transactions --------------------------------------------------------- */
+
+static enum ves_status begin_joined(struct ves_sqlite *st)
+{
+    enum ves_status status =
+        ves_sql_simple(st, VES_SQL_JOIN, "SAVEPOINT ves_joined");
+
+    /* The caller may have begun a reading transaction: being busy should show
+     * here, not at some later write. */
+    if (!status && st->is_ready)
+        status = ves_sql_simple(st, VES_SQL_JOIN_LOCK,
+                                "UPDATE ves_meta SET value = value WHERE 0");
+    if (status) {
+        sqlite3_exec(st->db, "ROLLBACK TO ves_joined; RELEASE ves_joined", NULL,
+                     NULL, NULL);
+        return status;
+    }
+    st->tx = VES_TX_JOINED;
+    return VES_OK;
+}
+
+static enum ves_status begin(struct ves_store *s)
+{
+    struct ves_sqlite *st = ves_sqlite_of(s);
+    enum ves_status status;
+
+    VES_ASSERT(st->tx == VES_TX_NONE);
+    st->is_failed = false;
+    if (st->is_read_only)
+        return ves_fail(&s->error, VES_INVALID,
+                        "The store is opened for reading only. Nothing was "
+                        "changed. Open it for writing.");
+    if (!sqlite3_get_autocommit(st->db))
+        return begin_joined(st);
+    status = ves_sql_simple(st, VES_SQL_BEGIN, "BEGIN IMMEDIATE");
+    if (!status)
+        st->tx = VES_TX_OWN;
+    return status;
+}
+
+static void rollback(struct ves_store *s)
+{
+    struct ves_sqlite *st = ves_sqlite_of(s);
+    const char *text = st->tx == VES_TX_OWN
+                           ? "ROLLBACK"
+                           : "ROLLBACK TO ves_joined; RELEASE ves_joined";
+
+    /* After some failures SQLite has rolled back everything by itself. */
+    if (st->tx != VES_TX_NONE && !sqlite3_get_autocommit(st->db))
+        sqlite3_exec(st->db, text, NULL, NULL, NULL);
+    st->tx = VES_TX_NONE;
+    st->is_failed = false;
+}
+
+static enum ves_status commit(struct ves_store *s)
+{
+    struct ves_sqlite *st = ves_sqlite_of(s);
+    enum ves_status status;
+
+    VES_ASSERT(st->tx != VES_TX_NONE);
+    if (st->is_failed || sqlite3_get_autocommit(st->db))
+        status = ves_fail(&s->error, VES_IO,
+                          "An earlier step of this transaction failed, so all "
+                          "of it was rolled back. Nothing was stored. Try "
+                          "again.");
+    else if (st->tx == VES_TX_OWN)
+        status = ves_sql_simple(st, VES_SQL_COMMIT, "COMMIT");
+    else
+        status = ves_sql_simple(st, VES_SQL_LEAVE, "RELEASE ves_joined");
+    if (status) {
+        struct ves_error words = s->error;
+
+        rollback(s);
+        s->error = words;
+        return status;
+    }
+    st->tx = VES_TX_NONE;
+    return VES_OK;
+}
+
+static const struct ves_store_ops ops = {
+    .begin = begin,
+    .commit = commit,
+    .rollback = rollback,
+    .meta_get = ves_sqlite_meta_get,
+    .meta_put = ves_sqlite_meta_put,
+    .stream_get = ves_sqlite_stream_get,
+    .stream_put = ves_sqlite_stream_put,
+    .stream_list = ves_sqlite_stream_list,
+    .log_find_ids = ves_sqlite_log_find_ids,
+    .log_find_commands = ves_sqlite_log_find_commands,
+    .log_append = ves_sqlite_log_append,
+    .log_read = ves_sqlite_log_read,
+    .log_judge = ves_sqlite_log_judge,
+    .log_prune = ves_sqlite_log_prune,
+    .entity_get = ves_sqlite_entity_get,
+    .entity_put = ves_sqlite_entity_put,
+    .entity_scan = ves_sqlite_entity_scan,
+    .entity_reset = ves_sqlite_entity_reset,
+    .bucket_get_all = ves_sqlite_bucket_get_all,
+    .bucket_mark = ves_sqlite_bucket_mark,
+    .bucket_put = ves_sqlite_bucket_put,
+    .outbox_append = ves_sqlite_outbox_append,
+    .outbox_get = ves_sqlite_outbox_get,
+    .outbox_list = ves_sqlite_outbox_list,
+    .outbox_update = ves_sqlite_outbox_update,
+    .outbox_counts = ves_sqlite_outbox_counts,
+    .outbox_prune = ves_sqlite_outbox_prune,
+    .record_append = ves_sqlite_record_append,
+    .record_list = ves_sqlite_record_list,
+    .record_close = ves_sqlite_record_close,
+    .record_count_open = ves_sqlite_record_count_open,
+    .key_get = ves_sqlite_key_get,
+    .key_put = ves_sqlite_key_put,
+    .key_span_get = ves_sqlite_key_span_get,
+    .key_span_put = ves_sqlite_key_span_put,
+    .key_list = ves_sqlite_key_list,
+    .commitment_put = ves_sqlite_commitment_put,
+    .commitment_get = ves_sqlite_commitment_get,
+    .commitment_covering = ves_sqlite_commitment_covering,
+    .commitment_list = ves_sqlite_commitment_list,
+    .cursor_get = ves_sqlite_cursor_get,
+    .cursor_put = ves_sqlite_cursor_put,
+    .credential_get = ves_sqlite_credential_get,
+    .credential_put = ves_sqlite_credential_put,
+    .credential_list = ves_sqlite_credential_list,
+    .invitation_get = ves_sqlite_invitation_get,
+    .invitation_put = ves_sqlite_invitation_put,
+};
+
+/* ---- an own connection ---------------------------------------------------- */
+
+/* Makes an empty file only its owner may read: SQLite gives its WAL the same
+ * mode, but would make the file itself with the umask's. */
+static enum ves_status make_file(const char *path, struct ves_error *error)
+{
+    int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+
+    if (fd >= 0) {
+        close(fd);
+        return VES_OK;
+    }
+    if (errno == EEXIST)
+        return ves_fail(error, VES_CONFLICT,
+                        "The file %s exists already and was left alone. Name "
+                        "another one.",
+                        path);
+    return ves_fail(error, VES_IO,
+                    "The file %s cannot be made (%s). Nothing was changed. "
+                    "Check the folder and its permissions.",
+                    path, strerror(errno));
+}
+
+static enum ves_status open_path(struct ves_sqlite *st, const char *path,
+                                 bool create, struct ves_error *error)
+{
+    int flags = st->is_read_only ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE;
+    int rc;
+
+    if (access(path, F_OK) != 0 && errno == ENOENT) {
+        enum ves_status status;
+
+        if (!create || st->is_read_only)
+            return ves_fail(error, VES_NOT_FOUND,
+                            "There is no file %s. Make a store with \"ves "
+                            "init\", or name the right one with --db.",
+                            path);
+        status = make_file(path, error);
+        /* VES_CONFLICT: another process made it in the meantime. */
+        if (status && status != VES_CONFLICT)
+            return status;
+    }
+    rc = sqlite3_open_v2(path, &st->db, flags | SQLITE_OPEN_NOMUTEX, NULL);
+    if (rc != SQLITE_OK)
+        return ves_sql_error(st->db, rc, error);
+    sqlite3_extended_result_codes(st->db, 1);
+    return VES_OK;
+}
+
+/* Turning a new file into a WAL file wants it alone for a moment and does not
+ * always wait by itself. */
+static enum ves_status exec_patiently(struct ves_sqlite *st, const char *text)
+{
+    enum ves_status status = VES_BUSY;
+
+    for (int ms = 0; ms < SETUP_WAIT_MS && status == VES_BUSY;
+         ms += SETUP_NAP_MS) {
+        if (ms > 0)
+            sqlite3_sleep(SETUP_NAP_MS);
+        status = ves_sql_exec(st, text);
+    }
+    return status;
+}
+
+static enum ves_status set_up(struct ves_sqlite *st, int busy_timeout_ms)
+{
+    char text[256];
+    enum ves_status status;
+
+    sqlite3_busy_timeout(st->db, busy_timeout_ms);
+    sqlite3_db_config(st->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
+    snprintf(text, sizeof text,
+             "PRAGMA trusted_schema = OFF; PRAGMA foreign_keys = ON;"
+             " PRAGMA cache_size = -%d; PRAGMA temp_store = MEMORY",
+             CACHE_KIB);
+    status = ves_sql_exec(st, text);
+    if (status || st->is_read_only)
+        return status;
+    /* The page size counts for a new file only. */
+    snprintf(text, sizeof text,
+             "PRAGMA page_size = %d; PRAGMA journal_mode = WAL", PAGE_BYTES);
+    status = exec_patiently(st, text);
+    if (status)
+        return status;
+    snprintf(text, sizeof text,
+             "PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = %d;"
+             " PRAGMA journal_size_limit = %d",
+             WAL_CHECKPOINT_PAGES, WAL_KEEP_BYTES);
+    return ves_sql_exec(st, text);
+}
+
+/* ---- the handle ----------------------------------------------------------- */
+
+static enum ves_status open_store(struct ves_sqlite *st,
+                                  const struct ves_store_sqlite_options *options,
+                                  struct ves_error *error)
+{
+    enum ves_status status = VES_OK;
+
+    st->store.ops = &ops;
+    st->is_own = options->connection == NULL;
+    st->is_read_only = options->is_read_only;
+    st->role = options->role;
+    st->db = options->connection;
+    if (st->is_own) {
+        status = open_path(st, options->path, options->create, error);
+        if (status)
+            return status;
+        status = set_up(st, options->busy_timeout_ms);
+    }
+    if (!status)
+        status = ves_sqlite_migrate(st, ves_sqlite_migrations,
+                                    ves_sqlite_migrations_count,
+                                    options->create);
+    if (status && error)
+        *error = st->store.error;
+    st->is_ready = !status;
+    return status;
+}
+
+enum ves_status
+ves_store_sqlite_open(const struct ves_store_sqlite_options *options,
+                      const struct ves_alloc *alloc, struct ves_store **out,
+                      struct ves_error *error)
+{
+    struct ves_sqlite *st = alloc->realloc(alloc->ctx, NULL, sizeof *st);
+    enum ves_status status;
+
+    VES_ASSERT(options->connection || options->path);
+    if (!st)
+        return ves_fail(error, VES_NOMEM, "There is not enough memory.");
+    memset(st, 0, sizeof *st);
+    st->alloc = alloc;
+    status = open_store(st, options, error);
+    if (status) {
+        ves_store_sqlite_close(&st->store);
+        return status;
+    }
+    memset(&st->store.error, 0, sizeof st->store.error);
+    *out = &st->store;
+    return VES_OK;
+}
+
+void ves_store_sqlite_forget_statements(struct ves_store *store)
+{
+    struct ves_sqlite *st = ves_sqlite_of(store);
+
+    for (size_t i = 0; i < VES_SQL_COUNT; i++) {
+        VES_ASSERT(!st->cache[i].is_taken);
+        sqlite3_finalize(st->cache[i].stmt);
+        st->cache[i].stmt = NULL;
+    }
+}
+
+void ves_store_sqlite_close(struct ves_store *store)
+{
+    struct ves_sqlite *st = ves_sqlite_of(store);
+
+    if (!store)
+        return;
+    rollback(store);
+    ves_store_sqlite_forget_statements(store);
+    if (st->is_own)
+        sqlite3_close_v2(st->db);
+    st->alloc->realloc(st->alloc->ctx, st, 0);
+}
+
+struct sqlite3 *ves_store_sqlite_connection(struct ves_store *store)
+{
+    return ves_sqlite_of(store)->db;
+}
+
+enum ves_status ves_store_sqlite_synchronous(struct ves_store *store,
+                                             int *level)
+{
+    struct ves_sqlite *st = ves_sqlite_of(store);
+    struct ves_sql q;
+    enum ves_status status =
+        ves_sql_open(st, &q, VES_SQL_SYNCHRONOUS, "PRAGMA main.synchronous");
+
+    if (status)
+        return status;
+    status = ves_sql_row(&q);
+    if (!status)
+        *level = (int)ves_sql_i64(&q);
+    ves_sql_close(&q);
+    return status;
+}
+
+/* ---- backup --------------------------------------------------------------- */
+
+/* The whole copy in one step is one reading transaction: a snapshot that no
+ * writer disturbs and that disturbs none. */
+static enum ves_status copy_into(struct ves_sqlite *st, sqlite3 *target,
+                                 struct ves_error *error)
+{
+    sqlite3_backup *backup =
+        sqlite3_backup_init(target, "main", st->db, "main");
+    int rc;
+
+    if (!backup)
+        return ves_sql_error(target, sqlite3_errcode(target), error);
+    sqlite3_backup_step(backup, -1);
+    rc = sqlite3_backup_finish(backup);
+    return rc == SQLITE_OK ? VES_OK : ves_sql_error(target, rc, error);
+}
+
+/* The name is durable only when its folder is. */
+static enum ves_status sync_folder(const char *path, struct ves_error *error)
+{
+    char folder[4096];
+    const char *slash = strrchr(path, '/');
+    size_t len = slash ? (size_t)(slash - path) + 1 : 1;
+    int fd, failed;
+
+    if (len >= sizeof folder)
+        return ves_fail(error, VES_LIMIT, "The path %s is too long.", path);
+    memcpy(folder, slash ? path : ".", len);
+    folder[len] = '\0';
+    fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    failed = fd < 0 || fsync(fd) != 0;
+    if (fd >= 0)
+        close(fd);
+    if (!failed)
+        return VES_OK;
+    return ves_fail(error, VES_IO,
+                    "The folder %s could not be made durable (%s). There is no "
+                    "backup.",
+                    folder, strerror(errno));
+}
+
+enum ves_status ves_store_sqlite_backup(struct ves_store *store,
+                                        const char *path,
+                                        struct ves_error *error)
+{
+    struct ves_sqlite *st = ves_sqlite_of(store);
+    sqlite3 *target = NULL;
+    enum ves_status status;
+    int rc;
+
+    if (!sqlite3_get_autocommit(st->db))
+        return ves_fail(error, VES_INVALID,
+                        "A transaction is open; a backup would hold what may "
+                        "never be committed. No backup was made. Commit "
+                        "first.");
+    status = make_file(path, error);
+    if (status)
+        return status;
+    rc = sqlite3_open_v2(path, &target,
+                         SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL);
+    if (rc != SQLITE_OK)
+        status = ves_sql_error(target, rc, error);
+    else
+        status = copy_into(st, target, error);
+    rc = sqlite3_close(target);
+    if (!status && rc != SQLITE_OK)
+        status = ves_sql_error(NULL, rc, error);
+    if (!status)
+        status = sync_folder(path, error);
+    if (status)
+        unlink(path);
+    return status;
+}
