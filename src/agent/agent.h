@@ -81,8 +81,9 @@ VES_NODISCARD enum ves_status ves_agent_credential(struct ves_agent *agent,
                                                    char **out,
                                                    struct ves_error *error);
 /* Replaces FILE.credential, 0600, atomically and durably. */
-VES_NODISCARD enum ves_status ves_agent_put_credential(
-    struct ves_agent *agent, const char *credential, struct ves_error *error);
+VES_NODISCARD enum ves_status ves_agent_put_credential(struct ves_agent *agent,
+                                                       const char *credential,
+                                                       struct ves_error *error);
 
 /* From now on core.verifier spreads batches over all cores; harmless when
  * threads cannot be had.  For pages, not for single signatures. */
@@ -101,6 +102,22 @@ void ves_agent_note_contact(struct ves_agent *agent, bool is_reachable,
 
 /* ---- shared by the files of src/agent ------------------------------------
  */
+
+/* A handle with an open file and paths, not yet loaded.  VES_NOT_FOUND when
+ * there is no store and create is false. */
+VES_NODISCARD enum ves_status
+ves_agent_open_file(const struct ves_agent_options *options, bool create,
+                    struct ves_agent **out, struct ves_error *error);
+/* Reads identity and peer.  VES_NOT_FOUND, without words: no identity yet. */
+VES_NODISCARD enum ves_status ves_agent_load(struct ves_agent *agent,
+                                             struct ves_error *error);
+/* Runs SQL that gives no rows; words about a failure in *error. */
+enum ves_status ves_agent_sql(struct ves_agent *agent, const char *sql,
+                              struct ves_error *error);
+VES_NODISCARD enum ves_status ves_agent_meta_put_hex(struct ves_agent *agent,
+                                                     const char *name,
+                                                     const uint8_t *data,
+                                                     size_t len);
 
 /* Starts a public call: empties the arena, checks that the handle may do it. */
 void ves_agent_start(struct ves_agent *agent);
@@ -122,13 +139,12 @@ VES_NODISCARD enum ves_status ves_agent_need_write(struct ves_agent *agent,
 /* A transaction of the store's; _end commits, or rolls back unless status is
  * VES_OK, and returns what came of it. */
 VES_NODISCARD enum ves_status ves_agent_begin_write(struct ves_agent *agent);
-VES_NODISCARD enum ves_status ves_agent_end_write(struct ves_agent *agent,
-                                                  enum ves_status status);
+enum ves_status ves_agent_end_write(struct ves_agent *agent,
+                                    enum ves_status status);
 
 /* A meta value as a number; 0 when it is not there. */
-VES_NODISCARD enum ves_status ves_agent_meta_u64(struct ves_agent *agent,
-                                                 const char *name,
-                                                 uint64_t *out);
+VES_NODISCARD enum ves_status
+ves_agent_meta_u64(struct ves_agent *agent, const char *name, uint64_t *out);
 VES_NODISCARD enum ves_status ves_agent_meta_put_u64(struct ves_agent *agent,
                                                      const char *name,
                                                      uint64_t value);

@@ -120,8 +120,7 @@ static enum ves_status put_log_row(void *ctx, const struct ves_log_row *row)
                                          &event, list->error);
         if (!status) {
             ves_jw_key(jw, "event");
-            status =
-                ves_agent_put_event(list->agent, jw, &event, list->error);
+            status = ves_agent_put_event(list->agent, jw, &event, list->error);
         }
     }
     ves_jw_end(jw);
@@ -144,8 +143,8 @@ enum ves_status ves_agent_log(struct ves_agent *agent, uint64_t from,
     ves_jw_object(jw);
     ves_jw_key(jw, "events");
     ves_jw_array(jw);
-    status = ops->log_read(agent->store, agent->core.stream_no,
-                           from ? from : 1, bounded(limit), put_log_row, &list);
+    status = ops->log_read(agent->store, agent->core.stream_no, from ? from : 1,
+                           bounded(limit), put_log_row, &list);
     ves_jw_end(jw);
     if (trouble.status) {
         if (error)
@@ -154,9 +153,9 @@ enum ves_status ves_agent_log(struct ves_agent *agent, uint64_t from,
     }
     if (status)
         return ves_agent_fail(agent, status, error, "reading the log");
-    ves_jw_member_u64(jw, "head", core.remote_head > core.cursor
-                                      ? core.remote_head
-                                      : core.cursor);
+    ves_jw_member_u64(jw, "head",
+                      core.remote_head > core.cursor ? core.remote_head
+                                                     : core.cursor);
     ves_jw_member_u64(jw, "cursor", core.cursor);
     ves_jw_member_bool(jw, "hasMore",
                        list.last != 0 && list.last < core.cursor);

@@ -113,3 +113,24 @@ enum ves_status ves_agent_find(struct ves_agent *agent,
                     "fetches what others wrote",
                     text);
 }
+
+enum ves_status ves_agent_author_key(struct ves_agent *agent,
+                                     const struct ves_event *event,
+                                     bool *has_key, struct ves_public_key *out)
+{
+    struct ves_key_row row;
+
+    if (ves_uuid_equal(&event->agent, &agent->core.agent) &&
+        event->agent_key_id == agent->core.key_id) {
+        *has_key = agent->has_public_key;
+        *out = agent->public_key;
+        return VES_OK;
+    }
+    enum ves_status status = agent->store->ops->key_get(
+        agent->store, &agent->core.stream.tenant, &event->agent,
+        event->agent_key_id, &agent->arena, &row);
+    *has_key = status == VES_OK;
+    if (*has_key)
+        *out = row.public_key;
+    return status == VES_NOT_FOUND ? VES_OK : status;
+}

@@ -6,6 +6,7 @@
 #define VES_AGENT_LOOKUP_H
 
 #include "agent/agent.h"
+#include "core/event.h"
 
 /* Rows are copies in the agent's arena. */
 struct ves_found {
@@ -18,8 +19,14 @@ struct ves_found {
 };
 
 /* VES_NOT_FOUND with words when it is in none of the three. */
+VES_NODISCARD enum ves_status ves_agent_find(struct ves_agent *agent,
+                                             const struct ves_uuid *event_id,
+                                             struct ves_found *out,
+                                             struct ves_error *error);
+
+/* The key this store knows for the event's author; *has_key false: none. */
 VES_NODISCARD enum ves_status
-ves_agent_find(struct ves_agent *agent, const struct ves_uuid *event_id,
-               struct ves_found *out, struct ves_error *error);
+ves_agent_author_key(struct ves_agent *agent, const struct ves_event *event,
+                     bool *has_key, struct ves_public_key *out);
 
 #endif

@@ -88,8 +88,8 @@ enum ves_status ves_agent_meta_u64(struct ves_agent *agent, const char *name,
     struct ves_bytes text;
 
     *out = 0;
-    enum ves_status status = agent->store->ops->meta_get(
-        agent->store, name, &agent->arena, &text);
+    enum ves_status status =
+        agent->store->ops->meta_get(agent->store, name, &agent->arena, &text);
     if (status == VES_NOT_FOUND)
         return VES_OK;
     if (!status && ves_decimal_parse(text, out))
@@ -113,8 +113,9 @@ enum ves_status ves_agent_meta_put_u64(struct ves_agent *agent,
     return status;
 }
 
-static enum ves_status meta_put_hex(struct ves_agent *agent, const char *name,
-                                    const uint8_t *data, size_t len)
+enum ves_status ves_agent_meta_put_hex(struct ves_agent *agent,
+                                       const char *name, const uint8_t *data,
+                                       size_t len)
 {
     char text[2 * VES_HASH_SIZE];
 
@@ -130,8 +131,8 @@ static enum ves_status meta_get_hex(struct ves_agent *agent, const char *name,
     struct ves_bytes text;
 
     *is_there = false;
-    enum ves_status status = agent->store->ops->meta_get(
-        agent->store, name, &agent->arena, &text);
+    enum ves_status status =
+        agent->store->ops->meta_get(agent->store, name, &agent->arena, &text);
     if (status == VES_NOT_FOUND || (!status && text.len == 0))
         return VES_OK;
     if (status)
@@ -159,8 +160,8 @@ static void verify_directly(struct ves_verifier *self,
 static char *join(struct ves_agent *agent, const char *text, const char *end)
 {
     size_t len = strlen(text), end_len = strlen(end);
-    char *out = agent->alloc->realloc(agent->alloc->ctx, NULL,
-                                      len + end_len + 1);
+    char *out =
+        agent->alloc->realloc(agent->alloc->ctx, NULL, len + end_len + 1);
 
     if (out) {
         memcpy(out, text, len);
@@ -209,9 +210,9 @@ static enum ves_status not_a_store(const struct ves_agent *agent,
 }
 
 /* A handle with an open file, not yet loaded. */
-static enum ves_status open_file(const struct ves_agent_options *options,
-                                 bool create, struct ves_agent **out,
-                                 struct ves_error *error)
+enum ves_status ves_agent_open_file(const struct ves_agent_options *options,
+                                    bool create, struct ves_agent **out,
+                                    struct ves_error *error)
 {
     const struct ves_alloc *alloc = ves_alloc_default();
     const struct ves_store_sqlite_options store_options = {
@@ -291,7 +292,7 @@ static enum ves_status read_peer(struct ves_agent *agent)
     return status;
 }
 
-static enum ves_status load(struct ves_agent *agent, struct ves_error *error)
+enum ves_status ves_agent_load(struct ves_agent *agent, struct ves_error *error)
 {
     ves_agent_start(agent);
     enum ves_status status = ves_core_load(&agent->core);
@@ -307,10 +308,10 @@ enum ves_status ves_agent_open(const struct ves_agent_options *options,
 {
     struct ves_agent *agent;
 
-    enum ves_status status = open_file(options, false, &agent, error);
+    enum ves_status status = ves_agent_open_file(options, false, &agent, error);
     if (status)
         return status;
-    status = load(agent, error);
+    status = ves_agent_load(agent, error);
     if (status == VES_NOT_FOUND)
         not_a_store(agent, options, error);
     if (status) {
@@ -374,10 +375,9 @@ enum ves_status ves_agent_need_key(struct ves_agent *agent,
         return ves_fail(error, VES_INVALID,
                         "this store was opened for reading only; nothing was "
                         "signed");
-    enum ves_status status =
-        ves_keyfile_load(agent->key_path, VES_KEY_AGENT,
-                         agent->passphrase ? &passphrase : NULL, &signer,
-                         error);
+    enum ves_status status = ves_keyfile_load(
+        agent->key_path, VES_KEY_AGENT, agent->passphrase ? &passphrase : NULL,
+        &signer, error);
     if (status)
         return status;
     if (agent->has_public_key &&
@@ -395,8 +395,8 @@ enum ves_status ves_agent_need_key(struct ves_agent *agent,
 
 /* ---- transactions of our own --------------------------------------------- */
 
-static enum ves_status run_sql(struct ves_agent *agent, const char *sql,
-                               struct ves_error *error)
+enum ves_status ves_agent_sql(struct ves_agent *agent, const char *sql,
+                              struct ves_error *error)
 {
     int rc = sqlite3_exec(agent->connection, sql, NULL, NULL, NULL);
 
@@ -425,7 +425,7 @@ enum ves_status ves_agent_begin(struct ves_agent *agent,
                         "transactions");
     if (agent->has_begun)
         return ves_fail(error, VES_INVALID, "a transaction is open already");
-    status = run_sql(agent, "BEGIN IMMEDIATE", error);
+    status = ves_agent_sql(agent, "BEGIN IMMEDIATE", error);
     agent->has_begun = status == VES_OK;
     return status;
 }
@@ -436,7 +436,7 @@ enum ves_status ves_agent_commit(struct ves_agent *agent,
     ves_agent_start(agent);
     if (!agent->has_begun)
         return ves_fail(error, VES_INVALID, "no transaction is open");
-    enum ves_status status = run_sql(agent, "COMMIT", error);
+    enum ves_status status = ves_agent_sql(agent, "COMMIT", error);
     if (status)
         ves_agent_rollback(agent);
     agent->has_begun = false;
@@ -447,50 +447,6 @@ void ves_agent_rollback(struct ves_agent *agent)
 {
     /* SQLite may have rolled back by itself, on a full disk for one. */
     if (agent->has_begun && !sqlite3_get_autocommit(agent->connection))
-        (void)run_sql(agent, "ROLLBACK", NULL);
+        (void)ves_agent_sql(agent, "ROLLBACK", NULL);
     agent->has_begun = false;
-}
-
-/* ---- making --------------------------------------------------------------
- */
-
-static enum ves_status write_peer(struct ves_agent *agent, const char *url,
-                                  const struct ves_hash *tls_key)
-{
-    enum ves_status status = agent->store->ops->meta_put(
-        agent->store, "sequencer.url", ves_bytes_str(url));
-    if (!status && tls_key)
-        status = meta_put_hex(agent, "sequencer.tls_key", tls_key->b,
-                              VES_HASH_SIZE);
-    else if (!status)
-        status = agent->store->ops->meta_put(agent->store, "sequencer.tls_key",
-                                             ves_bytes(NULL, 0));
-    return status;
-}
-
-static enum ves_status check_url(const char *url, struct ves_error *error)
-{
-    if (url && strlen(url) > VES_AGENT_URL_MAX)
-        return ves_fail(error, VES_LIMIT,
-                        "the sequencer's URL is longer than %d bytes; nothing "
-                        "was changed",
-                        VES_AGENT_URL_MAX);
-    return VES_OK;
-}
-
-enum ves_status ves_agent_put_peer(struct ves_agent *agent, const char *url,
-                                   const struct ves_hash *tls_key,
-                                   struct ves_error *error)
-{
-    ves_agent_start(agent);
-    enum ves_status status = check_url(url, error);
-    if (status)
-        return status;
-    status = ves_agent_begin_write(agent);
-    if (!status)
-        status = ves_agent_end_write(agent, write_peer(agent, url, tls_key));
-    if (!status)
-        status = read_peer(agent);
-    return ves_agent_fail(agent, status, error,
-                          "keeping the sequencer's address");
 }

@@ -12,28 +12,6 @@
 
 /* ---- event --------------------------------------------------------------- */
 
-/* *has_key false: this store knows no key for the author. */
-static enum ves_status author_key(struct ves_agent *agent,
-                                  const struct ves_event *event, bool *has_key,
-                                  struct ves_public_key *out)
-{
-    struct ves_key_row row;
-
-    if (ves_uuid_equal(&event->agent, &agent->core.agent) &&
-        event->agent_key_id == agent->core.key_id) {
-        *has_key = agent->has_public_key;
-        *out = agent->public_key;
-        return VES_OK;
-    }
-    enum ves_status status = agent->store->ops->key_get(
-        agent->store, &agent->core.stream.tenant, &event->agent,
-        event->agent_key_id, &agent->arena, &row);
-    *has_key = status == VES_OK;
-    if (*has_key)
-        *out = row.public_key;
-    return status == VES_NOT_FOUND ? VES_OK : status;
-}
-
 static enum ves_status put_signature_check(struct ves_agent *agent,
                                            struct ves_jw *jw,
                                            const struct ves_event *event)
@@ -44,7 +22,8 @@ static enum ves_status put_signature_check(struct ves_agent *agent,
     };
     bool has_key;
 
-    enum ves_status status = author_key(agent, event, &has_key, &item.key);
+    enum ves_status status =
+        ves_agent_author_key(agent, event, &has_key, &item.key);
     if (status)
         return status;
     if (has_key)
@@ -88,8 +67,8 @@ static enum ves_status put_body(struct ves_agent *agent, struct ves_jw *jw,
     bool is_open = !found->is_in_outbox || found->outbox.envelope.len == 0;
     struct ves_bytes envelope =
         is_open ? found->log.envelope : found->outbox.envelope;
-    struct ves_hash hash = found->is_in_outbox ? found->outbox.event_hash
-                                               : found->log.event_hash;
+    struct ves_hash hash =
+        found->is_in_outbox ? found->outbox.event_hash : found->log.event_hash;
     struct ves_scratch scratch;
     struct ves_event event;
 
@@ -136,13 +115,13 @@ static struct place place_of(const struct ves_found *found)
     const struct ves_log_row *log = &found->log;
 
     if (found->is_in_outbox && (own->has_receipt || !found->is_in_log))
-        return (struct place){own->event_id,     own->sequence_number,
-                              own->sequenced_at_ms, own->sequencer_id,
-                              own->has_receipt,  own->receipt,
+        return (struct place){own->event_id,           own->sequence_number,
+                              own->sequenced_at_ms,    own->sequencer_id,
+                              own->has_receipt,        own->receipt,
                               own->receipt_key_version};
-    return (struct place){log->event_id,        log->sequence_number,
-                          log->sequenced_at_ms, log->sequencer_id,
-                          log->has_receipt,     log->receipt,
+    return (struct place){log->event_id,           log->sequence_number,
+                          log->sequenced_at_ms,    log->sequencer_id,
+                          log->has_receipt,        log->receipt,
                           log->receipt_key_version};
 }
 
@@ -233,8 +212,9 @@ enum ves_status ves_agent_show(struct ves_agent *agent,
         put_place(agent, jw, &found);
     }
     if (found.is_in_log) {
-        ves_jw_member_str(jw, "verdict",
-                          ves_verdict_name((enum ves_verdict)found.log.verdict));
+        ves_jw_member_str(
+            jw, "verdict",
+            ves_verdict_name((enum ves_verdict)found.log.verdict));
         ves_jw_member_u64(jw, "entityVersion", found.log.version);
         if (found.log.note.len > 0) {
             ves_jw_key(jw, "note");
@@ -266,9 +246,9 @@ enum ves_status ves_agent_entity(struct ves_agent *agent,
     struct ves_core_entity entity;
 
     ves_agent_start(agent);
-    enum ves_status status = ves_core_entity(
-        &agent->core, ves_bytes_str(entity_type), ves_bytes_str(entity_id),
-        &agent->arena, &entity);
+    enum ves_status status =
+        ves_core_entity(&agent->core, ves_bytes_str(entity_type),
+                        ves_bytes_str(entity_id), &agent->arena, &entity);
     if (status)
         return ves_agent_fail(agent, status, error, "reading an entity");
     if (!entity.is_found)

@@ -43,13 +43,13 @@ static enum ves_status read_standing(struct ves_agent *agent,
     memset(out, 0, sizeof(*out));
     enum ves_status status = ves_core_status(&agent->core, &out->core);
     if (!status)
-        status = ves_agent_meta_u64(agent, "sequencer.checked_ms",
-                                    &out->checked_ms);
+        status =
+            ves_agent_meta_u64(agent, "sequencer.checked_ms", &out->checked_ms);
     if (!status)
         status = ves_agent_meta_u64(agent, "sequencer.reachable", &reachable);
     if (!status && out->core.counts[VES_OUTBOX_CONFLICT] > 0) {
-        struct ves_outbox_filter filter = {
-            .status_mask = 1u << VES_OUTBOX_CONFLICT};
+        struct ves_outbox_filter filter = {.status_mask =
+                                               1u << VES_OUTBOX_CONFLICT};
         status = agent->store->ops->outbox_list(agent->store, &filter,
                                                 count_conflict, out);
     }
@@ -245,9 +245,8 @@ static void put_steps(struct ves_jw *jw, const struct ves_agent *agent,
     ves_jw_key(jw, "nextSteps");
     ves_jw_array(jw);
     if (core->is_copied || core->needs_auth || agent->url[0] == '\0')
-        ves_jw_str(jw, core->is_copied
-                           ? "ves init --db NEW.db --invite STRING"
-                           : "ves init --invite STRING");
+        ves_jw_str(jw, core->is_copied ? "ves init --db NEW.db --invite STRING"
+                                       : "ves init --invite STRING");
     if (core->quarantined > 0 || core->signature_failures > 0)
         ves_jw_str(jw, "ves quarantine");
     if (core->counts[VES_OUTBOX_FAILED] > 0) {

@@ -154,8 +154,8 @@ static void say_last_error(struct why *why)
         return;
     say(why, "The last attempt (");
     ves_buf_put_count(&why->text, row->attempts, "attempt");
-    ves_buf_putf(&why->text, " counted, %s) said:",
-                 ves_error_class_name(row->error_class));
+    ves_buf_putf(&why->text,
+                 " counted, %s) said:", ves_error_class_name(row->error_class));
     say_reason(why, row->error);
 }
 

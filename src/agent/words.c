@@ -42,11 +42,13 @@ enum ves_status ves_outbox_status_mask(const char *name, uint32_t *mask,
 
 const char *ves_error_class_name(uint32_t error_class)
 {
-    static const char *const names[] = {
-        [VES_ERROR_NONE] = "",           [VES_ERROR_OFFLINE] = "offline",
-        [VES_ERROR_BUSY] = "busy",       [VES_ERROR_AUTH] = "auth",
-        [VES_ERROR_FORBIDDEN] = "forbidden",
-        [VES_ERROR_PROTOCOL] = "protocol", [VES_ERROR_REFUSED] = "refused"};
+    static const char *const names[] = {[VES_ERROR_NONE] = "",
+                                        [VES_ERROR_OFFLINE] = "offline",
+                                        [VES_ERROR_BUSY] = "busy",
+                                        [VES_ERROR_AUTH] = "auth",
+                                        [VES_ERROR_FORBIDDEN] = "forbidden",
+                                        [VES_ERROR_PROTOCOL] = "protocol",
+                                        [VES_ERROR_REFUSED] = "refused"};
 
     return error_class < sizeof(names) / sizeof(names[0]) ? names[error_class]
                                                           : "";
@@ -174,8 +176,8 @@ static enum ves_status put_payload(struct ves_agent *agent, struct ves_jw *jw,
     }
     ves_scratch_init(&scratch, &agent->arena, event->payload_jcs.len,
                      VES_PAYLOAD_MAX);
-    enum ves_status status = ves_jcs_write_without(
-        &scratch.buf, &agent->arena, event->payload, "_ves");
+    enum ves_status status = ves_jcs_write_without(&scratch.buf, &agent->arena,
+                                                   event->payload, "_ves");
     if (status)
         return status;
     ves_jw_key(jw, "payload");
@@ -202,10 +204,9 @@ enum ves_status ves_agent_keep_outbox_row(struct ves_agent *agent,
                                           const struct ves_outbox_row *row,
                                           struct ves_outbox_row *out)
 {
-    struct ves_bytes *views[] = {&out->entity_type, &out->entity_id,
-                                 &out->event_type,  &out->created_at,
-                                 &out->envelope,    &out->error,
-                                 &out->disposition};
+    struct ves_bytes *views[] = {
+        &out->entity_type, &out->entity_id, &out->event_type, &out->created_at,
+        &out->envelope,    &out->error,     &out->disposition};
 
     *out = *row;
     for (size_t i = 0; i < sizeof(views) / sizeof(views[0]); i++) {

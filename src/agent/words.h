@@ -12,9 +12,9 @@
 /* "pending" ... */
 const char *ves_outbox_status_name(enum ves_outbox_status status);
 /* Bit for a filter; VES_INVALID names what is allowed.  NULL: all. */
-VES_NODISCARD enum ves_status
-ves_outbox_status_mask(const char *name, uint32_t *mask,
-                       struct ves_error *error);
+VES_NODISCARD enum ves_status ves_outbox_status_mask(const char *name,
+                                                     uint32_t *mask,
+                                                     struct ves_error *error);
 
 /* "offline" ...; "" for none. */
 const char *ves_error_class_name(uint32_t error_class);
@@ -27,8 +27,7 @@ const char *ves_conflict_type(const struct ves_outbox_row *row);
 struct ves_bytes ves_row_disposition(const struct ves_outbox_row *row);
 
 /* Writes name and value; nothing when the value is empty. */
-void ves_jw_member(struct ves_jw *jw, const char *name,
-                   struct ves_bytes value);
+void ves_jw_member(struct ves_jw *jw, const char *name, struct ves_bytes value);
 void ves_jw_member_str(struct ves_jw *jw, const char *name, const char *value);
 void ves_jw_member_u64(struct ves_jw *jw, const char *name, uint64_t value);
 void ves_jw_member_uuid(struct ves_jw *jw, const char *name,
@@ -44,10 +43,11 @@ void ves_buf_put_time(struct ves_buf *buf, int64_t unix_ms);
 
 /* Reads a stored envelope, with or without its closing brace, and checks its
  * hashes.  VES_CORRUPT with words when it is not what it was. */
-VES_NODISCARD enum ves_status
-ves_agent_read_envelope(struct ves_agent *agent, struct ves_bytes envelope,
-                        bool is_open, struct ves_event *event,
-                        struct ves_error *error);
+VES_NODISCARD enum ves_status ves_agent_read_envelope(struct ves_agent *agent,
+                                                      struct ves_bytes envelope,
+                                                      bool is_open,
+                                                      struct ves_event *event,
+                                                      struct ves_error *error);
 
 /* The short form {eventId, type, aggregateId, payload, signature, timestamp}
  * (semantics.md decision 9); the payload without "_ves". */

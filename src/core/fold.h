@@ -61,7 +61,7 @@ struct ves_fold_note {
  * without a rule, of rule version 0 and encrypted ones produce the state
  * unchanged ("" stays "": such entities are outside the state hash); an event
  * that names a rule version this program lacks is unusable.  note may be
- * NULL.  arena is scratch, up to 64 times the bytes of state and payload.
+ * NULL.  arena is scratch, up to 128 times the bytes of state and payload.
  * VES_NOMEM or VES_LIMIT (out is too small); VES_CORRUPT when state is not a
  * JSON object; out is then as before but for its sticky error. */
 VES_NODISCARD enum ves_status ves_fold(struct ves_arena *arena,

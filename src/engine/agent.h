@@ -169,8 +169,10 @@ ves_core_push_end(struct ves_agent_core *core, struct ves_push *push,
                   const struct ves_core_env *env, uint32_t http_status,
                   struct ves_bytes reply, uint32_t retry_after_s,
                   struct ves_push_result *result);
+/* The token stays, so that a freed push can still be released. */
 void ves_push_free(struct ves_push *push, const struct ves_alloc *alloc);
-/* Gives the lease back; harmless when another has it. */
+/* Gives the lease back, and rows still claimed with it; harmless when another
+ * has it. */
 void ves_core_push_release(struct ves_agent_core *core,
                            const struct ves_push *push);
 

@@ -102,11 +102,6 @@ static bool is_self(const struct ves_device_lease *lease,
 static enum ves_status take_lease(struct begin *begin)
 {
     struct ves_device_lease *lease = &begin->lease;
-
-    enum ves_status status =
-        ves_device_lease_get(begin->core, begin->arena, lease);
-    if (status)
-        return status;
     const struct ves_lease holder = {.pid = lease->pid,
                                      .process_start = lease->process_start,
                                      .boot_id = lease->boot_id};
@@ -253,7 +248,13 @@ static enum ves_status begin_push(struct begin *begin, struct ves_push *push)
     enum ves_status status =
         ves_device_state_get(begin->core, begin->arena, &begin->state);
     if (!status)
-        status = check_history(begin);
+        status = ves_device_lease_get(begin->core, begin->arena, &begin->lease);
+    if (status)
+        return status;
+    /* So that release works even if this push comes to nothing. */
+    if (begin->lease.is_held && is_self(&begin->lease, begin->self))
+        push->token = begin->lease.token;
+    status = check_history(begin);
     if (!status)
         status = check_waits(begin);
     if (!status)
@@ -262,7 +263,8 @@ static enum ves_status begin_push(struct begin *begin, struct ves_push *push)
         status = claim(begin, push);
     if (!status)
         status = ves_device_lease_put(begin->core, &begin->lease);
-    push->token = begin->lease.token;
+    if (!status)
+        push->token = begin->lease.token;
     return status;
 }
 
@@ -302,7 +304,9 @@ void ves_push_free(struct ves_push *push, const struct ves_alloc *alloc)
         (void)alloc->realloc(alloc->ctx, push->event_ids, 0);
     if (push->body.alloc)
         ves_buf_free(&push->body);
-    memset(push, 0, sizeof(*push));
+    push->local_seqs = NULL;
+    push->event_ids = NULL;
+    push->count = 0;
 }
 
 static enum ves_status release(struct ves_agent_core *core,

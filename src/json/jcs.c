@@ -49,16 +49,28 @@ static size_t put_escape(uint8_t *out, uint8_t c)
     return 6;
 }
 
+/* First byte at or after p that needs an escape, or end. */
+static const uint8_t *find_escape(const uint8_t *p, const uint8_t *end)
+{
+    p = ves_scan_plain(p, end);
+    while (p != end && *p >= 0x80)
+        p = ves_scan_plain(p + 1, end);
+    return p;
+}
+
 void ves_jcs_write_string(struct ves_buf *buf, struct ves_bytes utf8)
 {
+    /* Room for a text without escapes, the usual one, in one step. */
+    uint8_t *out = ves_buf_reserve(buf, utf8.len + 2);
+    if (!out)
+        return;
+    *out = '"';
+    buf->len++;
     const uint8_t *p = utf8.ptr;
     const uint8_t *end = utf8.len ? p + utf8.len : p;
-    ves_buf_put_u8(buf, '"');
     while (p != end) {
         const uint8_t *start = p;
-        p = ves_scan_plain(p, end);
-        while (p != end && *p >= 0x80)
-            p = ves_scan_plain(p + 1, end);
+        p = find_escape(p, end);
         ves_buf_put(buf, start, (size_t)(p - start));
         if (p != end) {
             uint8_t escape[6];

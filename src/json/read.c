@@ -19,11 +19,15 @@ struct frame {
     struct ves_json *last;
 };
 
+enum { NODES_AT_ONCE = 16 };
+
 struct reader {
     const uint8_t *p;
     const uint8_t *start;
     const uint8_t *end;
     struct ves_arena *arena;
+    struct ves_json *spare; /* nodes to come, zeroed */
+    size_t spare_count;
     struct frame *frames;
     uint32_t depth;
     uint32_t depth_max;
@@ -49,6 +53,19 @@ static enum ves_status fail_memory(struct reader *r)
 {
     fail(r, r->p, "out of memory");
     return VES_NOMEM;
+}
+
+/* A zeroed node, or NULL. */
+static struct ves_json *new_node(struct reader *r)
+{
+    if (r->spare_count == 0) {
+        r->spare = ves_arena_alloc(r->arena, NODES_AT_ONCE * sizeof(*r->spare));
+        if (!r->spare)
+            return NULL;
+        r->spare_count = NODES_AT_ONCE;
+    }
+    r->spare_count--;
+    return r->spare++;
 }
 
 static bool read_hex4(const uint8_t *p, const uint8_t *end, uint32_t *unit)
@@ -463,7 +480,7 @@ enum ves_status ves_json_read(struct ves_arena *arena, struct ves_bytes input,
     r.frames = frames;
     struct ves_json *top = NULL;
     do {
-        struct ves_json *node = ves_arena_alloc(arena, sizeof(*node));
+        struct ves_json *node = new_node(&r);
         if (!node)
             return fail_memory(&r);
         if (!top)

@@ -485,7 +485,7 @@ static void on_connection(void *ctx, struct MHD_Connection *connection,
 }
 
 static struct MHD_Daemon *start_daemon(struct ves_http *http,
-                                       const struct ves_http_options *options)
+                                       const struct ves_http_setup *options)
 {
     struct MHD_OptionItem tls[] = {
         {MHD_OPTION_HTTPS_MEM_CERT, 0,
@@ -512,7 +512,7 @@ static struct MHD_Daemon *start_daemon(struct ves_http *http,
 }
 
 enum ves_status ves_http_start(struct ves_server *server,
-                               const struct ves_http_options *options,
+                               const struct ves_http_setup *options,
                                struct ves_http **out, struct ves_error *error)
 {
     VES_ASSERT(options->threads >= 2);

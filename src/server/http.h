@@ -20,7 +20,7 @@ enum {
     VES_HTTP_HEADERS_MAX = VES_HTTP_MEMORY / 2
 };
 
-struct ves_http_options {
+struct ves_http_setup {
     int socket;      /* listening; owned from here on, also on failure */
     unsigned threads; /* >= 2 (design.md D7) */
     const char *tls_cert; /* PEM texts, both or none */
@@ -29,7 +29,7 @@ struct ves_http_options {
 
 VES_NODISCARD enum ves_status
 ves_http_start(struct ves_server *server,
-               const struct ves_http_options *options, struct ves_http **out,
+               const struct ves_http_setup *options, struct ves_http **out,
                struct ves_error *error);
 
 /* Stops accepting connections and turns new requests away.  What is under way

@@ -24,7 +24,8 @@ enum {
     SETUP_NAP_MS = 10
 };
 
-/* ---- transactions --------------------------------------------------------- */
+/* ---- transactions ---------------------------------------------------------
+ */
 
 static enum ves_status begin_joined(struct ves_sqlite *st)
 {
@@ -154,7 +155,8 @@ static const struct ves_store_ops ops = {
     .invitation_put = ves_sqlite_invitation_put,
 };
 
-/* ---- an own connection ---------------------------------------------------- */
+/* ---- an own connection ----------------------------------------------------
+ */
 
 /* Makes an empty file only its owner may read: SQLite gives its WAL the same
  * mode, but would make the file itself with the umask's. */
@@ -245,11 +247,13 @@ static enum ves_status set_up(struct ves_sqlite *st, int busy_timeout_ms)
     return ves_sql_exec(st, text);
 }
 
-/* ---- the handle ----------------------------------------------------------- */
+/* ---- the handle -----------------------------------------------------------
+ */
 
-static enum ves_status open_store(struct ves_sqlite *st,
-                                  const struct ves_store_sqlite_options *options,
-                                  struct ves_error *error)
+static enum ves_status
+open_store(struct ves_sqlite *st,
+           const struct ves_store_sqlite_options *options,
+           struct ves_error *error)
 {
     enum ves_status status = VES_OK;
 
@@ -265,9 +269,9 @@ static enum ves_status open_store(struct ves_sqlite *st,
         status = set_up(st, options->busy_timeout_ms);
     }
     if (!status)
-        status = ves_sqlite_migrate(st, ves_sqlite_migrations,
-                                    ves_sqlite_migrations_count,
-                                    options->create);
+        status =
+            ves_sqlite_migrate(st, ves_sqlite_migrations,
+                               ves_sqlite_migrations_count, options->create);
     if (status && error)
         *error = st->store.error;
     st->is_ready = !status;
@@ -343,7 +347,8 @@ enum ves_status ves_store_sqlite_synchronous(struct ves_store *store,
     return status;
 }
 
-/* ---- backup --------------------------------------------------------------- */
+/* ---- backup ---------------------------------------------------------------
+ */
 
 /* The whole copy in one step is one reading transaction: a snapshot that no
  * writer disturbs and that disturbs none. */

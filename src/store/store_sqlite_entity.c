@@ -11,7 +11,8 @@
     " last_jump, version, head, head_applied_at, state_hash, own_events," \
     " own_head, state"
 
-/* ---- reading -------------------------------------------------------------- */
+/* ---- reading --------------------------------------------------------------
+ */
 
 static enum ves_status entity_read(struct ves_sql *q,
                                    struct ves_entity_row *row)
@@ -113,7 +114,8 @@ enum ves_status ves_sqlite_entity_scan(struct ves_store *s, uint32_t stream_no,
     return status;
 }
 
-/* ---- writing -------------------------------------------------------------- */
+/* ---- writing --------------------------------------------------------------
+ */
 
 static enum ves_status entity_put_one(struct ves_sql *q, uint32_t stream_no,
                                       const struct ves_entity_row *row)
@@ -184,7 +186,8 @@ enum ves_status ves_sqlite_entity_reset(struct ves_store *s, uint32_t stream_no)
     return status;
 }
 
-/* ---- state buckets -------------------------------------------------------- */
+/* ---- state buckets --------------------------------------------------------
+ */
 
 enum ves_status ves_sqlite_bucket_get_all(struct ves_store *s,
                                           uint32_t stream_no,

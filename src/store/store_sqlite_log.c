@@ -13,14 +13,15 @@ const char *const ves_sqlite_verdicts[VES_SQLITE_VERDICTS] = {
     [VES_VERDICT_WAITING] = "waiting",
     [VES_VERDICT_SUPERSEDED] = "superseded"};
 
-#define LOG_COLUMNS                                                        \
-    "id, event_id, event_hash, fingerprint, agent, agent_key_id,"          \
-    " agent_seq, command_id, entity_key, entity_index, entity_prev,"       \
-    " entity_jump, verdict, applied_at, version, sub_code, note,"          \
-    " sequenced_at_ms, sequencer_id, signature, receipt,"                  \
+#define LOG_COLUMNS                                                  \
+    "id, event_id, event_hash, fingerprint, agent, agent_key_id,"    \
+    " agent_seq, command_id, entity_key, entity_index, entity_prev," \
+    " entity_jump, verdict, applied_at, version, sub_code, note,"    \
+    " sequenced_at_ms, sequencer_id, signature, receipt,"            \
     " receipt_key_version, envelope, raw"
 
-/* ---- finding -------------------------------------------------------------- */
+/* ---- finding --------------------------------------------------------------
+ */
 
 enum ves_status ves_sqlite_head(struct ves_sqlite *st, uint32_t stream_no,
                                 uint64_t *head)
@@ -105,7 +106,8 @@ enum ves_status ves_sqlite_log_find_commands(struct ves_store *s,
                     stream_no, ids, count, rows);
 }
 
-/* ---- appending ------------------------------------------------------------ */
+/* ---- appending ------------------------------------------------------------
+ */
 
 static enum ves_status append_one(struct ves_sql *q, uint32_t stream_no,
                                   const struct ves_log_row *row)
@@ -210,7 +212,8 @@ enum ves_status ves_sqlite_log_append(struct ves_store *s, uint32_t stream_no,
     return ves_sql_call_end(st, append_all(st, stream_no, rows, count));
 }
 
-/* ---- reading -------------------------------------------------------------- */
+/* ---- reading --------------------------------------------------------------
+ */
 
 static enum ves_status log_read_row(struct ves_sql *q, struct ves_log_row *row)
 {
@@ -271,7 +274,8 @@ enum ves_status ves_sqlite_log_read(struct ves_store *s, uint32_t stream_no,
     return status;
 }
 
-/* ---- changing ------------------------------------------------------------- */
+/* ---- changing -------------------------------------------------------------
+ */
 
 static enum ves_status judge_all(struct ves_sqlite *st, uint32_t stream_no,
                                  const struct ves_log_row *rows, size_t count)

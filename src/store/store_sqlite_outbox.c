@@ -23,7 +23,8 @@ struct deltas {
     int64_t of[VES_OUTBOX_STATUSES];
 };
 
-/* ---- counts --------------------------------------------------------------- */
+/* ---- counts ---------------------------------------------------------------
+ */
 
 static enum ves_status write_deltas(struct ves_sqlite *st,
                                     const struct deltas *deltas)
@@ -72,7 +73,8 @@ enum ves_status ves_sqlite_outbox_counts(struct ves_store *s,
     return status;
 }
 
-/* ---- appending ------------------------------------------------------------ */
+/* ---- appending ------------------------------------------------------------
+ */
 
 static enum ves_status last_local_seq(struct ves_sqlite *st, uint64_t *last)
 {
@@ -91,7 +93,8 @@ static enum ves_status last_local_seq(struct ves_sqlite *st, uint64_t *last)
     return status;
 }
 
-/* The moving members, in the order of UPDATE_COLUMNS. */
+/* The moving members, in the order in which the
+ * statements name them. */
 static void put_moving(struct ves_sql *q, const struct ves_outbox_row *row)
 {
     VES_ASSERT(row->status < VES_OUTBOX_STATUSES);
@@ -187,7 +190,8 @@ enum ves_status ves_sqlite_outbox_append(struct ves_store *s,
     return ves_sql_call_end(st, append_all(st, rows, count));
 }
 
-/* ---- reading -------------------------------------------------------------- */
+/* ---- reading --------------------------------------------------------------
+ */
 
 enum ves_status ves_sqlite_outbox_read(struct ves_sql *q,
                                        struct ves_outbox_row *row)
@@ -290,48 +294,60 @@ enum ves_status ves_sqlite_outbox_get(struct ves_store *s,
     return status;
 }
 
-/* ---- changing ------------------------------------------------------------- */
+/* ---- changing -------------------------------------------------------------
+ */
 
-/* What the rows' statuses were; the row is about to be written anyway, so its
- * page is wanted. */
-static enum ves_status find_deltas(struct ves_sqlite *st,
+/* The row is about to be written, so its page is wanted anyway. */
+static enum ves_status old_status(struct ves_sql *q, uint64_t local_seq,
+                                  uint32_t *out)
+{
+    enum ves_status status;
+
+    q->param = 0;
+    ves_sql_put_u64(q, local_seq);
+    status = ves_sql_row(q);
+    if (!status) {
+        ves_sql_word(q, ves_sqlite_statuses, VES_OUTBOX_STATUSES, out);
+        status = ves_sql_check(q);
+    }
+    sqlite3_reset(q->stmt);
+    return status;
+}
+
+static enum ves_status update_all(struct ves_sql *find, struct ves_sql *update,
+                                  const struct ves_outbox_row *rows,
+                                  size_t count, struct deltas *deltas)
+{
+    for (size_t i = 0; i < count; i++) {
+        uint32_t old;
+        enum ves_status status = old_status(find, rows[i].local_seq, &old);
+
+        if (!status) {
+            put_moving(update, &rows[i]);
+            ves_sql_put_u64(update, rows[i].local_seq);
+            status = ves_sql_run(update);
+        }
+        if (status)
+            return status;
+        deltas->of[old]--;
+        deltas->of[rows[i].status]++;
+    }
+    return VES_OK;
+}
+
+static enum ves_status update_rows(struct ves_sqlite *st,
                                    const struct ves_outbox_row *rows,
                                    size_t count, struct deltas *deltas)
 {
-    struct ves_sql q;
+    struct ves_sql find, update;
     enum ves_status status =
-        ves_sql_open(st, &q, VES_SQL_OUTBOX_STATUS,
+        ves_sql_open(st, &find, VES_SQL_OUTBOX_STATUS,
                      "SELECT status FROM ves_outbox WHERE local_seq = ?");
 
     if (status)
         return status;
-    for (size_t i = 0; i < count && !status; i++) {
-        uint32_t old = 0;
-
-        q.param = 0;
-        ves_sql_put_u64(&q, rows[i].local_seq);
-        status = ves_sql_row(&q);
-        if (!status) {
-            ves_sql_word(&q, ves_sqlite_statuses, VES_OUTBOX_STATUSES, &old);
-            status = ves_sql_check(&q);
-        } else if (status == VES_NOT_FOUND) {
-            status = ves_sqlite_missing(st, "outbox row");
-        }
-        deltas->of[old]--;
-        deltas->of[rows[i].status]++;
-        sqlite3_reset(q.stmt);
-    }
-    ves_sql_close(&q);
-    return status;
-}
-
-static enum ves_status update_all(struct ves_sqlite *st,
-                                  const struct ves_outbox_row *rows,
-                                  size_t count)
-{
-    struct ves_sql q;
-    enum ves_status status = ves_sql_open(
-        st, &q, VES_SQL_OUTBOX_UPDATE,
+    status = ves_sql_open(
+        st, &update, VES_SQL_OUTBOX_UPDATE,
         "UPDATE ves_outbox SET status = ?, claim = ?, attempts = ?,"
         " next_attempt_ms = ?, error_class = ?, error = ?,"
         " refusal_signature = ?, is_refused = ?, sequence_number = ?,"
@@ -339,15 +355,11 @@ static enum ves_status update_all(struct ves_sqlite *st,
         " receipt_key_version = ?, verdict = ?, disposition = ?,"
         " pushed_ms = ?, synced_ms = ?, is_in_overlay = ?"
         " WHERE local_seq = ?");
-
-    if (status)
-        return status;
-    for (size_t i = 0; i < count && !status; i++) {
-        put_moving(&q, &rows[i]);
-        ves_sql_put_u64(&q, rows[i].local_seq);
-        status = ves_sql_run(&q);
+    if (!status) {
+        status = update_all(&find, &update, rows, count, deltas);
+        ves_sql_close(&update);
     }
-    ves_sql_close(&q);
+    ves_sql_close(&find);
     return status;
 }
 
@@ -358,13 +370,18 @@ enum ves_status ves_sqlite_outbox_update(struct ves_store *s,
     struct ves_sqlite *st = ves_sqlite_of(s);
     struct deltas deltas = {{0}};
     enum ves_status status = ves_sqlite_need(st, VES_STORE_DEVICE);
+    uint64_t last;
 
     VES_ASSERT(st->tx != VES_TX_NONE);
-    if (status || count == 0)
-        return status;
-    status = find_deltas(st, rows, count, &deltas);
     if (!status)
-        status = update_all(st, rows, count);
+        status = last_local_seq(st, &last);
+    if (status)
+        return status;
+    /* The outbox is dense: a number up to the last is there. */
+    for (size_t i = 0; i < count; i++)
+        if (rows[i].local_seq < 1 || rows[i].local_seq > last)
+            return ves_sqlite_missing(st, "outbox row");
+    status = update_rows(st, rows, count, &deltas);
     return status ? status : write_deltas(st, &deltas);
 }
 

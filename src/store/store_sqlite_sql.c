@@ -5,7 +5,8 @@
 #include "base/error.h"
 #include "store/store_sqlite_internal.h"
 
-/* ---- errors --------------------------------------------------------------- */
+/* ---- errors ---------------------------------------------------------------
+ */
 
 static enum ves_status fail_io(int rc, const char *why, struct ves_error *error)
 {
@@ -114,7 +115,8 @@ enum ves_status ves_sql_check(struct ves_sql *q)
     return q->status;
 }
 
-/* ---- taking and giving back ----------------------------------------------- */
+/* ---- taking and giving back -----------------------------------------------
+ */
 
 static enum ves_status prepare(struct ves_sqlite *st, const char *text,
                                unsigned flags, sqlite3_stmt **out)
@@ -138,8 +140,8 @@ enum ves_status ves_sql_open(struct ves_sqlite *st, struct ves_sql *q,
     if (st->cache[id].is_taken)
         return prepare(st, text, 0, &q->stmt);
     if (!st->cache[id].stmt)
-        status = prepare(st, text, SQLITE_PREPARE_PERSISTENT,
-                         &st->cache[id].stmt);
+        status =
+            prepare(st, text, SQLITE_PREPARE_PERSISTENT, &st->cache[id].stmt);
     if (status)
         return status;
     q->stmt = st->cache[id].stmt;
@@ -159,7 +161,8 @@ void ves_sql_close(struct ves_sql *q)
     q->st->cache[q->id].is_taken = false;
 }
 
-/* ---- parameters ----------------------------------------------------------- */
+/* ---- parameters -----------------------------------------------------------
+ */
 
 void ves_sql_put_null(struct ves_sql *q)
 {
@@ -224,7 +227,8 @@ void ves_sql_put_uuid_or_null(struct ves_sql *q, const struct ves_uuid *uuid)
     ves_sql_put_blob_if(q, !ves_uuid_is_nil(uuid), uuid->b, sizeof uuid->b);
 }
 
-/* ---- running -------------------------------------------------------------- */
+/* ---- running --------------------------------------------------------------
+ */
 
 enum ves_status ves_sql_row(struct ves_sql *q)
 {
@@ -262,7 +266,8 @@ enum ves_status ves_sql_run(struct ves_sql *q)
     return q->status;
 }
 
-/* ---- columns -------------------------------------------------------------- */
+/* ---- columns --------------------------------------------------------------
+ */
 
 int64_t ves_sql_i64(struct ves_sql *q)
 {
@@ -344,7 +349,8 @@ bool ves_sql_word(struct ves_sql *q, const char *const *words, size_t count,
     return false;
 }
 
-/* ---- small statements ----------------------------------------------------- */
+/* ---- small statements -----------------------------------------------------
+ */
 
 enum ves_status ves_sql_simple(struct ves_sqlite *st, enum ves_sql_id id,
                                const char *text)

@@ -7,7 +7,8 @@
 #include "base/text.h"
 #include "store/store_sqlite_internal.h"
 
-/* ---- meta ----------------------------------------------------------------- */
+/* ---- meta -----------------------------------------------------------------
+ */
 
 enum ves_status ves_sqlite_meta_get(struct ves_store *s, const char *name,
                                     struct ves_arena *arena,
@@ -64,7 +65,8 @@ enum ves_status ves_sqlite_meta_put(struct ves_store *s, const char *name,
     return status;
 }
 
-/* ---- streams -------------------------------------------------------------- */
+/* ---- streams --------------------------------------------------------------
+ */
 
 /* The head is not kept but found: one seek, and it cannot be wrong. */
 #define STREAM_SELECT                                                     \
@@ -112,10 +114,10 @@ static enum ves_status stream_add(struct ves_sqlite *st,
                                   const struct ves_stream *stream)
 {
     struct ves_sql q;
-    enum ves_status status = ves_sql_open(
-        st, &q, VES_SQL_STREAM_ADD,
-        "INSERT INTO ves_streams (tenant, store, state_root)"
-        " VALUES (?, ?, NULL)");
+    enum ves_status status =
+        ves_sql_open(st, &q, VES_SQL_STREAM_ADD,
+                     "INSERT INTO ves_streams (tenant, store, state_root)"
+                     " VALUES (?, ?, NULL)");
 
     if (status)
         return status;

@@ -66,7 +66,7 @@ static enum ves_status take_reply(struct ves_agent *agent,
 {
     const struct ves_json *root;
     struct ves_bytes key;
-    char text[VES_AGENT_CREDENTIAL_MAX];
+    char text[VES_CREDENTIAL_MAX];
 
     if (ves_json_read(arena, reply->body, NULL, &root, NULL) ||
         !ves_json_get_string(root, "apiKey", &key) || key.len == 0 ||

@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "base/uuid.h"
+#include "crypto/crypto.h"
 #include "os/clock.h"
 #include "json/json.h"
 
@@ -23,10 +24,9 @@ enum ves_status ves_session_open(struct ves_session *session,
                                  const struct ves_sync_options *options,
                                  struct ves_error *error)
 {
-    char credential[VES_AGENT_CREDENTIAL_MAX];
+    char *credential = NULL;
     struct ves_http_options http = {
         .url = agent->url,
-        .credential = credential,
         .has_tls_pin = agent->has_tls_key,
         .tls_pin = agent->tls_key,
         .is_stopped = is_stopped,
@@ -41,11 +41,12 @@ enum ves_status ves_session_open(struct ves_session *session,
                         "this store belongs to no sequencer yet; nothing was "
                         "sent. Ask its operator for an invitation and run "
                         "\"ves init --invite\"");
-    enum ves_status status = ves_agent_credential(agent, credential, error);
+    enum ves_status status = ves_agent_credential(agent, &credential, error);
+    http.credential = credential;
     if (!status)
         status =
             ves_http_client_open(&http, agent->alloc, &session->client, error);
-    explicit_bzero(credential, sizeof(credential));
+    ves_secret_free(credential);
     return status;
 }
 

@@ -100,7 +100,7 @@ static void note(enum op op)
     {                                                                 \
         bool fails = is_failing(s);                                   \
         note(OP_##name);                                              \
-        if (fails && !state.is_late)                                  \
+        if (fails && (!state.is_late || OP_##name == OP_begin))       \
             return state.failure;                                     \
         enum ves_status status = real->name args;                     \
         return fails ? ves_fail(&s->error, state.failure, "too late") \

@@ -10,7 +10,7 @@
 struct test_ops {
     size_t calls;   /* since test_ops_arm, rollback not counted */
     size_t fail_at; /* 1: the first call; 0: none */
-    bool is_late;   /* the failing call does its work first */
+    bool is_late;   /* the failing call does its work first; begin never */
     enum ves_status failure;
     size_t log_reads, log_appends, commits;
 };

@@ -1,0 +1,83 @@
+/* routes.c -- which path does what, and who may ask.
+ *
+ * method path                                        who    where
+ * ------ ------------------------------------------- ------ -----------------
+ * POST   /api/v1/ves/events/ingest                   write  workers, committer
+ * GET    /api/v1/ves/events                          read   reader
+ *          ?tenant_id&store_id&from&limit&receipts=1
+ * GET    /api/v1/ves/head                            read   reader
+ * GET    /api/v1/ves/entities/{type}/{id}            read   reader
+ *          ?tenant_id&store_id&from&limit (from: how many to pass over)
+ * GET    /api/v1/ves/cursors/{agent}                 agent  reader
+ * PUT    /api/v1/ves/cursors/{agent}                 agent  committer
+ * GET    /api/v1/ves/refusals                        read   reader
+ *          ?tenant_id&store_id&from&limit
+ * GET    /api/v1/ves/keys?tenant_id&store_id         read   reader
+ * GET    /api/v1/ves/sequencer-keys                  any    reader
+ * GET    /api/v1/ves/state                           read   404: does not fold
+ * POST   /api/v1/ves/commitments                     write  committer
+ * GET    /api/v1/ves/commitments                     read   reader
+ *          ?tenant_id&store_id&from&limit
+ * GET    /api/v1/ves/commitments/{batch}             read   reader
+ * GET    /api/v1/ves/proofs/{sequence}               read   reader
+ *          ?tenant_id&store_id[&batch_id]
+ * POST   /api/v1/ves/proofs/verify                   any    reader
+ * POST   /api/v1/agents/keys                         admin  committer
+ * GET    /api/v1/agents/{agent}/signing-keys         read   reader
+ *          ?tenant_id[&store_id]
+ * DELETE /api/v1/agents/{agent}/keys/{key}           admin  committer
+ *          ?tenant_id
+ * POST   /api/v1/invitations                         admin  committer
+ * POST   /api/v1/invitations/redeem                  open   committer
+ * POST   /api/v1/api-keys                            admin  committer
+ * GET    /api/v1/api-keys[?tenant_id]                admin  reader
+ * DELETE /api/v1/api-keys/{first 16 digits of hash}  admin  committer
+ * GET    /api/v1/events, /api/v1/head,               read   reader; older
+ *        /api/v1/entities/{type}/{id}                       names, deprecated
+ * GET    /health, /ready                             open   reader
+ * GET    /health/detailed, /metrics                  admin  reader
+ *
+ * HEAD answers as GET without the body, OPTIONS tells the methods.  "agent"
+ * is that agent's own key or an administrator.  Administrators may do all
+ * inside their tenant; the nil tenant stands for every tenant.
+ */
+#include "server/routes.h"
+
+static const struct ves_route *const tables[] = {
+    ves_routes_ingest, ves_routes_read,   ves_routes_keys,
+    ves_routes_proof,  ves_routes_invite, ves_routes_admin};
+
+const struct ves_route *ves_route_find(struct ves_request *request,
+                                       uint32_t *allowed)
+{
+    *allowed = 0;
+    for (size_t i = 0; i < sizeof(tables) / sizeof(tables[0]); i++) {
+        for (const struct ves_route *row = tables[i]; row->pattern; row++) {
+            if (!ves_uri_match(row->pattern, request->uri.path,
+                               request->captures))
+                continue;
+            if (row->method == request->method)
+                return row;
+            *allowed |= row->method;
+        }
+    }
+    return NULL;
+}
+
+const char *ves_route_allow(uint32_t methods)
+{
+    switch (methods) {
+    case VES_METHOD_GET:
+        return "GET, HEAD, OPTIONS";
+    case VES_METHOD_POST:
+        return "POST, OPTIONS";
+    case VES_METHOD_DELETE:
+        return "DELETE, OPTIONS";
+    case VES_METHOD_GET | VES_METHOD_POST:
+        return "GET, HEAD, POST, OPTIONS";
+    case VES_METHOD_GET | VES_METHOD_PUT:
+        return "GET, HEAD, PUT, OPTIONS";
+    default:
+        return "OPTIONS";
+    }
+}
