@@ -11,10 +11,13 @@ extern "C" {
 #endif
 
 /* Writes one document into memory of its own.  Commas are its business;
- * errors stick and show in ves_jw_status(). */
+ * errors stick and show in ves_jw_status(): VES_LIMIT over max or 64 levels,
+ * VES_INVALID for a value, name or end where none may stand.  What is not
+ * UTF-8 in a text becomes U+FFFD. */
 struct ves_jw;
 
-/* max bounds the document's bytes.  NULL when out of memory. */
+/* max bounds the document's bytes; alloc may be NULL for the C library's
+ * heap.  NULL when out of memory. */
 VES_API struct ves_jw *ves_jw_new(const struct ves_alloc *alloc, size_t max);
 VES_API void ves_jw_free(struct ves_jw *jw);
 
@@ -26,6 +29,7 @@ VES_API void ves_jw_str(struct ves_jw *jw, const char *text); /* NULL: null */
 VES_API void ves_jw_bytes(struct ves_jw *jw, struct ves_bytes utf8);
 VES_API void ves_jw_u64(struct ves_jw *jw, uint64_t value);
 VES_API void ves_jw_i64(struct ves_jw *jw, int64_t value);
+/* null when value is not finite. */
 VES_API void ves_jw_double(struct ves_jw *jw, double value);
 VES_API void ves_jw_bool(struct ves_jw *jw, bool value);
 VES_API void ves_jw_null(struct ves_jw *jw);

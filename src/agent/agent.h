@@ -123,7 +123,8 @@ VES_NODISCARD enum ves_status ves_agent_meta_put_hex(struct ves_agent *agent,
 void ves_agent_start(struct ves_agent *agent);
 
 /* Turns the engine's or the store's failure into words for the caller:
- * "WHAT: their words".  Returns status. */
+ * "WHAT: their words", or their words alone when what is NULL.  Returns
+ * status. */
 enum ves_status ves_agent_fail(struct ves_agent *agent, enum ves_status status,
                                struct ves_error *error, const char *what);
 

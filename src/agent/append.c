@@ -140,7 +140,7 @@ enum ves_status ves_append(struct ves_agent *agent,
     env.now_ms = ves_clock_now_ms();
     fill_append(what, &core_append);
     status = ves_core_append(&agent->core, &env, &core_append, event_id);
-    return ves_agent_fail(agent, status, error, "appending");
+    return ves_agent_fail(agent, status, error, NULL);
 }
 
 void ves_import_id(const struct ves_agent *agent, const char *format,

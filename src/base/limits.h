@@ -13,14 +13,14 @@ enum {
     VES_ENTITY_TYPE_MAX = 128,
     VES_ENTITY_ID_MAX = 512,
     VES_EVENT_TYPE_MAX = 256,
-    VES_CREATED_AT_MAX = 64,   /* RFC 3339 with nanoseconds fits in 35 */
-    VES_REASON_MAX = 256,      /* refusal reasons are sentences, not essays */
-    VES_JSON_DEPTH_MAX = 64,   /* bounds the parser's stack */
-    VES_DEPS_MAX = 64,         /* declared dependencies of one event */
-    VES_PROOF_PATH_MAX = 64,   /* 2^63-1 leaves need 63 siblings */
+    VES_CREATED_AT_MAX = 64,    /* RFC 3339 with nanoseconds fits in 35 */
+    VES_REASON_MAX = 256,       /* refusal reasons are sentences, not essays */
+    VES_JSON_DEPTH_MAX = 64,    /* bounds the parser's stack */
+    VES_DEPS_MAX = 64,          /* declared dependencies of one event */
+    VES_PROOF_PATH_MAX = 64,    /* 2^63-1 leaves need 63 siblings */
     VES_COMMITMENT_MAX = 65536, /* leaves in one commitment: bounds memory */
-    VES_RECIPIENTS_MAX = 256,  /* sealed copies of one payload key */
-    VES_PULL_PAGE_MAX = 1000   /* protocol.md B.4 */
+    VES_RECIPIENTS_MAX = 256,   /* sealed copies of one payload key */
+    VES_PULL_PAGE_MAX = 1000    /* protocol.md B.4 */
 };
 
 /* Integers JSON numbers carry exactly (RFC 8785 3.2.2.3, RFC 7493 2.2). */

@@ -29,8 +29,8 @@ static void civil_from_days(int64_t days, unsigned *year, unsigned *month,
     int64_t year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36524 -
                            day_of_era / 146096) /
                           365;
-    int64_t day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 -
-                                        year_of_era / 100);
+    int64_t day_of_year =
+        day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     int64_t from_march = (5 * day_of_year + 2) / 153;
     *day = (unsigned)(day_of_year - (153 * from_march + 2) / 5 + 1);
     *month = (unsigned)(from_march < 10 ? from_march + 3 : from_march - 9);

@@ -9,8 +9,7 @@ VES_NODISCARD enum ves_status ves_uuid_parse(struct ves_bytes text,
                                              struct ves_uuid *out);
 
 /* Writes 36 lower-case characters and a NUL. */
-void ves_uuid_format(const struct ves_uuid *uuid,
-                     char out[VES_UUID_TEXT + 1]);
+void ves_uuid_format(const struct ves_uuid *uuid, char out[VES_UUID_TEXT + 1]);
 
 /* Version 7 from a time in ms since 1970 and 8 random bytes.  counter, below
  * 4096, goes into the 12 bits after the time, so that ids made in one ms by

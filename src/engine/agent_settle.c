@@ -394,6 +394,8 @@ static void fail_rows(struct settle *settle, struct ves_bytes words)
  * it, until one event stands alone. */
 static enum ves_status end_rejected(struct settle *settle)
 {
+    /* It answered, so there is nothing to wait for. */
+    settle->state.next_attempt_ms = 0;
     if (is_single(settle)) {
         for (size_t i = 0; i < settle->count; i++)
             settle->rows[i].attempts++;
@@ -627,12 +629,12 @@ static enum ves_status settle_all(struct settle *settle,
     } else {
         status = end_failure(settle, read_status);
     }
-    if (!status)
+    /* A5: receipts are facts; the rest is the new pusher's business. */
+    if (!status && (settle->reply || !settle->is_fenced))
         status = store_rows(settle);
     if (status)
         return status;
     if (settle->is_fenced) {
-        /* A5: receipts are facts; the rest is the new pusher's business. */
         before.last_pushed = settle->state.last_pushed;
         settle->state = before;
     } else {

@@ -198,8 +198,8 @@ static int compare_midpoint(const struct exact *exact, uint64_t bits)
                         .count = m >> 32 ? 2 : 1};
     multiply_pow5(&right, exact->exponent_of_five);
     int64_t shift = exact->exponent - ((biased ? biased : 1) - 1076);
-    struct big big = shifted(shift > 0 ? &exact->left : &right,
-                             shift > 0 ? shift : -shift);
+    struct big big =
+        shifted(shift > 0 ? &exact->left : &right, shift > 0 ? shift : -shift);
     return shift > 0 ? compare(&big, &right) : compare(&exact->left, &big);
 }
 

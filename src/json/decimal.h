@@ -23,7 +23,6 @@ bool ves_decimal_split(struct ves_bytes text, struct ves_decimal *out);
  * decimal's absolute value, to the nearest double, ties to even; the bits of
  * infinity when that is beyond the largest.  The value must lie between
  * 10^-343 and 10^310. */
-uint64_t ves_decimal_nearest(const struct ves_decimal *decimal,
-                             uint64_t guess);
+uint64_t ves_decimal_nearest(const struct ves_decimal *decimal, uint64_t guess);
 
 #endif

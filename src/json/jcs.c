@@ -129,8 +129,8 @@ static const struct ves_json *take_child(struct frame *f)
     if (!f->order)
         f->next = child->next;
     else
-        f->next = f->written < f->container->count ? f->order[f->written]
-                                                   : NULL;
+        f->next =
+            f->written < f->container->count ? f->order[f->written] : NULL;
     return child;
 }
 

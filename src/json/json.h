@@ -31,11 +31,11 @@ enum {
 /* A node; lives as long as the arena and the input it was read from. */
 struct ves_json {
     enum ves_json_type type;
-    struct ves_bytes text;      /* the value's span in the input, verbatim */
-    struct ves_bytes key;       /* unescaped name, when a member */
-    struct ves_bytes string;    /* unescaped UTF-8, when a string */
-    double number;              /* nearest double, when a number */
-    size_t count;               /* items or members */
+    struct ves_bytes text;        /* the value's span in the input, verbatim */
+    struct ves_bytes key;         /* unescaped name, when a member */
+    struct ves_bytes string;      /* unescaped UTF-8, when a string */
+    double number;                /* nearest double, when a number */
+    size_t count;                 /* items or members */
     const struct ves_json *first; /* first child, in document order */
     const struct ves_json *next;  /* next sibling */
     /* Members in canonical order when an object that was read has more than
@@ -44,9 +44,9 @@ struct ves_json {
 };
 
 struct ves_json_options {
-    uint32_t depth_max;   /* 0 means VES_JSON_DEPTH_MAX; at most
-                             VES_JSON_DEPTH_LIMIT */
-    bool safe_integers;   /* refuse integers beyond +-(2^53-1) */
+    uint32_t depth_max; /* 0 means VES_JSON_DEPTH_MAX; at most
+                           VES_JSON_DEPTH_LIMIT */
+    bool safe_integers; /* refuse integers beyond +-(2^53-1) */
 };
 
 /* Where and why reading stopped. */

@@ -23,9 +23,9 @@ static void merge(const struct ves_json **to, const struct ves_json **from,
     size_t a = 0;
     size_t b = middle;
     for (size_t i = 0; i < end; i++) {
-        bool take_a = b == end || (a < middle &&
-                                   ves_jcs_compare_keys(from[a]->key,
-                                                        from[b]->key) <= 0);
+        bool take_a =
+            b == end || (a < middle &&
+                         ves_jcs_compare_keys(from[a]->key, from[b]->key) <= 0);
         to[i] = from[take_a ? a++ : b++];
     }
 }

@@ -13,8 +13,7 @@ struct ves_u128 {
  * can need. */
 enum { VES_POW10_MIN = -342, VES_POW10_MAX = 324 };
 
-extern const struct ves_u128
-    ves_pow10_table[VES_POW10_MAX - VES_POW10_MIN + 1];
+extern const struct ves_u128 ves_pow10_table[VES_POW10_MAX - VES_POW10_MIN + 1];
 
 /* Smallest t with t * 2^(ves_pow10_log2(e) - 127) >= 10^e; its top bit is
  * set.  Exact for e from 0 to 55. */

@@ -272,8 +272,8 @@ static enum ves_status read_number(struct reader *r, struct ves_json *node)
     else if (ves_number_parse(node->text, &node->number))
         return fail(r, start, "number out of range");
     /* Every double from 2^53 on is an integer. */
-    if (r->safe_integers && (node->number >= (double)two53 ||
-                             node->number <= -(double)two53))
+    if (r->safe_integers &&
+        (node->number >= (double)two53 || node->number <= -(double)two53))
         return fail(r, start, "an integer beyond 2^53-1");
     return VES_OK;
 }
@@ -406,8 +406,7 @@ static enum ves_status close_container(struct reader *r)
 static enum ves_status finish_value(struct reader *r)
 {
     while (r->depth > 0) {
-        bool is_object =
-            r->frames[r->depth - 1].node->type == VES_JSON_OBJECT;
+        bool is_object = r->frames[r->depth - 1].node->type == VES_JSON_OBJECT;
         r->p = ves_scan_blanks(r->p, r->end);
         if (r->p != r->end && *r->p == ',') {
             r->p++;

@@ -45,10 +45,9 @@ static bool close_bracket(struct skipper *s)
     if (s->depth == 0)
         return false;
     s->depth--;
-    bool is_object =
-        s->depth < LEVELS
-            ? s->is_object[s->depth / 64] >> (s->depth % 64) & 1
-            : *s->p == '}';
+    bool is_object = s->depth < LEVELS
+                         ? s->is_object[s->depth / 64] >> (s->depth % 64) & 1
+                         : *s->p == '}';
     if (is_object != (*s->p == '}'))
         return false;
     s->p++;

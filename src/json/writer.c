@@ -38,8 +38,8 @@ static bool begin_value(struct ves_jw *jw)
 {
     if (jw->buf.status)
         return false;
-    bool misplaced = in_object(jw) ? !jw->has_key
-                                   : jw->depth == 0 && jw->has_items;
+    bool misplaced =
+        in_object(jw) ? !jw->has_key : jw->depth == 0 && jw->has_items;
     if (misplaced) {
         fail(jw, VES_INVALID);
         return false;

@@ -132,8 +132,8 @@ enum ves_status ves_credentials_put(struct ves_credentials *creds,
     struct ves_table_node *node =
         ves_table_find(&creds->table, row->key_hash.b);
     if (!node)
-        node = ves_table_add(&creds->table, row->key_hash.b,
-                             sizeof(struct entry));
+        node =
+            ves_table_add(&creds->table, row->key_hash.b, sizeof(struct entry));
     struct entry *entry = (struct entry *)node;
     if (entry) {
         entry->caller = (struct ves_caller){

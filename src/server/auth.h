@@ -19,19 +19,17 @@ enum {
 };
 
 /* Why a request has no caller.  name, HTTP status, code, words */
-#define VES_AUTH_MAP(X)                                                   \
-    X(OK, 200, "", "")                                                    \
-    X(MISSING, 401, "missing_auth",                                       \
-      "no API key was sent; send it as 'Authorization: ApiKey ss_...' "   \
-      "or 'x-api-key: ss_...'")                                           \
-    X(INVALID_KEY, 401, "invalid_api_key", "this API key is not accepted") \
-    X(INVALID_JWT, 401, "invalid_jwt",                                    \
-      "JSON web tokens are not accepted here; send an API key")           \
-    X(EXPIRED, 401, "token_expired", "this API key has expired")          \
-    X(RIGHTS, 403, "insufficient_permissions",                            \
-      "this API key lacks the right")                                     \
-    X(STORE, 403, "store_access_denied",                                  \
-      "this API key is for another store")
+#define VES_AUTH_MAP(X)                                                        \
+    X(OK, 200, "", "")                                                         \
+    X(MISSING, 401, "missing_auth",                                            \
+      "no API key was sent; send it as 'Authorization: ApiKey ss_...' "        \
+      "or 'x-api-key: ss_...'")                                                \
+    X(INVALID_KEY, 401, "invalid_api_key", "this API key is not accepted")     \
+    X(INVALID_JWT, 401, "invalid_jwt",                                         \
+      "JSON web tokens are not accepted here; send an API key")                \
+    X(EXPIRED, 401, "token_expired", "this API key has expired")               \
+    X(RIGHTS, 403, "insufficient_permissions", "this API key lacks the right") \
+    X(STORE, 403, "store_access_denied", "this API key is for another store")
 
 enum ves_auth_result {
 #define X(name, http, code, words) VES_AUTH_##name,
@@ -64,8 +62,8 @@ struct ves_credentials {
 void ves_credentials_init(struct ves_credentials *creds,
                           const struct ves_alloc *alloc, uint64_t seed);
 void ves_credentials_deinit(struct ves_credentials *creds);
-VES_NODISCARD enum ves_status ves_credentials_load(struct ves_credentials *creds,
-                                                   struct ves_store *store);
+VES_NODISCARD enum ves_status
+ves_credentials_load(struct ves_credentials *creds, struct ves_store *store);
 
 /* Adds or replaces one after its commit; label is not kept here. */
 VES_NODISCARD enum ves_status

@@ -6,8 +6,8 @@
 #include "base/text.h"
 #include "base/time.h"
 #include "base/uuid.h"
-#include "json/json.h"
 #include "server/auth.h"
+#include "json/json.h"
 
 /* A body being read; the first failure sticks. */
 struct reader {
@@ -72,8 +72,8 @@ static const struct ves_json *required(struct reader *r, const char *name)
 static void as_uuid(struct reader *r, const struct ves_json *node,
                     const char *name, struct ves_uuid *out)
 {
-    if (node && (node->type != VES_JSON_STRING ||
-                 ves_uuid_parse(node->string, out)))
+    if (node &&
+        (node->type != VES_JSON_STRING || ves_uuid_parse(node->string, out)))
         wrong(r, name, "is not a UUID");
 }
 
@@ -135,8 +135,8 @@ static void may_time(struct reader *r, const char *name, int64_t *out)
 {
     const struct ves_json *node = r->status ? NULL : optional(r->root, name);
     *out = 0;
-    if (node && (node->type != VES_JSON_STRING ||
-                 ves_time_parse(node->string, out)))
+    if (node &&
+        (node->type != VES_JSON_STRING || ves_time_parse(node->string, out)))
         wrong(r, name, "is not an RFC 3339 time");
 }
 
@@ -161,8 +161,7 @@ enum ves_status ves_cursor_body_read(struct ves_arena *arena,
     struct reader r;
     open(&r, arena, body, error);
     need_stream(&r, &out->stream);
-    need_u64(&r, "sequenceNumber", VES_SAFE_INTEGER_MAX,
-             &out->sequence_number);
+    need_u64(&r, "sequenceNumber", VES_SAFE_INTEGER_MAX, &out->sequence_number);
     return r.status;
 }
 

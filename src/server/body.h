@@ -72,9 +72,9 @@ struct ves_api_key_body {
     struct ves_bytes label;
 };
 
-#define VES_BODY_READER(name)                                        \
-    VES_NODISCARD enum ves_status ves_##name##_body_read(            \
-        struct ves_arena *arena, struct ves_bytes body,              \
+#define VES_BODY_READER(name)                             \
+    VES_NODISCARD enum ves_status ves_##name##_body_read( \
+        struct ves_arena *arena, struct ves_bytes body,   \
         struct ves_##name##_body *out, struct ves_error *error)
 
 VES_BODY_READER(commitment);

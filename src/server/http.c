@@ -85,12 +85,10 @@ static void body_free(struct ves_request *request)
 
 static void log_request(const struct ves_request *request)
 {
-    static const char *const methods[] = {[VES_METHOD_GET] = "GET",
-                                          [VES_METHOD_POST] = "POST",
-                                          [VES_METHOD_PUT] = "PUT",
-                                          [VES_METHOD_DELETE] = "DELETE",
-                                          [VES_METHOD_OPTIONS] = "OPTIONS",
-                                          [VES_METHOD_OTHER] = "other"};
+    static const char *const methods[] = {
+        [VES_METHOD_GET] = "GET",         [VES_METHOD_POST] = "POST",
+        [VES_METHOD_PUT] = "PUT",         [VES_METHOD_DELETE] = "DELETE",
+        [VES_METHOD_OPTIONS] = "OPTIONS", [VES_METHOD_OTHER] = "other"};
     const struct ves_log_field fields[] = {
         {"method", request->method ? methods[request->method] : "none", 0},
         {"route", request->route ? request->route->pattern : "none", 0},
@@ -140,11 +138,12 @@ static void request_end(void *ctx, struct MHD_Connection *connection,
 
 static struct ves_bytes header(struct ves_request *request, const char *name)
 {
-    return ves_bytes_str(MHD_lookup_connection_value(
-        request->connection, MHD_HEADER_KIND, name));
+    return ves_bytes_str(MHD_lookup_connection_value(request->connection,
+                                                     MHD_HEADER_KIND, name));
 }
 
-/* ---- the answer ----------------------------------------------------------- */
+/* ---- the answer -----------------------------------------------------------
+ */
 
 static void add_headers(struct ves_request *request,
                         struct MHD_Response *response)
@@ -157,8 +156,7 @@ static void add_headers(struct ves_request *request,
                   {"cache-control", "no-store"}},
       legacy[] = {{"Deprecation", "true"},
                   {"Sunset", "Mon, 01 Mar 2027 00:00:00 GMT"},
-                  {"Link",
-                   "</api/v1/ves/events>; rel=\"successor-version\""}};
+                  {"Link", "</api/v1/ves/events>; rel=\"successor-version\""}};
     for (size_t i = 0; i < sizeof(always) / sizeof(always[0]); i++)
         MHD_add_response_header(response, always[i].name, always[i].value);
     for (size_t i = 0;
@@ -188,8 +186,8 @@ static enum MHD_Result send_reply(struct ves_request *request)
     VES_ASSERT(request->status);
     /* The document is malloc'ed (ves_alloc_default) and given away: no copy. */
     struct MHD_Response *response = MHD_create_response_from_buffer(
-        out->len, out->ptr, out->ptr ? MHD_RESPMEM_MUST_FREE
-                                     : MHD_RESPMEM_PERSISTENT);
+        out->len, out->ptr,
+        out->ptr ? MHD_RESPMEM_MUST_FREE : MHD_RESPMEM_PERSISTENT);
     if (!response)
         return MHD_NO;
     add_headers(request, response);
@@ -200,7 +198,8 @@ static enum MHD_Result send_reply(struct ves_request *request)
     return result;
 }
 
-/* ---- headers -------------------------------------------------------------- */
+/* ---- headers --------------------------------------------------------------
+ */
 
 static enum ves_method method_of(const char *name)
 {
@@ -307,9 +306,8 @@ static void accept_headers(struct ves_http *http, struct ves_request *request,
         request->close = true;
         return;
     }
-    enum ves_status status =
-        ves_uri_read(&request->arena, ves_bytes_str(request->target),
-                     &request->uri, &error);
+    enum ves_status status = ves_uri_read(
+        &request->arena, ves_bytes_str(request->target), &request->uri, &error);
     if (status) {
         ves_reply_status(request, status, &error);
         return;
@@ -339,7 +337,8 @@ static enum MHD_Result on_headers(struct ves_http *http,
     return MHD_YES;
 }
 
-/* ---- body ----------------------------------------------------------------- */
+/* ---- body -----------------------------------------------------------------
+ */
 
 static bool body_grow(struct ves_request *request, size_t cap)
 {
@@ -378,8 +377,8 @@ static enum MHD_Result on_body(struct ves_request *request, const char *data,
     }
     if (size > VES_BODY_MAX - request->body_len) {
         body_free(request);
-        ves_reply_error(request, 413, NULL,
-                        "the body has more than %d bytes", VES_BODY_MAX);
+        ves_reply_error(request, 413, NULL, "the body has more than %d bytes",
+                        VES_BODY_MAX);
         return MHD_YES;
     }
     if (size > request->body_cap - request->body_len) {
@@ -394,7 +393,8 @@ static enum MHD_Result on_body(struct ves_request *request, const char *data,
     return MHD_YES;
 }
 
-/* ---- complete ------------------------------------------------------------- */
+/* ---- complete -------------------------------------------------------------
+ */
 
 static void read_now(struct ves_request *request)
 {
@@ -470,7 +470,8 @@ void ves_http_resume(struct ves_request *request)
     MHD_resume_connection(request->connection);
 }
 
-/* ---- life ----------------------------------------------------------------- */
+/* ---- life -----------------------------------------------------------------
+ */
 
 static void on_connection(void *ctx, struct MHD_Connection *connection,
                           void **slot, enum MHD_ConnectionNotificationCode code)
@@ -488,8 +489,7 @@ static struct MHD_Daemon *start_daemon(struct ves_http *http,
                                        const struct ves_http_setup *options)
 {
     struct MHD_OptionItem tls[] = {
-        {MHD_OPTION_HTTPS_MEM_CERT, 0,
-         (void *)(uintptr_t)options->tls_cert},
+        {MHD_OPTION_HTTPS_MEM_CERT, 0, (void *)(uintptr_t)options->tls_cert},
         {MHD_OPTION_HTTPS_MEM_KEY, 0, (void *)(uintptr_t)options->tls_key},
         {MHD_OPTION_HTTPS_PRIORITIES, 0,
          (void *)(uintptr_t) "SECURE128:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2"},
@@ -499,7 +499,7 @@ static struct MHD_Daemon *start_daemon(struct ves_http *http,
                      (options->tls_cert ? MHD_USE_TLS : 0);
     return MHD_start_daemon(
         flags, 0, NULL, NULL, handle_request, http, /**/
-        MHD_OPTION_LISTEN_SOCKET, options->socket, /**/
+        MHD_OPTION_LISTEN_SOCKET, options->socket,  /**/
         MHD_OPTION_THREAD_POOL_SIZE, options->threads,
         MHD_OPTION_CONNECTION_LIMIT, (unsigned)VES_HTTP_CONNECTIONS_MAX,
         MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)VES_HTTP_IDLE_S,

@@ -21,16 +21,15 @@ enum {
 };
 
 struct ves_http_setup {
-    int socket;      /* listening; owned from here on, also on failure */
-    unsigned threads; /* >= 2 (design.md D7) */
+    int socket;           /* listening; owned from here on, also on failure */
+    unsigned threads;     /* >= 2 (design.md D7) */
     const char *tls_cert; /* PEM texts, both or none */
     const char *tls_key;
 };
 
 VES_NODISCARD enum ves_status
-ves_http_start(struct ves_server *server,
-               const struct ves_http_setup *options, struct ves_http **out,
-               struct ves_error *error);
+ves_http_start(struct ves_server *server, const struct ves_http_setup *options,
+               struct ves_http **out, struct ves_error *error);
 
 /* Stops accepting connections and turns new requests away.  What is under way
  * goes on. */

@@ -20,11 +20,11 @@
 #include "base/time.h"
 #include "base/uuid.h"
 #include "crypto/crypto.h"
-#include "json/json.h"
 #include "os/file.h"
 #include "os/keyfile.h"
 #include "os/random.h"
 #include "server/auth.h"
+#include "json/json.h"
 
 enum { META_MAX = 64 * 1024, PATH_SIZE = 4096 };
 
@@ -56,7 +56,8 @@ static enum ves_status store_failed(struct context *c, enum ves_status status)
                                             : ves_status_message(status));
 }
 
-/* ---- history -------------------------------------------------------------- */
+/* ---- history --------------------------------------------------------------
+ */
 
 void ves_identity_write_keys(struct ves_buf *buf,
                              const struct ves_identity *identity)
@@ -90,8 +91,7 @@ static bool read_key(const struct ves_json *node, struct ves_identity_key *key)
         ves_time_parse(text, &key->active_from_ms))
         return false;
     key->version = (uint32_t)version;
-    key->has_statement =
-        ves_json_get_string(node, "statementSignature", &text);
+    key->has_statement = ves_json_get_string(node, "statementSignature", &text);
     return !key->has_statement ||
            ves_hex_decode(text, key->statement.b, VES_SIG_SIZE) == VES_OK;
 }
@@ -170,7 +170,8 @@ static enum ves_status write_meta(struct context *c)
     return status;
 }
 
-/* ---- first start ---------------------------------------------------------- */
+/* ---- first start ----------------------------------------------------------
+ */
 
 static enum ves_status write_admin_key(struct context *c)
 {
@@ -206,10 +207,10 @@ static enum ves_status make_rows(struct context *c)
         (uint8_t)((identity->sequencer_id.b[6] & 0x0f) | 0x40);
     identity->sequencer_id.b[8] =
         (uint8_t)((identity->sequencer_id.b[8] & 0x3f) | 0x80);
-    identity->keys[0] = (struct ves_identity_key){
-        .version = 1,
-        .public_key = identity->signer->public_key,
-        .active_from_ms = c->now_ms};
+    identity->keys[0] =
+        (struct ves_identity_key){.version = 1,
+                                  .public_key = identity->signer->public_key,
+                                  .active_from_ms = c->now_ms};
     identity->key_count = 1;
     status = c->store->ops->begin(c->store);
     if (status)
@@ -245,7 +246,8 @@ static enum ves_status make(struct context *c)
     return status ? status : make_rows(c);
 }
 
-/* ---- the current key, and the next ---------------------------------------- */
+/* ---- the current key, and the next ----------------------------------------
+ */
 
 static bool is_current(const struct context *c,
                        const struct ves_public_key *key)
@@ -266,8 +268,8 @@ static void wipe_file(const char *path)
     if (fstat(fd, &info) == 0 && S_ISREG(info.st_mode)) {
         off_t left = info.st_size;
         while (left > 0) {
-            size_t n = left < (off_t)sizeof(zeros) ? (size_t)left
-                                                   : sizeof(zeros);
+            size_t n =
+                left < (off_t)sizeof(zeros) ? (size_t)left : sizeof(zeros);
             ssize_t done = write(fd, zeros, n);
             if (done <= 0)
                 break;
@@ -334,8 +336,8 @@ static enum ves_status load_current(struct context *c)
                         "the sequencer's signing key %s is missing; bring it "
                         "back from a backup, the database alone cannot sign",
                         c->key_path);
-    enum ves_status status = ves_keyfile_inspect(
-        c->key_path, VES_KEY_SEQUENCER, &key, NULL, c->error);
+    enum ves_status status = ves_keyfile_inspect(c->key_path, VES_KEY_SEQUENCER,
+                                                 &key, NULL, c->error);
     if (status)
         return status;
     if (!is_current(c, &key))
@@ -343,8 +345,7 @@ static enum ves_status load_current(struct context *c)
                         "%s is not the key this database signs with (version "
                         "%u); nothing was changed: find the key that belongs "
                         "to %s",
-                        c->key_path,
-                        ves_identity_current(c->identity)->version,
+                        c->key_path, ves_identity_current(c->identity)->version,
                         c->options->db);
     return ves_keyfile_load(c->key_path, VES_KEY_SEQUENCER, passphrase(c),
                             &c->identity->signer, c->error);
@@ -398,7 +399,8 @@ static enum ves_status rotate(struct context *c)
     return status ? status : load_current(c);
 }
 
-/* ---- opening -------------------------------------------------------------- */
+/* ---- opening --------------------------------------------------------------
+ */
 
 static enum ves_status name_files(struct context *c)
 {

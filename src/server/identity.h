@@ -28,7 +28,7 @@ struct ves_identity {
     struct ves_identity_key keys[VES_SEQUENCER_KEYS_MAX]; /* oldest first */
     size_t key_count;
     struct ves_signer *signer; /* current key; thread-safe, owned */
-    bool is_admin_key_new;         /* FILE.admin-key was written just now */
+    bool is_admin_key_new;     /* FILE.admin-key was written just now */
 };
 
 static inline const struct ves_identity_key *

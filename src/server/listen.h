@@ -13,14 +13,14 @@ struct ves_listen_address {
 };
 
 /* Reads "host:port", "1.2.3.4:port" or "[v6]:port".  VES_INVALID.  Pure. */
-VES_NODISCARD enum ves_status
-ves_listen_read(const char *text, struct ves_listen_address *out,
-                struct ves_error *error);
+VES_NODISCARD enum ves_status ves_listen_read(const char *text,
+                                              struct ves_listen_address *out,
+                                              struct ves_error *error);
 
 /* Resolves, binds and listens.  Without is_tls every address the name has must
  * be loopback, else VES_REFUSED.  *port is the one bound.  VES_IO. */
 VES_NODISCARD enum ves_status
-ves_listen_open(const struct ves_listen_address *address, bool is_tls,
-                int *fd, unsigned *port, struct ves_error *error);
+ves_listen_open(const struct ves_listen_address *address, bool is_tls, int *fd,
+                unsigned *port, struct ves_error *error);
 
 #endif

@@ -7,8 +7,8 @@
 #include "base/bytes.h"
 #include "base/text.h"
 #include "base/time.h"
-#include "json/jcs.h"
 #include "os/clock.h"
+#include "json/jcs.h"
 
 enum { LINE_MAX_BYTES = 4096 };
 
@@ -85,8 +85,9 @@ void ves_log_write(const struct ves_log *log, enum ves_log_level level,
     line_init(&line);
     ves_time_format(ves_clock_now_ms(), at);
     if (log->is_json)
-        ves_buf_putf(&line.buf, "{\"time\":\"%s\",\"level\":\"%s\",\"event\":"
-                                "\"%s\"",
+        ves_buf_putf(&line.buf,
+                     "{\"time\":\"%s\",\"level\":\"%s\",\"event\":"
+                     "\"%s\"",
                      at, level_names[level], event);
     else
         ves_buf_putf(&line.buf, "%s %s %s", at, level_names[level], event);

@@ -4,7 +4,7 @@
 #include <time.h>
 
 static const uint64_t time_bounds_us[VES_HISTOGRAM_BUCKETS] = {
-    250,    500,    1000,   2500,    5000,    10000,   25000,
+    250,   500,    1000,   2500,   5000,    10000,   25000,
     50000, 100000, 250000, 500000, 1000000, 5000000, 30000000};
 
 static const uint64_t size_bounds[VES_HISTOGRAM_BUCKETS] = {
@@ -79,8 +79,8 @@ static void put_histogram(struct ves_buf *buf, const char *name,
 static void put_one(struct ves_buf *buf, const char *name, const char *help,
                     const char *type, uint64_t value)
 {
-    ves_buf_putf(buf, "# HELP %s %s\n# TYPE %s %s\n%s %llu\n", name, help,
-                 name, type, name, (unsigned long long)value);
+    ves_buf_putf(buf, "# HELP %s %s\n# TYPE %s %s\n%s %llu\n", name, help, name,
+                 type, name, (unsigned long long)value);
 }
 
 void ves_metrics_write(struct ves_buf *buf, struct ves_metrics *metrics)

@@ -11,31 +11,31 @@
 #include "base/buf.h"
 
 /* member, name on the wire, help */
-#define VES_COUNTER_MAP(X)                                                    \
-    X(events_ingested, "sequencer_events_ingested_total",                     \
-      "Events received for ingest.")                                          \
-    X(events_sequenced, "sequencer_events_sequenced_total",                   \
-      "Events that got a sequence number.")                                   \
-    X(events_replayed, "sequencer_events_replayed_total",                     \
-      "Events that were already stored and got their receipt again.")         \
-    X(events_rejected, "sequencer_events_rejected_total",                     \
-      "Events that were refused.")                                            \
-    X(events_verified, "sequencer_ves_events_verified_total",                 \
-      "Events whose signature was accepted.")                                 \
-    X(events_served, "sequencer_events_served_total",                         \
-      "Events given out to readers.")                                         \
-    X(commit_groups, "sequencer_commit_groups_total",                         \
-      "Durable transactions of ingest.")                                      \
-    X(commit_failures, "sequencer_errors_commit_total",                       \
-      "Transactions of ingest that failed.")                                  \
-    X(auth_failures, "sequencer_errors_auth_total",                           \
-      "Requests without an accepted credential or right.")                    \
-    X(client_errors, "sequencer_errors_client_total",                         \
-      "Answers with a status from 400 to 499.")                               \
-    X(server_errors, "sequencer_errors_server_total",                         \
-      "Answers with a status from 500 to 599.")                               \
-    X(requests, "sequencer_http_requests_total", "HTTP requests answered.")   \
-    X(body_bytes, "sequencer_http_body_bytes_total",                          \
+#define VES_COUNTER_MAP(X)                                                  \
+    X(events_ingested, "sequencer_events_ingested_total",                   \
+      "Events received for ingest.")                                        \
+    X(events_sequenced, "sequencer_events_sequenced_total",                 \
+      "Events that got a sequence number.")                                 \
+    X(events_replayed, "sequencer_events_replayed_total",                   \
+      "Events that were already stored and got their receipt again.")       \
+    X(events_rejected, "sequencer_events_rejected_total",                   \
+      "Events that were refused.")                                          \
+    X(events_verified, "sequencer_ves_events_verified_total",               \
+      "Events whose signature was accepted.")                               \
+    X(events_served, "sequencer_events_served_total",                       \
+      "Events given out to readers.")                                       \
+    X(commit_groups, "sequencer_commit_groups_total",                       \
+      "Durable transactions of ingest.")                                    \
+    X(commit_failures, "sequencer_errors_commit_total",                     \
+      "Transactions of ingest that failed.")                                \
+    X(auth_failures, "sequencer_errors_auth_total",                         \
+      "Requests without an accepted credential or right.")                  \
+    X(client_errors, "sequencer_errors_client_total",                       \
+      "Answers with a status from 400 to 499.")                             \
+    X(server_errors, "sequencer_errors_server_total",                       \
+      "Answers with a status from 500 to 599.")                             \
+    X(requests, "sequencer_http_requests_total", "HTTP requests answered.") \
+    X(body_bytes, "sequencer_http_body_bytes_total",                        \
       "Bytes of request bodies received.")
 
 enum { VES_HISTOGRAM_BUCKETS = 14 };

@@ -11,7 +11,8 @@
 #include "server/routes.h"
 #include "server/server.h"
 
-/* ---- workers -------------------------------------------------------------- */
+/* ---- workers --------------------------------------------------------------
+ */
 
 /* Reads and prepares; false when it is answered already. */
 static bool prepare(struct ves_server *server, struct ves_request *request)
@@ -66,7 +67,8 @@ static void *work(void *ctx)
     return NULL;
 }
 
-/* ---- committer ------------------------------------------------------------ */
+/* ---- committer ------------------------------------------------------------
+ */
 
 struct group {
     struct ves_request *requests[VES_PIPELINE_GROUP_REQUESTS_MAX];
@@ -101,12 +103,12 @@ static enum ves_status commit(struct ves_server *server, struct group *group,
         ves_uuid_make_v7((uint64_t)now_ms, (uint16_t)(first + i),
                          group->random[i], &group->batch_ids[first + i]);
     if (!status)
-        status = ves_sequencer_commit(&server->sequencer,
-                                      group->ingests + first, count,
-                                      group->batch_ids + first, now_ms);
+        status =
+            ves_sequencer_commit(&server->sequencer, group->ingests + first,
+                                 count, group->batch_ids + first, now_ms);
     if (status) {
-        const char *words = error.text[0] ? error.text
-                                          : server->sequencer.store->error.text;
+        const char *words =
+            error.text[0] ? error.text : server->sequencer.store->error.text;
         const struct ves_log_field fields[] = {
             {"status", ves_status_name(status), 0},
             {"requests", NULL, count},
@@ -165,8 +167,8 @@ static void add(struct group *group, struct ves_request *request)
 static bool is_full(const struct group *group, const struct ves_request *next)
 {
     return group->count == VES_PIPELINE_GROUP_REQUESTS_MAX ||
-           (group->count > 0 && group->events + next->ingest.count >
-                                    VES_PIPELINE_GROUP_EVENTS_MAX);
+           (group->count > 0 &&
+            group->events + next->ingest.count > VES_PIPELINE_GROUP_EVENTS_MAX);
 }
 
 static void run_list(struct ves_server *server, struct group *group,
@@ -201,7 +203,8 @@ static void *commit_all(void *ctx)
     return NULL;
 }
 
-/* ---- life ----------------------------------------------------------------- */
+/* ---- life -----------------------------------------------------------------
+ */
 
 static void join_workers(struct ves_pipeline *pipeline)
 {

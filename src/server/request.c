@@ -8,8 +8,8 @@
 #include "base/error.h"
 #include "base/time.h"
 #include "base/uuid.h"
-#include "json/jcs.h"
 #include "server/server.h"
+#include "json/jcs.h"
 
 static const struct {
     const char *code;
@@ -203,8 +203,8 @@ bool ves_request_limit(struct ves_request *request, uint32_t fallback,
 bool ves_request_text(struct ves_request *request, size_t capture,
                       const char *name, size_t max, struct ves_bytes *out)
 {
-    enum ves_status status = ves_uri_decode(
-        &request->arena, request->captures[capture], false, out);
+    enum ves_status status =
+        ves_uri_decode(&request->arena, request->captures[capture], false, out);
     if (status == VES_NOMEM) {
         ves_reply_status(request, status, NULL);
         return false;

@@ -32,15 +32,15 @@ enum ves_method {
 enum { VES_REQUEST_ID_MAX = 128, VES_REPLY_MAX = 64 * 1024 * 1024 };
 
 /* code on the wire, HTTP status, number (protocol.md B.2) */
-#define VES_HTTP_ERROR_MAP(X)                            \
-    X(INVALID_FIELD_VALUE, 400, 3003)                    \
-    X(AUTH_REQUIRED, 401, 1001)                          \
-    X(INSUFFICIENT_PERMISSIONS, 403, 1005)               \
-    X(RESOURCE_NOT_FOUND, 404, 4001)                     \
-    X(METHOD_NOT_ALLOWED, 405, 3003)                     \
-    X(ALREADY_EXISTS, 409, 5004)                         \
-    X(PAYLOAD_TOO_LARGE, 413, 3004)                      \
-    X(INTERNAL_ERROR, 500, 8999)                         \
+#define VES_HTTP_ERROR_MAP(X)              \
+    X(INVALID_FIELD_VALUE, 400, 3003)      \
+    X(AUTH_REQUIRED, 401, 1001)            \
+    X(INSUFFICIENT_PERMISSIONS, 403, 1005) \
+    X(RESOURCE_NOT_FOUND, 404, 4001)       \
+    X(METHOD_NOT_ALLOWED, 405, 3003)       \
+    X(ALREADY_EXISTS, 409, 5004)           \
+    X(PAYLOAD_TOO_LARGE, 413, 3004)        \
+    X(INTERNAL_ERROR, 500, 8999)           \
     X(SERVICE_UNAVAILABLE, 503, 8002)
 
 enum ves_request_state {
@@ -111,7 +111,8 @@ void ves_reply_auth(struct ves_request *request, enum ves_auth_result result);
 void ves_reply_status(struct ves_request *request, enum ves_status status,
                       const struct ves_error *error);
 
-/* ---- what handlers ask for ------------------------------------------------ */
+/* ---- what handlers ask for ------------------------------------------------
+ */
 
 /* May the caller use right there?  Otherwise false, and the answer is made. */
 bool ves_request_allows(struct ves_request *request, uint32_t right,
@@ -141,7 +142,8 @@ bool ves_request_text(struct ves_request *request, size_t capture,
 bool ves_request_uuid(struct ves_request *request, size_t capture,
                       const char *name, struct ves_uuid *out);
 
-/* ---- JSON pieces ---------------------------------------------------------- */
+/* ---- JSON pieces ----------------------------------------------------------
+ */
 
 /* ,"name":  and values; first says that no comma is needed. */
 void ves_put_name(struct ves_buf *buf, bool first, const char *name);

@@ -11,9 +11,8 @@ void ves_ingest_reply(struct ves_request *request)
     /* Receipts and verdicts take about 600 bytes an event. */
     (void)ves_buf_reserve(&request->out,
                           512 + request->ingest.count * (size_t)640);
-    enum ves_status status =
-        ves_ingest_answer(&request->ingest, &server->sequencer,
-                          request->dialect, &request->out);
+    enum ves_status status = ves_ingest_answer(
+        &request->ingest, &server->sequencer, request->dialect, &request->out);
     if (status)
         ves_reply_error(request, 503, NULL,
                         "the events are stored, but the answer could not be "

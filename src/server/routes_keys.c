@@ -5,13 +5,14 @@
 #include "base/text.h"
 #include "core/keydir.h"
 #include "crypto/crypto.h"
-#include "json/json.h"
 #include "os/clock.h"
 #include "server/body.h"
 #include "server/routes.h"
 #include "server/server.h"
+#include "json/json.h"
 
-/* ---- directories ---------------------------------------------------------- */
+/* ---- directories ----------------------------------------------------------
+ */
 
 struct directory {
     struct ves_buf *out;
@@ -196,7 +197,8 @@ static void get_sequencer_keys(struct ves_request *request)
     ves_reply(request, 200);
 }
 
-/* ---- registering ----------------------------------------------------------- */
+/* ---- registering -----------------------------------------------------------
+ */
 
 /* The key must be one somebody can sign with, and, where its holder said so,
  * must have signed. */
@@ -259,8 +261,8 @@ static void register_key(struct ves_request *request)
                               .valid_to_ms = body.valid_to_ms,
                               .algorithm = ves_bytes_str(body.algorithm),
                               .registrar = ves_bytes_str("admin")};
-    status = ves_sequencer_register_key(&request->server->sequencer, &row,
-                                        &error);
+    status =
+        ves_sequencer_register_key(&request->server->sequencer, &row, &error);
     if (status)
         ves_reply_status(request, status, &error);
     else
@@ -288,9 +290,8 @@ static void revoke_key(struct ves_request *request)
         return;
     }
     int64_t now_ms = ves_clock_now_ms();
-    enum ves_status status =
-        ves_sequencer_revoke_key(&request->server->sequencer, &tenant, &agent,
-                                 (uint32_t)key_id, now_ms);
+    enum ves_status status = ves_sequencer_revoke_key(
+        &request->server->sequencer, &tenant, &agent, (uint32_t)key_id, now_ms);
     if (status == VES_NOT_FOUND) {
         ves_reply_error(request, 404, NULL,
                         "this agent has no key with that number");
@@ -312,8 +313,8 @@ static void revoke_key(struct ves_request *request)
 }
 
 const struct ves_route ves_routes_keys[] = {
-    {VES_METHOD_GET, "/api/v1/ves/keys", VES_ROUTE_READ, VES_ACCESS_READ,
-     false, get_stream_keys},
+    {VES_METHOD_GET, "/api/v1/ves/keys", VES_ROUTE_READ, VES_ACCESS_READ, false,
+     get_stream_keys},
     {VES_METHOD_GET, "/api/v1/ves/sequencer-keys", VES_ROUTE_READ,
      VES_ACCESS_ANY, false, get_sequencer_keys},
     {VES_METHOD_GET, "/api/v1/agents/{}/signing-keys", VES_ROUTE_READ,

@@ -47,7 +47,8 @@ static void put_commitment(struct ves_buf *out, const struct ves_stream *stream,
     ves_put_time(out, row->committed_at_ms);
 }
 
-/* ---- commitments ----------------------------------------------------------- */
+/* ---- commitments -----------------------------------------------------------
+ */
 
 static void make_commitment(struct ves_request *request)
 {
@@ -147,8 +148,8 @@ static void get_commitment(struct ves_request *request)
     struct ves_uuid batch_id;
     if (!ves_request_uuid(request, 0, "the batch id", &batch_id))
         return;
-    enum ves_status status = store->ops->commitment_get(
-        store, &batch_id, &search.stream_no, &row);
+    enum ves_status status =
+        store->ops->commitment_get(store, &batch_id, &search.stream_no, &row);
     if (status == VES_NOT_FOUND) {
         ves_reply_error(request, 404, NULL, "there is no such commitment");
         return;
@@ -176,7 +177,8 @@ static void get_commitment(struct ves_request *request)
     ves_reply(request, 200);
 }
 
-/* ---- proofs ---------------------------------------------------------------- */
+/* ---- proofs ----------------------------------------------------------------
+ */
 
 struct leaves {
     struct ves_stream stream;
@@ -221,8 +223,8 @@ static enum ves_status prove(struct ves_request *request,
         return status ? status : VES_CORRUPT;
     size_t index = (size_t)(sequence - row->sequence_start);
     *leaf = leaves.hashes[index];
-    status = ves_inclusion_make(leaves.hashes, leaves.count, index, scratch,
-                                proof);
+    status =
+        ves_inclusion_make(leaves.hashes, leaves.count, index, scratch, proof);
     /* A proof of ours that does not hold would mean a damaged log. */
     if (!status && ves_inclusion_check(proof, leaf, &row->merkle_root))
         status = VES_CORRUPT;
@@ -276,8 +278,8 @@ static bool find_commitment(struct ves_request *request,
     if (status == VES_OK)
         status = store->ops->commitment_get(store, &batch_id, &stream_no, row);
     else
-        status = store->ops->commitment_covering(store, stream_no, sequence,
-                                                 row);
+        status =
+            store->ops->commitment_covering(store, stream_no, sequence, row);
     if (status == VES_NOT_FOUND || (!status && stream_no != stream->stream_no))
         ves_reply_error(request, 404, NULL,
                         "no commitment of this stream covers sequence %llu "
@@ -355,8 +357,8 @@ static void verify_proof(struct ves_request *request)
 const struct ves_route ves_routes_proof[] = {
     {VES_METHOD_POST, "/api/v1/ves/commitments", VES_ROUTE_WRITE,
      VES_ACCESS_WRITE, false, make_commitment},
-    {VES_METHOD_GET, "/api/v1/ves/commitments", VES_ROUTE_READ,
-     VES_ACCESS_READ, false, list_commitments},
+    {VES_METHOD_GET, "/api/v1/ves/commitments", VES_ROUTE_READ, VES_ACCESS_READ,
+     false, list_commitments},
     {VES_METHOD_GET, "/api/v1/ves/commitments/{}", VES_ROUTE_READ,
      VES_ACCESS_READ, false, get_commitment},
     {VES_METHOD_GET, "/api/v1/ves/proofs/{}", VES_ROUTE_READ, VES_ACCESS_READ,

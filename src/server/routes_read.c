@@ -141,7 +141,8 @@ static bool wants_receipts(const struct ves_request *request)
            (ves_bytes_is(value, "1") || ves_bytes_is(value, "true"));
 }
 
-/* ---- events ---------------------------------------------------------------- */
+/* ---- events ----------------------------------------------------------------
+ */
 
 static void get_events_as(struct ves_request *request, enum shape shape)
 {
@@ -203,7 +204,8 @@ static void get_head(struct ves_request *request)
     ves_reply(request, 200);
 }
 
-/* ---- one entity ------------------------------------------------------------ */
+/* ---- one entity ------------------------------------------------------------
+ */
 
 struct copy {
     struct ves_arena *arena;
@@ -239,8 +241,8 @@ static enum ves_status read_chain(struct ves_request *request,
                                   struct ves_log_row *rows)
 {
     uint64_t sequence;
-    enum ves_status status = ves_chain_find(request->store, stream_no, entity,
-                                            last, &sequence);
+    enum ves_status status =
+        ves_chain_find(request->store, stream_no, entity, last, &sequence);
     for (uint64_t i = last + 1; !status && i > first; i--) {
         struct ves_log_row *row = &rows[i - 1 - first];
         status = read_row(request, stream_no, sequence, row);
@@ -316,10 +318,10 @@ static void get_entity_as(struct ves_request *request, enum shape shape)
         return;
     }
     ves_metric_add(&request->server->metrics.events_served, p.page.count);
-    ves_buf_putf(
-        out, "],\"count\":%zu,\"total\":%llu,\"current_version\":%llu,",
-        p.page.count, (unsigned long long)p.entity.count,
-        (unsigned long long)p.entity.version);
+    ves_buf_putf(out,
+                 "],\"count\":%zu,\"total\":%llu,\"current_version\":%llu,",
+                 p.page.count, (unsigned long long)p.entity.count,
+                 (unsigned long long)p.entity.version);
     ves_buf_putf(out, "\"has_more\":%s}",
                  p.from < p.entity.count && p.shown < p.entity.count - p.from
                      ? "true"
@@ -337,7 +339,8 @@ static void get_entity_legacy(struct ves_request *request)
     get_entity_as(request, SHAPE_LEGACY_ENTITY);
 }
 
-/* ---- cursors --------------------------------------------------------------- */
+/* ---- cursors ---------------------------------------------------------------
+ */
 
 /* Only that agent, or an administrator. */
 static bool may_use_cursor(struct ves_request *request,
@@ -451,7 +454,8 @@ static void put_cursor(struct ves_request *request)
         put_cursor_answer(request, &row, &agent, sequence, updated_ms);
 }
 
-/* ---- refusals -------------------------------------------------------------- */
+/* ---- refusals --------------------------------------------------------------
+ */
 
 struct refusal_page {
     struct ves_buf *out;
@@ -556,12 +560,13 @@ static void get_state(struct ves_request *request)
                         "ask a store for its state hash (ves status)");
 }
 
-#define READ(pattern, handle)                                                \
-    {                                                                        \
-        VES_METHOD_GET, pattern, VES_ROUTE_READ, VES_ACCESS_READ, false, handle \
+#define READ(pattern, handle)                                            \
+    {                                                                    \
+        VES_METHOD_GET, pattern, VES_ROUTE_READ, VES_ACCESS_READ, false, \
+            handle                                                       \
     }
-#define LEGACY(pattern, handle)                                              \
-    {                                                                        \
+#define LEGACY(pattern, handle)                                                \
+    {                                                                          \
         VES_METHOD_GET, pattern, VES_ROUTE_READ, VES_ACCESS_READ, true, handle \
     }
 
@@ -570,8 +575,8 @@ const struct ves_route ves_routes_read[] = {
     READ("/api/v1/ves/head", get_head),
     READ("/api/v1/ves/entities/{}/{}", get_entity),
     READ("/api/v1/ves/cursors/{}", get_cursor),
-    {VES_METHOD_PUT, "/api/v1/ves/cursors/{}", VES_ROUTE_WRITE,
-     VES_ACCESS_READ, false, put_cursor},
+    {VES_METHOD_PUT, "/api/v1/ves/cursors/{}", VES_ROUTE_WRITE, VES_ACCESS_READ,
+     false, put_cursor},
     READ("/api/v1/ves/refusals", get_refusals),
     READ("/api/v1/ves/state", get_state),
     LEGACY("/api/v1/events", get_events_legacy),

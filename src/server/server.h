@@ -41,7 +41,6 @@ struct ves_server {
     struct ves_pool *pool;
     struct ves_identity identity;
     struct ves_sequencer sequencer; /* the writer's; committer thread only */
-    struct ves_signer signer;       /* parallel, for commits */
     struct ves_readers readers;
     struct ves_keyring keyring;
     struct ves_credentials credentials;

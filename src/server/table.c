@@ -46,8 +46,8 @@ void ves_table_init(struct ves_table *table, const struct ves_alloc *alloc,
                     size_t key_size, uint64_t seed)
 {
     VES_ASSERT(key_size <= VES_TABLE_KEY_MAX);
-    *table = (struct ves_table){
-        .alloc = alloc, .key_size = key_size, .seed = seed};
+    *table =
+        (struct ves_table){.alloc = alloc, .key_size = key_size, .seed = seed};
 }
 
 void ves_table_free(struct ves_table *table)
@@ -75,8 +75,8 @@ struct ves_table_node *ves_table_find(const struct ves_table *table,
         return NULL;
     uint64_t h = hash_key(table, key);
     struct ves_table_node *node = table->buckets[h & (table->bucket_count - 1)];
-    while (node && (node->hash != h ||
-                    memcmp(node->key, key, table->key_size) != 0))
+    while (node &&
+           (node->hash != h || memcmp(node->key, key, table->key_size) != 0))
         node = node->next;
     return node;
 }

@@ -189,8 +189,8 @@ enum ves_status ves_uri_uuid(const struct ves_uri *uri, const char *name,
         return ves_fail(error, VES_NOT_FOUND, "query parameter %s is missing",
                         name);
     if (ves_uuid_parse(value, out))
-        return ves_fail(error, VES_INVALID,
-                        "query parameter %s is not a UUID", name);
+        return ves_fail(error, VES_INVALID, "query parameter %s is not a UUID",
+                        name);
     return VES_OK;
 }
 

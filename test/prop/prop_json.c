@@ -56,10 +56,10 @@ static struct ves_arena arena;
 
 static uint32_t pick_point(void)
 {
-    static const uint32_t edges[] = {
-        0,      8,      0x1F,   ' ',    '"',     '\\',    '/',     0x7F,
-        0x80,   0x7FF,  0x800,  0xD7FF, 0xE000,  0xFFFD,  0xFFFF,  0x10000,
-        0x1F600, 0x10FFFF};
+    static const uint32_t edges[] = {0,       8,       0x1F,    ' ',    '"',
+                                     '\\',    '/',     0x7F,    0x80,   0x7FF,
+                                     0x800,   0xD7FF,  0xE000,  0xFFFD, 0xFFFF,
+                                     0x10000, 0x1F600, 0x10FFFF};
     if (below(2))
         return (uint32_t)('a' + below(4));
     return edges[below(sizeof(edges) / sizeof(edges[0]))];
@@ -128,7 +128,7 @@ static struct model *make(size_t depth)
 static void put_blanks(struct ves_buf *buf)
 {
     for (uint64_t n = below(4); n > 1; n--)
-        ves_buf_put_u8(buf, (uint8_t)" \t\r\n"[below(4)]);
+        ves_buf_put_u8(buf, (uint8_t) " \t\r\n"[below(4)]);
 }
 
 static void put_unit(struct ves_buf *buf, uint32_t unit)
@@ -309,11 +309,10 @@ static void test_round_trips(void **state)
                          (unsigned long long)seed, n, (int)text[i].len,
                          (const char *)text[i].ptr);
             ves_buf_reset(&canon[i]);
-            assert_int_equal(ves_jcs_write(&canon[i], &arena, root[i]),
-                             VES_OK);
+            assert_int_equal(ves_jcs_write(&canon[i], &arena, root[i]), VES_OK);
             size_t end = 0;
-            assert_int_equal(
-                ves_json_skip(ves_buf_view(&canon[i]), &end, NULL), VES_OK);
+            assert_int_equal(ves_json_skip(ves_buf_view(&canon[i]), &end, NULL),
+                             VES_OK);
             assert_int_equal(end, canon[i].len);
         }
         assert_true(ves_json_equal(root[0], root[1]));
@@ -378,8 +377,7 @@ static void test_damaged_texts(void **state)
         } else {
             ves_buf_reset(&canon);
             assert_int_equal(ves_jcs_write(&canon, &arena, root), VES_OK);
-            assert_true(
-                ves_json_equal(root, must_read(ves_buf_view(&canon))));
+            assert_true(ves_json_equal(root, must_read(ves_buf_view(&canon))));
         }
         ves_arena_free(&arena);
     }

@@ -214,9 +214,14 @@ static void test_b64u_vectors(void **state)
 {
     (void)state;
     static const char *const pairs[][2] = {
-        {"", ""},          {"f", "Zg"},         {"fo", "Zm8"},
-        {"foo", "Zm9v"},   {"foob", "Zm9vYg"},  {"fooba", "Zm9vYmE"},
-        {"foobar", "Zm9vYmFy"}, {"\xfb\xef\xbe", "----"},
+        {"", ""},
+        {"f", "Zg"},
+        {"fo", "Zm8"},
+        {"foo", "Zm9v"},
+        {"foob", "Zm9vYg"},
+        {"fooba", "Zm9vYmE"},
+        {"foobar", "Zm9vYmFy"},
+        {"\xfb\xef\xbe", "----"},
         {"\xff\xff\xff", "____"},
     };
     for (size_t i = 0; i < sizeof(pairs) / sizeof(pairs[0]); i++) {
@@ -227,15 +232,15 @@ static void test_b64u_vectors(void **state)
         assert_string_equal(text, pairs[i][1]);
         uint8_t back[16];
         size_t back_len = len;
-        assert_int_equal(
-            ves_b64u_decode(ves_bytes_str(text), back, &back_len), VES_OK);
+        assert_int_equal(ves_b64u_decode(ves_bytes_str(text), back, &back_len),
+                         VES_OK);
         assert_int_equal(back_len, len);
         assert_memory_equal(back, pairs[i][0], len);
         if (len == 0)
             continue;
         back_len = len - 1;
-        assert_int_equal(
-            ves_b64u_decode(ves_bytes_str(text), back, &back_len), VES_LIMIT);
+        assert_int_equal(ves_b64u_decode(ves_bytes_str(text), back, &back_len),
+                         VES_LIMIT);
     }
 }
 
@@ -346,10 +351,10 @@ static void test_utf8_offset(void **state)
 {
     (void)state;
     static const char *const broken[] = {
-        "\x80",         "\xBF",         "\xC0\xAF",         "\xC1\xBF",
-        "\xC3",         "\xC3(",        "\xE0\x9F\xBF",     "\xED\xA0\x80",
-        "\xED\xBF\xBF", "\xE2\x82",     "\xF0\x8F\xBF\xBF", "\xF4\x90\x80\x80",
-        "\xF5",         "\xFF",         "\xF0\x9F\x98",     "\xFE"};
+        "\x80",         "\xBF",     "\xC0\xAF",         "\xC1\xBF",
+        "\xC3",         "\xC3(",    "\xE0\x9F\xBF",     "\xED\xA0\x80",
+        "\xED\xBF\xBF", "\xE2\x82", "\xF0\x8F\xBF\xBF", "\xF4\x90\x80\x80",
+        "\xF5",         "\xFF",     "\xF0\x9F\x98",     "\xFE"};
     static const char good[] = "plain \xC3\xA9 \xE2\x82\xAC \xF0\x9F\x98\x80.";
     assert_true(ves_utf8_valid(ves_bytes_str(good), NULL));
     assert_true(ves_utf8_valid(ves_bytes(NULL, 0), NULL));
@@ -395,8 +400,9 @@ static void test_decimal(void **state)
     };
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         uint64_t value = 42;
-        assert_int_equal(ves_decimal_parse(ves_bytes_str(cases[i].text), &value),
-                         cases[i].want);
+        assert_int_equal(
+            ves_decimal_parse(ves_bytes_str(cases[i].text), &value),
+            cases[i].want);
         assert_true(value == (cases[i].want ? 42 : cases[i].value));
     }
 }

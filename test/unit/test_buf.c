@@ -56,10 +56,9 @@ static void test_buf_content(void **state)
     ves_buf_put_u32(&buf, 0x01020304);
     ves_buf_put_u64(&buf, UINT64_C(0x05060708090A0B0C));
     ves_buf_put_lstr(&buf, ves_bytes_str("xyz"));
-    static const uint8_t want[] = {'a', 'b', 'c', 'd', 'e',  'f', 0x80,
-                                   1,   2,   3,   4,   5,    6,   7,
-                                   8,   9,   10,  11,  12,   0,   0,
-                                   0,   3,   'x', 'y', 'z'};
+    static const uint8_t want[] = {'a', 'b', 'c', 'd', 'e', 'f', 0x80, 1,  2,
+                                   3,   4,   5,   6,   7,   8,   9,    10, 11,
+                                   12,  0,   0,   0,   3,   'x', 'y',  'z'};
     assert_int_equal(ves_buf_status(&buf), VES_OK);
     assert_int_equal(buf.len, sizeof(want));
     assert_memory_equal(buf.ptr, want, sizeof(want));
@@ -223,8 +222,7 @@ static void test_arena_blocks(void **state)
     assert_int_equal(ves_arena_copy(&arena, ves_bytes_str("text"), &copy),
                      VES_OK);
     assert_true(ves_bytes_is(copy, "text"));
-    assert_int_equal(ves_arena_copy(&arena, ves_bytes(NULL, 0), &copy),
-                     VES_OK);
+    assert_int_equal(ves_arena_copy(&arena, ves_bytes(NULL, 0), &copy), VES_OK);
     assert_non_null(copy.ptr);
     ves_arena_free(&arena);
     assert_int_equal(heap.blocks, 0);
@@ -299,9 +297,12 @@ static void test_arena_limits(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_buf_content),  cmocka_unit_test(test_buf_limit),
-        cmocka_unit_test(test_buf_putf),     cmocka_unit_test(test_buf_nomem),
-        cmocka_unit_test(test_arena_blocks), cmocka_unit_test(test_arena_growth),
+        cmocka_unit_test(test_buf_content),
+        cmocka_unit_test(test_buf_limit),
+        cmocka_unit_test(test_buf_putf),
+        cmocka_unit_test(test_buf_nomem),
+        cmocka_unit_test(test_arena_blocks),
+        cmocka_unit_test(test_arena_growth),
         cmocka_unit_test(test_arena_limits),
     };
     cmocka_set_message_output(CM_OUTPUT_TAP);

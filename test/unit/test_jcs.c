@@ -17,10 +17,10 @@
 #include "base/buf.h"
 #include "base/bytes.h"
 #include "base/limits.h"
-#include "json/jcs.h"
-#include "json/json.h"
 #include "test/lib/test_util.h"
 #include "ves/json.h"
+#include "json/jcs.h"
+#include "json/json.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
@@ -223,8 +223,8 @@ static void test_order_of_names(void **state)
 {
     (void)state;
     static const uint32_t points[] = {
-        0,      'a',    'b',    0x7F,    0x80,    0x7FF,    0x800,
-        0x1000, 0xD7FF, 0xE000, 0xEFFF,  0xF000,  0xFFFD,   0xFFFF,
+        0,       'a',     'b',     0x7F,    0x80,    0x7FF,    0x800,
+        0x1000,  0xD7FF,  0xE000,  0xEFFF,  0xF000,  0xFFFD,   0xFFFF,
         0x10000, 0x103FF, 0x1F600, 0x40000, 0xFFFFF, 0x100000, 0x10FFFF};
     uint32_t random = 2026;
     size_t differs = 0;
@@ -298,12 +298,11 @@ static void test_sorting(void **state)
     }
 }
 
-static void check_without(const char *text, const char *name,
-                          const char *want)
+static void check_without(const char *text, const char *name, const char *want)
 {
     ves_buf_reset(&buf);
-    assert_int_equal(
-        ves_jcs_write_without(&buf, &arena, must_read(text), name), VES_OK);
+    assert_int_equal(ves_jcs_write_without(&buf, &arena, must_read(text), name),
+                     VES_OK);
     if (!ves_bytes_is(ves_buf_view(&buf), want))
         fail_msg("%s without %s is %.*s", text, name, (int)buf.len,
                  (const char *)buf.ptr);
@@ -339,9 +338,9 @@ static void test_deep(void **state)
         len += (size_t)snprintf(text + len, 8, "}]");
     struct ves_json_options options = {.depth_max = DEPTH};
     const struct ves_json *root;
-    assert_int_equal(ves_json_read(&arena, ves_bytes(text, len), &options,
-                                   &root, NULL),
-                     VES_OK);
+    assert_int_equal(
+        ves_json_read(&arena, ves_bytes(text, len), &options, &root, NULL),
+        VES_OK);
     assert_string_equal(canonical(root), text);
     assert_true(ves_json_equal(root, root));
 }
@@ -443,8 +442,9 @@ static void test_writer_repairs_text(void **state)
     ves_jw_end(jw);
     assert_int_equal(ves_jw_status(jw), VES_OK);
 #define BAD "\xEF\xBF\xBD"
-    assert_true(ves_bytes_is(ves_jw_view(jw), "{\"" BAD "\":\"a" BAD "(" BAD BAD
-                                              BAD BAD "z" BAD BAD "\"}"));
+    assert_true(ves_bytes_is(ves_jw_view(jw),
+                             "{\"" BAD "\":\"a" BAD "(" BAD BAD BAD BAD
+                             "z" BAD BAD "\"}"));
     ves_jw_free(jw);
 }
 

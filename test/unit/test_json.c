@@ -69,8 +69,8 @@ struct refusal {
 };
 
 static void check_refusal(struct ves_bytes text,
-                          const struct ves_json_options *options,
-                          size_t offset, const char *reason)
+                          const struct ves_json_options *options, size_t offset,
+                          const char *reason)
 {
     const struct ves_json *root = NULL;
     struct ves_json_where where = {SIZE_MAX, "nothing"};
@@ -78,8 +78,8 @@ static void check_refusal(struct ves_bytes text,
     assert_non_null(exact);
     if (text.len)
         memcpy(exact, text.ptr, text.len);
-    enum ves_status status = ves_json_read(
-        &arena, ves_bytes(exact, text.len), options, &root, &where);
+    enum ves_status status = ves_json_read(&arena, ves_bytes(exact, text.len),
+                                           options, &root, &where);
     free(exact);
     if (status != VES_MALFORMED || where.offset != offset ||
         strcmp(where.reason, reason) != 0)
@@ -190,18 +190,30 @@ static void test_numbers_refused(void **state)
 {
     (void)state;
     static const struct refusal cases[] = {
-        {"-", 1, SHORT_INPUT},    {"1.", 2, SHORT_INPUT},
-        {"1e", 2, SHORT_INPUT},   {"1e+", 3, SHORT_INPUT},
-        {"[-]", 2, NO_DIGIT},     {"[1.]", 3, NO_DIGIT},
-        {"[1.e5]", 3, NO_DIGIT},  {"[1e]", 3, NO_DIGIT},
-        {"[1e-]", 4, NO_DIGIT},   {"[1E+-5]", 4, NO_DIGIT},
-        {"[-a]", 2, NO_DIGIT},    {"01", 0, ZERO},
-        {"-01", 1, ZERO},         {"[00]", 1, ZERO},
-        {"[1,-00.5]", 4, ZERO},   {"+1", 0, NO_VALUE},
-        {".5", 0, NO_VALUE},      {"[1.5.5]", 4, NO_COMMA_A},
-        {"0x10", 1, TRAILING},    {"1_000", 1, TRAILING},
-        {"1,5", 1, TRAILING},     {"[1e5.5]", 4, NO_COMMA_A},
-        {"1e400", 0, RANGE},      {"[1, -1e309]", 4, RANGE},
+        {"-", 1, SHORT_INPUT},
+        {"1.", 2, SHORT_INPUT},
+        {"1e", 2, SHORT_INPUT},
+        {"1e+", 3, SHORT_INPUT},
+        {"[-]", 2, NO_DIGIT},
+        {"[1.]", 3, NO_DIGIT},
+        {"[1.e5]", 3, NO_DIGIT},
+        {"[1e]", 3, NO_DIGIT},
+        {"[1e-]", 4, NO_DIGIT},
+        {"[1E+-5]", 4, NO_DIGIT},
+        {"[-a]", 2, NO_DIGIT},
+        {"01", 0, ZERO},
+        {"-01", 1, ZERO},
+        {"[00]", 1, ZERO},
+        {"[1,-00.5]", 4, ZERO},
+        {"+1", 0, NO_VALUE},
+        {".5", 0, NO_VALUE},
+        {"[1.5.5]", 4, NO_COMMA_A},
+        {"0x10", 1, TRAILING},
+        {"1_000", 1, TRAILING},
+        {"1,5", 1, TRAILING},
+        {"[1e5.5]", 4, NO_COMMA_A},
+        {"1e400", 0, RANGE},
+        {"[1, -1e309]", 4, RANGE},
         {"{\"a\":1e999}", 5, RANGE},
         {"\xD9\xA1", 0, NO_VALUE},
     };
@@ -233,20 +245,26 @@ static void test_unsafe_integers(void **state)
     check_refusals(cases, COUNT(cases), &safe);
     const struct ves_json *root;
     for (size_t i = 0; i < COUNT(cases); i++)
-        assert_int_equal(read_bytes(ves_bytes_str(cases[i].text), NULL, &root,
-                                    NULL),
-                         VES_OK);
+        assert_int_equal(
+            read_bytes(ves_bytes_str(cases[i].text), NULL, &root, NULL),
+            VES_OK);
     static const char *const fine[] = {
-        "9007199254740991",      "-9007199254740991",
-        "9007199254740991.0",    "9.007199254740991e15",
-        "9007199254740991.4999", "0",
-        "-0",                    "0e400",
-        "1e-400",                "1e15",
-        "0.1",                   "\"9007199254740992\"",
+        "9007199254740991",
+        "-9007199254740991",
+        "9007199254740991.0",
+        "9.007199254740991e15",
+        "9007199254740991.4999",
+        "0",
+        "-0",
+        "0e400",
+        "1e-400",
+        "1e15",
+        "0.1",
+        "\"9007199254740992\"",
     };
     for (size_t i = 0; i < COUNT(fine); i++)
-        assert_int_equal(
-            read_bytes(ves_bytes_str(fine[i]), &safe, &root, NULL), VES_OK);
+        assert_int_equal(read_bytes(ves_bytes_str(fine[i]), &safe, &root, NULL),
+                         VES_OK);
 }
 
 static void test_strings_refused(void **state)
@@ -304,15 +322,31 @@ static void test_strings_refused(void **state)
 static void test_utf8_refused(void **state)
 {
     (void)state;
-    static const char *const broken[] = {
-        "\x80",             "\xBF",         "\x80\x80",
-        "\xC0\x80",         "\xC1\xBF",     "\xC3",
-        "\xC3(",            "\xE0\x80\x80", "\xE0\x9F\xBF",
-        "\xE2\x82",         "\xE2(\xA1",    "\xE2\x82(",
-        "\xED\xA0\x80",     "\xED\xBF\xBF", "\xF0\x80\x80\x80",
-        "\xF0\x8F\xBF\xBF", "\xF0\x9F\x98", "\xF0(\x98\x80",
-        "\xF0\x9F(\x80",    "\xF0\x9F\x98(", "\xF4\x90\x80\x80",
-        "\xF5\x80\x80\x80", "\xF8\x88\x80\x80\x80", "\xFE", "\xFF"};
+    static const char *const broken[] = {"\x80",
+                                         "\xBF",
+                                         "\x80\x80",
+                                         "\xC0\x80",
+                                         "\xC1\xBF",
+                                         "\xC3",
+                                         "\xC3(",
+                                         "\xE0\x80\x80",
+                                         "\xE0\x9F\xBF",
+                                         "\xE2\x82",
+                                         "\xE2(\xA1",
+                                         "\xE2\x82(",
+                                         "\xED\xA0\x80",
+                                         "\xED\xBF\xBF",
+                                         "\xF0\x80\x80\x80",
+                                         "\xF0\x8F\xBF\xBF",
+                                         "\xF0\x9F\x98",
+                                         "\xF0(\x98\x80",
+                                         "\xF0\x9F(\x80",
+                                         "\xF0\x9F\x98(",
+                                         "\xF4\x90\x80\x80",
+                                         "\xF5\x80\x80\x80",
+                                         "\xF8\x88\x80\x80\x80",
+                                         "\xFE",
+                                         "\xFF"};
     for (size_t i = 0; i < COUNT(broken); i++) {
         for (int lead = 0; lead < 18; lead++) {
             char text[64];
@@ -363,7 +397,9 @@ static void test_duplicates_in_large_objects(void **state)
         for (unsigned kind = 0; kind < 4; kind++) {
             struct ves_buf buf;
             ves_buf_init(&buf, ves_alloc_default(), 1u << 22);
-            size_t twice = kind == 0 ? 0 : kind == 1 ? (count - 1) / 2 : count - 2;
+            size_t twice = kind == 0   ? 0
+                           : kind == 1 ? (count - 1) / 2
+                                       : count - 2;
             size_t offset = 0;
             ves_buf_put_u8(&buf, '{');
             for (size_t i = 0; i < count; i++) {
@@ -432,22 +468,19 @@ static void test_depth(void **state)
             struct ves_json_options options = {.depth_max = max};
             nest(text, max, objects);
             assert_int_equal(
-                read_bytes(ves_bytes_str(text), &options, &root, NULL),
-                VES_OK);
+                read_bytes(ves_bytes_str(text), &options, &root, NULL), VES_OK);
             nest(text, max + 1, objects);
-            check_refusal(ves_bytes_str(text), &options, max * width,
-                          TOO_DEEP);
+            check_refusal(ves_bytes_str(text), &options, max * width, TOO_DEEP);
         }
     }
     /* Depth is nesting, not the number of containers. */
     struct ves_json_options two = {.depth_max = 2};
-    assert_int_equal(read_bytes(ves_bytes_str("[[],[],{},[1],{\"a\":2}]"),
-                                &two, &root, NULL),
+    assert_int_equal(read_bytes(ves_bytes_str("[[],[],{},[1],{\"a\":2}]"), &two,
+                                &root, NULL),
                      VES_OK);
     check_refusal(ves_bytes_str("[[],[],{\"a\":[]}]"), &two, 12, TOO_DEEP);
     struct ves_json_options one = {.depth_max = 1};
-    assert_int_equal(read_bytes(ves_bytes_str("7"), &one, &root, NULL),
-                     VES_OK);
+    assert_int_equal(read_bytes(ves_bytes_str("7"), &one, &root, NULL), VES_OK);
 }
 
 static void test_tree(void **state)
@@ -463,8 +496,8 @@ static void test_tree(void **state)
         VES_JSON_NULL,   VES_JSON_TRUE,   VES_JSON_FALSE, VES_JSON_NUMBER,
         VES_JSON_NUMBER, VES_JSON_STRING, VES_JSON_ARRAY, VES_JSON_OBJECT};
     static const char *const texts[] = {
-        "null",     "true",           "false",         "-12", "1.50e1",
-        "\"x\\ty\"", "[1, [ ] ,{ }]", "{\"k\":\"v\"}"};
+        "null",   "true",      "false",         "-12",
+        "1.50e1", "\"x\\ty\"", "[1, [ ] ,{ }]", "{\"k\":\"v\"}"};
     static const char names[] = "ntfidsao";
     size_t i = 0;
     for (const struct ves_json *m = root->first; m; m = m->next, i++) {
@@ -511,8 +544,7 @@ static void test_strings(void **state)
         {"\"\xC3\xA9\xE2\x82\xAC\xF0\x9F\x98\x80\x7F\"",
          {(const uint8_t *)"\xC3\xA9\xE2\x82\xAC\xF0\x9F\x98\x80\x7F", 10}},
         {"\"tail after \\n an escape, and more than eight\"",
-         {(const uint8_t *)"tail after \n an escape, and more than eight",
-          43}},
+         {(const uint8_t *)"tail after \n an escape, and more than eight", 43}},
     };
     for (size_t i = 0; i < COUNT(cases); i++) {
         const struct ves_json *root = must_read(cases[i].text);
@@ -544,10 +576,10 @@ static void test_strings(void **state)
 static void test_members(void **state)
 {
     (void)state;
-    const struct ves_json *root = must_read(
-        "{\"u\":7,\"big\":9007199254740991,\"over\":9007199254740992,"
-        "\"neg\":-1,\"frac\":1.5,\"exp\":1e3,\"zero\":-0,\"s\":\"x\","
-        "\"t\":true,\"f\":false,\"n\":null}");
+    const struct ves_json *root =
+        must_read("{\"u\":7,\"big\":9007199254740991,\"over\":9007199254740992,"
+                  "\"neg\":-1,\"frac\":1.5,\"exp\":1e3,\"zero\":-0,\"s\":\"x\","
+                  "\"t\":true,\"f\":false,\"n\":null}");
     uint64_t u = 42;
     bool b = false;
     struct ves_bytes s = ves_bytes_str("old");
@@ -782,9 +814,9 @@ static void test_equal_large(void **state)
             ves_buf_putf(&buf[k], "%s\"%05zu\":%zu", i ? "," : "", name, name);
         }
         ves_buf_put_u8(&buf[k], '}');
-        assert_int_equal(ves_json_read(&arena, ves_buf_view(&buf[k]), NULL,
-                                       &root[k], NULL),
-                         VES_OK);
+        assert_int_equal(
+            ves_json_read(&arena, ves_buf_view(&buf[k]), NULL, &root[k], NULL),
+            VES_OK);
     }
     assert_true(ves_json_equal(root[0], root[1]));
     assert_true(ves_json_equal(root[1], root[0]));

@@ -190,7 +190,8 @@ static void test_multiply(void **state)
     for (int n = 1; n < 20; n++) {
         for (int a = -3000; a < 3000; a++)
             /* Remainder 0 to 2^n - 1 means rounded down. */
-            assert_in_range(a - ves_floor_shift(a, n) * (1 << n), 0, (1 << n) - 1);
+            assert_in_range(a - ves_floor_shift(a, n) * (1 << n), 0,
+                            (1 << n) - 1);
     }
 }
 
@@ -228,8 +229,7 @@ static void test_rfc8785_numbers(void **state)
         {UINT64_C(0x43143ff3c1cb0959), "1424953923781206.2"},
     };
     for (size_t i = 0; i < COUNT(cases); i++) {
-        assert_string_equal(formatted(from_bits(cases[i].bits)),
-                            cases[i].text);
+        assert_string_equal(formatted(from_bits(cases[i].bits)), cases[i].text);
         double back = 42;
         assert_int_equal(ves_number_parse(ves_bytes_str(cases[i].text), &back),
                          VES_OK);
@@ -506,8 +506,7 @@ static void test_halfway(void **state)
         size_t zeros = (size_t)(next_random() % 900);
         snprintf(longer, sizeof(longer), "%.*s%0*d1%s", (int)(e - text), text,
                  (int)zeros + 1, 0, e);
-        assert_int_equal(ves_number_parse(ves_bytes_str(longer), &got),
-                         VES_OK);
+        assert_int_equal(ves_number_parse(ves_bytes_str(longer), &got), VES_OK);
         assert_true(to_bits(got) == bits + 1);
         check_parse(longer);
         /* Below: the last digit that is not 0, less one, then nines. */
@@ -618,9 +617,10 @@ static void test_not_json_numbers(void **state)
 {
     (void)state;
     static const char *const cases[] = {
-        "",     "-",   "+1",   "01",  "-01", "00",  ".5",  "1.",   "1.e5",
-        "1e",   "1e+", "1e-",  "e5",  "--1", "1-",  " 1",  "1 ",   "0x10",
-        "NaN",  "1_0", "1e5.", "1.5.", "Infinity", "1e1e1", "1,5", "\xD9\xA1",
+        "",     "-",        "+1",    "01",   "-01",      "00",  ".5",
+        "1.",   "1.e5",     "1e",    "1e+",  "1e-",      "e5",  "--1",
+        "1-",   " 1",       "1 ",    "0x10", "NaN",      "1_0", "1e5.",
+        "1.5.", "Infinity", "1e1e1", "1,5",  "\xD9\xA1",
     };
     for (size_t i = 0; i < COUNT(cases); i++) {
         double got = 42;

@@ -25,7 +25,8 @@ enum { DOUBLES = 200000, TEXTS = 50000 };
  * are texts to read. */
 static const char script[] =
     "const fs = require(\"fs\"), b = Buffer.alloc(8), out = [];"
-    "for (const l of fs.readFileSync(process.argv[1], \"latin1\").split(\"\\n\"))"
+    "for (const l of fs.readFileSync(process.argv[1], "
+    "\"latin1\").split(\"\\n\"))"
     "  if (l[0] == \"b\") {"
     "    b.writeBigUInt64BE(BigInt(\"0x\" + l.slice(1)));"
     "    out.push(JSON.stringify(b.readDoubleBE(0)));"
@@ -137,7 +138,8 @@ static double pick(unsigned index)
         return from_bits(to_bits(power_of_ten((int)(r % 600) - 300)) + r % 5 -
                          2);
     case 5: /* near a power of two */
-        return from_bits((r % 2046 + 1) << 52) * (1 + (double)(r >> 60) * 1e-16);
+        return from_bits((r % 2046 + 1) << 52) *
+               (1 + (double)(r >> 60) * 1e-16);
     default:
         return from_bits(r);
     }
@@ -185,7 +187,8 @@ static void make_text(char *text, size_t size)
     }
     text[len] = '\0';
     if (r >> 17 & 1)
-        snprintf(text + len, size - len, "e%d", (int)(r >> 24 & 1023) % 660 - 340);
+        snprintf(text + len, size - len, "e%d",
+                 (int)(r >> 24 & 1023) % 660 - 340);
 }
 
 static void test_reading(void **state)

@@ -97,8 +97,8 @@ static void test_refused_times(void **state)
             fail_msg("accepted: %s", cases[i]);
         assert_true(ms == 42);
     }
-    assert_int_equal(ves_time_parse(ves_bytes_str("2000-02-29T00:00:00Z"), NULL),
-                     VES_OK);
+    assert_int_equal(
+        ves_time_parse(ves_bytes_str("2000-02-29T00:00:00Z"), NULL), VES_OK);
 }
 
 /* Every day of the years 0 to 9999, counted one by one. */

@@ -1,0 +1,341 @@
+/* server.c -- the sequencer as a process: start and stop. */
+#include "server/server.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/assert.h"
+#include "base/bytes.h"
+#include "base/error.h"
+#include "crypto/crypto.h"
+#include "crypto/spki_openssl.h"
+#include "os/clock.h"
+#include "os/file.h"
+#include "os/keyfile.h"
+#include "os/random.h"
+#include "server/listen.h"
+#include "store/store_sqlite.h"
+
+enum {
+    BUSY_TIMEOUT_MS = 5000,
+    HTTP_THREADS_MIN = 2, /* design.md D7 */
+    HTTP_THREADS_MAX = 8,
+    TLS_FILE_MAX = 1024 * 1024,
+    DRAIN_MS = 10000
+};
+
+struct start {
+    struct ves_server *server;
+    const struct ves_serve_options *options;
+    struct ves_error *error;
+    struct ves_listen_address address;
+    struct ves_buf cert; /* PEM, NUL-terminated */
+    struct ves_buf key;
+    unsigned http_threads;
+};
+
+static char *copy_text(const struct ves_alloc *alloc, const char *text)
+{
+    size_t size = strlen(text) + 1;
+    char *copy = alloc->realloc(alloc->ctx, NULL, size);
+    if (copy)
+        memcpy(copy, text, size);
+    return copy;
+}
+
+/* ---- store -----------------------------------------------------------------
+ */
+
+static enum ves_status open_writer(struct start *s)
+{
+    const struct ves_store_sqlite_options options = {
+        .path = s->options->db,
+        .create = true,
+        .role = VES_STORE_SEQUENCER,
+        .busy_timeout_ms = BUSY_TIMEOUT_MS};
+    return ves_store_sqlite_open(&options, s->server->alloc,
+                                 &s->server->sequencer.store, s->error);
+}
+
+static enum ves_status open_reader(void *ctx, struct ves_store **store,
+                                   struct ves_error *error)
+{
+    const struct start *s = ctx;
+    const struct ves_store_sqlite_options options = {
+        .path = s->options->db,
+        .is_read_only = true,
+        .role = VES_STORE_SEQUENCER,
+        .busy_timeout_ms = BUSY_TIMEOUT_MS};
+    return ves_store_sqlite_open(&options, s->server->alloc, store, error);
+}
+
+static enum ves_status open_store(struct start *s)
+{
+    struct ves_server *server = s->server;
+    enum ves_status status = open_writer(s);
+    if (status)
+        return status;
+    status =
+        ves_identity_open(server->sequencer.store, server->alloc, s->options,
+                          server->started_ms, &server->identity, s->error);
+    if (status)
+        return status;
+    size_t readers = s->http_threads + server->threads;
+    return ves_readers_open(
+        &server->readers, readers < VES_READERS_MAX ? readers : VES_READERS_MAX,
+        open_reader, ves_store_sqlite_close, s, s->error);
+}
+
+static enum ves_status open_memory(struct start *s)
+{
+    struct ves_server *server = s->server;
+    uint64_t seeds[2];
+    enum ves_status status = ves_random(seeds, sizeof(seeds), s->error);
+    if (status)
+        return status;
+    ves_keyring_init(&server->keyring, server->alloc, &server->readers,
+                     seeds[0]);
+    ves_credentials_init(&server->credentials, server->alloc, seeds[1]);
+    status =
+        ves_credentials_load(&server->credentials, server->sequencer.store);
+    if (status)
+        return ves_fail(s->error, status, "the API keys cannot be read: %s",
+                        server->sequencer.store->error.text);
+    return VES_OK;
+}
+
+static enum ves_status open_sequencer(struct start *s)
+{
+    struct ves_server *server = s->server;
+    struct ves_sequencer *sequencer = &server->sequencer;
+    sequencer->key_version = ves_identity_current(&server->identity)->version;
+    sequencer->sequencer_id = server->identity.sequencer_id;
+    sequencer->require_v2 = s->options->require_v2;
+    sequencer->alloc = server->alloc;
+    if (ves_pool_signer_new(server->pool, server->identity.signer,
+                            &sequencer->signer))
+        return ves_fail(s->error, VES_NOMEM, "out of memory");
+    return ves_pipeline_start(server, server->threads, s->error);
+}
+
+/* ---- TLS and listening ------------------------------------------------------
+ */
+
+static enum ves_status read_tls(struct start *s)
+{
+    struct ves_server *server = s->server;
+    const struct ves_serve_options *options = s->options;
+    ves_buf_init(&s->cert, server->alloc, TLS_FILE_MAX);
+    ves_buf_init(&s->key, server->alloc, TLS_FILE_MAX);
+    if (!options->tls_cert != !options->tls_key)
+        return ves_fail(s->error, VES_INVALID,
+                        "a certificate and its key go together");
+    if (!options->tls_cert)
+        return VES_OK;
+    enum ves_status status =
+        ves_file_read(options->tls_cert, &s->cert, s->error);
+    if (!status)
+        status = ves_file_read(options->tls_key, &s->key, s->error);
+    if (status)
+        return status;
+    if (ves_tls_spki_hash(ves_buf_view(&s->cert), &server->tls_key))
+        return ves_fail(s->error, VES_MALFORMED,
+                        "%s does not hold a certificate in PEM form",
+                        options->tls_cert);
+    server->has_tls_key = true;
+    ves_buf_put_u8(&s->cert, 0);
+    ves_buf_put_u8(&s->key, 0);
+    return ves_buf_status(&s->cert) ? ves_buf_status(&s->cert)
+                                    : ves_buf_status(&s->key);
+}
+
+static void forget_tls(struct start *s)
+{
+    if (s->key.ptr)
+        ves_wipe(s->key.ptr, s->key.cap);
+    ves_buf_free(&s->key);
+    ves_buf_free(&s->cert);
+}
+
+/* "HOST:PORT" after prefix, with room for it. */
+static void write_address(const struct start *s, unsigned port,
+                          const char *prefix, char *out, size_t size)
+{
+    const char *host = s->address.host;
+    snprintf(out, size, s->address.is_v6 ? "%s[%s]:%u" : "%s%s:%u", prefix,
+             host, port);
+}
+
+static enum ves_status tell_port(struct start *s, unsigned port)
+{
+    struct ves_server *server = s->server;
+    char text[VES_LISTEN_HOST_MAX + 32];
+    write_address(s, port, server->has_tls_key ? "https://" : "http://", text,
+                  sizeof(text));
+    server->url = copy_text(server->alloc, text);
+    if (!server->url)
+        return ves_fail(s->error, VES_NOMEM, "out of memory");
+    if (!s->options->port_file)
+        return VES_OK;
+    server->port_file = copy_text(server->alloc, s->options->port_file);
+    if (!server->port_file)
+        return ves_fail(s->error, VES_NOMEM, "out of memory");
+    write_address(s, port, "", text, sizeof(text) - 1);
+    size_t len = strlen(text);
+    text[len] = '\n';
+    return ves_file_write(s->options->port_file, ves_bytes(text, len + 1),
+                          VES_FILE_REPLACE, s->error);
+}
+
+static enum ves_status start_http(struct start *s)
+{
+    struct ves_server *server = s->server;
+    unsigned port;
+    struct ves_http_setup setup = {.threads = s->http_threads};
+    enum ves_status status = ves_listen_open(&s->address, server->has_tls_key,
+                                             &setup.socket, &port, s->error);
+    if (status)
+        return status;
+    if (server->has_tls_key) {
+        setup.tls_cert = (const char *)s->cert.ptr;
+        setup.tls_key = (const char *)s->key.ptr;
+    }
+    status = ves_http_start(server, &setup, &server->http, s->error);
+    return status ? status : tell_port(s, port);
+}
+
+/* ---- start ------------------------------------------------------------------
+ */
+
+static enum ves_status note_admin_key(struct start *s)
+{
+    struct ves_server *server = s->server;
+    char text[4096];
+    if (!server->identity.is_admin_key_new)
+        return VES_OK;
+    int n = snprintf(text, sizeof(text), "%s.admin-key", s->options->db);
+    VES_ASSERT(n > 0 && (size_t)n < sizeof(text));
+    server->new_admin_key = copy_text(server->alloc, text);
+    return server->new_admin_key
+               ? VES_OK
+               : ves_fail(s->error, VES_NOMEM, "out of memory");
+}
+
+static void choose_threads(struct start *s)
+{
+    struct ves_server *server = s->server;
+    server->threads = ves_pool_threads(server->pool);
+    s->http_threads = (server->threads + 1) / 2;
+    if (s->http_threads < HTTP_THREADS_MIN)
+        s->http_threads = HTTP_THREADS_MIN;
+    if (s->http_threads > HTTP_THREADS_MAX)
+        s->http_threads = HTTP_THREADS_MAX;
+}
+
+static enum ves_status start_all(struct start *s)
+{
+    struct ves_server *server = s->server;
+    enum ves_status status =
+        ves_listen_read(s->options->listen, &s->address, s->error);
+    if (!status)
+        status = read_tls(s);
+    if (!status)
+        status = ves_pool_new(server->alloc, s->options->threads, &server->pool,
+                              s->error);
+    if (status)
+        return status;
+    choose_threads(s);
+    status = open_store(s);
+    if (!status)
+        status = open_memory(s);
+    if (!status)
+        status = open_sequencer(s);
+    if (!status)
+        status = note_admin_key(s);
+    return status ? status : start_http(s);
+}
+
+enum ves_status ves_server_start(const struct ves_serve_options *options,
+                                 struct ves_server **out,
+                                 struct ves_error *error)
+{
+    const struct ves_alloc *alloc = ves_alloc_default();
+    if (!options->db || !options->listen)
+        return ves_fail(error, VES_INVALID,
+                        "a database and an address to listen on are needed");
+    if (ves_crypto_init())
+        return ves_fail(error, VES_IO, "the crypto libraries do not start");
+    struct ves_server *server =
+        alloc->realloc(alloc->ctx, NULL, sizeof(*server));
+    if (!server)
+        return ves_fail(error, VES_NOMEM, "out of memory");
+    memset(server, 0, sizeof(*server));
+    server->alloc = alloc;
+    server->started_ms = ves_clock_now_ms();
+    server->log.is_json =
+        options->log_format && strcmp(options->log_format, "json") == 0;
+    server->log.level = options->log_level > VES_LOG_REQUEST
+                            ? VES_LOG_REQUEST
+                            : (enum ves_log_level)options->log_level;
+    struct start s = {.server = server, .options = options, .error = error};
+    enum ves_status status = start_all(&s);
+    forget_tls(&s);
+    if (status) {
+        ves_server_stop(server);
+        return status;
+    }
+    ves_log_say(&server->log, VES_LOG_NOTICE, "listening", server->url);
+    *out = server;
+    return VES_OK;
+}
+
+const char *ves_server_url(const struct ves_server *server)
+{
+    return server->url;
+}
+
+const char *ves_server_new_admin_key(const struct ves_server *server)
+{
+    return server->new_admin_key;
+}
+
+/* ---- stop -------------------------------------------------------------------
+ */
+
+/* design.md D7: no new requests, commit what is under way, resume every
+ * connection, let the answers leave, then stop. */
+static void stop_http(struct ves_server *server)
+{
+    ves_http_quiesce(server->http);
+    ves_pipeline_stop(server);
+    if (!ves_http_drain(server->http, DRAIN_MS))
+        ves_log_say(&server->log, VES_LOG_NOTICE, "drain_timeout",
+                    "some clients did not take their answers; what they sent "
+                    "is stored");
+    ves_http_stop(server->http);
+}
+
+void ves_server_stop(struct ves_server *server)
+{
+    if (!server)
+        return;
+    const struct ves_alloc *alloc = server->alloc;
+    if (server->http) {
+        stop_http(server);
+        ves_log_say(&server->log, VES_LOG_NOTICE, "stopped", server->url);
+    }
+    ves_pipeline_stop(server);
+    if (server->credentials.table.alloc) {
+        ves_credentials_deinit(&server->credentials);
+        ves_keyring_deinit(&server->keyring);
+    }
+    ves_pool_signer_free(server->sequencer.signer);
+    ves_identity_close(&server->identity);
+    ves_pool_free(server->pool);
+    ves_readers_close(&server->readers);
+    ves_store_sqlite_close(server->sequencer.store);
+    alloc->realloc(alloc->ctx, server->url, 0);
+    alloc->realloc(alloc->ctx, server->port_file, 0);
+    alloc->realloc(alloc->ctx, server->new_admin_key, 0);
+    alloc->realloc(alloc->ctx, server, 0);
+}
