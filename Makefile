@@ -120,8 +120,8 @@ EXT_OBJ  := $(patsubst %.c,$(BUILD)/ext/%.o,$(wildcard src/store/*.c src/agent/*
 $(BUILD)/ext/%.o: %.c
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS_ALL) -DVES_SQLITE_EXTENSION -Iinclude -Isrc $(CFLAGS_ALL) -c $< -o $@
-$(EXT_SO): $(EXT_OBJ) $(EXT_PURE)
-	$(CC) -shared $(LDFLAGS_ALL) -Wl,--exclude-libs,ALL $^ $(shell pkg-config --libs libsodium libcrypto) -o $@
+$(EXT_SO): $(EXT_OBJ) $(EXT_PURE) src/ext/ves.map
+	$(CC) -shared $(LDFLAGS_ALL) -Wl,--version-script=src/ext/ves.map $(filter %.o,$^) $(shell pkg-config --libs libsodium libcrypto) -o $@
 
 # The simulator signs with a keyed hash: same library, one object replaced.
 SIM_OBJ := $(call obj,$(SIM_SRC))

@@ -16,6 +16,7 @@ static const struct cli_option options[] = {
     {"port-file", "FILE", "write HOST:PORT there once listening"},
     {"log-format", "text|json", "form of the log on standard error"},
     {"log-level", "0|1|2", "errors, notices (default), requests"},
+    {"seal", NULL, "seal a key that is made now with a passphrase"},
     {"rotate-key", NULL, "make the next receipt key, then serve"},
     {NULL, NULL, NULL}};
 
@@ -33,6 +34,7 @@ static int run(struct cli *cli)
         .log_format = cli_get(cli, "log-format"),
         .log_level = (unsigned)cli_number(cli, "log-level", 0, 2, 1),
         .rotate_key = cli_get(cli, "rotate-key") != NULL,
+        .seal_key = cli_get(cli, "seal") != NULL,
     };
     struct ves_agent_options for_passphrase;
     struct timespec step = {0, 50 * 1000 * 1000};

@@ -23,6 +23,8 @@ struct ves_serve_options {
     const char *log_format; /* "text" or "json"; NULL: text */
     unsigned log_level;     /* 0 errors, 1 notices, 2 requests */
     bool rotate_key;        /* make the next receipt key version first (D18) */
+    bool seal_key; /* seal a key that is made now with passphrase's answer */
+    /* Asked when a sealed key is to be opened; may be NULL. */
     int (*passphrase)(void *ctx, char *out, size_t size);
     void *passphrase_ctx;
 };

@@ -9,7 +9,7 @@
 #define NODE_TAG   "VES_STATE_NODE_V1"
 
 /* Pairs are hashed where they lie. */
-_Static_assert(sizeof(struct ves_state_pair) == 2 * VES_HASH_SIZE,
+_Static_assert(sizeof(struct ves_state_pair) == 2 * sizeof(struct ves_hash),
                "a pair is two hashes and nothing else");
 
 void ves_entity_key(struct ves_bytes entity_type, struct ves_bytes entity_id,

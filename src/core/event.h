@@ -8,8 +8,8 @@
 
 #include "base/buf.h"
 #include "core/refusal.h"
-#include "json/json.h"
 #include "ves/ves.h"
+#include "json/json.h"
 
 enum ves_payload_kind { VES_PAYLOAD_PLAIN = 0, VES_PAYLOAD_ENCRYPTED = 1 };
 
@@ -21,10 +21,10 @@ struct ves_dep {
 
 struct ves_context {
     bool is_present;
-    uint64_t agent_seq;        /* 1, 2, 3 ... per agent and stream */
+    uint64_t agent_seq; /* 1, 2, 3 ... per agent and stream */
     bool has_prev;
-    struct ves_hash prev;      /* hash of the agent's previous event */
-    uint64_t seen;             /* the author's pull cursor */
+    struct ves_hash prev; /* hash of the agent's previous event */
+    uint64_t seen;        /* the author's pull cursor */
     bool has_base_head;
     struct ves_hash base_head; /* head of the entity as the author saw it */
     struct ves_bytes schema;   /* "order.updated/1" */
@@ -46,9 +46,9 @@ struct ves_event {
     struct ves_bytes entity_type;
     struct ves_bytes entity_id;
     struct ves_bytes event_type;
-    struct ves_bytes created_at; /* RFC 3339, verbatim: it is signed */
-    uint32_t payload_kind;       /* enum ves_payload_kind */
-    const struct ves_json *payload;           /* NULL when encrypted */
+    struct ves_bytes created_at;    /* RFC 3339, verbatim: it is signed */
+    uint32_t payload_kind;          /* enum ves_payload_kind */
+    const struct ves_json *payload; /* NULL when encrypted */
     const struct ves_json *payload_encrypted; /* NULL when plain */
     struct ves_bytes payload_jcs; /* canonical payload, or payload_encrypted
                                      when that; set by _check */
@@ -108,8 +108,7 @@ void ves_payload_plain_hash(struct ves_bytes jcs, const uint8_t salt[16],
 /* Everything a stored copy must equal for a replay to be the same event:
  * SHA-256 over event_hash (set by _check), signature, command id and base
  * version with their presence (B.3 step 2). */
-void ves_event_fingerprint(const struct ves_event *event,
-                           struct ves_hash *out);
+void ves_event_fingerprint(const struct ves_event *event, struct ves_hash *out);
 
 /* Appends the envelope in our one normal spelling, canonical payload, hashes
  * and signature with "0x" (B.4), without the closing brace, so that

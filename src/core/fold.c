@@ -177,19 +177,34 @@ static enum ves_status begin(struct ves_fold_step *step)
     return step->payload ? VES_OK : VES_NOMEM;
 }
 
+/* Where the string ends whose opening quote is right before at. */
+static size_t end_of_string(struct ves_bytes json, size_t at)
+{
+    const size_t start = at;
+    while (at < json.len) {
+        const uint8_t *quote = memchr(json.ptr + at, '"', json.len - at);
+        if (!quote)
+            break;
+        at = (size_t)(quote - json.ptr);
+        size_t escapes = 0;
+        while (at - escapes > start && json.ptr[at - escapes - 1] == '\\')
+            escapes++;
+        if (escapes % 2 == 0)
+            return at;
+        at++;
+    }
+    return json.len;
+}
+
 /* Deepest nesting of brackets in canonical JSON. */
 static size_t depth_of(struct ves_bytes json)
 {
     size_t depth = 0;
     size_t max = 0;
-    bool in_string = false;
     for (size_t i = 0; i < json.len; i++) {
         uint8_t c = json.ptr[i];
-        if (in_string) {
-            i += c == '\\';
-            in_string = c != '"';
-        } else if (c == '"') {
-            in_string = true;
+        if (c == '"') {
+            i = end_of_string(json, i + 1);
         } else if (c == '{' || c == '[') {
             depth++;
             max = depth > max ? depth : max;

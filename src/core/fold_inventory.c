@@ -76,7 +76,7 @@ static enum ves_status fill_names(struct ves_fold_step *step)
 
 enum ves_status ves_fold_inventory_adjusted(struct ves_fold_step *step)
 {
-    struct ves_quantity delta, on_hand, reserved;
+    struct ves_quantity delta, on_hand = {0}, reserved = {0};
     if (ves_quantity_read(ves_json_member(step->payload, "delta"), &delta))
         return ves_fold_unusable(step, "/delta is no quantity");
     enum ves_status status = read_totals(step, &on_hand, &reserved);
@@ -158,7 +158,7 @@ static enum ves_status put_reservation(struct ves_fold_step *step,
 
 enum ves_status ves_fold_inventory_reserved(struct ves_fold_step *step)
 {
-    struct ves_quantity amount, on_hand, reserved;
+    struct ves_quantity amount, on_hand = {0}, reserved = {0};
     bool is_given;
     if (!ves_fold_has_id(step, "reservation_id"))
         return ves_fold_unusable(step, "/reservation_id is missing");
@@ -203,7 +203,7 @@ static enum ves_status remove_reservation(struct ves_fold_step *step,
 
 enum ves_status ves_fold_inventory_released(struct ves_fold_step *step)
 {
-    struct ves_quantity amount, held, on_hand, reserved;
+    struct ves_quantity amount, held, on_hand = {0}, reserved = {0};
     bool is_given;
     if (!ves_fold_has_id(step, "reservation_id"))
         return ves_fold_unusable(step, "/reservation_id is missing");

@@ -36,9 +36,10 @@ struct ves_inclusion {
 };
 
 /* Proof for leaf index of count leaves; scratch as above. */
-VES_NODISCARD enum ves_status
-ves_inclusion_make(const struct ves_hash *leaves, size_t count, size_t index,
-                   struct ves_hash *scratch, struct ves_inclusion *out);
+VES_NODISCARD enum ves_status ves_inclusion_make(const struct ves_hash *leaves,
+                                                 size_t count, size_t index,
+                                                 struct ves_hash *scratch,
+                                                 struct ves_inclusion *out);
 
 /* VES_REFUSED unless leaf at leaf_index leads to root: depth at most
  * VES_PROOF_PATH_MAX and the index exhausted by the path (A.7). */

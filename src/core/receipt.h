@@ -6,14 +6,14 @@
 #define VES_CORE_RECEIPT_H
 
 #include "base/buf.h"
-#include "json/json.h"
 #include "ves/ves.h"
+#include "json/json.h"
 
 struct ves_receipt {
     struct ves_uuid sequencer_id;
     struct ves_uuid event_id;
     uint64_t sequence_number;
-    int64_t sequenced_at_ms;     /* display only: not covered */
+    int64_t sequenced_at_ms; /* display only: not covered */
     struct ves_hash receipt_hash;
     struct ves_sig signature;
     uint32_t key_version; /* 1 is the first sequencer key; 0: not said */

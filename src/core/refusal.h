@@ -5,22 +5,22 @@
 #include "ves/ves.h"
 
 /* name, reason on the wire */
-#define VES_REFUSAL_MAP(X)                                       \
-    X(NONE, "")                                                  \
-    X(DUPLICATE_EVENT_ID, "duplicate_event_id")                  \
-    X(DUPLICATE_COMMAND_ID, "duplicate_command_id")              \
-    X(INVALID_PAYLOAD_HASH, "invalid_payload_hash")              \
-    X(INVALID_CIPHER_HASH, "invalid_cipher_hash")                \
-    X(INVALID_SIGNATURE, "invalid_signature")                    \
-    X(KEY_NOT_FOUND, "agent_key_invalid: Agent key not found")   \
+#define VES_REFUSAL_MAP(X)                                          \
+    X(NONE, "")                                                     \
+    X(DUPLICATE_EVENT_ID, "duplicate_event_id")                     \
+    X(DUPLICATE_COMMAND_ID, "duplicate_command_id")                 \
+    X(INVALID_PAYLOAD_HASH, "invalid_payload_hash")                 \
+    X(INVALID_CIPHER_HASH, "invalid_cipher_hash")                   \
+    X(INVALID_SIGNATURE, "invalid_signature")                       \
+    X(KEY_NOT_FOUND, "agent_key_invalid: Agent key not found")      \
     X(KEY_REVOKED, "agent_key_invalid: Agent key has been revoked") \
-    X(KEY_EXPIRED, "agent_key_invalid: Agent key has expired")   \
+    X(KEY_EXPIRED, "agent_key_invalid: Agent key has expired")      \
     X(KEY_NOT_YET, "agent_key_invalid: Agent key is not yet valid") \
-    X(UNSUPPORTED_VERSION, "unsupported_version")                \
-    X(SCHEMA_VALIDATION, "schema_validation")                    \
-    X(VERSION_CONFLICT, "version_conflict")                      \
-    X(SEEN_BEYOND_HEAD, "seen_beyond_head")                      \
-    X(INCOMPLETE_GROUP, "incomplete_group")                      \
+    X(UNSUPPORTED_VERSION, "unsupported_version")                   \
+    X(SCHEMA_VALIDATION, "schema_validation")                       \
+    X(VERSION_CONFLICT, "version_conflict")                         \
+    X(SEEN_BEYOND_HEAD, "seen_beyond_head")                         \
+    X(INCOMPLETE_GROUP, "incomplete_group")                         \
     X(RESERVED_TYPE, "reserved_type")
 
 enum ves_refusal_code {

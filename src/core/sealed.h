@@ -11,7 +11,7 @@
 
 /* Structure, algorithm names, sizes, recipient order, and payload_cipher_hash
  * in either layout.  VES_REFUSED with SCHEMA_VALIDATION or
- * INVALID_CIPHER_HASH. */
+ * INVALID_CIPHER_HASH; VES_NOMEM when the arena is full. */
 VES_NODISCARD enum ves_status ves_sealed_check(struct ves_arena *arena,
                                                const struct ves_event *event,
                                                struct ves_refusal *refusal);

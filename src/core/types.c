@@ -54,7 +54,9 @@ static void put_token(struct pointer *pointer, struct ves_bytes name)
             put_char(pointer, '~');
             c = c == '~' ? '0' : '1';
         }
-        put_char(pointer, name.ptr[i] < 0x20 ? '?' : c);
+        if (name.ptr[i] < 0x20)
+            c = '?';
+        put_char(pointer, c);
     }
 }
 

@@ -20,10 +20,10 @@
 #include "json/jcs.h"
 
 enum {
-    HLC_TEXT = 12 + 1 + 4,          /* 48-bit ms, dash, 16-bit counter */
+    HLC_TEXT = 12 + 1 + 4, /* 48-bit ms, dash, 16-bit counter */
     HASH_TEXT = 2 + 2 * VES_HASH_SIZE,
     SCHEMA_MAX = VES_EVENT_TYPE_MAX + 16,
-    COUNTER_MAX = 0xFFF,            /* what a UUID has room for */
+    COUNTER_MAX = 0xFFF, /* what a UUID has room for */
     CONTEXT_MAX = 16 * 1024,
     ENVELOPE_MAX = 4 * VES_PAYLOAD_MAX
 };
@@ -46,8 +46,8 @@ struct append {
 
 static enum ves_status invalid(struct append *append, const char *words)
 {
-    return ves_fail(&append->core->error, VES_INVALID,
-                    "%s; nothing was stored", words);
+    return ves_fail(&append->core->error, VES_INVALID, "%s; nothing was stored",
+                    words);
 }
 
 static enum ves_status check_text(struct append *append, const char *name,
@@ -269,21 +269,18 @@ static enum ves_status take_id(struct append *append)
 }
 
 /* decision 2, 3.1: base_version counts own pending events too. */
-static void set_base(struct append *append,
-                     const struct ves_event_type *type)
+static void set_base(struct append *append, const struct ves_event_type *type)
 {
     struct ves_event *event = &append->event;
     const struct ves_entity_row *entity = &append->entity;
     uint64_t local = entity->version + entity->own_count;
 
-    event->has_base_version =
-        append->what->has_base_version ||
-        (type && type->base == VES_BASE_REQUIRED);
+    event->has_base_version = append->what->has_base_version ||
+                              (type && type->base == VES_BASE_REQUIRED);
     if (!event->has_base_version)
         return;
-    event->base_version = append->what->has_base_version
-                              ? append->what->base_version
-                              : local;
+    event->base_version =
+        append->what->has_base_version ? append->what->base_version : local;
     /* Somebody who names another version saw a head we do not know. */
     if (event->base_version != local || local == 0)
         return;

@@ -122,8 +122,8 @@ static bool is_wanted(const struct ves_device_claim *claim,
     if (row->status != VES_OUTBOX_PENDING)
         return false;
     return claim->is_explicit ||
-           ves_device_is_due(row->next_attempt_ms, claim->wait_max_ms,
-                             claim->now_ms);
+           ves_device_is_due(ves_device_time(row->next_attempt_ms),
+                             claim->wait_max_ms, claim->now_ms);
 }
 
 static bool is_same_group(const struct ves_outbox_row *a,
@@ -393,8 +393,8 @@ static enum ves_status choose(struct gather *gather,
             take(gather, &unit, rows, count);
         }
     }
-    *again = gather->has_held && gather->is_stopped &&
-             *count < gather->claim->limit;
+    *again =
+        gather->has_held && gather->is_stopped && *count < gather->claim->limit;
     return VES_OK;
 }
 

@@ -204,8 +204,7 @@ enum ves_status ves_device_fold_event(struct ves_device_fold *fold,
                                       const struct ves_event *event,
                                       struct ves_log_row *row)
 {
-    struct ves_device_slot *slot =
-        ves_device_fold_slot(fold, &row->entity_key);
+    struct ves_device_slot *slot = ves_device_fold_slot(fold, &row->entity_key);
     VES_ASSERT(slot);
 
     if (slot->row.entity_type.len == 0) {

@@ -65,8 +65,8 @@ ves_device_state_put(struct ves_agent_core *core,
 struct ves_device_chain {
     uint64_t agent_seq; /* of the newest event, 0 before the first */
     struct ves_hash prev;
-    uint64_t hlc_ms;      /* monotone; 48 bits */
-    uint64_t hlc_counter; /* below 4,096: it goes into UUIDs too */
+    uint64_t hlc_ms;       /* monotone; 48 bits */
+    uint64_t hlc_counter;  /* below 4,096: it goes into UUIDs too */
     struct ves_uuid group; /* atomic group that is being appended */
     uint64_t group_next;   /* index it needs next, 0 when none is open */
     uint64_t group_count;
@@ -121,8 +121,8 @@ bool ves_device_is_due(uint64_t moment_ms, uint64_t wait_max_ms,
 /* ---- retry (semantics.md 3.9) -------------------------------------------- */
 
 struct ves_device_retry {
-    uint64_t base_ms; /* setting.retryBaseDelayMs */
-    uint64_t cap_ms;  /* setting.retryMaxDelayMs */
+    uint64_t base_ms;   /* setting.retryBaseDelayMs */
+    uint64_t cap_ms;    /* setting.retryMaxDelayMs */
     uint64_t count_max; /* setting.maxRetries */
 };
 
@@ -145,15 +145,15 @@ void ves_device_succeeded(struct ves_device_state *state);
 /* ---- records ------------------------------------------------------------- */
 
 /* Appends to the trail.  detail: JSON. */
-VES_NODISCARD enum ves_status
-ves_device_trail(struct ves_agent_core *core, int64_t now_ms, const char *code,
-                 struct ves_bytes detail);
+VES_NODISCARD enum ves_status ves_device_trail(struct ves_agent_core *core,
+                                               int64_t now_ms, const char *code,
+                                               struct ves_bytes detail);
 
 /* Something that must not be passed over in silence. */
 struct ves_device_alert {
-    const char *code;   /* e.g. "receipt_invalid" */
-    const char *detail; /* words */
-    uint64_t sequence_number; /* 0 when it does not apply */
+    const char *code;                /* e.g. "receipt_invalid" */
+    const char *detail;              /* words */
+    uint64_t sequence_number;        /* 0 when it does not apply */
     const struct ves_uuid *event_id; /* NULL when unknown */
     struct ves_bytes body;           /* evidence */
 };
@@ -168,13 +168,16 @@ VES_NODISCARD enum ves_status
 ves_device_quarantine(struct ves_agent_core *core, int64_t now_ms,
                       const struct ves_device_alert *alert, bool *is_new);
 /* Closes quarantine up to cursor, and the alerts that came with it. */
-VES_NODISCARD enum ves_status ves_device_settle(struct ves_agent_core *core,
-                                                int64_t now_ms,
-                                                uint64_t cursor);
+VES_NODISCARD enum ves_status
+ves_device_settle(struct ves_agent_core *core, int64_t now_ms, uint64_t cursor);
 /* Closes open alerts of one code. */
-VES_NODISCARD enum ves_status ves_device_close(struct ves_agent_core *core,
-                                               int64_t now_ms,
-                                               const char *code);
+VES_NODISCARD enum ves_status
+ves_device_close(struct ves_agent_core *core, int64_t now_ms, const char *code);
+
+/* The state hash and the cursor it is of; opens its own transaction. */
+VES_NODISCARD enum ves_status ves_device_state_hash(struct ves_agent_core *core,
+                                                    uint64_t *cursor,
+                                                    struct ves_hash *out);
 
 /* ---- receipts ------------------------------------------------------------ */
 
@@ -213,14 +216,14 @@ ves_device_row_copy(struct ves_arena *arena, const struct ves_outbox_row *row,
 /* Sets entity->own_head to the newest event of the overlay, or zeros; the
  * outbox must be up to date. */
 VES_NODISCARD enum ves_status
-ves_device_own_head(struct ves_agent_core *core,
-                    struct ves_entity_row *entity);
+ves_device_own_head(struct ves_agent_core *core, struct ves_entity_row *entity);
 
 /* Takes rows out of the overlay, or puts them back (each must not be there
  * already), counting on their entities.  Writes rows with outbox_update. */
-VES_NODISCARD enum ves_status
-ves_device_overlay(struct ves_agent_core *core, struct ves_arena *arena,
-                   struct ves_outbox_row *rows, size_t count, bool is_in);
+VES_NODISCARD enum ves_status ves_device_overlay(struct ves_agent_core *core,
+                                                 struct ves_arena *arena,
+                                                 struct ves_outbox_row *rows,
+                                                 size_t count, bool is_in);
 
 /* Cuts text into a view that lives in the arena. */
 VES_NODISCARD enum ves_status ves_device_text(struct ves_arena *arena,
@@ -250,10 +253,11 @@ struct ves_device_fold {
 };
 
 /* Loads the entities with these keys (repetitions allowed). */
-VES_NODISCARD enum ves_status
-ves_device_fold_open(struct ves_device_fold *fold, struct ves_agent_core *core,
-                     struct ves_arena *arena, const struct ves_hash *keys,
-                     size_t count);
+VES_NODISCARD enum ves_status ves_device_fold_open(struct ves_device_fold *fold,
+                                                   struct ves_agent_core *core,
+                                                   struct ves_arena *arena,
+                                                   const struct ves_hash *keys,
+                                                   size_t count);
 /* NULL when the entity was not loaded. */
 struct ves_device_slot *ves_device_fold_slot(struct ves_device_fold *fold,
                                              const struct ves_hash *key);
@@ -263,8 +267,8 @@ VES_NODISCARD enum ves_status
 ves_device_fold_event(struct ves_device_fold *fold,
                       const struct ves_event *event, struct ves_log_row *row);
 /* Writes entities and marks buckets. */
-VES_NODISCARD enum ves_status ves_device_fold_save(
-    struct ves_device_fold *fold);
+VES_NODISCARD enum ves_status
+ves_device_fold_save(struct ves_device_fold *fold);
 void ves_device_fold_close(struct ves_device_fold *fold);
 
 /* ---- one page ------------------------------------------------------------ */
@@ -283,6 +287,17 @@ struct ves_page_item {
     char detail[256];
     struct ves_public_key key;
     size_t verify_first, verify_count; /* the agent's item, then receipt's */
+    size_t own; /* place in ves_device_own + 1; 0: not an own event */
+};
+
+enum { VES_PAGE_KEYS = 8 };
+
+/* An agent key and where it is valid. */
+struct ves_page_key {
+    bool is_used;
+    struct ves_uuid agent;
+    uint32_t key_id;
+    struct ves_agent_key key;
 };
 
 struct ves_page {
@@ -290,13 +305,17 @@ struct ves_page {
     struct ves_arena arena;
     uint64_t asked_from;
     bool has_head;
-    uint64_t head;     /* as the server says */
-    bool has_more;     /* as the server says */
-    bool is_cut;       /* ends before its end, or was read in part */
+    uint64_t head;       /* as the server says */
+    bool has_more;       /* as the server says */
+    bool is_cut;         /* the bytes end too early */
+    bool is_short;       /* it holds more than was read, for want of room */
+    bool has_gap;        /* the item after the last has another number */
     bool is_key_unknown; /* the item after the last needs a key we lack */
     bool is_unproven;    /* an item came without a receipt */
     struct ves_page_item *items;
-    size_t count;
+    size_t count, room;
+    struct ves_page_key keys[VES_PAGE_KEYS]; /* met last */
+    size_t next_key;
     struct ves_verify_item *verify;
     size_t verify_count;
     bool is_verified;
@@ -304,34 +323,32 @@ struct ves_page {
 
 /* ---- own events in the log ----------------------------------------------- */
 
-/* What an own event from the log means for the outbox. */
+/* What own events from the log mean for the outbox. */
 struct ves_device_own {
     struct ves_agent_core *core;
     struct ves_arena *arena;
     int64_t now_ms;
     struct ves_device_state *state;
     struct ves_device_chain chain;
-    bool is_chain_loaded, is_chain_moved;
-    struct ves_outbox_row *rows; /* those found, then changed */
-    size_t row_count;
+    bool is_chain_moved;
+    struct ves_outbox_row *rows; /* local_seq 0: not in the outbox */
+    bool *is_changed;            /* which of them */
+    size_t count;
     struct ves_outbox_row *back; /* those taken back */
     size_t back_count;
 };
 
-/* Looks up the outbox rows of own events among items. */
-VES_NODISCARD enum ves_status
-ves_device_own_open(struct ves_device_own *own,
-                    const struct ves_page_item *items, size_t count);
-/* One own event, judged as row says.  *is_false: the receipt we hold puts it
- * at another number; nothing is changed then. */
-VES_NODISCARD enum ves_status
-ves_device_own_event(struct ves_device_own *own,
-                     const struct ves_page_item *item,
-                     const struct ves_log_row *row,
-                     struct ves_device_slot *slot);
-/* Does the outbox hold a receipt that contradicts the item's number? */
+/* Looks up the outbox rows of own events among items and numbers them. */
+VES_NODISCARD enum ves_status ves_device_own_open(struct ves_device_own *own,
+                                                  struct ves_page_item *items,
+                                                  size_t count);
+/* Does the outbox hold the same event with another number? */
 bool ves_device_own_contradicts(const struct ves_device_own *own,
                                 const struct ves_page_item *item);
+/* One own event, judged as row says, on the entity in slot. */
+VES_NODISCARD enum ves_status ves_device_own_event(
+    struct ves_device_own *own, const struct ves_page_item *item,
+    const struct ves_log_row *row, struct ves_device_slot *slot);
 /* Writes rows, rows taken back and the chain. */
 VES_NODISCARD enum ves_status ves_device_own_save(struct ves_device_own *own);
 

@@ -50,8 +50,7 @@ static enum ves_status write_identity(struct ves_agent_core *core,
     struct ves_stream_row row;
     enum ves_status status;
 
-    status =
-        core->store->ops->stream_get(core->store, &id->stream, true, &row);
+    status = core->store->ops->stream_get(core->store, &id->stream, true, &row);
     if (!status)
         status = put_stream(core, &id->stream);
     if (!status)
@@ -196,14 +195,15 @@ static enum ves_status check_versions(struct ves_agent_core *core,
 {
     uint64_t fold, judge;
 
-    enum ves_status status = ves_device_number_get(
-        core, arena, "fold.version", 0, 0, UINT32_MAX, &fold);
+    enum ves_status status = ves_device_number_get(core, arena, "fold.version",
+                                                   0, 0, UINT32_MAX, &fold);
     if (!status)
         status = ves_device_number_get(core, arena, "judge.version", 0, 0,
                                        UINT32_MAX, &judge);
     if (status)
         return status;
-    if (fold > (uint64_t)VES_FOLD_VERSION || judge > (uint64_t)VES_JUDGE_VERSION)
+    if (fold > (uint64_t)VES_FOLD_VERSION ||
+        judge > (uint64_t)VES_JUDGE_VERSION)
         return ves_fail(&core->error, VES_UNSUPPORTED,
                         "this store was written by a newer program (fold %u, "
                         "judge %u); nothing was changed. Update this program",

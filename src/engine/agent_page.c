@@ -15,16 +15,16 @@
 #include "json/jcs.h"
 
 enum {
-    PAGE_MAX = 1024 * 1024 * 1024, /* one event may be a million numbers */
-    PAGE_SOFT = 64 * 1024 * 1024,  /* beyond it the rest is asked for again */
+    PAGE_MAX = 512 * 1024 * 1024, /* one event may be a million numbers */
+    PAGE_SOFT = 64 * 1024 * 1024, /* beyond it the rest is asked for again */
     /* An item puts two levels around an event's 64. */
-    ITEM_DEPTH = VES_JSON_DEPTH_MAX + 2
+    ITEM_DEPTH = VES_JSON_DEPTH_MAX + 2,
+    ROOM_MIN = 16
 };
 
 /* ---- cutting ------------------------------------------------------------- */
 
 struct cutter {
-    struct ves_agent_core *core;
     struct ves_page *page;
     struct ves_bytes text;
     size_t at;
@@ -52,8 +52,19 @@ static bool take_value(struct cutter *cutter, struct ves_bytes *value)
 static enum ves_status add_item(struct ves_page *page, struct ves_bytes raw)
 {
     if (page->count == VES_PULL_PAGE_MAX) {
-        page->is_cut = true;
+        page->is_short = true;
         return VES_OK;
+    }
+    if (page->count == page->room) {
+        size_t room = page->room ? 2 * page->room : ROOM_MIN;
+        struct ves_page_item *items =
+            ves_arena_alloc(&page->arena, room * sizeof(*items));
+        if (!items)
+            return VES_NOMEM;
+        if (page->count > 0)
+            memcpy(items, page->items, page->count * sizeof(*items));
+        page->items = items;
+        page->room = room;
     }
     page->items[page->count++].raw = raw;
     return VES_OK;
@@ -163,8 +174,8 @@ static void set_problem(struct ves_page_item *item, const char *code,
                         const char *detail)
 {
     struct ves_bytes text = ves_bytes_str(detail);
-    size_t n = text.len < sizeof(item->detail) ? text.len
-                                               : sizeof(item->detail) - 1;
+    size_t n =
+        text.len < sizeof(item->detail) ? text.len : sizeof(item->detail) - 1;
     item->problem = code;
     memcpy(item->detail, detail, n);
     item->detail[n] = '\0';
@@ -190,8 +201,8 @@ static enum ves_status read_event(struct ves_agent_core *core,
 {
     struct ves_refusal refusal;
 
-    enum ves_status status = ves_event_from_json(&page->arena, envelope,
-                                                 &item->event, &refusal);
+    enum ves_status status =
+        ves_event_from_json(&page->arena, envelope, &item->event, &refusal);
     if (!status)
         status = ves_event_check(&page->arena, &item->event, &refusal);
     if (status == VES_REFUSED) {
@@ -223,11 +234,10 @@ static enum ves_status spell(struct ves_page *page, struct ves_page_item *item,
     ves_event_write_open(&scratch.buf, &item->event);
     enum ves_status status = ves_buf_status(&scratch.buf);
     item->envelope = ves_buf_view(&scratch.buf);
-    item->is_spelt_so =
-        !status && envelope->text.len > item->envelope.len &&
-        memcmp(envelope->text.ptr, item->envelope.ptr, item->envelope.len) ==
-            0 &&
-        envelope->text.ptr[item->envelope.len] == ',';
+    item->is_spelt_so = !status && envelope->text.len > item->envelope.len &&
+                        memcmp(envelope->text.ptr, item->envelope.ptr,
+                               item->envelope.len) == 0 &&
+                        envelope->text.ptr[item->envelope.len] == ',';
     return status;
 }
 
@@ -237,16 +247,15 @@ static void read_receipt(struct ves_agent_core *core, struct ves_page *page,
 {
     struct ves_hash hash;
 
-    enum ves_status status =
-        ves_json_is_absent(node) ? VES_UNSUPPORTED
+    enum ves_status status = ves_json_is_absent(node)
+                                 ? VES_UNSUPPORTED
                                  : ves_receipt_read(node, &item->receipt);
     if (status == VES_UNSUPPORTED) {
         page->is_unproven = true;
         return;
     }
     const struct ves_event *event = &item->event;
-    if (status ||
-        !ves_uuid_equal(&item->receipt.event_id, &event->event_id) ||
+    if (status || !ves_uuid_equal(&item->receipt.event_id, &event->event_id) ||
         item->receipt.sequence_number != event->sequence_number) {
         set_problem(item, "receipt_invalid",
                     "the receipt is not one for this event and number");
@@ -264,55 +273,68 @@ static void read_receipt(struct ves_agent_core *core, struct ves_page *page,
         page->is_key_unknown = true;
 }
 
-/* Finds the agent's key and asks whether it may sign this number (D17). */
+/* The key of one event's agent; NULL in *out when this store has not got it.
+ * The last few are remembered: most events are of the same agents. */
 static enum ves_status find_key(struct ves_agent_core *core,
                                 struct ves_page *page,
-                                struct ves_page_item *item)
+                                const struct ves_event *event,
+                                const struct ves_agent_key **out)
 {
-    const struct ves_event *event = &item->event;
     struct ves_store *store = core->store;
     struct ves_key_row row;
     struct ves_key_span span;
 
+    *out = NULL;
+    for (size_t i = 0; i < VES_PAGE_KEYS; i++) {
+        const struct ves_page_key *known = &page->keys[i];
+        if (known->is_used && known->key_id == event->agent_key_id &&
+            ves_uuid_equal(&known->agent, &event->agent)) {
+            *out = &known->key;
+            return VES_OK;
+        }
+    }
     enum ves_status status =
         store->ops->key_get(store, &core->stream.tenant, &event->agent,
                             event->agent_key_id, &page->arena, &row);
     if (!status)
         status = store->ops->key_span_get(store, core->stream_no, &event->agent,
                                           event->agent_key_id, &span);
-    if (status == VES_NOT_FOUND || (!status && !span.is_found)) {
-        page->is_key_unknown = true;
+    if (status == VES_NOT_FOUND || (!status && !span.is_found))
         return VES_OK;
-    }
     if (status)
         return status;
-    const struct ves_agent_key key = {
-        .valid_from_sequence = span.valid_from_sequence,
-        .revoked_at_sequence = span.revoked_at_sequence};
-    item->key = row.public_key;
-    if (!ves_agent_key_covers(&key, event->sequence_number))
-        set_problem(item, "key_not_valid",
-                    "the agent's key may not sign at this number");
+    struct ves_page_key *place = &page->keys[page->next_key];
+    page->next_key = (page->next_key + 1) % VES_PAGE_KEYS;
+    *place = (struct ves_page_key){
+        .is_used = true,
+        .agent = event->agent,
+        .key_id = event->agent_key_id,
+        .key = {.public_key = row.public_key,
+                .valid_from_sequence = span.valid_from_sequence,
+                .revoked_at_sequence = span.revoked_at_sequence}};
+    *out = &place->key;
     return VES_OK;
 }
 
-/* Most events follow one of the same key: the store is asked once. */
-static bool copy_key(const struct ves_page *page, struct ves_page_item *item,
-                     size_t index)
+/* May the agent's key sign this number (design.md D17)? */
+static enum ves_status check_key(struct ves_agent_core *core,
+                                 struct ves_page *page,
+                                 struct ves_page_item *item)
 {
-    if (index == 0)
-        return false;
-    const struct ves_page_item *before = &page->items[index - 1];
-    /* Only a neighbour with a higher-bounded number would tell of validity;
-     * so this is for keys the directory gives no end. */
-    if (!before->has_event || before->problem || !before->key_has_no_end ||
-        before->event.agent_key_id != item->event.agent_key_id ||
-        !ves_uuid_equal(&before->event.agent, &item->event.agent) ||
-        before->event.sequence_number > item->event.sequence_number)
-        return false;
-    item->key = before->key;
-    item->key_has_no_end = true;
-    return true;
+    const struct ves_agent_key *key;
+
+    enum ves_status status = find_key(core, page, &item->event, &key);
+    if (status)
+        return status;
+    if (!key) {
+        page->is_key_unknown = true;
+        return VES_OK;
+    }
+    item->key = key->public_key;
+    if (!ves_agent_key_covers(key, item->event.sequence_number))
+        set_problem(item, "key_not_valid",
+                    "the agent's key may not sign at this number");
+    return VES_OK;
 }
 
 static enum ves_status read_item(struct ves_agent_core *core,
@@ -334,14 +356,18 @@ static enum ves_status read_item(struct ves_agent_core *core,
     status = read_event(core, page, item, envelope);
     if (status || item->problem)
         return status;
+    /* The number is not the agent's word: another one than asked for proves
+     * nothing, it only is of no use. */
+    if (item->event.sequence_number != page->asked_from + index) {
+        page->has_gap = true;
+        return VES_OK;
+    }
     read_receipt(core, page, item, ves_json_member(root, "receipt"));
     if (item->problem || page->is_key_unknown)
         return VES_OK;
-    if (!copy_key(page, item, index)) {
-        status = find_key(core, page, item);
-        if (status || item->problem || page->is_key_unknown)
-            return status;
-    }
+    status = check_key(core, page, item);
+    if (status || item->problem || page->is_key_unknown)
+        return status;
     return spell(page, item, envelope);
 }
 
@@ -353,13 +379,13 @@ static enum ves_status read_items(struct ves_agent_core *core,
     for (size_t i = 0; i < page->count; i++) {
         if (i > 0 && page->arena.total > PAGE_SOFT) {
             page->count = i;
-            page->is_cut = true;
+            page->is_short = true;
             break;
         }
         enum ves_status status = read_item(core, page, i);
         if (status)
             return status;
-        if (page->is_key_unknown) {
+        if (page->is_key_unknown || page->has_gap) {
             page->count = i;
             break;
         }
@@ -435,16 +461,11 @@ void ves_core_page_verify(struct ves_agent_core *core, struct ves_page *page)
 static enum ves_status read_page(struct ves_agent_core *core,
                                  struct ves_page *page, struct ves_bytes reply)
 {
-    struct cutter cutter = {.core = core, .page = page};
+    struct cutter cutter = {.page = page};
 
-    enum ves_status status =
-        ves_arena_copy(&page->arena, reply, &cutter.text);
+    enum ves_status status = ves_arena_copy(&page->arena, reply, &cutter.text);
     if (status)
         return status;
-    page->items = ves_arena_alloc(&page->arena,
-                                  VES_PULL_PAGE_MAX * sizeof(*page->items));
-    if (!page->items)
-        return VES_NOMEM;
     status = cut_page(&cutter);
     if (status == VES_MALFORMED)
         return ves_fail(&core->error, VES_MALFORMED,

@@ -53,8 +53,8 @@ enum ves_status ves_device_pins_get(struct ves_agent_core *core,
     struct ves_bytes text;
 
     core->sequencer_key_count = 0;
-    enum ves_status status = core->store->ops->meta_get(
-        core->store, "sequencer.keys", arena, &text);
+    enum ves_status status =
+        core->store->ops->meta_get(core->store, "sequencer.keys", arena, &text);
     if (status == VES_NOT_FOUND)
         return VES_OK;
     if (status)

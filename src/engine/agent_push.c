@@ -78,8 +78,7 @@ static enum ves_status reset_claims(struct ves_agent_core *core,
         if (claimed.count > 0) {
             update = core->store->ops->outbox_update(core->store, claimed.rows,
                                                      claimed.count);
-            filter.after_local_seq =
-                claimed.rows[claimed.count - 1].local_seq;
+            filter.after_local_seq = claimed.rows[claimed.count - 1].local_seq;
         }
         if (update)
             return update;
@@ -331,9 +330,11 @@ void ves_core_push_release(struct ves_agent_core *core,
 
     ves_arena_init(&arena, core->alloc, VES_DEVICE_ARENA_MAX);
     /* A lease that cannot be given back now falls to the next pusher when
-     * this process is gone; the words of what happened before stay. */
-    if (ves_device_begin(core) == VES_OK)
-        (void)ves_device_end(core, release(core, &arena, push));
+     * this process is gone; words about what happened before stay. */
+    enum ves_status status = ves_device_begin(core);
+    if (!status)
+        status = ves_device_end(core, release(core, &arena, push));
     ves_arena_free(&arena);
-    core->error = error;
+    if (!status || error.status)
+        core->error = error;
 }

@@ -54,9 +54,9 @@ static enum ves_status is_known(struct ves_agent_core *core,
     enum ves_status status = core->store->ops->record_count_open(
         core->store, kind, core->stream_no, &search.left);
     if (!status && search.left > 0) {
-        status = core->store->ops->record_list(core->store, kind,
-                                               core->stream_no, 0, true, 0,
-                                               visit_like, &search);
+        status =
+            core->store->ops->record_list(core->store, kind, core->stream_no, 0,
+                                          true, 0, visit_like, &search);
         if (status == VES_AGAIN)
             status = VES_OK;
     }
@@ -116,14 +116,16 @@ static enum ves_status visit_open(void *ctx, const struct ves_record *row)
 
     if (row->closed_ms != 0)
         return VES_OK;
-    bool is_wanted = search->code ? ves_bytes_is(row->code, search->code)
-                                  : row->sequence_number <= search->cursor;
+    /* Two histories are not made one by a later answer: a person looks. */
+    bool is_wanted = search->code
+                         ? ves_bytes_is(row->code, search->code)
+                         : row->sequence_number <= search->cursor &&
+                               !ves_bytes_is(row->code, "equivocation");
     if (is_wanted) {
         if (search->count == VES_DEVICE_CHUNK)
             return VES_AGAIN;
-        search->list[search->count++] =
-            (struct ves_record){.no = row->no,
-                                .sequence_number = row->sequence_number};
+        search->list[search->count++] = (struct ves_record){
+            .no = row->no, .sequence_number = row->sequence_number};
     }
     return --search->left == 0 ? VES_AGAIN : VES_OK;
 }
@@ -153,9 +155,8 @@ static enum ves_status close_all(struct ves_agent_core *core, int64_t now_ms,
 {
     enum ves_status status = VES_OK;
     for (size_t i = 0; i < search->count && !status; i++)
-        status = core->store->ops->record_close(core->store, kind,
-                                                core->stream_no,
-                                                search->list[i].no, now_ms);
+        status = core->store->ops->record_close(
+            core->store, kind, core->stream_no, search->list[i].no, now_ms);
     return status;
 }
 
@@ -164,8 +165,7 @@ static enum ves_status close_code(struct ves_agent_core *core,
                                   const char *code)
 {
     struct search search = {.code = code};
-    enum ves_status status =
-        find_open(core, arena, VES_RECORD_ALERT, &search);
+    enum ves_status status = find_open(core, arena, VES_RECORD_ALERT, &search);
     if (!status)
         status = close_all(core, now_ms, VES_RECORD_ALERT, &search);
     return status;
@@ -188,9 +188,9 @@ enum ves_status ves_device_settle(struct ves_agent_core *core, int64_t now_ms,
     /* Alerts that come with quarantined bytes; the others wait for a person.
      */
     static const char *const codes[] = {
-        "malformed",         "unsupported_version", "hash_mismatch",
-        "scope_mismatch",    "key_not_valid",       "signature_invalid",
-        "receipt_invalid",   "event_id_reused"};
+        "malformed",       "unsupported_version", "hash_mismatch",
+        "scope_mismatch",  "key_not_valid",       "signature_invalid",
+        "receipt_invalid", "event_id_reused"};
     struct search search = {.cursor = cursor};
     struct ves_arena arena;
 
@@ -199,8 +199,7 @@ enum ves_status ves_device_settle(struct ves_agent_core *core, int64_t now_ms,
         find_open(core, &arena, VES_RECORD_QUARANTINE, &search);
     if (!status && search.count > 0) {
         status = close_all(core, now_ms, VES_RECORD_QUARANTINE, &search);
-        for (size_t i = 0;
-             i < sizeof(codes) / sizeof(codes[0]) && !status; i++)
+        for (size_t i = 0; i < sizeof(codes) / sizeof(codes[0]) && !status; i++)
             status = close_code(core, &arena, now_ms, codes[i]);
     }
     ves_arena_free(&arena);

@@ -41,8 +41,8 @@ static enum ves_status build_index(struct ves_reply *reply)
         reply->index_size *= 2;
     reply->index = ves_arena_alloc(reply->arena,
                                    reply->index_size * sizeof(*reply->index));
-    reply->events = ves_arena_alloc(reply->arena,
-                                    reply->count * sizeof(*reply->events));
+    reply->events =
+        ves_arena_alloc(reply->arena, reply->count * sizeof(*reply->events));
     if (!reply->index || !reply->events)
         return VES_NOMEM;
     for (size_t i = 0; i < reply->count; i++)
@@ -146,8 +146,7 @@ static void read_verdict(struct ves_reply *reply, const struct ves_json *node)
 
 static void read_list(struct ves_reply *reply, const struct ves_json *root,
                       const char *name,
-                      void (*read)(struct ves_reply *,
-                                   const struct ves_json *))
+                      void (*read)(struct ves_reply *, const struct ves_json *))
 {
     const struct ves_json *list = ves_json_member(root, name);
     if (!list || list->type != VES_JSON_ARRAY)
@@ -182,10 +181,9 @@ static void fill_items(struct ves_reply *reply)
     for (size_t i = 0; i < reply->count; i++) {
         struct ves_reply_event *event = &reply->events[i];
         if (event->receipt_count > 0)
-            ves_device_key_items(core, event->receipt.key_version,
-                                 &event->receipt.receipt_hash,
-                                 &event->receipt.signature,
-                                 &reply->items[event->receipt_first]);
+            ves_device_key_items(
+                core, event->receipt.key_version, &event->receipt.receipt_hash,
+                &event->receipt.signature, &reply->items[event->receipt_first]);
         if (event->refusal_count == 0)
             continue;
         /* decision 5: it speaks of exactly these bytes. */

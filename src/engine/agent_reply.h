@@ -19,7 +19,7 @@ enum ves_reply_receipt {
 struct ves_reply_event {
     enum ves_reply_receipt receipt_state;
     struct ves_receipt receipt;
-    struct ves_bytes receipt_text; /* as received */
+    struct ves_bytes receipt_text;       /* as received */
     size_t receipt_first, receipt_count; /* verify items */
 
     bool is_refused;
@@ -41,7 +41,7 @@ struct ves_reply {
     struct ves_reply_event *events;    /* one for each row */
     size_t count;
     uint64_t sequence_start, sequence_end; /* of the new ones, 0: none */
-    uint32_t *index; /* open addressing over event ids */
+    uint32_t *index;                       /* open addressing over event ids */
     size_t index_size;
     struct ves_verify_item *items;
     size_t item_count;

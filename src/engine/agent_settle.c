@@ -27,7 +27,7 @@ struct settle {
     struct ves_device_state state;
     struct ves_device_lease lease;
     struct ves_device_retry retry;
-    bool is_fenced; /* another pusher has taken over */
+    bool is_fenced;              /* another pusher has taken over */
     struct ves_outbox_row *rows; /* as they are now */
     size_t count;
     struct ves_outbox_row *leaving; /* refused: out of the overlay */
@@ -219,9 +219,9 @@ static enum ves_status refusal_alerts(struct settle *settle,
                        "the log holds another event under the id of this one",
                        row, event->reason);
     if (!status && event->has_refusal_signature && !event->is_refusal_valid)
-        status = alert(settle, "refusal_invalid",
-                       "a refusal's signature does not verify", row,
-                       event->reason);
+        status =
+            alert(settle, "refusal_invalid",
+                  "a refusal's signature does not verify", row, event->reason);
     return status;
 }
 
@@ -348,8 +348,8 @@ static enum ves_status end_answer(struct settle *settle)
     if (settle->outcome)
         return VES_OK;
     state->last_push_ms = ves_device_time(settle->env->now_ms);
-    enum ves_status status = ves_device_close(
-        settle->core, settle->env->now_ms, "push_receipt_invalid");
+    enum ves_status status = ves_device_close(settle->core, settle->env->now_ms,
+                                              "push_receipt_invalid");
     return status ? status
                   : ves_device_close(settle->core, settle->env->now_ms,
                                      "push_forbidden");
@@ -361,8 +361,7 @@ static enum ves_status end_answer(struct settle *settle)
 static bool is_single(const struct settle *settle)
 {
     for (size_t i = 1; i < settle->count; i++) {
-        if (settle->rows[i].cmd_count == 0 ||
-            settle->rows[0].cmd_count == 0 ||
+        if (settle->rows[i].cmd_count == 0 || settle->rows[0].cmd_count == 0 ||
             !ves_uuid_equal(&settle->rows[i].command_id,
                             &settle->rows[0].command_id))
             return false;
@@ -571,17 +570,16 @@ static enum ves_status store_trail(struct settle *settle)
     struct ves_buf buf;
 
     ves_buf_init(&buf, settle->core->alloc, 4096);
-    ves_buf_putf(&buf,
-                 "{\"attempted\":%zu,\"accepted\":%zu,\"duplicates\":%zu,"
-                 "\"failed\":%zu,\"conflicts\":%zu,\"firstSequence\":%llu,"
-                 "\"lastSequence\":%llu,\"httpStatus\":%u,\"late\":%s,"
-                 "\"outcome\":\"%s\"}",
-                 settle->count, settle->accepted, settle->duplicates,
-                 settle->failed, settle->conflicts,
-                 (unsigned long long)settle->first,
-                 (unsigned long long)settle->last, settle->http_status,
-                 settle->is_fenced ? "true" : "false",
-                 ves_status_name(settle->outcome));
+    ves_buf_putf(
+        &buf,
+        "{\"attempted\":%zu,\"accepted\":%zu,\"duplicates\":%zu,"
+        "\"failed\":%zu,\"conflicts\":%zu,\"firstSequence\":%llu,"
+        "\"lastSequence\":%llu,\"httpStatus\":%u,\"late\":%s,"
+        "\"outcome\":\"%s\"}",
+        settle->count, settle->accepted, settle->duplicates, settle->failed,
+        settle->conflicts, (unsigned long long)settle->first,
+        (unsigned long long)settle->last, settle->http_status,
+        settle->is_fenced ? "true" : "false", ves_status_name(settle->outcome));
     enum ves_status status = ves_buf_status(&buf);
     if (!status)
         status = ves_device_trail(settle->core, settle->env->now_ms, "push",
@@ -675,9 +673,8 @@ static enum ves_status read_reply(struct settle *settle, struct ves_bytes body,
 
     if (!rows)
         return VES_NOMEM;
-    enum ves_status status =
-        core->store->ops->outbox_get(core->store, settle->push->event_ids,
-                                     count, settle->arena, rows);
+    enum ves_status status = core->store->ops->outbox_get(
+        core->store, settle->push->event_ids, count, settle->arena, rows);
     if (status)
         return status;
     *reply = (struct ves_reply){

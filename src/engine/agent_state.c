@@ -24,10 +24,19 @@ struct word {
     size_t offset;
 };
 
-#define U64(type, member)  {#member, WORD_U64, offsetof(struct type, member)}
-#define HASH(type, member) {#member, WORD_HASH, offsetof(struct type, member)}
-#define UUID(type, member) {#member, WORD_UUID, offsetof(struct type, member)}
-#define COUNT(array)       (sizeof(array) / sizeof((array)[0]))
+#define U64(type, member)                                \
+    {                                                    \
+#member, WORD_U64, offsetof(struct type, member) \
+    }
+#define HASH(type, member)                                \
+    {                                                     \
+#member, WORD_HASH, offsetof(struct type, member) \
+    }
+#define UUID(type, member)                                \
+    {                                                     \
+#member, WORD_UUID, offsetof(struct type, member) \
+    }
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
 static const struct word state_words[] = {
     U64(ves_device_state, remote_head),
@@ -56,9 +65,9 @@ static const struct word state_words[] = {
 };
 
 static const struct word chain_words[] = {
-    U64(ves_device_chain, agent_seq),  HASH(ves_device_chain, prev),
-    U64(ves_device_chain, hlc_ms),     U64(ves_device_chain, hlc_counter),
-    UUID(ves_device_chain, group),     U64(ves_device_chain, group_next),
+    U64(ves_device_chain, agent_seq),   HASH(ves_device_chain, prev),
+    U64(ves_device_chain, hlc_ms),      U64(ves_device_chain, hlc_counter),
+    UUID(ves_device_chain, group),      U64(ves_device_chain, group_next),
     U64(ves_device_chain, group_count),
 };
 
@@ -166,8 +175,8 @@ static enum ves_status words_put(struct ves_agent_core *core, const char *name,
         write_word(&buf, &words[i], (const uint8_t *)in + words[i].offset);
     enum ves_status status = ves_buf_status(&buf);
     if (!status)
-        status = core->store->ops->meta_put(core->store, name,
-                                            ves_buf_view(&buf));
+        status =
+            core->store->ops->meta_put(core->store, name, ves_buf_view(&buf));
     ves_buf_free(&buf);
     return status;
 }
@@ -243,8 +252,8 @@ enum ves_status ves_device_lease_get(struct ves_agent_core *core,
                                      struct ves_device_lease *out)
 {
     memset(out, 0, sizeof(*out));
-    return words_get(core, arena, "push.lease", lease_words,
-                     COUNT(lease_words), out);
+    return words_get(core, arena, "push.lease", lease_words, COUNT(lease_words),
+                     out);
 }
 
 enum ves_status ves_device_lease_put(struct ves_agent_core *core,
@@ -282,8 +291,8 @@ enum ves_status ves_device_number_put(struct ves_agent_core *core,
     ves_buf_put_decimal(&buf, value);
     enum ves_status status = ves_buf_status(&buf);
     if (!status)
-        status = core->store->ops->meta_put(core->store, name,
-                                            ves_buf_view(&buf));
+        status =
+            core->store->ops->meta_put(core->store, name, ves_buf_view(&buf));
     ves_buf_free(&buf);
     return status;
 }
@@ -292,8 +301,8 @@ enum ves_status ves_device_cursor(struct ves_agent_core *core, uint64_t *cursor)
 {
     struct ves_stream_row row;
 
-    enum ves_status status = core->store->ops->stream_get(
-        core->store, &core->stream, false, &row);
+    enum ves_status status =
+        core->store->ops->stream_get(core->store, &core->stream, false, &row);
     if (status == VES_NOT_FOUND)
         return ves_fail(&core->error, VES_CORRUPT,
                         "the store does not hold its own stream");

@@ -81,7 +81,7 @@ struct ves_commit {
     struct ves_store *store;
     int64_t now_ms;
     struct ves_arena arena;
-    struct ves_uuid secret; /* of the maps */
+    struct ves_uuid secret; /* of the maps; 16 random bytes */
     struct ves_commit_request *requests;
     size_t request_count;
     struct ves_commit_stream *streams;

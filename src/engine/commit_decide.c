@@ -463,8 +463,6 @@ static enum ves_status decide_group(struct ves_commit *commit,
 {
     size_t row_count = stream->row_count;
 
-    if (has_refused(members, count))
-        return refuse_rest(commit, members, count);
     commit->group = ++commit->group_count;
     commit->saved = NULL;
     enum ves_status status = place_group(commit, stream, members, count);

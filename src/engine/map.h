@@ -20,7 +20,8 @@ struct ves_map {
 };
 
 /* Room for expected entries at once; more only make it slower.  secret is 16
- * bytes nobody outside can guess; results never depend on it.  VES_NOMEM. */
+ * evenly spread bytes nobody outside can guess (not an id as it is); results
+ * never depend on it.  VES_NOMEM. */
 VES_NODISCARD enum ves_status ves_map_init(struct ves_map *map,
                                            struct ves_arena *arena,
                                            size_t key_len, size_t expected,

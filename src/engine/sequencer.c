@@ -7,6 +7,7 @@
 #include "base/bytes.h"
 #include "base/text.h"
 #include "core/scratch.h"
+#include "crypto/crypto.h"
 #include "engine/commit.h"
 #include "json/jcs.h"
 
@@ -283,8 +284,10 @@ enum ves_status ves_sequencer_commit(struct ves_sequencer *sequencer,
 
     if (count == 0)
         return VES_OK;
-    /* Batch ids are random and nobody outside has seen them yet. */
-    commit.secret = batch_ids[0];
+    /* Batch ids have random parts and nobody outside has seen them yet. */
+    struct ves_hash secret;
+    ves_sha256_one(batch_ids[0].b, VES_UUID_SIZE, &secret);
+    memcpy(commit.secret.b, secret.b, VES_UUID_SIZE);
     for (size_t r = 0; r < count; r++)
         events += ingests[r]->count;
     ves_arena_init(&commit.arena, sequencer->alloc,

@@ -49,7 +49,7 @@ enum {
 /* One per connection that loaded the extension. */
 struct session {
     sqlite3 *db;
-    unsigned references; /* functions and the module */
+    unsigned references; /* functions, the module, the table */
     bool allow_relaxed_sync;
     struct ves_agent *agent; /* NULL until the first call */
 };
@@ -80,7 +80,7 @@ static int table_connect(sqlite3 *db, void *aux, int argc,
     (void)argc;
     (void)argv;
     (void)error;
-    int rc = sqlite3_declare_vtab(db, "CREATE TABLE x(nothing)");
+    int rc = sqlite3_declare_vtab(db, "CREATE TABLE x(unused)");
     if (rc != SQLITE_OK)
         return rc;
     sqlite3_vtab_config(db, SQLITE_VTAB_DIRECTONLY);
@@ -89,6 +89,7 @@ static int table_connect(sqlite3 *db, void *aux, int argc,
         return SQLITE_NOMEM;
     memset(table, 0, sizeof(*table));
     table->session = aux;
+    table->session->references++;
     *out = &table->base;
     return SQLITE_OK;
 }
@@ -99,6 +100,7 @@ static int table_disconnect(sqlite3_vtab *base)
 
     ves_agent_close(table->session->agent);
     table->session->agent = NULL;
+    drop_session(table->session);
     sqlite3_free(table);
     return SQLITE_OK;
 }

@@ -43,7 +43,9 @@ static size_t put_escape(uint8_t *out, uint8_t c)
             return 2;
         }
     }
-    memcpy(out + 1, "u00", 3);
+    out[1] = 'u';
+    out[2] = '0';
+    out[3] = '0';
     out[4] = (uint8_t)hex[c >> 4];
     out[5] = (uint8_t)hex[c & 15];
     return 6;

@@ -34,11 +34,11 @@ enum ves_status ves_json_order(struct ves_arena *arena,
                                const struct ves_json *object,
                                const struct ves_json ***out)
 {
+    const size_t width_of_two = 2 * sizeof(const struct ves_json *);
     size_t count = object->count;
-    if (count > SIZE_MAX / (2 * sizeof(**out)))
+    if (count > SIZE_MAX / width_of_two)
         return VES_NOMEM;
-    const struct ves_json **list =
-        ves_arena_alloc(arena, 2 * count * sizeof(*list));
+    const struct ves_json **list = ves_arena_alloc(arena, count * width_of_two);
     if (!list)
         return VES_NOMEM;
     size_t n = 0;

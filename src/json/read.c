@@ -71,8 +71,7 @@ static struct ves_json *new_node(struct reader *r)
 static bool read_hex4(const uint8_t *p, const uint8_t *end, uint32_t *unit)
 {
     uint8_t b[2];
-    if (end - p < 4 || p[1] == 'x' || p[1] == 'X' ||
-        ves_hex_decode(ves_bytes(p, 4), b, sizeof(b)))
+    if (end - p < 4 || ves_hex_decode(ves_bytes(p, 4), b, sizeof(b)))
         return false;
     *unit = (uint32_t)b[0] << 8 | b[1];
     return true;

@@ -29,7 +29,7 @@ enum ves_status ves_credential_file_write(const char *path,
     char *line = ves_secret_new(len + 1);
     if (!line)
         return ves_fail(error, VES_NOMEM, "no memory for a secret");
-    memcpy(line, credential, len);
+    memcpy(line, credential, len + 1);
     line[len] = '\n';
     enum ves_status status =
         ves_file_write(path, ves_bytes(line, len + 1), VES_FILE_REPLACE, error);

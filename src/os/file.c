@@ -144,20 +144,27 @@ static enum ves_status read_secret(int fd, const char *path, uint8_t *out,
     }
 }
 
-enum ves_status ves_file_read_secret(const char *path, void *out, size_t size,
-                                     size_t *len, struct ves_error *error)
+static enum ves_status open_secret(const char *path, int *fd,
+                                   struct ves_error *error)
 {
     /* Checks are made on the open file, so nobody can swap it in between.
      * O_NONBLOCK: opening a FIFO somebody put there must not hang. */
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
-    *len = 0;
-    if (fd < 0 && errno == ELOOP)
+    *fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+    if (*fd < 0 && errno == ELOOP)
         return ves_fail(error, VES_REFUSED,
                         "%s is a symbolic link; give the file itself", path);
-    if (fd < 0)
-        return fail(error, "open", path, errno);
-    enum ves_status status = read_secret(fd, path, out, size, len, error);
-    close(fd);
+    return *fd < 0 ? fail(error, "open", path, errno) : VES_OK;
+}
+
+enum ves_status ves_file_read_secret(const char *path, void *out, size_t size,
+                                     size_t *len, struct ves_error *error)
+{
+    int fd;
+    enum ves_status status = open_secret(path, &fd, error);
+    if (!status) {
+        status = read_secret(fd, path, out, size, len, error);
+        close(fd);
+    }
     if (status) {
         ves_wipe(out, size);
         *len = 0;

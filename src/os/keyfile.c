@@ -222,7 +222,7 @@ static enum ves_status seal(struct key_text *key, const char *path,
                             const struct ves_passphrase *passphrase,
                             struct ves_error *error)
 {
-    struct ves_bytes words;
+    struct ves_bytes words = {NULL, 0};
     enum ves_status status = ask(key, path, passphrase, &words, error);
     if (!status)
         status = ves_random(key->salt, sizeof(key->salt), error);
@@ -240,7 +240,7 @@ static enum ves_status unseal(struct key_text *key, const char *path,
                               const struct ves_passphrase *passphrase,
                               struct ves_error *error)
 {
-    struct ves_bytes words;
+    struct ves_bytes words = {NULL, 0};
     enum ves_status status = ask(key, path, passphrase, &words, error);
     if (status)
         return status;

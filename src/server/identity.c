@@ -49,6 +49,12 @@ static const struct ves_passphrase *passphrase(const struct context *c)
     return c->passphrase.ask ? &c->passphrase : NULL;
 }
 
+/* A new key is sealed only on request; an old one is opened whenever it is. */
+static const struct ves_passphrase *sealing(const struct context *c)
+{
+    return c->options->seal_key ? passphrase(c) : NULL;
+}
+
 static enum ves_status store_failed(struct context *c, enum ves_status status)
 {
     return ves_fail(c->error, status, "the sequencer's store failed: %s",
@@ -236,7 +242,7 @@ static enum ves_status make(struct context *c)
      * of a sequencer that lost its database and keeps its key. */
     if (!ves_file_exists(c->key_path)) {
         enum ves_status status = ves_keyfile_generate(
-            c->key_path, VES_KEY_SEQUENCER, passphrase(c), NULL, c->error);
+            c->key_path, VES_KEY_SEQUENCER, sealing(c), NULL, c->error);
         if (status)
             return status;
     }
@@ -382,7 +388,7 @@ static enum ves_status rotate(struct context *c)
                         "store can pin; the key was not rotated",
                         VES_SEQUENCER_KEYS_MAX);
     enum ves_status status =
-        ves_keyfile_generate(c->next_path, VES_KEY_SEQUENCER, passphrase(c),
+        ves_keyfile_generate(c->next_path, VES_KEY_SEQUENCER, sealing(c),
                              &next.public_key, c->error);
     if (status)
         return status;

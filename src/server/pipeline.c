@@ -46,7 +46,8 @@ static void *work(void *ctx)
     struct ves_pipeline *pipeline = &server->pipeline;
     struct ves_request *list;
     while ((list = ves_queue_take(&pipeline->prepare, pipeline->worker_count,
-                                  VES_PIPELINE_SHARE_MAX))) {
+                                  VES_PIPELINE_SHARE_MAX,
+                                  VES_PIPELINE_SHARE_BYTES))) {
         struct ves_request *first = NULL;
         struct ves_request **end = &first;
         while (list) {
@@ -198,7 +199,8 @@ static void *commit_all(void *ctx)
     struct group group;
     struct ves_request *list;
     group.count = group.events = 0;
-    while ((list = ves_queue_take(&server->pipeline.commit, 1, SIZE_MAX)))
+    while ((
+        list = ves_queue_take(&server->pipeline.commit, 1, SIZE_MAX, SIZE_MAX)))
         run_list(server, &group, list);
     return NULL;
 }

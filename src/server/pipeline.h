@@ -17,6 +17,9 @@ enum {
     /* Waiting requests one worker takes at a time: fewer wake-ups when every
      * request is a single event, still fair when they are large. */
     VES_PIPELINE_SHARE_MAX = 16,
+    /* ... and no more of them once they have this many bytes: large requests
+     * go on one by one, so that preparing and committing overlap. */
+    VES_PIPELINE_SHARE_BYTES = 32 * 1024,
     /* One transaction: large enough that fsync does not count, small enough
      * that nobody waits long. */
     VES_PIPELINE_GROUP_EVENTS_MAX = 2000,

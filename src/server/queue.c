@@ -39,7 +39,7 @@ bool ves_queue_push(struct ves_queue *queue, struct ves_request *list)
 }
 
 struct ves_request *ves_queue_take(struct ves_queue *queue, size_t takers,
-                                   size_t share_max)
+                                   size_t share_max, size_t bytes_max)
 {
     pthread_mutex_lock(&queue->lock);
     while (!queue->first && !queue->is_closed) {
@@ -52,14 +52,19 @@ struct ves_request *ves_queue_take(struct ves_queue *queue, size_t takers,
         share = share_max;
     struct ves_request *list = queue->first;
     struct ves_request *last = list;
-    for (size_t i = 1; i < share && last; i++)
+    size_t taken = list ? 1 : 0;
+    size_t bytes = list ? list->body_len : 0;
+    while (taken < share && last->next && bytes < bytes_max) {
         last = last->next;
+        bytes += last->body_len;
+        taken++;
+    }
     if (last) {
         queue->first = last->next;
         if (!queue->first)
             queue->last = NULL;
         last->next = NULL;
-        queue->count -= share;
+        queue->count -= taken;
         /* One push may have brought work for several. */
         if (queue->first && queue->waiting)
             pthread_cond_signal(&queue->ready);

@@ -27,9 +27,10 @@ VES_NODISCARD bool ves_queue_push(struct ves_queue *queue,
                                   struct ves_request *list);
 
 /* Waits, then takes a share of what is there: everything when takers is 1,
- * else about a takers-th, at most share_max.  NULL: closed and empty. */
+ * else about a takers-th, at most share_max of them, and none further once
+ * their bodies have bytes_max bytes.  NULL: closed and empty. */
 struct ves_request *ves_queue_take(struct ves_queue *queue, size_t takers,
-                                   size_t share_max);
+                                   size_t share_max, size_t bytes_max);
 
 /* Refuses further pushes; takers get what is left, then NULL. */
 void ves_queue_close(struct ves_queue *queue);

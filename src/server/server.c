@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/assert.h"
 #include "base/bytes.h"
@@ -125,8 +126,6 @@ static enum ves_status read_tls(struct start *s)
 {
     struct ves_server *server = s->server;
     const struct ves_serve_options *options = s->options;
-    ves_buf_init(&s->cert, server->alloc, TLS_FILE_MAX);
-    ves_buf_init(&s->key, server->alloc, TLS_FILE_MAX);
     if (!options->tls_cert != !options->tls_key)
         return ves_fail(s->error, VES_INVALID,
                         "a certificate and its key go together");
@@ -278,6 +277,8 @@ enum ves_status ves_server_start(const struct ves_serve_options *options,
                             ? VES_LOG_REQUEST
                             : (enum ves_log_level)options->log_level;
     struct start s = {.server = server, .options = options, .error = error};
+    ves_buf_init(&s.cert, alloc, TLS_FILE_MAX);
+    ves_buf_init(&s.key, alloc, TLS_FILE_MAX);
     enum ves_status status = start_all(&s);
     forget_tls(&s);
     if (status) {
@@ -322,6 +323,8 @@ void ves_server_stop(struct ves_server *server)
     const struct ves_alloc *alloc = server->alloc;
     if (server->http) {
         stop_http(server);
+        if (server->port_file)
+            (void)unlink(server->port_file); /* nobody listens there */
         ves_log_say(&server->log, VES_LOG_NOTICE, "stopped", server->url);
     }
     ves_pipeline_stop(server);

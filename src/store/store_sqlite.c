@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -179,12 +180,24 @@ static enum ves_status make_file(const char *path, struct ves_error *error)
                     path, strerror(errno));
 }
 
+/* SQLite gives "file:..." and ":memory:" a meaning of their own; a path is a
+ * path.  false: it does not fit. */
+static bool literal_path(const char *path, char *out, size_t size)
+{
+    int len = snprintf(out, size, "%s%s", path[0] == '/' ? "" : "./", path);
+
+    return len >= 0 && (size_t)len < size;
+}
+
 static enum ves_status open_path(struct ves_sqlite *st, const char *path,
                                  bool create, struct ves_error *error)
 {
     int flags = st->is_read_only ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE;
+    char literal[PATH_MAX];
     int rc;
 
+    if (!literal_path(path, literal, sizeof literal))
+        return ves_fail(error, VES_LIMIT, "The path %s is too long.", path);
     if (access(path, F_OK) != 0 && errno == ENOENT) {
         enum ves_status status;
 
@@ -198,7 +211,7 @@ static enum ves_status open_path(struct ves_sqlite *st, const char *path,
         if (status && status != VES_CONFLICT)
             return status;
     }
-    rc = sqlite3_open_v2(path, &st->db, flags | SQLITE_OPEN_NOMUTEX, NULL);
+    rc = sqlite3_open_v2(literal, &st->db, flags | SQLITE_OPEN_NOMUTEX, NULL);
     if (rc != SQLITE_OK)
         return ves_sql_error(st->db, rc, error);
     sqlite3_extended_result_codes(st->db, 1);
@@ -369,7 +382,7 @@ static enum ves_status copy_into(struct ves_sqlite *st, sqlite3 *target,
 /* The name is durable only when its folder is. */
 static enum ves_status sync_folder(const char *path, struct ves_error *error)
 {
-    char folder[4096];
+    char folder[PATH_MAX];
     const char *slash = strrchr(path, '/');
     size_t len = slash ? (size_t)(slash - path) + 1 : 1;
     int fd, failed;
@@ -396,6 +409,7 @@ enum ves_status ves_store_sqlite_backup(struct ves_store *store,
 {
     struct ves_sqlite *st = ves_sqlite_of(store);
     sqlite3 *target = NULL;
+    char literal[PATH_MAX];
     enum ves_status status;
     int rc;
 
@@ -404,10 +418,12 @@ enum ves_status ves_store_sqlite_backup(struct ves_store *store,
                         "A transaction is open; a backup would hold what may "
                         "never be committed. No backup was made. Commit "
                         "first.");
+    if (!literal_path(path, literal, sizeof literal))
+        return ves_fail(error, VES_LIMIT, "The path %s is too long.", path);
     status = make_file(path, error);
     if (status)
         return status;
-    rc = sqlite3_open_v2(path, &target,
+    rc = sqlite3_open_v2(literal, &target,
                          SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL);
     if (rc != SQLITE_OK)
         status = ves_sql_error(target, rc, error);

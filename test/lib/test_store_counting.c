@@ -33,32 +33,30 @@ static void count_rollback(struct ves_store *s)
     c->inner->ops->rollback(c->inner);
 }
 
-#define X(name, parameters, arguments)                                  \
-    static enum ves_status count_##name(struct ves_store *s,            \
-                                        UNWRAP parameters)              \
-    {                                                                   \
-        struct test_counting *c = (struct test_counting *)s;            \
-        enum ves_status status =                                        \
-            c->inner->ops->name(c->inner, UNWRAP arguments);            \
-                                                                        \
-        c->calls.name++;                                                \
-        s->error = c->inner->error;                                     \
-        return status;                                                  \
+#define X(name, parameters, arguments)                       \
+    static enum ves_status count_##name(struct ves_store *s, \
+                                        UNWRAP parameters)   \
+    {                                                        \
+        struct test_counting *c = (struct test_counting *)s; \
+        enum ves_status status =                             \
+            c->inner->ops->name(c->inner, UNWRAP arguments); \
+                                                             \
+        c->calls.name++;                                     \
+        s->error = c->inner->error;                          \
+        return status;                                       \
     }
 TEST_STORE_OPS(X)
 #undef X
 
-static const struct ves_store_ops ops = {
-    .begin = count_begin,
-    .commit = count_commit,
-    .rollback = count_rollback,
+static const struct ves_store_ops ops = {.begin = count_begin,
+                                         .commit = count_commit,
+                                         .rollback = count_rollback,
 #define X(name, parameters, arguments) .name = count_##name,
-    TEST_STORE_OPS(X)
+                                         TEST_STORE_OPS(X)
 #undef X
 };
 
-void test_counting_init(struct test_counting *counting,
-                        struct ves_store *inner)
+void test_counting_init(struct test_counting *counting, struct ves_store *inner)
 {
     memset(counting, 0, sizeof *counting);
     counting->store.ops = &ops;

@@ -10,139 +10,138 @@
 
 /* Every operation that returns a status, in the order of struct ves_store_ops:
  * name, parameters, arguments. */
-#define TEST_STORE_OPS(X)                                                     \
-    X(meta_get,                                                               \
-      (const char *name, struct ves_arena *arena, struct ves_bytes *value),   \
-      (name, arena, value))                                                   \
-    X(meta_put, (const char *name, struct ves_bytes value), (name, value))    \
-    X(stream_get,                                                             \
-      (const struct ves_stream *stream, bool create,                          \
-       struct ves_stream_row *row),                                           \
-      (stream, create, row))                                                  \
-    X(stream_put, (const struct ves_stream_row *row), (row))                  \
-    X(stream_list, (ves_stream_visitor * visit, void *ctx), (visit, ctx))     \
-    X(log_find_ids,                                                           \
-      (uint32_t stream_no, const struct ves_uuid *ids, size_t count,          \
-       struct ves_id_row *rows),                                              \
-      (stream_no, ids, count, rows))                                          \
-    X(log_find_commands,                                                      \
-      (uint32_t stream_no, const struct ves_uuid *ids, size_t count,          \
-       struct ves_id_row *rows),                                              \
-      (stream_no, ids, count, rows))                                          \
-    X(log_append,                                                             \
-      (uint32_t stream_no, const struct ves_log_row *rows, size_t count),     \
-      (stream_no, rows, count))                                               \
-    X(log_read,                                                               \
-      (uint32_t stream_no, uint64_t from, uint32_t limit,                     \
-       ves_log_visitor *visit, void *ctx),                                    \
-      (stream_no, from, limit, visit, ctx))                                   \
-    X(log_judge,                                                              \
-      (uint32_t stream_no, const struct ves_log_row *rows, size_t count),     \
-      (stream_no, rows, count))                                               \
-    X(log_prune, (uint32_t stream_no, uint64_t below, uint64_t *count),       \
-      (stream_no, below, count))                                              \
-    X(entity_get,                                                             \
-      (uint32_t stream_no, const struct ves_hash *keys, size_t count,         \
-       struct ves_arena *arena, struct ves_entity_row *rows),                 \
-      (stream_no, keys, count, arena, rows))                                  \
-    X(entity_put,                                                             \
-      (uint32_t stream_no, const struct ves_entity_row *rows, size_t count),  \
-      (stream_no, rows, count))                                               \
-    X(entity_scan,                                                            \
-      (uint32_t stream_no, const struct ves_hash *from, uint32_t limit,       \
-       struct ves_bytes entity_type, ves_entity_visitor *visit, void *ctx),   \
-      (stream_no, from, limit, entity_type, visit, ctx))                      \
-    X(entity_reset, (uint32_t stream_no), (stream_no))                        \
-    X(bucket_get_all,                                                         \
-      (uint32_t stream_no, struct ves_hash *hashes, bool *is_dirty),          \
-      (stream_no, hashes, is_dirty))                                          \
-    X(bucket_mark,                                                            \
-      (uint32_t stream_no, const uint16_t *buckets, size_t count),            \
-      (stream_no, buckets, count))                                            \
-    X(bucket_put,                                                             \
-      (uint32_t stream_no, uint16_t bucket, const struct ves_hash *hash),     \
-      (stream_no, bucket, hash))                                              \
-    X(outbox_append, (struct ves_outbox_row *rows, size_t count),             \
-      (rows, count))                                                          \
-    X(outbox_get,                                                             \
-      (const struct ves_uuid *ids, size_t count, struct ves_arena *arena,     \
-       struct ves_outbox_row *rows),                                          \
-      (ids, count, arena, rows))                                              \
-    X(outbox_list,                                                            \
-      (const struct ves_outbox_filter *filter, ves_outbox_visitor *visit,     \
-       void *ctx),                                                            \
-      (filter, visit, ctx))                                                   \
-    X(outbox_update, (const struct ves_outbox_row *rows, size_t count),       \
-      (rows, count))                                                          \
-    X(outbox_counts, (uint64_t counts[VES_OUTBOX_STATUSES]), (counts))        \
-    X(outbox_prune, (int64_t before_ms, uint64_t *count),                     \
-      (before_ms, count))                                                     \
-    X(record_append,                                                          \
-      (enum ves_record_kind kind, uint32_t stream_no,                         \
-       const struct ves_record *rows, size_t count),                          \
-      (kind, stream_no, rows, count))                                         \
-    X(record_list,                                                            \
-      (enum ves_record_kind kind, uint32_t stream_no, uint64_t from,          \
-       bool is_descending, uint32_t limit, ves_record_visitor *visit,         \
-       void *ctx),                                                            \
-      (kind, stream_no, from, is_descending, limit, visit, ctx))              \
-    X(record_close,                                                           \
-      (enum ves_record_kind kind, uint32_t stream_no, uint64_t no,            \
-       int64_t closed_ms),                                                    \
-      (kind, stream_no, no, closed_ms))                                       \
-    X(record_count_open,                                                      \
-      (enum ves_record_kind kind, uint32_t stream_no, uint64_t *count),       \
-      (kind, stream_no, count))                                               \
-    X(key_get,                                                                \
-      (const struct ves_uuid *tenant, const struct ves_uuid *agent,           \
-       uint32_t key_id, struct ves_arena *arena, struct ves_key_row *row),    \
-      (tenant, agent, key_id, arena, row))                                    \
-    X(key_put, (const struct ves_key_row *row), (row))                        \
-    X(key_span_get,                                                           \
-      (uint32_t stream_no, const struct ves_uuid *agent, uint32_t key_id,     \
-       struct ves_key_span *span),                                            \
-      (stream_no, agent, key_id, span))                                       \
-    X(key_span_put,                                                           \
-      (uint32_t stream_no, const struct ves_uuid *agent, uint32_t key_id,     \
-       const struct ves_key_span *span),                                      \
-      (stream_no, agent, key_id, span))                                       \
-    X(key_list,                                                               \
-      (const struct ves_uuid *tenant, const struct ves_uuid *agent,           \
-       uint32_t stream_no, ves_key_visitor *visit, void *ctx),                \
-      (tenant, agent, stream_no, visit, ctx))                                 \
-    X(commitment_put,                                                         \
-      (uint32_t stream_no, const struct ves_commitment_row *row),             \
-      (stream_no, row))                                                       \
-    X(commitment_get,                                                         \
-      (const struct ves_uuid *batch_id, uint32_t *stream_no,                  \
-       struct ves_commitment_row *row),                                       \
-      (batch_id, stream_no, row))                                             \
-    X(commitment_covering,                                                    \
-      (uint32_t stream_no, uint64_t sequence,                                 \
-       struct ves_commitment_row *row),                                       \
-      (stream_no, sequence, row))                                             \
-    X(commitment_list,                                                        \
-      (uint32_t stream_no, uint64_t from, uint32_t limit,                     \
-       ves_commitment_visitor *visit, void *ctx),                             \
-      (stream_no, from, limit, visit, ctx))                                   \
-    X(cursor_get,                                                             \
-      (uint32_t stream_no, const struct ves_uuid *agent, uint64_t *sequence,  \
-       int64_t *updated_ms),                                                  \
-      (stream_no, agent, sequence, updated_ms))                               \
-    X(cursor_put,                                                             \
-      (uint32_t stream_no, const struct ves_uuid *agent, uint64_t sequence,   \
-       int64_t updated_ms),                                                   \
-      (stream_no, agent, sequence, updated_ms))                               \
-    X(credential_get,                                                         \
-      (const struct ves_hash *key_hash, struct ves_arena *arena,              \
-       struct ves_credential_row *row),                                       \
-      (key_hash, arena, row))                                                 \
-    X(credential_put, (const struct ves_credential_row *row), (row))          \
-    X(credential_list, (ves_credential_visitor * visit, void *ctx),           \
-      (visit, ctx))                                                           \
-    X(invitation_get,                                                         \
-      (const struct ves_uuid *invitation_id, struct ves_invitation_row *row), \
-      (invitation_id, row))                                                   \
+#define TEST_STORE_OPS(X)                                                      \
+    X(meta_get,                                                                \
+      (const char *name, struct ves_arena *arena, struct ves_bytes *value),    \
+      (name, arena, value))                                                    \
+    X(meta_put, (const char *name, struct ves_bytes value), (name, value))     \
+    X(stream_get,                                                              \
+      (const struct ves_stream *stream, bool create,                           \
+       struct ves_stream_row *row),                                            \
+      (stream, create, row))                                                   \
+    X(stream_put, (const struct ves_stream_row *row), (row))                   \
+    X(stream_list, (ves_stream_visitor * visit, void *ctx), (visit, ctx))      \
+    X(log_find_ids,                                                            \
+      (uint32_t stream_no, const struct ves_uuid *ids, size_t count,           \
+       struct ves_id_row *rows),                                               \
+      (stream_no, ids, count, rows))                                           \
+    X(log_find_commands,                                                       \
+      (uint32_t stream_no, const struct ves_uuid *ids, size_t count,           \
+       struct ves_id_row *rows),                                               \
+      (stream_no, ids, count, rows))                                           \
+    X(log_append,                                                              \
+      (uint32_t stream_no, const struct ves_log_row *rows, size_t count),      \
+      (stream_no, rows, count))                                                \
+    X(log_read,                                                                \
+      (uint32_t stream_no, uint64_t from, uint32_t limit,                      \
+       ves_log_visitor * visit, void *ctx),                                    \
+      (stream_no, from, limit, visit, ctx))                                    \
+    X(log_judge,                                                               \
+      (uint32_t stream_no, const struct ves_log_row *rows, size_t count),      \
+      (stream_no, rows, count))                                                \
+    X(log_prune, (uint32_t stream_no, uint64_t below, uint64_t * count),       \
+      (stream_no, below, count))                                               \
+    X(entity_get,                                                              \
+      (uint32_t stream_no, const struct ves_hash *keys, size_t count,          \
+       struct ves_arena *arena, struct ves_entity_row *rows),                  \
+      (stream_no, keys, count, arena, rows))                                   \
+    X(entity_put,                                                              \
+      (uint32_t stream_no, const struct ves_entity_row *rows, size_t count),   \
+      (stream_no, rows, count))                                                \
+    X(entity_scan,                                                             \
+      (uint32_t stream_no, const struct ves_hash *from, uint32_t limit,        \
+       struct ves_bytes entity_type, ves_entity_visitor *visit, void *ctx),    \
+      (stream_no, from, limit, entity_type, visit, ctx))                       \
+    X(entity_reset, (uint32_t stream_no), (stream_no))                         \
+    X(bucket_get_all,                                                          \
+      (uint32_t stream_no, struct ves_hash * hashes, bool *is_dirty),          \
+      (stream_no, hashes, is_dirty))                                           \
+    X(bucket_mark,                                                             \
+      (uint32_t stream_no, const uint16_t *buckets, size_t count),             \
+      (stream_no, buckets, count))                                             \
+    X(bucket_put,                                                              \
+      (uint32_t stream_no, uint16_t bucket, const struct ves_hash *hash),      \
+      (stream_no, bucket, hash))                                               \
+    X(outbox_append, (struct ves_outbox_row * rows, size_t count),             \
+      (rows, count))                                                           \
+    X(outbox_get,                                                              \
+      (const struct ves_uuid *ids, size_t count, struct ves_arena *arena,      \
+       struct ves_outbox_row *rows),                                           \
+      (ids, count, arena, rows))                                               \
+    X(outbox_list,                                                             \
+      (const struct ves_outbox_filter *filter, ves_outbox_visitor *visit,      \
+       void *ctx),                                                             \
+      (filter, visit, ctx))                                                    \
+    X(outbox_update, (const struct ves_outbox_row *rows, size_t count),        \
+      (rows, count))                                                           \
+    X(outbox_counts, (uint64_t counts[VES_OUTBOX_STATUSES]), (counts))         \
+    X(outbox_prune, (int64_t before_ms, uint64_t * count), (before_ms, count)) \
+    X(record_append,                                                           \
+      (enum ves_record_kind kind, uint32_t stream_no,                          \
+       const struct ves_record *rows, size_t count),                           \
+      (kind, stream_no, rows, count))                                          \
+    X(record_list,                                                             \
+      (enum ves_record_kind kind, uint32_t stream_no, uint64_t from,           \
+       bool is_descending, uint32_t limit, ves_record_visitor *visit,          \
+       void *ctx),                                                             \
+      (kind, stream_no, from, is_descending, limit, visit, ctx))               \
+    X(record_close,                                                            \
+      (enum ves_record_kind kind, uint32_t stream_no, uint64_t no,             \
+       int64_t closed_ms),                                                     \
+      (kind, stream_no, no, closed_ms))                                        \
+    X(record_count_open,                                                       \
+      (enum ves_record_kind kind, uint32_t stream_no, uint64_t * count),       \
+      (kind, stream_no, count))                                                \
+    X(key_get,                                                                 \
+      (const struct ves_uuid *tenant, const struct ves_uuid *agent,            \
+       uint32_t key_id, struct ves_arena *arena, struct ves_key_row *row),     \
+      (tenant, agent, key_id, arena, row))                                     \
+    X(key_put, (const struct ves_key_row *row), (row))                         \
+    X(key_span_get,                                                            \
+      (uint32_t stream_no, const struct ves_uuid *agent, uint32_t key_id,      \
+       struct ves_key_span *span),                                             \
+      (stream_no, agent, key_id, span))                                        \
+    X(key_span_put,                                                            \
+      (uint32_t stream_no, const struct ves_uuid *agent, uint32_t key_id,      \
+       const struct ves_key_span *span),                                       \
+      (stream_no, agent, key_id, span))                                        \
+    X(key_list,                                                                \
+      (const struct ves_uuid *tenant, const struct ves_uuid *agent,            \
+       uint32_t stream_no, ves_key_visitor *visit, void *ctx),                 \
+      (tenant, agent, stream_no, visit, ctx))                                  \
+    X(commitment_put,                                                          \
+      (uint32_t stream_no, const struct ves_commitment_row *row),              \
+      (stream_no, row))                                                        \
+    X(commitment_get,                                                          \
+      (const struct ves_uuid *batch_id, uint32_t *stream_no,                   \
+       struct ves_commitment_row *row),                                        \
+      (batch_id, stream_no, row))                                              \
+    X(commitment_covering,                                                     \
+      (uint32_t stream_no, uint64_t sequence,                                  \
+       struct ves_commitment_row * row),                                       \
+      (stream_no, sequence, row))                                              \
+    X(commitment_list,                                                         \
+      (uint32_t stream_no, uint64_t from, uint32_t limit,                      \
+       ves_commitment_visitor * visit, void *ctx),                             \
+      (stream_no, from, limit, visit, ctx))                                    \
+    X(cursor_get,                                                              \
+      (uint32_t stream_no, const struct ves_uuid *agent, uint64_t *sequence,   \
+       int64_t *updated_ms),                                                   \
+      (stream_no, agent, sequence, updated_ms))                                \
+    X(cursor_put,                                                              \
+      (uint32_t stream_no, const struct ves_uuid *agent, uint64_t sequence,    \
+       int64_t updated_ms),                                                    \
+      (stream_no, agent, sequence, updated_ms))                                \
+    X(credential_get,                                                          \
+      (const struct ves_hash *key_hash, struct ves_arena *arena,               \
+       struct ves_credential_row *row),                                        \
+      (key_hash, arena, row))                                                  \
+    X(credential_put, (const struct ves_credential_row *row), (row))           \
+    X(credential_list, (ves_credential_visitor * visit, void *ctx),            \
+      (visit, ctx))                                                            \
+    X(invitation_get,                                                          \
+      (const struct ves_uuid *invitation_id, struct ves_invitation_row *row),  \
+      (invitation_id, row))                                                    \
     X(invitation_put, (const struct ves_invitation_row *row), (row))
 
 struct test_store_calls {

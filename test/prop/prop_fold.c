@@ -282,9 +282,7 @@ static void reservations_and_deltas_commute(void **state)
 static size_t put_random_json(char *out, unsigned depth)
 {
     static const char *const leaves[] = {"null", "1", "\"s\"",
-                                         "[null,{\"a\":"
-                                         "null}]",
-                                         "true"};
+                                         "[null,{\"a\":null}]", "true"};
     if (depth == 0 || below(3) == 0)
         return (size_t)sprintf(out, "%s", leaves[below(5)]);
     size_t len = (size_t)sprintf(out, "{");

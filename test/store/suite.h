@@ -59,9 +59,9 @@ int suite_setup_device(void **state);
 int suite_setup_sequencer(void **state);
 int suite_teardown(void **state);
 
-#define DEVICE_TEST(f)                                              \
+#define DEVICE_TEST(f) \
     cmocka_unit_test_setup_teardown(f, suite_setup_device, suite_teardown)
-#define SEQUENCER_TEST(f)                                           \
+#define SEQUENCER_TEST(f) \
     cmocka_unit_test_setup_teardown(f, suite_setup_sequencer, suite_teardown)
 
 /* The tests by file. */

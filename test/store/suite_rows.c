@@ -3,7 +3,8 @@
 
 #include "test/store/suite.h"
 
-/* ---- from seeds ----------------------------------------------------------- */
+/* ---- from seeds -----------------------------------------------------------
+ */
 
 uint64_t suite_random(uint64_t *seed)
 {
@@ -67,8 +68,8 @@ static bool chance(uint64_t *seed)
 static struct ves_bytes text(uint64_t *seed, struct ves_arena *arena,
                              size_t max)
 {
-    static const char *const pieces[] = {"a", "order", "\"", "\xc3\xa9",
-                                         "\xe2\x82\xac", "'", " ", "0", "}"};
+    static const char *const pieces[] = {
+        "a", "order", "\"", "\xc3\xa9", "\xe2\x82\xac", "'", " ", "0", "}"};
     size_t want = suite_random(seed) % (max + 1), len = 0;
     uint8_t *out = ves_arena_bytes(arena, max + 1);
 
@@ -181,8 +182,7 @@ void suite_fill_moving(struct ves_outbox_row *row, struct ves_arena *arena,
         row->receipt_key_version = (uint32_t)suite_random(&seed);
     }
     row->has_verdict = chance(&seed);
-    row->verdict =
-        row->has_verdict ? (uint32_t)(suite_random(&seed) % 5) : 0;
+    row->verdict = row->has_verdict ? (uint32_t)(suite_random(&seed) % 5) : 0;
     row->disposition = ves_bytes_str(chance(&seed) ? "applied" : "");
     row->pushed_ms = time_ms(&seed);
     row->synced_ms = (int64_t)(suite_random(&seed) % 100);
@@ -292,7 +292,8 @@ void suite_fill_invitation(struct ves_invitation_row *row, uint64_t seed)
     row->expires_ms = time_ms(&seed);
 }
 
-/* ---- as text -------------------------------------------------------------- */
+/* ---- as text --------------------------------------------------------------
+ */
 
 #define U64(x) print_u64(out, #x, (uint64_t)row->x)
 #define HEX(x) print_hex(out, #x, &row->x, sizeof row->x)
@@ -511,7 +512,8 @@ void suite_print_invitation(struct ves_buf *out,
     ves_buf_put_str(out, "\n");
 }
 
-/* ---- visitors ------------------------------------------------------------- */
+/* ---- visitors -------------------------------------------------------------
+ */
 
 enum ves_status suite_see_stream(void *ctx, const struct ves_stream_row *row)
 {

@@ -57,7 +57,7 @@ static int set_up(void **state)
         append(s % 5 == 0 ? 1 : s % 7 == 0 ? 2 : 0, s);
         assert_true(test_ops()->log_reads - before <= 1);
     }
-    return store->ops->commit(store);
+    return store->ops->commit(store) == VES_OK ? 0 : -1;
 }
 
 static int tear_down(void **state)

@@ -329,6 +329,28 @@ static void test_payload_size(void **state)
     free(payload);
 }
 
+/* Canonical text that is longer than what was sent. */
+static void test_payload_grows(void **state)
+{
+    (void)state;
+    enum { N = 2000, LEN = 16 };
+    static char payload[5 * N + 2];
+    static const char number[] = "1000000000000000,";
+    struct ves_event event;
+    for (size_t i = 0; i < N; i++)
+        memcpy(payload + 1 + 5 * i, "1e15,", 5);
+    payload[0] = '[';
+    payload[5 * N] = ']';
+    test_env_reset();
+    test_env_set("payload", payload);
+    assert_int_equal(test_env_take(&event), VES_OK);
+    assert_int_equal(event.payload_jcs.len, (LEN + 1) * N + 1);
+    for (size_t i = 0; i + 1 < N; i++)
+        assert_memory_equal(event.payload_jcs.ptr + 1 + (LEN + 1) * i, number,
+                            LEN + 1);
+    test_env_reset();
+}
+
 static void test_payload_numbers(void **state)
 {
     (void)state;
@@ -547,6 +569,7 @@ int main(void)
         cmocka_unit_test(test_types),
         cmocka_unit_test(test_sizes),
         cmocka_unit_test(test_payload_size),
+        cmocka_unit_test(test_payload_grows),
         cmocka_unit_test(test_payload_numbers),
         cmocka_unit_test(test_depth),
         cmocka_unit_test(test_versions),

@@ -427,7 +427,13 @@ static void depth_stays_within_the_limit(void **state)
     take_unusable("order.shipped", deep, "the state would nest too deep");
     take("order.created", deep);
     take("order.shipped", less);
-    take("order.updated", "{\"a\":\"]]]]{{{{\\\"{{\"}");
+    free(deep);
+    /* Brackets in texts are no nesting, behind an escaped quote neither. */
+    deep = nested("{\"a\":\"\\\"", 70, "\"}");
+    take("order.updated", deep);
+    free(deep);
+    deep = nested("{\"b\\\\\":", 62, ",\"c\":\"\\\\\\\"\"}");
+    take_unusable("order.shipped", deep, "the state would nest too deep");
     free(deep);
     free(less);
 }

@@ -389,13 +389,17 @@ static void test_answer_replays(void **state)
     assert_counts(answer(3, VES_DIALECT_RUST), 1, 1, 5, 5, 5);
     assert_counts(answer(3, VES_DIALECT_JS), 3, 1, 3, 5, 5);
 
-    desk_begin(4); /* backwards is no range */
-    for (uint32_t n = 4; n >= 3; n--) {
-        struct test_event event = desk_event(n);
-        desk_add(4, &event);
+    static const uint32_t no_range[][2] = {{4, 3}, {1, 3}};
+    for (size_t i = 0; i < 2; i++) {
+        struct test_event a = desk_event(no_range[i][0]);
+        struct test_event b = desk_event(no_range[i][1]);
+        desk_begin(4);
+        desk_add(4, &a);
+        desk_add(4, &b);
+        desk_push(4);
+        assert_int_equal(desk.ingests[4].replayed, 2);
+        assert_counts(answer(4, VES_DIALECT_JS), 0, 0, 0, 0, 5);
     }
-    desk_push(4);
-    assert_counts(answer(4, VES_DIALECT_JS), 0, 0, 0, 0, 5);
 }
 
 static void test_answer_all_refused(void **state)

@@ -473,28 +473,44 @@ static void *record_realloc(void *ctx, void *ptr, size_t size)
     return ptr;
 }
 
-static void the_arena_keeps_no_secret(void **state)
+/* Reads text and looks for the secret, the bytes 0xEF, in all its forms. */
+static void expect_no_secret_left(const char *text, enum ves_status expected)
 {
     static const char hex[] = "efefefefefefefef";
-    struct ves_invitation in = good(), out;
+    const uint8_t seed[16] = {0xEF, 0xEF, 0xEF, 0xEF, 0xEF, 0xEF, 0xEF, 0xEF,
+                              0xEF, 0xEF, 0xEF, 0xEF, 0xEF, 0xEF, 0xEF, 0xEF};
     struct recorder recorder = {.count = 0};
     const struct ves_alloc alloc = {record_realloc, &recorder};
+    struct ves_invitation out;
     struct ves_arena local;
-    (void)state;
-    char *text = write_text(&in);
     ves_arena_init(&local, &alloc, 1 << 20);
     assert_int_equal(
-        ves_invitation_read(&local, ves_bytes_str(text), &out, NULL), VES_OK);
+        ves_invitation_read(&local, ves_bytes_str(text), &out, NULL), expected);
     assert_true(recorder.count > 0);
     for (size_t i = 0; i < recorder.count; i++) {
         uint8_t *ptr = recorder.blocks[i].ptr;
         size_t size = recorder.blocks[i].size;
         assert_null(memmem(ptr, size, hex, 16));
-        assert_null(memmem(ptr, size, in.seed, 16));
+        assert_null(memmem(ptr, size, seed, 16));
         /* base64url of "efefef": whatever its phase. */
         assert_null(memmem(ptr, size, "ZWZlZmVm", 8));
         free(ptr);
     }
+}
+
+static void the_arena_keeps_no_secret(void **state)
+{
+    struct ves_invitation in = good();
+    (void)state;
+    char *text = write_text(&in);
+    expect_no_secret_left(text, VES_OK);
+    free(text);
+    /* A text with an escape would be unescaped into memory of its own. */
+    text = replaced("\"secret\":\"e", "\"secret\":\"\\u0065");
+    expect_no_secret_left(text, VES_MALFORMED);
+    free(text);
+    text = replaced("\"rights\":3", "\"rights\":7");
+    expect_no_secret_left(text, VES_REFUSED);
     free(text);
 }
 

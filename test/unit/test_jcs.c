@@ -154,6 +154,18 @@ static void test_escapes(void **state)
             snprintf(want, sizeof(want), "\"a\\u%04xb\"", c);
         else
             snprintf(want, sizeof(want), "\"a%cb\"", (char)c);
+        /* At every place of a longer text too. */
+        for (size_t i = 0; i < 24; i++) {
+            char places[] = "abcdefghijklmnopqrstuvwx";
+            char longer[64];
+            places[i] = (char)c;
+            int middle = (int)strlen(want) - 4; /* without "a and b" */
+            snprintf(longer, sizeof(longer), "\"%.*s%.*s%s\"", (int)i, places,
+                     middle, want + 2, places + i + 1);
+            ves_buf_reset(&buf);
+            ves_jcs_write_string(&buf, ves_bytes(places, 24));
+            assert_true(ves_bytes_is(ves_buf_view(&buf), longer));
+        }
         uint8_t text[3] = {'a', (uint8_t)c, 'b'};
         ves_buf_reset(&buf);
         ves_jcs_write_string(&buf, ves_bytes(text, 3));

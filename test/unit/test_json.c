@@ -317,6 +317,38 @@ static void test_strings_refused(void **state)
     }
 }
 
+/* Every byte at every place of a long string, where eight are looked at
+ * together. */
+static void test_every_byte_in_a_string(void **state)
+{
+    (void)state;
+    for (unsigned c = 0; c < 256; c++) {
+        for (size_t at = 1; at < 25; at++) {
+            char text[] = "\"abcdefghijklmnopqrstuvwx\"";
+            struct ves_bytes input = ves_bytes(text, sizeof(text) - 1);
+            text[at] = (char)c;
+            if (c < 0x20) {
+                check_refusal(input, NULL, at, CONTROL);
+            } else if (c >= 0x80) {
+                check_refusal(input, NULL, at, BAD_UTF8);
+            } else if (c == '"') {
+                check_refusal(input, NULL, at + 1, TRAILING);
+            } else if (c != '\\') {
+                const struct ves_json *root = must_read(text);
+                assert_true(
+                    ves_bytes_equal(root->string, ves_bytes(text + 1, 24)));
+            } else if (at == 24) {
+                check_refusal(input, NULL, 26, OPEN_STRING);
+            } else if (!strchr("bfnrt", text[at + 1])) {
+                check_refusal(input, NULL, at,
+                              text[at + 1] == 'u' ? HEX4 : ESCAPE);
+            } else {
+                assert_int_equal(must_read(text)->string.len, 23);
+            }
+        }
+    }
+}
+
 /* Every class of ill-formed UTF-8, at every place around a word of eight
  * bytes, in values and names. */
 static void test_utf8_refused(void **state)
@@ -434,6 +466,26 @@ static void test_duplicates_in_large_objects(void **state)
             ves_buf_free(&buf);
             ves_arena_reset(&arena);
         }
+    }
+}
+
+/* Of several repeated names in a large object the first is reported, whatever
+ * their order by name. */
+static void test_first_duplicate(void **state)
+{
+    (void)state;
+    for (int swap = 0; swap < 2; swap++) {
+        struct ves_buf buf;
+        ves_buf_init(&buf, ves_alloc_default(), 1u << 16);
+        ves_buf_put_u8(&buf, '{');
+        for (int i = 10; i < 40; i++)
+            ves_buf_putf(&buf, "\"%d\":0,", i);
+        size_t offset = buf.len;
+        ves_buf_put_str(&buf,
+                        swap ? "\"12\":1,\"35\":1," : "\"35\":1,\"12\":1,");
+        ves_buf_put_str(&buf, "\"20\":1,\"12\":1}");
+        check_refusal(ves_buf_view(&buf), NULL, offset, DUPLICATE);
+        ves_buf_free(&buf);
     }
 }
 
@@ -888,9 +940,11 @@ int main(void)
         TEST(test_numbers_refused),
         TEST(test_unsafe_integers),
         TEST(test_strings_refused),
+        TEST(test_every_byte_in_a_string),
         TEST(test_utf8_refused),
         TEST(test_duplicates_refused),
         TEST(test_duplicates_in_large_objects),
+        TEST(test_first_duplicate),
         TEST(test_depth),
         TEST(test_tree),
         TEST(test_strings),

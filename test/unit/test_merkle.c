@@ -119,35 +119,61 @@ static void test_bounds(void **state)
     free(scratch);
 }
 
+/* Sibling number d of the path below. */
+static struct ves_hash sibling(uint32_t d)
+{
+    struct ves_hash hash = {{(uint8_t)d}};
+    return hash;
+}
+
+static struct ves_hash climb(uint64_t index, uint32_t depth,
+                             const struct ves_hash *leaf)
+{
+    struct ves_hash at = *leaf;
+    for (uint32_t d = 0; d < depth; d++) {
+        struct ves_hash below = at, beside = sibling(d);
+        if (d < 64 && index >> d & 1)
+            ves_node_hash(&beside, &below, &at);
+        else
+            ves_node_hash(&below, &beside, &at);
+    }
+    return at;
+}
+
 /* A path of 64 siblings is the longest there may be; its index uses all 64
- * bits. */
+ * bits.  The 65th sibling is there too, right behind: it must not be used. */
 static void test_longest_path(void **state)
 {
     (void)state;
-    static struct ves_inclusion proof;
-    struct ves_hash leaf = {{1}}, at = leaf;
+    static union {
+        struct ves_inclusion proof;
+        uint8_t bytes[sizeof(struct ves_inclusion) + VES_HASH_SIZE];
+    } memory;
+    struct ves_inclusion *const proof = &memory.proof;
+    const struct ves_hash leaf = {{1}};
+    struct ves_hash at;
 
-    proof.leaf_index = UINT64_C(0x8000000000000001);
-    proof.depth = VES_PROOF_PATH_MAX;
-    for (size_t d = 0; d < VES_PROOF_PATH_MAX; d++) {
-        struct ves_hash below = at;
-        proof.path[d].b[0] = (uint8_t)d;
-        if (proof.leaf_index >> d & 1)
-            ves_node_hash(&proof.path[d], &below, &at);
-        else
-            ves_node_hash(&below, &proof.path[d], &at);
-    }
-    assert_int_equal(ves_inclusion_check(&proof, &leaf, &at), VES_OK);
-    proof.depth = VES_PROOF_PATH_MAX + 1;
-    assert_int_equal(ves_inclusion_check(&proof, &leaf, &at), VES_REFUSED);
-    proof.depth = UINT32_MAX;
-    assert_int_equal(ves_inclusion_check(&proof, &leaf, &at), VES_REFUSED);
+    proof->leaf_index = UINT64_C(0x8000000000000001);
+    proof->depth = VES_PROOF_PATH_MAX;
+    for (uint32_t d = 0; d < VES_PROOF_PATH_MAX; d++)
+        proof->path[d] = sibling(d);
+    const struct ves_hash behind = sibling(VES_PROOF_PATH_MAX);
+    memcpy(memory.bytes + offsetof(struct ves_inclusion, path) +
+               sizeof(proof->path),
+           behind.b, VES_HASH_SIZE);
+    at = climb(proof->leaf_index, VES_PROOF_PATH_MAX, &leaf);
+    assert_int_equal(ves_inclusion_check(proof, &leaf, &at), VES_OK);
+    proof->depth = VES_PROOF_PATH_MAX + 1;
+    at = climb(proof->leaf_index, VES_PROOF_PATH_MAX + 1, &leaf);
+    assert_int_equal(ves_inclusion_check(proof, &leaf, &at), VES_REFUSED);
+    proof->depth = UINT32_MAX;
+    assert_int_equal(ves_inclusion_check(proof, &leaf, &at), VES_REFUSED);
     /* No path: the leaf is the root, and only index 0 exists. */
-    proof.depth = 0;
-    proof.leaf_index = 0;
-    assert_int_equal(ves_inclusion_check(&proof, &leaf, &leaf), VES_OK);
-    proof.leaf_index = 1;
-    assert_int_equal(ves_inclusion_check(&proof, &leaf, &leaf), VES_REFUSED);
+    proof->depth = 0;
+    proof->leaf_index = 0;
+    assert_int_equal(ves_inclusion_check(proof, &leaf, &leaf), VES_OK);
+    proof->leaf_index = 1;
+    assert_int_equal(ves_inclusion_check(proof, &leaf, &leaf), VES_REFUSED);
 }
 
 int main(void)

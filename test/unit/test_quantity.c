@@ -62,6 +62,22 @@ static void other_texts(void **state)
                          VES_LIMIT);
     assert_int_equal(ves_quantity_parse(ves_bytes(NULL, 0), &quantity),
                      VES_MALFORMED);
+    /* Digits beyond what 64 bits hold, wherever they would wrap to. */
+    char digits[64];
+    for (size_t len = 13; len < sizeof(digits); len++) {
+        for (int digit = '1'; digit <= '9'; digit++) {
+            memset(digits, digit, len);
+            assert_int_equal(
+                ves_quantity_parse(ves_bytes(digits, len), &quantity),
+                VES_LIMIT);
+            digits[len - 6] = '.';
+            assert_int_equal(
+                ves_quantity_parse(ves_bytes(digits, len), &quantity),
+                len <= 18 ? VES_OK : VES_LIMIT);
+            if (len <= 18)
+                quantity.millionths = 42;
+        }
+    }
     assert_true(quantity.millionths == 42);
 }
 

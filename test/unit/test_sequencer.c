@@ -255,6 +255,35 @@ static void test_replays_after_revocation(void **state)
     assert_int_equal(desk.ingests[2].replayed, 2);
 }
 
+/* Several requests of one commit ask again, out of order and with gaps. */
+static void test_replays_scattered(void **state)
+{
+    (void)state;
+    static const uint32_t asked[3][4] = {
+        {7, 1, 3, 2}, {3, 7, 9, 1}, {2, 10, 4, 7}};
+
+    desk_add_plain(3, 1, 10);
+    desk_push(3);
+    for (size_t r = 0; r < 3; r++) {
+        desk_begin(r);
+        for (size_t i = 0; i < 4; i++) {
+            struct test_event event = desk_event(asked[r][i]);
+            desk_add(r, &event);
+        }
+        desk_prepare(r);
+    }
+    desk_commit(3);
+    for (size_t r = 0; r < 3; r++) {
+        for (size_t i = 0; i < 4; i++) {
+            assert_outcome(r, i, VES_OUTCOME_REPLAYED);
+            assert_memory_equal(
+                &desk.ingests[r].events[i].receipt,
+                &desk.ingests[3].events[asked[r][i] - 1].receipt,
+                sizeof(struct ves_receipt));
+        }
+    }
+}
+
 /* Two requests of one commit with the same events: a client that was too
  * impatient. */
 static void test_replays_within_commit(void **state)
@@ -352,6 +381,7 @@ int main(void)
         TEST(test_streams),
         TEST(test_replays),
         TEST(test_replays_after_revocation),
+        TEST(test_replays_scattered),
         TEST(test_replays_within_commit),
         TEST(test_foreign_base),
         TEST(test_seen),

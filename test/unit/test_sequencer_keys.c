@@ -343,7 +343,15 @@ static enum ves_status long_stream(struct ves_store *s,
     return status;
 }
 
-/* A head that lies: too long a range, and a range with a hole. */
+static enum ves_status shifted_read(struct ves_store *s, uint32_t stream_no,
+                                    uint64_t from, uint32_t limit,
+                                    ves_log_visitor *visit, void *ctx)
+{
+    return honest->log_read(s, stream_no, from + 1, limit, visit, ctx);
+}
+
+/* A store that lies about its head: too long a range, a range with a hole; and
+ * one that hands out other rows. */
 static void test_commitments_corrupt(void **state)
 {
     (void)state;
@@ -361,6 +369,9 @@ static void test_commitments_corrupt(void **state)
     assert_non_null(strstr(error.text, "65536"));
     assert_int_equal(cut(1, 3, 500, &row, &error), VES_CORRUPT);
     assert_non_null(strstr(error.text, "gap after sequence 2"));
+    ops.log_read = shifted_read;
+    assert_int_equal(cut(1, 1, 500, &row, &error), VES_CORRUPT);
+    assert_int_equal(desk_stream().committed_end, 0);
     desk.store->ops = honest;
 }
 

@@ -1,0 +1,388 @@
+/* device.c -- a store and the one or two processes that work on it. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/assert.h"
+#include "base/bytes.h"
+#include "base/limits.h"
+#include "sim/world.h"
+#include "store/store_mem.h"
+
+enum { DEADLINE = 60, PAGE_MAX = 40, ENTITIES = 5, PAYLOAD_MAX = 256 };
+
+/* Processes that run, of all stores; a lease names one of them. */
+static uint64_t alive[SIM_STORES_MAX][SIM_PROCESSES];
+
+bool sim_pid_is_alive(const struct ves_lease *holder)
+{
+    for (size_t i = 0; i < SIM_STORES_MAX; i++)
+        for (size_t k = 0; k < SIM_PROCESSES; k++)
+            if (alive[i][k] == holder->pid)
+                return true;
+    return false;
+}
+
+static int64_t now_ms(const struct sim_world *world, size_t device)
+{
+    return INT64_C(1770000000000) + (int64_t)world->tick * 10 +
+           world->devices[device].clock_offset_ms;
+}
+
+static struct ves_core_env environment(struct sim_world *world, size_t device)
+{
+    struct ves_core_env env = {.now_ms = now_ms(world, device)};
+
+    for (size_t i = 0; i < sizeof(env.random); i++)
+        env.random[i] = (uint8_t)sim_rng(&world->rng);
+    return env;
+}
+
+/* ---- life and death ------------------------------------------------------ */
+
+static void forget_push(struct sim_process *process)
+{
+    ves_push_free(&process->push, &process->alloc.alloc);
+    process->push_request = 0;
+}
+
+void sim_device_kill(struct sim_world *world, size_t device, size_t process)
+{
+    struct sim_process *dead = &world->devices[device].processes[process];
+
+    forget_push(dead);
+    dead->pull_request = 0;
+    dead->is_loaded = false;
+    dead->faults.is_dead = true;
+    alive[device][process] = 0;
+    ves_store_mem_crash(world->devices[device].disk);
+    sim_trace(world, 'k', device);
+}
+
+static bool revive(struct sim_world *world, size_t device, size_t process)
+{
+    struct sim_device *owner = &world->devices[device];
+    struct sim_process *self = &owner->processes[process];
+
+    if (self->faults.is_dead)
+        sim_device_kill(world, device, process);
+    if (self->is_loaded)
+        return true;
+    self->faults.is_dead = false;
+    memset(&self->core, 0, sizeof(self->core));
+    self->core.store = &self->store.store;
+    self->core.alloc = &self->alloc.alloc;
+    self->core.signer = &owner->key.signer;
+    self->core.verifier = &world->verifier;
+    self->lease.pid = ++world->pids;
+    self->lease.process_start = world->tick;
+    alive[device][process] = self->lease.pid;
+    self->is_loaded = ves_core_load(&self->core) == VES_OK;
+    return self->is_loaded;
+}
+
+bool sim_device_revive(struct sim_world *world, size_t device)
+{
+    bool all = true;
+
+    for (size_t k = 0; k < world->options.processes; k++)
+        all &= revive(world, device, k);
+    return all;
+}
+
+void sim_device_start(struct sim_world *world, size_t device)
+{
+    struct sim_device *self = &world->devices[device];
+    struct sim_process *first = &self->processes[0];
+    struct ves_core_identity identity = {
+        .stream = world->stream,
+        .agent = self->agent,
+        .key_id = 1,
+        .sequencer_id = world->hub.id,
+        .sequencer_keys = {{1, world->hub.key.signer.public_key}},
+        .sequencer_key_count = 1,
+    };
+
+    VES_ASSERT(ves_store_mem_open(ves_alloc_default(), &self->disk) == VES_OK);
+    for (size_t k = 0; k < SIM_PROCESSES; k++) {
+        struct sim_process *p = &self->processes[k];
+        p->faults.rng = &world->rng;
+        sim_store_init(&p->store, self->disk, &p->faults);
+        sim_alloc_init(&p->alloc, &p->faults);
+        ves_buf_init(&p->push.body, &p->alloc.alloc, VES_BODY_MAX);
+    }
+    first->core.store = &first->store.store;
+    first->core.alloc = &first->alloc.alloc;
+    VES_ASSERT(ves_core_create(&first->core, &identity) == VES_OK);
+}
+
+void sim_device_free(struct sim_world *world, size_t device)
+{
+    struct sim_device *self = &world->devices[device];
+
+    for (size_t k = 0; k < SIM_PROCESSES; k++)
+        forget_push(&self->processes[k]);
+    ves_store_mem_close(self->disk);
+    memset(alive[device], 0, sizeof(alive[device]));
+}
+
+/* ---- append -------------------------------------------------------------- */
+
+static const char *draw_event(struct sim_world *world, char *id,
+                              char payload[PAYLOAD_MAX])
+{
+    uint64_t n = sim_below(&world->rng, ENTITIES);
+    uint64_t kind = sim_below(&world->rng, 10);
+    unsigned v = (unsigned)sim_below(&world->rng, 100);
+    struct ves_buf out;
+    const char *type;
+
+    ves_buf_init(&out, ves_alloc_default(), PAYLOAD_MAX - 1);
+    if (kind < 5) {
+        type = "inventory.adjusted";
+        ves_buf_putf(&out, "{\"delta\":\"-%u\"}", v);
+    } else if (kind < 7) {
+        type = "order.created";
+        ves_buf_putf(&out, "{\"currency\":\"GBP\",\"total\":%u}", v);
+    } else if (kind < 8) {
+        type = "order.updated";
+        ves_buf_putf(&out, "{\"note\":\"n%u\",\"v\":%u}", v, v);
+    } else if (kind < 9) {
+        type = "customer.updated";
+        ves_buf_putf(&out, "{\"name\":\"N%u\"}", v);
+    } else {
+        type = "loyalty.earned";
+        ves_buf_putf(&out, "{\"points\":%u}", v);
+    }
+    memcpy(payload, out.ptr, out.len);
+    payload[out.len] = '\0';
+    ves_buf_free(&out);
+    id[0] = 'E';
+    id[1] = (char)('0' + n);
+    id[2] = '\0';
+    return type;
+}
+
+void sim_device_append(struct sim_world *world, size_t device, size_t process)
+{
+    struct sim_device *self = &world->devices[device];
+    struct sim_process *p = &self->processes[process];
+    struct ves_core_env env = environment(world, device);
+    char id[8], payload[PAYLOAD_MAX];
+    struct ves_uuid made;
+
+    if (world->event_count == SIM_EVENTS_MAX)
+        return;
+    struct sim_event *event = &world->events[world->event_count];
+    memset(event, 0, sizeof(*event));
+    memset(&event->id, 0x7e, sizeof(event->id));
+    memcpy(event->id.b, &world->event_count, sizeof(uint32_t));
+    event->device = device;
+    world->event_count++;
+    const char *type = draw_event(world, id, payload);
+    struct ves_core_append what = {
+        .event_type = ves_bytes_str(type),
+        .entity_id = ves_bytes_str(id),
+        .payload = ves_bytes_str(payload),
+        .has_event_id = true,
+        .event_id = event->id,
+    };
+    enum ves_status status = ves_core_append(&p->core, &env, &what, &made);
+    sim_trace(world, 'a', (uint64_t)status);
+    if (status && status != VES_IO && status != VES_NOMEM)
+        sim_fail(world, "append on store %zu: %s", device, p->core.error.text);
+    event->is_certain = status == VES_OK;
+    self->certain += status == VES_OK;
+}
+
+/* ---- push, pull, acknowledge --------------------------------------------- */
+
+static void send(struct sim_world *world, size_t device, size_t process,
+                 struct sim_message message, struct ves_bytes body)
+{
+    message.device = device;
+    message.process = process;
+    message.bytes = malloc(body.len ? body.len : 1);
+    VES_ASSERT(message.bytes != NULL);
+    message.len = body.len;
+    if (body.len)
+        memcpy(message.bytes, body.ptr, body.len);
+    sim_send(world, &message);
+}
+
+void sim_device_push(struct sim_world *world, size_t device, size_t process)
+{
+    struct sim_process *p = &world->devices[device].processes[process];
+
+    if (p->push_request || !p->is_loaded)
+        return;
+    bool is_explicit = world->is_quiet || sim_chance(&world->rng, 300);
+    enum ves_status status = ves_core_push_begin(
+        &p->core, &p->lease, sim_pid_is_alive, now_ms(world, device),
+        (uint32_t)(1 + sim_below(&world->rng, 20)), is_explicit, &p->push);
+    sim_trace(world, 'p', (uint64_t)status);
+    if (status || p->push.count == 0) {
+        if (!status)
+            ves_core_push_release(&p->core, &p->push);
+        forget_push(p);
+        return;
+    }
+    p->push_request = ++world->requests;
+    p->push_deadline = world->tick + DEADLINE;
+    struct sim_message message = {.kind = SIM_INGEST,
+                                  .request = p->push_request};
+    send(world, device, process, message, ves_buf_view(&p->push.body));
+}
+
+static void end_push(struct sim_world *world, size_t device, size_t process,
+                     uint32_t http_status, struct ves_bytes bytes)
+{
+    struct sim_process *p = &world->devices[device].processes[process];
+    struct ves_core_env env = environment(world, device);
+    struct ves_push_result result;
+
+    memset(&result, 0, sizeof(result));
+    enum ves_status status = ves_core_push_end(&p->core, &p->push, &env,
+                                               http_status, bytes, 0, &result);
+    sim_trace(world, 'P', (uint64_t)status * 1000 + result.accepted);
+    if (sim_chance(&world->rng, 500))
+        ves_core_push_release(&p->core, &p->push);
+    forget_push(p);
+    sim_check_device(world, device, false);
+}
+
+static void ask(struct sim_world *world, size_t device, size_t process,
+                enum sim_kind kind)
+{
+    struct sim_process *p = &world->devices[device].processes[process];
+    struct sim_message message = {
+        .kind = kind,
+        .request = ++world->requests,
+        .from = p->pull_from,
+        .limit = 1 + sim_below(&world->rng, PAGE_MAX),
+    };
+
+    p->pull_kind = kind;
+    p->pull_request = message.request;
+    p->pull_deadline = world->tick + DEADLINE;
+    send(world, device, process, message, ves_bytes(NULL, 0));
+}
+
+void sim_device_pull(struct sim_world *world, size_t device, size_t process)
+{
+    struct sim_process *p = &world->devices[device].processes[process];
+
+    if (p->pull_request || !p->is_loaded)
+        return;
+    enum ves_status status = ves_core_pull_from(&p->core, &p->pull_from);
+    sim_trace(world, 'l', (uint64_t)status);
+    if (!status)
+        ask(world, device, process, SIM_PULL);
+}
+
+static void end_page(struct sim_world *world, size_t device, size_t process,
+                     struct ves_bytes bytes)
+{
+    struct sim_process *p = &world->devices[device].processes[process];
+    struct ves_pull_result result;
+    struct ves_page *page = NULL;
+    bool needs_keys = false;
+
+    memset(&result, 0, sizeof(result));
+    enum ves_status status =
+        ves_core_page_read(&p->core, bytes, p->pull_from, &page, &needs_keys);
+    if (!status && needs_keys) {
+        ves_page_free(page);
+        ask(world, device, process, SIM_SEQUENCER_KEYS);
+        return;
+    }
+    if (!status) {
+        ves_core_page_verify(&p->core, page);
+        status =
+            ves_core_page_apply(&p->core, page, now_ms(world, device), &result);
+    }
+    ves_page_free(page);
+    sim_trace(world, 'L', (uint64_t)status * 1000 + result.applied);
+    sim_check_device(world, device, false);
+}
+
+static void end_pull(struct sim_world *world, size_t device, size_t process,
+                     uint32_t http_status, struct ves_bytes bytes)
+{
+    struct sim_process *p = &world->devices[device].processes[process];
+    enum ves_status status;
+
+    p->pull_request = 0;
+    if (http_status != 200)
+        return;
+    switch (p->pull_kind) {
+    case SIM_PULL:
+        end_page(world, device, process, bytes);
+        break;
+    case SIM_SEQUENCER_KEYS:
+        status =
+            ves_core_sequencer_keys(&p->core, bytes, now_ms(world, device));
+        sim_trace(world, 's', (uint64_t)status);
+        if (!status)
+            ask(world, device, process, SIM_KEYS);
+        break;
+    default:
+        status = ves_core_keys(&p->core, bytes, now_ms(world, device));
+        sim_trace(world, 'y', (uint64_t)status);
+    }
+}
+
+void sim_device_take(struct sim_world *world, const struct sim_message *reply)
+{
+    struct sim_process *p =
+        &world->devices[reply->device].processes[reply->process];
+    struct ves_bytes bytes = ves_bytes(reply->bytes, reply->len);
+
+    if (!p->is_loaded || p->faults.is_dead)
+        return;
+    if (reply->kind == SIM_INGEST && reply->request == p->push_request)
+        end_push(world, reply->device, reply->process, reply->http_status,
+                 bytes);
+    else if (reply->kind == p->pull_kind && reply->request == p->pull_request)
+        end_pull(world, reply->device, reply->process, reply->http_status,
+                 bytes);
+}
+
+void sim_device_timeouts(struct sim_world *world)
+{
+    for (size_t i = 0; i < world->options.stores; i++)
+        for (size_t k = 0; k < world->options.processes; k++) {
+            struct sim_process *p = &world->devices[i].processes[k];
+            if (p->push_request && world->tick > p->push_deadline)
+                end_push(world, i, k, 0, ves_bytes(NULL, 0));
+            if (p->pull_request && world->tick > p->pull_deadline)
+                p->pull_request = 0;
+        }
+}
+
+void sim_device_ack(struct sim_world *world, size_t device, size_t process)
+{
+    struct sim_process *p = &world->devices[device].processes[process];
+    struct ves_ack_result result;
+
+    memset(&result, 0, sizeof(result));
+    enum ves_status status =
+        ves_core_acknowledge(&p->core, NULL, 0, now_ms(world, device), &result);
+    sim_trace(world, 'A', (uint64_t)status * 1000 + result.acknowledged);
+    sim_check_device(world, device, false);
+}
+
+bool sim_device_is_settled(struct sim_world *world, size_t device)
+{
+    struct sim_device *self = &world->devices[device];
+    struct ves_store *hub = world->hub.disk;
+    uint64_t counts[VES_OUTBOX_STATUSES];
+    struct ves_stream_row mine, theirs;
+
+    VES_ASSERT(self->disk->ops->outbox_counts(self->disk, counts) == VES_OK);
+    VES_ASSERT(self->disk->ops->stream_get(self->disk, &world->stream, false,
+                                           &mine) == VES_OK);
+    VES_ASSERT(hub->ops->stream_get(hub, &world->stream, false, &theirs) ==
+               VES_OK);
+    return mine.head == theirs.head && counts[VES_OUTBOX_PENDING] == 0 &&
+           counts[VES_OUTBOX_SYNCING] == 0;
+}

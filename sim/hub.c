@@ -1,0 +1,397 @@
+/* hub.c -- the sequencer as a node: requests in, commits, replies out. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/assert.h"
+#include "base/bytes.h"
+#include "base/text.h"
+#include "core/keydir.h"
+#include "crypto/crypto.h"
+#include "sim/world.h"
+#include "store/store_mem.h"
+
+enum { REPLY_MAX = 4 * 1024 * 1024, SCRATCH_MAX = 16 * 1024 * 1024 };
+
+static int64_t now_ms(const struct sim_world *world)
+{
+    return INT64_C(1770000000000) + (int64_t)world->tick * 10;
+}
+
+static void reply(struct sim_world *world, const struct sim_message *request,
+                  uint32_t http_status, const struct ves_buf *body)
+{
+    struct sim_message message = *request;
+
+    VES_ASSERT(!body || ves_buf_status(body) == VES_OK);
+    message.is_reply = true;
+    message.http_status = http_status;
+    message.len = body ? body->len : 0;
+    message.bytes = malloc(message.len ? message.len : 1);
+    VES_ASSERT(message.bytes != NULL);
+    if (message.len)
+        memcpy(message.bytes, body->ptr, message.len);
+    sim_send(world, &message);
+}
+
+static void put_hex(struct ves_buf *out, const char *name, const void *data,
+                    size_t len)
+{
+    ves_buf_putf(out, "\"%s\":\"0x", name);
+    ves_buf_put_hex(out, data, len);
+    ves_buf_put_str(out, "\"");
+}
+
+static void put_uuid(struct ves_buf *out, const char *name,
+                     const struct ves_uuid *uuid)
+{
+    ves_buf_putf(out, "\"%s\":\"", name);
+    ves_buf_put_uuid(out, uuid);
+    ves_buf_put_str(out, "\"");
+}
+
+/* ---- what the sequencer knows of keys ------------------------------------ */
+
+static bool find_key(void *ctx, const struct ves_uuid *tenant,
+                     const struct ves_uuid *agent, uint32_t key_id,
+                     struct ves_public_key *out)
+{
+    struct sim_world *world = ctx;
+
+    for (size_t i = 0; i < world->options.stores; i++)
+        if (key_id == 1 && ves_uuid_equal(tenant, &world->stream.tenant) &&
+            ves_uuid_equal(agent, &world->devices[i].agent)) {
+            *out = world->devices[i].key.signer.public_key;
+            return true;
+        }
+    return false;
+}
+
+void sim_hub_register(struct sim_world *world, size_t device)
+{
+    struct ves_key_row row = {
+        .tenant = world->stream.tenant,
+        .agent = world->devices[device].agent,
+        .key_id = 1,
+        .public_key = world->devices[device].key.signer.public_key,
+        .algorithm = ves_bytes_str("ed25519"),
+        .registrar = ves_bytes_str("admin"),
+    };
+
+    VES_ASSERT(ves_sequencer_register_key(&world->hub.sequencer, &row, NULL) ==
+               VES_OK);
+}
+
+void sim_hub_revoke(struct sim_world *world, size_t device)
+{
+    struct sim_device *revoked = &world->devices[device];
+
+    if (!revoked->is_revoked &&
+        ves_sequencer_revoke_key(&world->hub.sequencer, &world->stream.tenant,
+                                 &revoked->agent, 1, now_ms(world)) == VES_OK)
+        revoked->is_revoked = true;
+}
+
+struct key_list {
+    struct ves_buf *out;
+    size_t count;
+};
+
+static enum ves_status put_key(void *ctx, const struct ves_key_row *row,
+                               const struct ves_key_span *span)
+{
+    struct key_list *list = ctx;
+    struct ves_buf *out = list->out;
+
+    ves_buf_put_str(out, list->count++ ? ",{" : "{");
+    put_uuid(out, "agentId", &row->agent);
+    ves_buf_putf(out, ",\"algorithm\":\"ed25519\",\"keyId\":%u,", row->key_id);
+    put_hex(out, "publicKey", row->public_key.b, VES_KEY_SIZE);
+    ves_buf_putf(out, ",\"registrar\":\"admin\",\"validFrom\":null,"
+                      "\"validTo\":null,\"revokedAt\":null");
+    ves_buf_putf(out, ",\"validFromSequence\":%llu,\"revokedAtSequence\":",
+                 (unsigned long long)span->valid_from_sequence);
+    if (span->revoked_at_sequence)
+        ves_buf_put_decimal(out, span->revoked_at_sequence);
+    else
+        ves_buf_put_str(out, "null");
+    ves_buf_put_str(out, "}");
+    return VES_OK;
+}
+
+static void sign_directory(struct sim_world *world, struct ves_buf *out)
+{
+    const struct ves_alloc *heap = ves_alloc_default();
+    const struct ves_json *root;
+    struct ves_arena arena;
+    struct ves_sign_item item;
+
+    memset(&item, 0, sizeof(item));
+    ves_arena_init(&arena, heap, SCRATCH_MAX);
+    ves_buf_put_str(out, "}");
+    VES_ASSERT(ves_json_read(&arena, ves_buf_view(out), NULL, &root, NULL) ==
+               VES_OK);
+    VES_ASSERT(ves_keydir_hash(&arena, heap, root, &item.hash) == VES_OK);
+    ves_arena_free(&arena);
+    world->hub.key.signer.sign(&world->hub.key.signer, &item, 1);
+    out->len--;
+    ves_buf_put_str(out, ",");
+    put_hex(out, "directorySignature", item.sig.b, VES_SIG_SIZE);
+    ves_buf_put_str(out, "}");
+}
+
+static void answer_keys(struct sim_world *world,
+                        const struct sim_message *request, struct ves_buf *out)
+{
+    struct ves_store *disk = world->hub.disk;
+    struct ves_stream_row stream;
+    struct key_list list = {out, 0};
+
+    VES_ASSERT(disk->ops->stream_get(disk, &world->stream, false, &stream) ==
+               VES_OK);
+    ves_buf_put_str(out, "{");
+    put_uuid(out, "tenantId", &world->stream.tenant);
+    ves_buf_put_str(out, ",");
+    put_uuid(out, "storeId", &world->stream.store);
+    ves_buf_put_str(out, ",\"keys\":[");
+    VES_ASSERT(disk->ops->key_list(disk, &world->stream.tenant, NULL,
+                                   stream.stream_no, put_key, &list) == VES_OK);
+    ves_buf_put_str(out, "],\"signedAt\":\"2026-02-02T00:00:00.000Z\","
+                         "\"sequencerKeyVersion\":1");
+    sign_directory(world, out);
+    reply(world, request, 200, out);
+}
+
+static void answer_sequencer_keys(struct sim_world *world,
+                                  const struct sim_message *request,
+                                  struct ves_buf *out)
+{
+    ves_buf_put_str(out, "{");
+    put_uuid(out, "sequencerId", &world->hub.id);
+    ves_buf_put_str(out, ",\"keys\":[{\"version\":1,");
+    put_hex(out, "publicKey", world->hub.key.signer.public_key.b, VES_KEY_SIZE);
+    ves_buf_put_str(out, ",\"activeFrom\":\"2026-02-02T00:00:00.000Z\"}]}");
+    reply(world, request, 200, out);
+}
+
+/* ---- pages --------------------------------------------------------------- */
+
+struct page {
+    struct ves_buf *out;
+    struct ves_uuid sequencer_id;
+    uint64_t count, next;
+};
+
+static enum ves_status put_item(void *ctx, const struct ves_log_row *row)
+{
+    struct page *page = ctx;
+    struct ves_receipt receipt = {
+        .sequencer_id = row->sequencer_id,
+        .event_id = row->event_id,
+        .sequence_number = row->sequence_number,
+        .sequenced_at_ms = row->sequenced_at_ms,
+        .signature = row->receipt,
+        .key_version = row->receipt_key_version,
+    };
+
+    ves_buf_put_str(page->out,
+                    page->count++ ? ",{\"envelope\":" : "{\"envelope\":");
+    ves_buf_put_bytes(page->out, row->envelope);
+    ves_event_write_position(page->out, row->sequence_number,
+                             ves_bytes_str("2026-02-02T00:00:00.000Z"));
+    ves_buf_put_str(page->out, ",\"receipt\":");
+    ves_receipt_write(page->out, &receipt);
+    ves_buf_put_str(page->out, "}");
+    page->next = row->sequence_number + 1;
+    return VES_OK;
+}
+
+static void answer_page(struct sim_world *world,
+                        const struct sim_message *request, struct ves_buf *out)
+{
+    struct ves_store *disk = world->hub.disk;
+    struct ves_stream_row stream;
+    struct page page = {out, world->hub.id, 0, request->from};
+
+    VES_ASSERT(disk->ops->stream_get(disk, &world->stream, false, &stream) ==
+               VES_OK);
+    ves_buf_put_str(out, "{\"events\":[");
+    VES_ASSERT(disk->ops->log_read(disk, stream.stream_no, request->from,
+                                   (uint32_t)request->limit, put_item,
+                                   &page) == VES_OK);
+    ves_buf_putf(out,
+                 "],\"count\":%llu,\"next_sequence\":%llu,\"head_sequence\":"
+                 "%llu,\"has_more\":%s}",
+                 (unsigned long long)page.count, (unsigned long long)page.next,
+                 (unsigned long long)stream.head,
+                 page.next <= stream.head ? "true" : "false");
+    reply(world, request, 200, out);
+}
+
+/* ---- ingest -------------------------------------------------------------- */
+
+static void drop_queued(struct sim_hub *hub, size_t i)
+{
+    ves_ingest_free(&hub->queue[i].ingest);
+    free(hub->queue[i].request.bytes);
+    hub->queued--;
+    memmove(&hub->queue[i], &hub->queue[i + 1],
+            (hub->queued - i) * sizeof(hub->queue[0]));
+}
+
+static void take_ingest(struct sim_world *world,
+                        const struct sim_message *request)
+{
+    struct sim_hub *hub = &world->hub;
+    struct ves_key_source keys = {world, find_key};
+    struct ves_caller caller = {
+        .tenant = world->stream.tenant,
+        .has_store = true,
+        .store = world->stream.store,
+        .has_agent = true,
+        .agent = world->devices[request->device].agent,
+        .rights = VES_RIGHT_READ | VES_RIGHT_WRITE,
+    };
+
+    if (hub->queued == SIM_QUEUE_MAX) {
+        reply(world, request, 503, NULL);
+        return;
+    }
+    struct sim_message *own = &hub->queue[hub->queued].request;
+    struct ves_ingest *ingest = &hub->queue[hub->queued].ingest;
+    *own = *request;
+    own->bytes = malloc(request->len ? request->len : 1);
+    VES_ASSERT(own->bytes != NULL);
+    memcpy(own->bytes, request->bytes, request->len);
+    hub->queued++;
+    enum ves_status status = ves_ingest_read(
+        ingest, &hub->alloc.alloc, ves_bytes(own->bytes, own->len), &caller);
+    if (!status && ingest->http_status == 200)
+        status = ves_ingest_prepare(ingest, &hub->alloc.alloc, &keys,
+                                    &world->verifier, false);
+    if (status || ingest->http_status != 200) {
+        reply(world, request, status ? 503 : ingest->http_status, NULL);
+        drop_queued(hub, hub->queued - 1);
+    }
+}
+
+void sim_hub_take(struct sim_world *world, const struct sim_message *request)
+{
+    struct ves_buf out;
+
+    if (world->hub.faults.is_dead)
+        return;
+    ves_buf_init(&out, ves_alloc_default(), REPLY_MAX);
+    switch (request->kind) {
+    case SIM_INGEST:
+        take_ingest(world, request);
+        break;
+    case SIM_PULL:
+        answer_page(world, request, &out);
+        break;
+    case SIM_KEYS:
+        answer_keys(world, request, &out);
+        break;
+    default:
+        answer_sequencer_keys(world, request, &out);
+    }
+    ves_buf_free(&out);
+}
+
+/* A request of a new batch has a fresh UUID; here a number is fresh enough. */
+static void batch_id(struct sim_hub *hub, struct ves_uuid *out)
+{
+    memset(out, 0xb0, sizeof(*out));
+    hub->batches++;
+    memcpy(out->b, &hub->batches, sizeof(hub->batches));
+}
+
+static void answer_queued(struct sim_world *world, size_t count,
+                          enum ves_status committed)
+{
+    struct sim_hub *hub = &world->hub;
+
+    for (size_t i = 0; i < count; i++) {
+        struct sim_message *request = &hub->queue[0].request;
+        struct ves_buf out;
+
+        ves_buf_init(&out, ves_alloc_default(), REPLY_MAX);
+        if (committed)
+            reply(world, request, 503, NULL);
+        else if (ves_ingest_answer(&hub->queue[0].ingest, &hub->sequencer,
+                                   VES_DIALECT_JS, &out) == VES_OK)
+            reply(world, request, 200, &out);
+        ves_buf_free(&out);
+        drop_queued(hub, 0);
+    }
+}
+
+void sim_hub_commit(struct sim_world *world)
+{
+    struct sim_hub *hub = &world->hub;
+    struct ves_ingest *group[SIM_QUEUE_MAX];
+    struct ves_uuid ids[SIM_QUEUE_MAX];
+
+    if (hub->queued == 0 || hub->faults.is_dead)
+        return;
+    size_t count = 1 + sim_below(&world->rng, hub->queued);
+    for (size_t i = 0; i < count; i++) {
+        group[i] = &hub->queue[i].ingest;
+        batch_id(hub, &ids[i]);
+    }
+    enum ves_status status =
+        ves_sequencer_commit(&hub->sequencer, group, count, ids, now_ms(world));
+    sim_trace(world, 'c', (uint64_t)status);
+    if (hub->faults.is_dead)
+        return;
+    /* Whatever a reply tells must be true on disk by now. */
+    sim_check_log(world);
+    for (size_t i = 0; !status && i < count; i++)
+        if (group[i]->sequence_end > hub->checked)
+            sim_fail(world,
+                     "a reply promises number %llu, but only %llu are "
+                     "durable",
+                     (unsigned long long)group[i]->sequence_end,
+                     (unsigned long long)hub->checked);
+    answer_queued(world, count, status);
+}
+
+void sim_hub_restart(struct sim_world *world)
+{
+    struct sim_hub *hub = &world->hub;
+
+    while (hub->queued)
+        drop_queued(hub, hub->queued - 1);
+    ves_store_mem_crash(hub->disk);
+    hub->faults.is_dead = false;
+    sim_check_log(world);
+}
+
+void sim_hub_start(struct sim_world *world)
+{
+    struct sim_hub *hub = &world->hub;
+
+    VES_ASSERT(ves_store_mem_open(ves_alloc_default(), &hub->disk) == VES_OK);
+    sim_store_init(&hub->store, hub->disk, &hub->faults);
+    sim_alloc_init(&hub->alloc, &hub->faults);
+    sim_signer_init(&hub->key, 's', 0);
+    memset(&hub->id, 0x5e, sizeof(hub->id));
+    hub->sequencer = (struct ves_sequencer){
+        .store = &hub->store.store,
+        .signer = &hub->key.signer,
+        .key_version = 1,
+        .sequencer_id = hub->id,
+        .alloc = &hub->alloc.alloc,
+    };
+    struct ves_stream_row row;
+    VES_ASSERT(hub->disk->ops->begin(hub->disk) == VES_OK);
+    VES_ASSERT(hub->disk->ops->stream_get(hub->disk, &world->stream, true,
+                                          &row) == VES_OK);
+    VES_ASSERT(hub->disk->ops->commit(hub->disk) == VES_OK);
+}
+
+void sim_hub_free(struct sim_world *world)
+{
+    while (world->hub.queued)
+        drop_queued(&world->hub, world->hub.queued - 1);
+    ves_store_mem_close(world->hub.disk);
+}

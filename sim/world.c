@@ -1,0 +1,280 @@
+/* world.c -- one seed: a hostile phase, a quiet one, agreement. */
+#include "sim/world.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/assert.h"
+#include "base/bytes.h"
+#include "crypto/crypto.h"
+
+enum { QUIET_ROUNDS = 400 };
+
+_Noreturn void sim_fail(const struct sim_world *world, const char *format, ...)
+{
+    va_list args;
+
+    printf("seed %llu, tick %llu: ", (unsigned long long)world->seed,
+           (unsigned long long)world->tick);
+    va_start(args, format);
+    vprintf(format, args);
+    va_end(args);
+    printf("\n(ves-sim --seed %llu shows it again)\n",
+           (unsigned long long)world->seed);
+    exit(1);
+}
+
+void sim_trace(struct sim_world *world, uint64_t a, uint64_t b)
+{
+    world->trace = (world->trace ^ a) * UINT64_C(1099511628211);
+    world->trace = (world->trace ^ b) * UINT64_C(1099511628211);
+}
+
+/* ---- signatures ---------------------------------------------------------- */
+
+static void sign(struct ves_signer *signer, struct ves_sign_item *items,
+                 size_t count)
+{
+    struct sim_signer *self = (struct sim_signer *)(void *)signer;
+    struct ves_secret_key secret;
+
+    memcpy(secret.b, self->secret, sizeof(secret.b));
+    for (size_t i = 0; i < count; i++)
+        ves_ed25519_sign(&secret, ves_bytes(items[i].hash.b, VES_HASH_SIZE),
+                         &items[i].sig);
+}
+
+static void verify(struct ves_verifier *self, struct ves_verify_item *items,
+                   size_t count)
+{
+    (void)self;
+    for (size_t i = 0; i < count; i++)
+        items[i].is_valid = ves_ed25519_verify(
+            &items[i].key, ves_bytes(items[i].hash.b, VES_HASH_SIZE),
+            &items[i].sig);
+}
+
+void sim_signer_init(struct sim_signer *signer, uint8_t kind, uint8_t number)
+{
+    uint8_t seed[VES_SEED_SIZE];
+    struct ves_secret_key secret;
+
+    memset(seed, number, sizeof(seed));
+    seed[0] = kind;
+    signer->signer.sign = sign;
+    ves_ed25519_keypair(seed, &secret, &signer->signer.public_key);
+    memcpy(signer->secret, secret.b, sizeof(signer->secret));
+}
+
+/* ---- chance -------------------------------------------------------------- */
+
+void sim_options_draw(uint64_t seed, struct sim_options *out)
+{
+    uint64_t rng = seed * 77 + 1;
+    bool is_calm = sim_chance(&rng, 100);
+
+    memset(out, 0, sizeof(*out));
+    out->stores = 2 + sim_below(&rng, sim_chance(&rng, 100) ? 15 : 4);
+    out->processes = sim_chance(&rng, 300) ? 2 : 1;
+    out->events = out->stores * (2 + sim_below(&rng, 10));
+    out->ticks = (uint32_t)(out->events * (8 + sim_below(&rng, 12)));
+    if (is_calm)
+        return;
+    out->lose = (uint32_t)sim_below(&rng, 200);
+    out->twice = (uint32_t)sim_below(&rng, 200);
+    out->delay = (uint32_t)sim_below(&rng, 200);
+    out->spoil = (uint32_t)sim_below(&rng, 100);
+    out->partition = (uint32_t)sim_below(&rng, 20);
+    out->clock_jump = (uint32_t)sim_below(&rng, 20);
+    out->kill = (uint32_t)sim_below(&rng, 20);
+    out->revoke = sim_chance(&rng, 100) ? 3 : 0;
+    out->store_fail = (uint32_t)sim_below(&rng, 5);
+    out->store_late = (uint32_t)sim_below(&rng, 60);
+    out->store_crash = (uint32_t)sim_below(&rng, 4);
+    out->nomem = (uint32_t)sim_below(&rng, 4);
+}
+
+static void arm(struct sim_world *world, struct sim_faults *faults, bool is_on)
+{
+    faults->rng = &world->rng;
+    faults->is_on = is_on;
+    faults->fail_per_mille = world->options.store_fail;
+    faults->late_per_mille = world->options.store_late;
+    faults->crash_per_mille = world->options.store_crash;
+    faults->nomem_per_mille = world->options.nomem;
+}
+
+static void arm_all(struct sim_world *world, bool is_on)
+{
+    arm(world, &world->hub.faults, is_on);
+    for (size_t i = 0; i < world->options.stores; i++)
+        for (size_t k = 0; k < SIM_PROCESSES; k++)
+            arm(world, &world->devices[i].processes[k].faults, is_on);
+}
+
+/* ---- phases -------------------------------------------------------------- */
+
+static void misfortune(struct sim_world *world, size_t device)
+{
+    const struct sim_options *options = &world->options;
+    struct sim_device *self = &world->devices[device];
+
+    if (sim_chance(&world->rng, options->partition))
+        self->is_cut_off = !self->is_cut_off;
+    if (sim_chance(&world->rng, options->clock_jump))
+        self->clock_offset_ms =
+            (int64_t)sim_below(&world->rng, 2 * 86400000) - 3600000;
+    if (sim_chance(&world->rng, options->kill))
+        sim_device_kill(world, device,
+                        sim_below(&world->rng, options->processes));
+    if (sim_chance(&world->rng, options->kill))
+        sim_hub_restart(world);
+    if (sim_chance(&world->rng, options->revoke))
+        sim_hub_revoke(world, device);
+}
+
+static void step(struct sim_world *world)
+{
+    size_t device = sim_below(&world->rng, world->options.stores);
+    size_t process = sim_below(&world->rng, world->options.processes);
+    uint64_t dice = sim_below(&world->rng, 100);
+
+    misfortune(world, device);
+    if (world->hub.faults.is_dead)
+        sim_hub_restart(world);
+    if (!sim_device_revive(world, device))
+        return;
+    if (dice < 12 && world->event_count < world->options.events)
+        sim_device_append(world, device, process);
+    else if (dice < 27)
+        sim_device_push(world, device, process);
+    else if (dice < 42)
+        sim_device_pull(world, device, process);
+    else if (dice < 47)
+        sim_device_ack(world, device, process);
+    else if (dice < 57)
+        sim_hub_commit(world);
+    else
+        sim_deliver(world);
+    sim_device_timeouts(world);
+}
+
+static void drain(struct sim_world *world)
+{
+    for (int i = 0; i < 64; i++) {
+        world->tick += 10;
+        sim_hub_commit(world);
+        if (!sim_deliver(world) && world->hub.queued == 0)
+            return;
+    }
+}
+
+static bool quiet_round(struct sim_world *world)
+{
+    bool is_settled = true;
+
+    for (size_t i = 0; i < world->options.stores; i++) {
+        if (!sim_device_revive(world, i))
+            sim_fail(world, "store %zu does not open: %s", i,
+                     world->devices[i].processes[0].core.error.text);
+        sim_device_timeouts(world);
+        sim_device_push(world, i, 0);
+        drain(world);
+        sim_device_pull(world, i, 0);
+        drain(world);
+        sim_device_ack(world, i, 0);
+    }
+    for (size_t i = 0; i < world->options.stores; i++)
+        is_settled &= sim_device_is_settled(world, i);
+    return is_settled;
+}
+
+static void explain(struct sim_world *world)
+{
+    for (size_t i = 0; i < world->options.stores; i++) {
+        struct sim_process *p = &world->devices[i].processes[0];
+        struct ves_core_status status;
+        if (sim_device_is_settled(world, i) ||
+            ves_core_status(&p->core, &status))
+            continue;
+        printf("# store %zu: cursor %llu, pending %llu, syncing %llu, failed "
+               "%llu, copied %d, diverged %d; last words: %s\n",
+               i, (unsigned long long)status.cursor,
+               (unsigned long long)status.counts[VES_OUTBOX_PENDING],
+               (unsigned long long)status.counts[VES_OUTBOX_SYNCING],
+               (unsigned long long)status.counts[VES_OUTBOX_FAILED],
+               status.is_copied, status.is_diverged, p->core.error.text);
+    }
+}
+
+static void settle(struct sim_world *world)
+{
+    world->is_quiet = true;
+    arm_all(world, false);
+    if (world->hub.faults.is_dead)
+        sim_hub_restart(world);
+    for (size_t i = 0; i < world->options.stores; i++) {
+        world->devices[i].is_cut_off = false;
+        /* The second process ends; the first has to go on with its claims. */
+        if (world->options.processes > 1)
+            sim_device_kill(world, i, 1);
+    }
+    world->options.processes = 1;
+    for (int round = 0; round < QUIET_ROUNDS; round++)
+        if (quiet_round(world))
+            return;
+    explain(world);
+    sim_fail(world, "no agreement after %d quiet rounds", QUIET_ROUNDS);
+}
+
+static void start(struct sim_world *world)
+{
+    memset(world->stream.tenant.b, 0x11, VES_UUID_SIZE);
+    memset(world->stream.store.b, 0x22, VES_UUID_SIZE);
+    world->verifier.verify = verify;
+    world->hub.faults.rng = &world->rng;
+    sim_hub_start(world);
+    for (size_t i = 0; i < world->options.stores; i++) {
+        struct sim_device *device = &world->devices[i];
+        memset(device->agent.b, 0xa0 + (int)i, VES_UUID_SIZE);
+        sim_signer_init(&device->key, 'd', (uint8_t)i);
+        sim_hub_register(world, i);
+        sim_device_start(world, i);
+        VES_ASSERT(sim_device_revive(world, i));
+    }
+}
+
+void sim_run(uint64_t seed, const struct sim_options *options,
+             struct sim_summary *out)
+{
+    struct sim_world *world = calloc(1, sizeof(*world));
+
+    VES_ASSERT(world != NULL);
+    memset(out, 0, sizeof(*out));
+    world->seed = seed;
+    world->rng = seed;
+    world->trace = UINT64_C(14695981039346656037);
+    world->options = *options;
+    start(world);
+    arm_all(world, true);
+    for (; world->tick < options->ticks; world->tick++)
+        step(world);
+    settle(world);
+    sim_check_end(world, out);
+    out->trace = world->trace;
+    out->ticks = world->tick;
+    for (size_t i = 0; i < options->stores; i++)
+        for (size_t k = 0; k < SIM_PROCESSES; k++) {
+            out->crashes += world->devices[i].processes[k].faults.crashes;
+            out->failures += world->devices[i].processes[k].faults.failures;
+        }
+    out->crashes += world->hub.faults.crashes;
+    out->failures += world->hub.faults.failures;
+    for (size_t i = 0; i < options->stores; i++)
+        sim_device_free(world, i);
+    sim_hub_free(world);
+    sim_network_free(world);
+    free(world);
+}

@@ -1,0 +1,612 @@
+/* agent_apply.c -- what verified of a page, applied in one transaction.
+ *
+ * First it is decided how far the page goes, then everything up to there is
+ * judged, folded, linked and written, and the cursor is there with it (A4).
+ */
+#include <string.h>
+
+#include "base/assert.h"
+#include "base/bytes.h"
+#include "base/error.h"
+#include "base/time.h"
+#include "engine/agent_internal.h"
+#include "engine/chain.h"
+
+enum stop {
+    STOP_NONE,
+    STOP_FALSE,   /* an item is proven false */
+    STOP_GAP,     /* numbers are missing */
+    STOP_CUT,     /* the bytes ended too early */
+    STOP_KEY,     /* a key is missing */
+    STOP_DIVERGED /* the sequencer has less than we */
+};
+
+/* One call of ves_core_page_apply. */
+struct apply {
+    struct ves_agent_core *core;
+    struct ves_arena *arena;
+    struct ves_page *page;
+    int64_t now_ms;
+    struct ves_device_state state;
+    uint64_t cursor; /* before, then after */
+
+    size_t first, end; /* items to apply: [first, end) */
+    size_t known;      /* items that are in the log already */
+    enum stop stop;
+    const struct ves_page_item *bad; /* STOP_FALSE */
+    const char *bad_code, *bad_detail;
+    struct ves_bytes bad_body; /* evidence */
+    bool is_tail_proven;       /* the event at the cursor was seen again */
+
+    struct ves_device_own own;
+    struct ves_log_row *rows;
+    size_t row_count;
+    uint64_t conflicts, quarantined;
+    bool has_more;
+    enum ves_status outcome;
+};
+
+static void stop_at(struct apply *apply, size_t index, const char *code,
+                    const char *detail, struct ves_bytes body)
+{
+    apply->stop = STOP_FALSE;
+    apply->end = index;
+    apply->bad = &apply->page->items[index];
+    apply->bad_code = code;
+    apply->bad_detail = detail;
+    apply->bad_body = body;
+}
+
+/* ---- items that are in the log already ----------------------------------- */
+
+struct known {
+    struct apply *apply;
+    size_t index;
+};
+
+/* Both versions of what should be one event. */
+static enum ves_status both_versions(struct apply *apply,
+                                     const struct ves_log_row *row,
+                                     const struct ves_page_item *item,
+                                     struct ves_bytes *out)
+{
+    struct ves_bytes ours = row->raw.len > 0 ? row->raw : row->envelope;
+    size_t len = ours.len + 1 + item->raw.len;
+    uint8_t *body = ves_arena_bytes(apply->arena, len);
+
+    if (!body)
+        return VES_NOMEM;
+    if (ours.len > 0)
+        memcpy(body, ours.ptr, ours.len);
+    body[ours.len] = '\n';
+    memcpy(body + ours.len + 1, item->raw.ptr, item->raw.len);
+    *out = ves_bytes(body, len);
+    return VES_OK;
+}
+
+static enum ves_status compare_known(void *ctx, const struct ves_log_row *row)
+{
+    struct known *known = ctx;
+    struct apply *apply = known->apply;
+    const struct ves_page_item *item = &apply->page->items[known->index];
+    struct ves_bytes body;
+
+    if (item->problem) {
+        stop_at(apply, known->index, item->problem, item->detail, item->raw);
+        return VES_AGAIN;
+    }
+    if (ves_hash_equal(&row->event_hash, &item->event.event_hash)) {
+        if (row->sequence_number == apply->cursor)
+            apply->is_tail_proven = true;
+        apply->known++;
+        known->index++;
+        return VES_OK;
+    }
+    enum ves_status status = both_versions(apply, row, item, &body);
+    if (status)
+        return status;
+    stop_at(apply, known->index, "equivocation",
+            "the sequencer gave one number to two different events", body);
+    return VES_AGAIN;
+}
+
+/* Passes over items the log holds; they must be the same. */
+static enum ves_status pass_known(struct apply *apply)
+{
+    struct ves_agent_core *core = apply->core;
+    const struct ves_page *page = apply->page;
+    struct known known = {.apply = apply};
+    size_t count = 0;
+
+    while (count < page->count && page->asked_from + count <= apply->cursor)
+        count++;
+    apply->first = count;
+    if (count == 0)
+        return VES_OK;
+    enum ves_status status = core->store->ops->log_read(
+        core->store, core->stream_no, page->asked_from, (uint32_t)count,
+        compare_known, &known);
+    if (status == VES_AGAIN && apply->stop == STOP_FALSE)
+        apply->first = apply->end;
+    else if (status)
+        return status;
+    return VES_OK;
+}
+
+/* ---- how far the page goes ----------------------------------------------- */
+
+/* Place of the i-th id in an index of those before it: the one that has it,
+ * or a free one. */
+static uint32_t *find_id(uint32_t *index, size_t size,
+                         const struct ves_uuid *ids, size_t i)
+{
+    size_t at;
+    memcpy(&at, ids[i].b + VES_UUID_SIZE - sizeof(at), sizeof(at));
+    for (at &= size - 1; index[at] != 0; at = (at + 1) & (size - 1)) {
+        if (ves_uuid_equal(&ids[index[at] - 1], &ids[i]))
+            break;
+    }
+    return &index[at];
+}
+
+/* An event id names one event for ever (sequencer.h S3). */
+static enum ves_status check_ids(struct apply *apply)
+{
+    struct ves_agent_core *core = apply->core;
+    const struct ves_page_item *items = apply->page->items + apply->first;
+    size_t count = apply->end - apply->first;
+    size_t size = 16;
+
+    while (size < 2 * count)
+        size *= 2;
+    struct ves_uuid *ids = ves_arena_alloc(apply->arena, count * sizeof(*ids));
+    struct ves_id_row *found =
+        ves_arena_alloc(apply->arena, count * sizeof(*found));
+    uint32_t *index = ves_arena_alloc(apply->arena, size * sizeof(*index));
+    if (!ids || !found || !index)
+        return VES_NOMEM;
+    for (size_t i = 0; i < count; i++)
+        ids[i] = items[i].event.event_id;
+    enum ves_status status = core->store->ops->log_find_ids(
+        core->store, core->stream_no, ids, count, found);
+    if (status)
+        return status;
+    for (size_t i = 0; i < count; i++) {
+        uint32_t *place = find_id(index, size, ids, i);
+        if (found[i].sequence_number > 0 || *place != 0) {
+            stop_at(apply, apply->first + i, "event_id_reused",
+                    "the event has a number already", items[i].raw);
+            break;
+        }
+        *place = (uint32_t)i + 1;
+    }
+    return VES_OK;
+}
+
+static void check_places(struct apply *apply)
+{
+    for (size_t i = apply->first; i < apply->end; i++) {
+        const struct ves_page_item *item = &apply->page->items[i];
+        if (!ves_device_own_contradicts(&apply->own, item))
+            continue;
+        stop_at(apply, i, "equivocation",
+                "the sequencer gave two numbers to one event, which its own "
+                "receipt proves",
+                item->raw);
+        return;
+    }
+}
+
+static bool is_next_member(const struct ves_page_item *a,
+                           const struct ves_page_item *b)
+{
+    return a->event.context.has_cmd && b->event.context.has_cmd &&
+           ves_uuid_equal(&a->event.agent, &b->event.agent) &&
+           ves_uuid_equal(&a->event.command_id, &b->event.command_id) &&
+           a->event.context.cmd_index + 1 == b->event.context.cmd_index;
+}
+
+/* semantics.md 3.8: a group is applied in one transaction.  So a page that
+ * ends inside one gives its beginning back, unless the group is all it holds
+ * and more of it would not fit either. */
+static void cut_group(struct apply *apply)
+{
+    const struct ves_page *page = apply->page;
+    const struct ves_page_item *items = page->items;
+
+    if (apply->end == apply->first)
+        return;
+    const struct ves_page_item *last = &items[apply->end - 1];
+    const struct ves_context *context = &last->event.context;
+    if (!context->has_cmd || context->cmd_index + 1 >= context->cmd_count)
+        return;
+    bool is_all =
+        apply->stop == STOP_NONE && !page->is_short && !page->has_more &&
+        (!page->has_head || page->head <= last->event.sequence_number);
+    size_t start = apply->end - 1;
+    while (start > apply->first &&
+           is_next_member(&items[start - 1], &items[start]))
+        start--;
+    bool is_whole_page = start == apply->first && apply->stop == STOP_NONE;
+    if (!is_all && !is_whole_page)
+        apply->end = start;
+}
+
+static void find_stop(struct apply *apply)
+{
+    const struct ves_page *page = apply->page;
+
+    apply->end = page->count;
+    if (page->is_key_unknown)
+        apply->stop = STOP_KEY;
+    else if (page->has_gap)
+        apply->stop = STOP_GAP;
+    else if (page->is_cut)
+        apply->stop = STOP_CUT;
+    for (size_t i = 0; i < page->count; i++) {
+        const struct ves_page_item *item = &page->items[i];
+        if (!item->problem)
+            continue;
+        stop_at(apply, i, item->problem, item->detail, item->raw);
+        return;
+    }
+}
+
+static enum ves_status decide(struct apply *apply)
+{
+    const struct ves_page *page = apply->page;
+    struct ves_page_item *items = page->items;
+
+    find_stop(apply);
+    size_t end = apply->end;
+    enum ves_status status = pass_known(apply);
+    if (status)
+        return status;
+    /* Another process may have moved the cursor, or a caller asked beyond
+     * it: then the first item does not follow. */
+    if (apply->first < end && apply->end == end &&
+        page->asked_from + apply->first != apply->cursor + 1) {
+        apply->stop = STOP_GAP;
+        apply->end = apply->first;
+    }
+    if (page->count == 0 && page->has_head && page->head + 1 < page->asked_from)
+        apply->stop = STOP_DIVERGED;
+    if (apply->end < apply->first)
+        apply->end = apply->first;
+    status = ves_device_own_open(&apply->own, items + apply->first,
+                                 apply->end - apply->first);
+    if (!status && apply->end > apply->first) {
+        status = check_ids(apply);
+        check_places(apply);
+    }
+    if (status)
+        return status;
+    size_t before = apply->end;
+    cut_group(apply);
+    apply->has_more =
+        apply->stop != STOP_NONE || apply->end < before || page->is_short ||
+        page->has_more ||
+        (page->has_head && page->head + 1 > page->asked_from + apply->end);
+    return VES_OK;
+}
+
+/* ---- applying ------------------------------------------------------------ */
+
+static void fill_row(const struct ves_page_item *item, struct ves_log_row *row)
+{
+    const struct ves_event *event = &item->event;
+
+    *row = (struct ves_log_row){
+        .sequence_number = event->sequence_number,
+        .event_id = event->event_id,
+        .event_hash = event->event_hash,
+        .fingerprint = item->fingerprint,
+        .signature = event->signature,
+        .agent = event->agent,
+        .agent_key_id = event->agent_key_id,
+        .agent_seq = event->context.is_present ? event->context.agent_seq : 0,
+        .has_command_id = event->has_command_id,
+        .command_id = event->command_id,
+        .entity_key = item->entity_key,
+        .has_receipt = item->has_receipt,
+        .envelope = item->envelope,
+        .raw = item->is_spelt_so ? ves_bytes(NULL, 0) : item->raw,
+    };
+    if (event->sequenced_at.len > 0 &&
+        ves_time_parse(event->sequenced_at, &row->sequenced_at_ms))
+        row->sequenced_at_ms = 0;
+    if (!item->has_receipt)
+        return;
+    row->sequencer_id = item->receipt.sequencer_id;
+    row->sequenced_at_ms = item->receipt.sequenced_at_ms;
+    row->receipt = item->receipt.signature;
+    row->receipt_key_version = item->receipt.key_version;
+}
+
+/* The entity's chain, whose newest links may be in rows not written yet. */
+static enum ves_status link_row(struct apply *apply,
+                                struct ves_device_slot *slot,
+                                struct ves_log_row *row)
+{
+    struct ves_agent_core *core = apply->core;
+    uint64_t wanted = ves_chain_wanted(&slot->row);
+
+    if (wanted <= apply->cursor)
+        return ves_chain_push(core->store, core->stream_no, &slot->row, row);
+    ves_chain_link(&slot->row,
+                   apply->rows[wanted - apply->cursor - 1].entity_jump, row);
+    return VES_OK;
+}
+
+static enum ves_status apply_items(struct apply *apply,
+                                   struct ves_device_fold *fold)
+{
+    for (size_t i = apply->first; i < apply->end; i++) {
+        const struct ves_page_item *item = &apply->page->items[i];
+        struct ves_log_row *row = &apply->rows[apply->row_count++];
+        struct ves_device_slot *slot =
+            ves_device_fold_slot(fold, &item->entity_key);
+
+        fill_row(item, row);
+        VES_ASSERT(row->sequence_number == apply->cursor + apply->row_count);
+        enum ves_status status = ves_device_fold_event(fold, &item->event, row);
+        if (!status)
+            status = link_row(apply, slot, row);
+        if (!status && item->own > 0)
+            status = ves_device_own_event(&apply->own, item, row, slot);
+        if (status)
+            return status;
+        if (row->verdict == VES_VERDICT_CONFLICT)
+            apply->conflicts++;
+    }
+    return VES_OK;
+}
+
+static enum ves_status write_items(struct apply *apply,
+                                   struct ves_device_fold *fold)
+{
+    struct ves_agent_core *core = apply->core;
+
+    enum ves_status status = core->store->ops->log_append(
+        core->store, core->stream_no, apply->rows, apply->row_count);
+    if (!status)
+        status = ves_device_own_save(&apply->own);
+    return status ? status : ves_device_fold_save(fold);
+}
+
+static enum ves_status apply_prefix(struct apply *apply)
+{
+    size_t count = apply->end - apply->first;
+    struct ves_device_fold fold;
+
+    if (count == 0)
+        return VES_OK;
+    struct ves_hash *keys =
+        ves_arena_alloc(apply->arena, count * sizeof(*keys));
+    apply->rows = ves_arena_alloc(apply->arena, count * sizeof(*apply->rows));
+    if (!keys || !apply->rows)
+        return VES_NOMEM;
+    for (size_t i = 0; i < count; i++)
+        keys[i] = apply->page->items[apply->first + i].entity_key;
+    enum ves_status status =
+        ves_device_fold_open(&fold, apply->core, apply->arena, keys, count);
+    if (!status)
+        status = apply_items(apply, &fold);
+    if (!status)
+        status = write_items(apply, &fold);
+    ves_device_fold_close(&fold);
+    if (!status)
+        apply->cursor += count;
+    return status;
+}
+
+/* ---- what is told and remembered ----------------------------------------- */
+
+static enum ves_status keep_falsehood(struct apply *apply)
+{
+    const struct ves_page_item *bad = apply->bad;
+    uint64_t number =
+        apply->page->asked_from + (uint64_t)(bad - apply->page->items);
+    const struct ves_device_alert alert = {
+        .code = apply->bad_code,
+        .detail = apply->bad_detail,
+        .sequence_number = number,
+        .event_id = bad->has_event ? &bad->event.event_id : NULL,
+        .body = apply->bad_body};
+    bool is_new;
+
+    enum ves_status status =
+        ves_device_quarantine(apply->core, apply->now_ms, &alert, &is_new);
+    apply->quarantined = is_new ? 1 : 0;
+    apply->outcome = ves_fail(
+        &apply->core->error, VES_REFUSED,
+        "number %llu of the sequencer's log does not hold: %s (%s). It was "
+        "not applied; its bytes are in quarantine. Do not go on with this "
+        "sequencer before its operator has looked at it",
+        (unsigned long long)number, apply->bad_detail, apply->bad_code);
+    return status;
+}
+
+static enum ves_status diverge(struct apply *apply)
+{
+    const struct ves_device_alert alert = {
+        .code = "diverged",
+        .detail = "the sequencer's log ends before this store's cursor: it may "
+                  "have lost its tail"};
+
+    apply->state.is_diverged = 1;
+    apply->outcome =
+        ves_fail(&apply->core->error, VES_DIVERGED,
+                 "the sequencer's log ends at %llu, but this store has seen "
+                 "%llu of its events; nothing was changed and pushing has "
+                 "stopped",
+                 (unsigned long long)apply->page->head,
+                 (unsigned long long)apply->cursor);
+    return ves_device_alert(apply->core, apply->now_ms, &alert);
+}
+
+static void again(struct apply *apply, const char *why)
+{
+    apply->outcome =
+        ves_fail(&apply->core->error, VES_AGAIN,
+                 "%s; everything up to number %llu is applied. Pull again", why,
+                 (unsigned long long)apply->cursor);
+}
+
+/* The sequencer's tail was lost and is there again. */
+static enum ves_status heal(struct apply *apply)
+{
+    if (!apply->state.is_diverged ||
+        (!apply->is_tail_proven && apply->cursor > 0))
+        return VES_OK;
+    apply->state.is_diverged = 0;
+    return ves_device_close(apply->core, apply->now_ms, "diverged");
+}
+
+static enum ves_status conclude(struct apply *apply)
+{
+    enum ves_status status = heal(apply);
+
+    if (status)
+        return status;
+    switch (apply->stop) {
+    case STOP_NONE:
+        status = ves_device_settle(apply->core, apply->now_ms, apply->cursor);
+        break;
+    case STOP_FALSE:
+        return keep_falsehood(apply);
+    case STOP_GAP:
+        again(apply, "the page does not go on where the last one ended");
+        break;
+    case STOP_CUT:
+        again(apply, "the page was cut off");
+        break;
+    case STOP_KEY:
+        again(apply, "the next event needs a key this store has not got yet; "
+                     "fetch the directories");
+        break;
+    case STOP_DIVERGED:
+        return diverge(apply);
+    }
+    if (!status && apply->state.is_diverged)
+        return diverge(apply);
+    return status;
+}
+
+static enum ves_status store_trail(struct apply *apply, size_t taken_back)
+{
+    static const char *const stops[] = {"none", "falsehood", "gap",
+                                        "cut",  "key",       "diverged"};
+    struct ves_buf buf;
+
+    ves_buf_init(&buf, apply->core->alloc, 4096);
+    ves_buf_putf(&buf,
+                 "{\"from\":%llu,\"received\":%zu,\"applied\":%zu,"
+                 "\"alreadyApplied\":%zu,\"quarantined\":%llu,"
+                 "\"takenBack\":%zu,\"cursor\":%llu,\"stop\":\"%s\","
+                 "\"outcome\":\"%s\"}",
+                 (unsigned long long)apply->page->asked_from,
+                 apply->page->count, apply->row_count, apply->known,
+                 (unsigned long long)apply->quarantined, taken_back,
+                 (unsigned long long)apply->cursor, stops[apply->stop],
+                 ves_status_name(apply->outcome));
+    enum ves_status status = ves_buf_status(&buf);
+    if (!status)
+        status = ves_device_trail(apply->core, apply->now_ms, "pull",
+                                  ves_buf_view(&buf));
+    ves_buf_free(&buf);
+    return status;
+}
+
+static enum ves_status remember(struct apply *apply)
+{
+    struct ves_device_state *state = &apply->state;
+    const struct ves_page *page = apply->page;
+
+    if (apply->outcome == VES_OK)
+        state->last_pull_ms = ves_device_time(apply->now_ms);
+    if (page->has_head &&
+        (page->head > state->remote_head || state->is_diverged))
+        state->remote_head = page->head;
+    if (apply->cursor > state->remote_head && !state->is_diverged)
+        state->remote_head = apply->cursor;
+    if (apply->row_count > 0 && page->is_unproven)
+        state->is_position_unproven = 1;
+    if (!apply->has_more)
+        state->is_restoring = 0;
+    enum ves_status status = ves_device_state_put(apply->core, state);
+    return status ? status : store_trail(apply, apply->own.back_count);
+}
+
+static enum ves_status apply_page(struct apply *apply)
+{
+    enum ves_status status =
+        ves_device_state_get(apply->core, apply->arena, &apply->state);
+    if (!status)
+        status = ves_device_cursor(apply->core, &apply->cursor);
+    if (!status)
+        status = decide(apply);
+    if (!status)
+        status = apply_prefix(apply);
+    if (!status)
+        status = conclude(apply);
+    return status ? status : remember(apply);
+}
+
+static void add_result(const struct apply *apply,
+                       struct ves_pull_result *result)
+{
+    const struct ves_page *page = apply->page;
+
+    result->received += page->count;
+    result->applied += apply->row_count;
+    result->already_applied += apply->known;
+    result->quarantined += apply->quarantined;
+    result->conflicts += apply->conflicts;
+    result->cursor = apply->cursor;
+    result->remote_head = apply->state.remote_head;
+    result->has_more = apply->has_more;
+    result->is_position_unproven =
+        result->is_position_unproven || page->is_unproven;
+    if (apply->row_count > 0)
+        result->last_event_id = page->items[apply->end - 1].event.event_id;
+}
+
+enum ves_status ves_core_page_apply(struct ves_agent_core *core,
+                                    struct ves_page *page, int64_t now_ms,
+                                    struct ves_pull_result *result)
+{
+    struct ves_arena arena;
+    struct apply apply = {
+        .core = core, .arena = &arena, .page = page, .now_ms = now_ms};
+    VES_ASSERT(page->is_verified);
+
+    ves_arena_init(&arena, core->alloc, VES_DEVICE_ARENA_MAX);
+    apply.own = (struct ves_device_own){
+        .core = core, .arena = &arena, .now_ms = now_ms, .state = &apply.state};
+    enum ves_status status = ves_device_begin(core);
+    if (!status)
+        status = ves_device_end(core, apply_page(&apply));
+    if (!status)
+        add_result(&apply, result);
+    ves_arena_free(&arena);
+    return status ? status : apply.outcome;
+}
+
+enum ves_status ves_core_pull_from(struct ves_agent_core *core, uint64_t *from)
+{
+    struct ves_device_state state;
+    struct ves_arena arena;
+    uint64_t cursor = 0;
+
+    core->error.status = VES_OK;
+    ves_arena_init(&arena, core->alloc, VES_DEVICE_ARENA_MAX);
+    enum ves_status status = ves_device_state_get(core, &arena, &state);
+    if (!status)
+        status = ves_device_cursor(core, &cursor);
+    ves_arena_free(&arena);
+    if (status)
+        return ves_device_say(core, status);
+    *from = state.is_diverged && cursor > 0 ? cursor : cursor + 1;
+    return VES_OK;
+}

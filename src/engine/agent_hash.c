@@ -1,0 +1,207 @@
+/* agent_hash.c -- the state hash (semantics.md decision 14).
+ *
+ * Only buckets that changed since last time are hashed again.
+ */
+#include <string.h>
+
+#include "base/assert.h"
+#include "base/bytes.h"
+#include "base/error.h"
+#include "core/entity.h"
+#include "engine/agent_internal.h"
+
+enum { PAIRS_MIN = 256, TRIES = 3 };
+
+/* Hashes of all buckets, being brought up to date. */
+struct buckets {
+    struct ves_agent_core *core;
+    struct ves_arena *arena;
+    struct ves_hash *hashes;
+    bool *is_dirty;
+    uint16_t last;    /* of the run that is scanned */
+    uint16_t current; /* bucket whose pairs are collected */
+    struct ves_state_pair *pairs;
+    size_t count, room;
+};
+
+static enum ves_status add_pair(struct buckets *buckets,
+                                const struct ves_entity_row *row)
+{
+    if (buckets->count == buckets->room) {
+        size_t room = buckets->room ? 2 * buckets->room : PAIRS_MIN;
+        struct ves_state_pair *pairs =
+            ves_arena_alloc(buckets->arena, room * sizeof(*pairs));
+        if (!pairs)
+            return VES_NOMEM;
+        if (buckets->count > 0)
+            memcpy(pairs, buckets->pairs, buckets->count * sizeof(*pairs));
+        buckets->pairs = pairs;
+        buckets->room = room;
+    }
+    buckets->pairs[buckets->count].key = row->key;
+    buckets->pairs[buckets->count].state_hash = row->state_hash;
+    buckets->count++;
+    return VES_OK;
+}
+
+/* Hashes the buckets from the current one up to, not including, next. */
+static void close_buckets(struct buckets *buckets, unsigned next)
+{
+    for (unsigned b = buckets->current; b < next; b++) {
+        ves_state_bucket_hash(buckets->pairs, buckets->count,
+                              &buckets->hashes[b]);
+        buckets->count = 0;
+    }
+    buckets->current = (uint16_t)next;
+}
+
+static enum ves_status visit(void *ctx, const struct ves_entity_row *row)
+{
+    struct buckets *buckets = ctx;
+    uint16_t bucket = ves_entity_bucket(&row->key);
+
+    if (bucket > buckets->last)
+        return VES_AGAIN;
+    if (bucket != buckets->current)
+        close_buckets(buckets, bucket);
+    /* An entity without a state is outside the state hash. */
+    return row->state.len == 0 ? VES_OK : add_pair(buckets, row);
+}
+
+/* Scans the run of buckets [first, last]; entities come in key order. */
+static enum ves_status scan_run(struct buckets *buckets, unsigned first,
+                                unsigned last)
+{
+    struct ves_agent_core *core = buckets->core;
+    struct ves_hash from = {{0}};
+
+    from.b[0] = (uint8_t)(first >> 4);
+    from.b[1] = (uint8_t)(first << 4);
+    buckets->current = (uint16_t)first;
+    buckets->last = (uint16_t)last;
+    buckets->count = 0;
+    enum ves_status status =
+        core->store->ops->entity_scan(core->store, core->stream_no, &from, 0,
+                                      ves_bytes(NULL, 0), visit, buckets);
+    if (status && status != VES_AGAIN)
+        return status;
+    close_buckets(buckets, last + 1);
+    return VES_OK;
+}
+
+static enum ves_status load(struct buckets *buckets, bool *has_dirty)
+{
+    struct ves_agent_core *core = buckets->core;
+
+    enum ves_status status = core->store->ops->bucket_get_all(
+        core->store, core->stream_no, buckets->hashes, buckets->is_dirty);
+    *has_dirty = !status && memchr(buckets->is_dirty, true, VES_STATE_BUCKETS);
+    return status;
+}
+
+static enum ves_status hash_dirty(struct buckets *buckets)
+{
+    enum ves_status status = VES_OK;
+
+    for (unsigned b = 0; b < VES_STATE_BUCKETS && !status; b++) {
+        if (!buckets->is_dirty[b])
+            continue;
+        unsigned last = b;
+        while (last + 1 < VES_STATE_BUCKETS && buckets->is_dirty[last + 1])
+            last++;
+        status = scan_run(buckets, b, last);
+        b = last;
+    }
+    return status;
+}
+
+static enum ves_status store_dirty(struct buckets *buckets)
+{
+    struct ves_agent_core *core = buckets->core;
+    enum ves_status status = VES_OK;
+
+    for (unsigned b = 0; b < VES_STATE_BUCKETS && !status; b++) {
+        if (buckets->is_dirty[b])
+            status = core->store->ops->bucket_put(
+                core->store, core->stream_no, (uint16_t)b, &buckets->hashes[b]);
+    }
+    return status;
+}
+
+/* Brings the store's bucket hashes up to date. */
+static enum ves_status clean(struct buckets *buckets)
+{
+    bool has_dirty;
+
+    enum ves_status status = ves_device_begin(buckets->core);
+    if (status)
+        return status;
+    status = load(buckets, &has_dirty);
+    if (!status && has_dirty)
+        status = hash_dirty(buckets);
+    if (!status && has_dirty)
+        status = store_dirty(buckets);
+    return ves_device_end(buckets->core, status);
+}
+
+/* Without a transaction the reads may straddle somebody's commit; then the
+ * cursor has moved and they are done again. */
+static enum ves_status read_all(struct buckets *buckets, uint64_t *cursor)
+{
+    struct ves_agent_core *core = buckets->core;
+    uint64_t after = 0;
+    bool has_dirty;
+
+    for (int i = 0; i < TRIES; i++) {
+        enum ves_status status = ves_device_cursor(core, cursor);
+        if (!status)
+            status = load(buckets, &has_dirty);
+        /* Somebody else may be writing, or nobody may write at all: then it
+         * is hashed for this once. */
+        if (!status && has_dirty && i == 0 && clean(buckets) == VES_OK)
+            status = load(buckets, &has_dirty);
+        if (!status && has_dirty)
+            status = hash_dirty(buckets);
+        if (!status)
+            status = ves_device_cursor(core, &after);
+        if (status || after == *cursor)
+            return status;
+    }
+    return ves_fail(&core->error, VES_AGAIN,
+                    "the store kept changing while its state was hashed");
+}
+
+static enum ves_status hash_state(struct buckets *buckets, uint64_t *cursor,
+                                  struct ves_hash *out)
+{
+    buckets->hashes = ves_arena_alloc(
+        buckets->arena, VES_STATE_BUCKETS * sizeof(*buckets->hashes));
+    buckets->is_dirty = ves_arena_alloc(
+        buckets->arena, VES_STATE_BUCKETS * sizeof(*buckets->is_dirty));
+    if (!buckets->hashes || !buckets->is_dirty)
+        return VES_NOMEM;
+    enum ves_status status = read_all(buckets, cursor);
+    if (!status)
+        ves_state_root_hash(buckets->hashes, out);
+    return status;
+}
+
+enum ves_status ves_device_state_hash(struct ves_agent_core *core,
+                                      uint64_t *cursor, struct ves_hash *out)
+{
+    struct ves_arena arena;
+    struct buckets buckets = {.core = core, .arena = &arena};
+
+    core->error.status = VES_OK;
+    ves_arena_init(&arena, core->alloc, VES_DEVICE_ARENA_MAX);
+    enum ves_status status = hash_state(&buckets, cursor, out);
+    ves_arena_free(&arena);
+    return ves_device_say(core, status);
+}
+
+enum ves_status ves_core_state_hash(struct ves_agent_core *core,
+                                    struct ves_hash *out)
+{
+    uint64_t cursor;
+    return ves_device_state_hash(core, &cursor, out);
+}

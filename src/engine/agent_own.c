@@ -1,0 +1,305 @@
+/* agent_own.c -- own events that come back from the log.
+ *
+ * semantics.md decision 15: what the outbox holds gets its place; what it lost
+ * is taken back; what contradicts it means that two stores write as one agent.
+ */
+#include <string.h>
+
+#include "base/assert.h"
+#include "base/bytes.h"
+#include "base/error.h"
+#include "base/text.h"
+#include "base/time.h"
+#include "core/scratch.h"
+#include "engine/agent_internal.h"
+
+enum { HLC_TEXT = 12 + 1 + 4 };
+
+/* ---- looking up ---------------------------------------------------------- */
+
+static bool is_own(const struct ves_device_own *own,
+                   const struct ves_page_item *item)
+{
+    return ves_uuid_equal(&item->event.agent, &own->core->agent);
+}
+
+enum ves_status ves_device_own_open(struct ves_device_own *own,
+                                    struct ves_page_item *items, size_t count)
+{
+    struct ves_agent_core *core = own->core;
+    struct ves_uuid *ids = ves_arena_alloc(own->arena, count * sizeof(*ids));
+
+    if (!ids)
+        return VES_NOMEM;
+    for (size_t i = 0; i < count; i++) {
+        items[i].own = 0;
+        if (!is_own(own, &items[i]))
+            continue;
+        ids[own->count++] = items[i].event.event_id;
+        items[i].own = own->count;
+    }
+    if (own->count == 0)
+        return VES_OK;
+    own->rows = ves_arena_alloc(own->arena, own->count * sizeof(*own->rows));
+    own->back = ves_arena_alloc(own->arena, own->count * sizeof(*own->back));
+    own->is_changed = ves_arena_alloc(own->arena, own->count);
+    if (!own->rows || !own->back || !own->is_changed)
+        return VES_NOMEM;
+    enum ves_status status =
+        ves_device_chain_get(core, own->arena, &own->chain);
+    if (status)
+        return status;
+    return core->store->ops->outbox_get(core->store, ids, own->count,
+                                        own->arena, own->rows);
+}
+
+bool ves_device_own_contradicts(const struct ves_device_own *own,
+                                const struct ves_page_item *item)
+{
+    if (item->own == 0)
+        return false;
+    const struct ves_outbox_row *row = &own->rows[item->own - 1];
+    return row->local_seq > 0 &&
+           ves_hash_equal(&row->event_hash, &item->event.event_hash) &&
+           row->sequence_number > 0 &&
+           row->sequence_number != item->event.sequence_number;
+}
+
+/* ---- two stores, one agent ----------------------------------------------- */
+
+static enum ves_status mark_copied(struct ves_device_own *own,
+                                   const struct ves_page_item *item)
+{
+    const struct ves_device_alert alert = {
+        .code = "copied_store",
+        .detail = "another store writes as this store's agent: this file was "
+                  "copied, or restored and written to before it pulled. "
+                  "Pushing has stopped and everything is kept. Set up a new "
+                  "store with a new invitation and write there",
+        .sequence_number = item->event.sequence_number,
+        .event_id = &item->event.event_id,
+        .body = item->envelope};
+
+    if (own->state->is_copied)
+        return VES_OK;
+    own->state->is_copied = 1;
+    return ves_device_alert(own->core, own->now_ms, &alert);
+}
+
+struct twin {
+    uint64_t agent_seq;
+    struct ves_hash event_hash;
+    bool is_found;
+};
+
+static enum ves_status visit_twin(void *ctx, const struct ves_outbox_row *row)
+{
+    struct twin *twin = ctx;
+
+    if (row->agent_seq != twin->agent_seq ||
+        ves_hash_equal(&row->event_hash, &twin->event_hash))
+        return VES_OK;
+    twin->is_found = true;
+    return VES_AGAIN;
+}
+
+/* Does this store hold another event under the same agent_seq?  Only asked
+ * when the number is one it has used, so the scan is rare. */
+static enum ves_status find_twin(struct ves_device_own *own,
+                                 const struct ves_page_item *item,
+                                 bool *is_found)
+{
+    struct ves_store *store = own->core->store;
+    const struct ves_outbox_filter all = {.status_mask = 0};
+    struct twin twin = {.agent_seq = item->event.context.agent_seq,
+                        .event_hash = item->event.event_hash};
+
+    for (size_t i = 0; i < own->back_count && !twin.is_found; i++)
+        twin.is_found = own->back[i].agent_seq == twin.agent_seq;
+    enum ves_status status = VES_OK;
+    if (!twin.is_found)
+        status = store->ops->outbox_list(store, &all, visit_twin, &twin);
+    *is_found = twin.is_found;
+    return status == VES_AGAIN && twin.is_found ? VES_OK : status;
+}
+
+/* ---- taking back --------------------------------------------------------- */
+
+static void set_place(const struct ves_device_own *own,
+                      struct ves_outbox_row *row, const struct ves_log_row *log)
+{
+    row->sequence_number = log->sequence_number;
+    row->sequencer_id = log->sequencer_id;
+    row->sequenced_at_ms = log->sequenced_at_ms;
+    if (!row->has_receipt && log->has_receipt) {
+        row->has_receipt = true;
+        row->receipt = log->receipt;
+        row->receipt_key_version = log->receipt_key_version;
+    }
+    row->has_verdict = true;
+    row->verdict = log->verdict;
+    row->disposition =
+        ves_bytes_str(ves_verdict_name((enum ves_verdict)log->verdict));
+    row->claim = 0;
+    row->next_attempt_ms = 0;
+    row->error_class = VES_ERROR_NONE;
+    row->error = ves_bytes(NULL, 0);
+    row->is_refused = false;
+    if (row->pushed_ms == 0)
+        row->pushed_ms = own->now_ms;
+    if (row->status != VES_OUTBOX_SYNCED)
+        row->status = VES_OUTBOX_SYNCING;
+    if (log->verdict == VES_VERDICT_CONFLICT)
+        row->status = VES_OUTBOX_CONFLICT;
+}
+
+/* Our own signed clock: ids made from now on sort after it. */
+static void follow_clock(struct ves_device_chain *chain, struct ves_bytes hlc)
+{
+    uint8_t bytes[6];
+    uint64_t ms = 0;
+
+    if (hlc.len != HLC_TEXT || hlc.ptr[12] != '-' ||
+        ves_hex_decode(ves_bytes(hlc.ptr, 12), bytes, sizeof(bytes)))
+        return;
+    for (size_t i = 0; i < sizeof(bytes); i++)
+        ms = ms << 8 | bytes[i];
+    if (ms >= chain->hlc_ms) {
+        chain->hlc_ms = ms + 1;
+        chain->hlc_counter = 0;
+    }
+}
+
+static enum ves_status whole_envelope(struct ves_device_own *own,
+                                      const struct ves_page_item *item,
+                                      struct ves_bytes *out)
+{
+    struct ves_scratch scratch;
+
+    ves_scratch_init(&scratch, own->arena, item->envelope.len + 1,
+                     item->envelope.len + 1);
+    ves_buf_put_bytes(&scratch.buf, item->envelope);
+    ves_buf_put_u8(&scratch.buf, '}');
+    *out = ves_buf_view(&scratch.buf);
+    return ves_buf_status(&scratch.buf);
+}
+
+static enum ves_status take_back(struct ves_device_own *own,
+                                 const struct ves_page_item *item,
+                                 const struct ves_log_row *log)
+{
+    const struct ves_event *event = &item->event;
+    const struct ves_context *context = &event->context;
+    struct ves_outbox_row row = {
+        .event_id = event->event_id,
+        .event_hash = event->event_hash,
+        .agent_seq = context->agent_seq,
+        .entity_key = item->entity_key,
+        .entity_type = event->entity_type,
+        .entity_id = event->entity_id,
+        .event_type = event->event_type,
+        .created_at = event->created_at,
+        .has_command_id = event->has_command_id,
+        .command_id = event->command_id,
+        .cmd_index = context->cmd_index,
+        .cmd_count = context->cmd_count,
+    };
+
+    if (ves_time_parse(event->created_at, &row.created_ms))
+        row.created_ms = 0;
+    enum ves_status status = whole_envelope(own, item, &row.envelope);
+    if (status)
+        return status;
+    set_place(own, &row, log);
+    own->back[own->back_count++] = row;
+    own->state->is_restoring = 1;
+    if (context->agent_seq > own->chain.agent_seq) {
+        own->chain.agent_seq = context->agent_seq;
+        own->chain.prev = event->event_hash;
+        follow_clock(&own->chain, context->hlc);
+        own->is_chain_moved = true;
+    }
+    return VES_OK;
+}
+
+/* An own event the outbox does not hold. */
+static enum ves_status missing(struct ves_device_own *own,
+                               const struct ves_page_item *item,
+                               const struct ves_log_row *log)
+{
+    bool has_twin = false;
+
+    if (own->state->is_copied)
+        return VES_OK;
+    /* Not written by this library; the outbox has no place for it. */
+    if (!item->event.context.is_present)
+        return VES_OK;
+    if (item->event.context.agent_seq <= own->chain.agent_seq) {
+        enum ves_status status = find_twin(own, item, &has_twin);
+        if (status)
+            return status;
+    }
+    return has_twin ? mark_copied(own, item) : take_back(own, item, log);
+}
+
+/* ---- the usual case ------------------------------------------------------ */
+
+static enum ves_status leave_overlay(struct ves_device_own *own,
+                                     struct ves_outbox_row *row,
+                                     struct ves_device_slot *slot)
+{
+    struct ves_entity_row *entity = &slot->row;
+
+    if (!row->is_in_overlay)
+        return VES_OK;
+    if (entity->own_count == 0)
+        return ves_fail(&own->core->error, VES_CORRUPT,
+                        "an entity counts fewer own events than the outbox "
+                        "holds for it");
+    row->is_in_overlay = false;
+    entity->own_count--;
+    if (entity->own_count == 0)
+        memset(&entity->own_head, 0, sizeof(entity->own_head));
+    else if (ves_hash_equal(&entity->own_head, &row->event_hash))
+        slot->needs_own_head = true; /* sequenced out of our order */
+    return VES_OK;
+}
+
+enum ves_status ves_device_own_event(struct ves_device_own *own,
+                                     const struct ves_page_item *item,
+                                     const struct ves_log_row *log,
+                                     struct ves_device_slot *slot)
+{
+    VES_ASSERT(item->own > 0 && item->own <= own->count);
+    struct ves_outbox_row *row = &own->rows[item->own - 1];
+
+    if (row->local_seq == 0)
+        return missing(own, item, log);
+    if (!ves_hash_equal(&row->event_hash, &item->event.event_hash))
+        return mark_copied(own, item);
+    own->is_changed[item->own - 1] = true;
+    set_place(own, row, log);
+    return leave_overlay(own, row, slot);
+}
+
+/* ---- writing ------------------------------------------------------------- */
+
+enum ves_status ves_device_own_save(struct ves_device_own *own)
+{
+    struct ves_agent_core *core = own->core;
+    enum ves_status status = VES_OK;
+    size_t n = 0;
+
+    for (size_t i = 0; i < own->count; i++) {
+        if (own->is_changed[i])
+            own->rows[n++] = own->rows[i];
+    }
+    if (n > 0)
+        status = core->store->ops->outbox_update(core->store, own->rows, n);
+    if (!status && own->back_count > 0)
+        status = core->store->ops->outbox_append(core->store, own->back,
+                                                 own->back_count);
+    if (!status && own->is_chain_moved)
+        status = ves_device_chain_put(core, &own->chain);
+    return status;
+}

@@ -1,0 +1,267 @@
+/* suite_log.c -- the contract of the log. */
+#include <string.h>
+
+#include "test/store/suite.h"
+
+static void want_rows(struct suite *s, uint64_t from, uint64_t to)
+{
+    for (uint64_t i = from; i <= to; i++) {
+        struct ves_log_row row;
+
+        suite_log_row(s, &row, i);
+        suite_print_log(&s->want, &row);
+    }
+}
+
+static void rows_come_back_as_appended(void **state)
+{
+    struct suite *s = *state;
+    uint32_t no = suite_append_log(s, 1, 1);
+
+    suite_append_log(s, 1, 60);
+    want_rows(s, 1, 61);
+    OK(CALL(s, log_read, no, 1, 0, suite_see_log, &s->got));
+    suite_compare(s);
+}
+
+static void reading_begins_and_ends_where_asked(void **state)
+{
+    struct suite *s = *state;
+    uint32_t no = suite_append_log(s, 1, 10);
+    uint32_t other = suite_append_log(s, 2, 3);
+
+    want_rows(s, 4, 6);
+    OK(CALL(s, log_read, no, 4, 3, suite_see_log, &s->got));
+    suite_compare(s);
+    want_rows(s, 9, 10);
+    OK(CALL(s, log_read, no, 9, 100, suite_see_log, &s->got));
+    suite_compare(s);
+    want_rows(s, 1, 10);
+    OK(CALL(s, log_read, no, 0, 0, suite_see_log, &s->got));
+    suite_compare(s);
+    OK(CALL(s, log_read, no, 11, 0, suite_see_log, &s->got));
+    OK(CALL(s, log_read, other + 1, 1, 0, suite_see_log, &s->got));
+    suite_compare(s);
+    want_rows(s, 1, 3);
+    OK(CALL(s, log_read, other, 1, 0, suite_see_log, &s->got));
+    suite_compare(s);
+}
+
+struct nested {
+    struct suite *s;
+    uint32_t no, count;
+};
+
+static enum ves_status read_inside(void *ctx, const struct ves_log_row *row)
+{
+    struct nested *n = ctx;
+
+    suite_print_log(&n->s->got, row);
+    n->count++;
+    OK(CALL(n->s, log_read, n->no, row->sequence_number + 1, 1, suite_see_log,
+            &n->s->got));
+    return n->count == 3 ? VES_NOT_FOUND : VES_OK;
+}
+
+static void a_visitor_may_read_and_stop(void **state)
+{
+    struct suite *s = *state;
+    struct nested n = {s, suite_append_log(s, 1, 9), 0};
+
+    for (uint64_t i = 1; i <= 3; i++)
+        want_rows(s, i, i + 1);
+    /* Also a status with a meaning of its own comes through. */
+    assert_int_equal(CALL(s, log_read, n.no, 1, 0, read_inside, &n),
+                     VES_NOT_FOUND);
+    suite_compare(s);
+    want_rows(s, 9, 9);
+    OK(CALL(s, log_read, n.no, 9, 0, suite_see_log, &s->got));
+    suite_compare(s);
+}
+
+static void expect_append(struct suite *s, uint32_t no,
+                          const struct ves_log_row *rows, size_t count,
+                          enum ves_status want)
+{
+    suite_dump(s->store, s->role, &s->want);
+    suite_begin(s);
+    assert_int_equal(CALL(s, log_append, no, rows, count), want);
+    if (want) {
+        /* Nothing of the call is there, and the transaction goes on. */
+        assert_string_not_equal(s->store->error.text, "");
+        suite_dump(s->store, s->role, &s->got);
+        suite_compare(s);
+        suite_commit(s);
+    } else {
+        ves_buf_reset(&s->want);
+        suite_rollback(s);
+    }
+}
+
+static void taken_numbers_and_ids_conflict(void **state)
+{
+    struct suite *s = *state;
+    uint32_t no = suite_append_log(s, 1, 5);
+    struct ves_log_row rows[3];
+
+    for (uint64_t i = 0; i < 3; i++)
+        suite_log_row(s, &rows[i], 6 + i);
+    expect_append(s, no, rows, 3, VES_OK);
+    rows[0].sequence_number = 5;
+    expect_append(s, no, rows, 1, VES_CONFLICT);
+    rows[0].sequence_number = 7;
+    expect_append(s, no, rows, 1, VES_INVALID);
+    rows[0].sequence_number = 6;
+    rows[2].event_id = suite_uuid('E', 4); /* taken before */
+    expect_append(s, no, rows, 3, VES_CONFLICT);
+    expect_append(s, no, rows + 1, 0, VES_OK);
+    rows[2].event_id = rows[1].event_id; /* taken by the same call */
+    expect_append(s, no, rows, 3, VES_CONFLICT);
+    rows[0].event_id = suite_uuid('E', 1);
+    expect_append(s, no, rows, 1, VES_CONFLICT);
+    expect_append(s, no + 1, rows + 2, 1, VES_NOT_FOUND);
+}
+
+static void event_ids_are_unique_per_stream(void **state)
+{
+    struct suite *s = *state;
+    uint32_t one = suite_append_log(s, 1, 3), two = suite_append_log(s, 2, 2);
+    struct ves_uuid ids[4];
+    struct ves_id_row rows[4];
+
+    for (uint64_t i = 0; i < 4; i++)
+        ids[i] = suite_uuid('E', 4 - i);
+    OK(CALL(s, log_find_ids, one, ids, 4, rows));
+    for (uint64_t i = 0; i < 4; i++) {
+        struct ves_log_row want;
+
+        suite_log_row(s, &want, 4 - i);
+        assert_int_equal(rows[i].sequence_number, i == 0 ? 0 : 4 - i);
+        if (i > 0)
+            assert_memory_equal(&rows[i].fingerprint, &want.fingerprint,
+                                sizeof want.fingerprint);
+    }
+    OK(CALL(s, log_find_ids, two, ids, 4, rows));
+    assert_int_equal(rows[1].sequence_number, 0);
+    assert_int_equal(rows[2].sequence_number, 2);
+    OK(CALL(s, log_find_ids, two + 1, ids, 4, rows));
+    assert_int_equal(rows[3].sequence_number, 0);
+}
+
+static void a_command_is_found_by_its_first_event(void **state)
+{
+    struct suite *s = *state;
+    struct ves_stream stream = suite_stream(1);
+    struct ves_stream_row row;
+    struct ves_log_row rows[4];
+    struct ves_uuid ids[3] = {suite_uuid('D', 1), suite_uuid('D', 2),
+                              suite_uuid('D', 3)};
+    struct ves_id_row found[3];
+
+    suite_begin(s);
+    OK(CALL(s, stream_get, &stream, true, &row));
+    for (uint64_t i = 0; i < 4; i++) {
+        suite_log_row(s, &rows[i], i + 1);
+        rows[i].has_command_id = i != 0;
+        if (i == 0)
+            memset(&rows[i].command_id, 0, sizeof rows[i].command_id);
+        else
+            rows[i].command_id = ids[i == 3 ? 1 : 0];
+    }
+    OK(CALL(s, log_append, row.stream_no, rows, 4));
+    OK(CALL(s, log_find_commands, row.stream_no, ids, 3, found));
+    suite_commit(s);
+    assert_int_equal(found[0].sequence_number, 2);
+    assert_int_equal(found[1].sequence_number, 4);
+    assert_int_equal(found[2].sequence_number, 0);
+    assert_memory_equal(&found[0].fingerprint, &rows[1].fingerprint,
+                        sizeof rows[1].fingerprint);
+    OK(CALL(s, log_find_commands, row.stream_no + 1, ids, 3, found));
+    assert_int_equal(found[0].sequence_number, 0);
+}
+
+static void judging_changes_the_verdict_alone(void **state)
+{
+    struct suite *s = *state;
+    uint32_t no = suite_append_log(s, 1, 4);
+    struct ves_log_row rows[2], other;
+
+    for (uint64_t i = 0; i < 2; i++) {
+        suite_log_row(s, &rows[i], 2 + i);
+        suite_log_row(s, &other, 20 + i);
+        rows[i].verdict = other.verdict;
+        rows[i].applied_at = other.applied_at;
+        rows[i].version = other.version;
+        rows[i].sub_code = other.sub_code;
+        rows[i].note = other.note;
+    }
+    want_rows(s, 1, 1);
+    suite_print_log(&s->want, &rows[0]);
+    suite_print_log(&s->want, &rows[1]);
+    want_rows(s, 4, 4);
+    /* What judging must not look at. */
+    rows[0].envelope = ves_bytes_str("other");
+    rows[0].has_receipt = !rows[0].has_receipt;
+    rows[0].event_id = suite_uuid('E', 99);
+    suite_begin(s);
+    OK(CALL(s, log_judge, no, rows, 2));
+    suite_commit(s);
+    OK(CALL(s, log_read, no, 1, 0, suite_see_log, &s->got));
+    suite_compare(s);
+    suite_dump(s->store, s->role, &s->want);
+    rows[1].sequence_number = 5;
+    rows[0].note = ves_bytes_str("half");
+    suite_begin(s);
+    assert_int_equal(CALL(s, log_judge, no, rows, 2), VES_NOT_FOUND);
+    suite_commit(s);
+    suite_dump(s->store, s->role, &s->got);
+    suite_compare(s);
+}
+
+static void pruning_keeps_hashes_and_receipts(void **state)
+{
+    struct suite *s = *state;
+    uint32_t no = suite_append_log(s, 1, 6);
+    uint64_t count = 99, full = 0;
+
+    suite_append_log(s, 2, 3);
+    for (uint64_t i = 1; i <= 6; i++) {
+        struct ves_log_row row;
+
+        suite_log_row(s, &row, i);
+        if (i < 4) {
+            full += row.envelope.len || row.raw.len;
+            row.envelope = row.raw = ves_bytes(NULL, 0);
+        }
+        suite_print_log(&s->want, &row);
+    }
+    assert_true(full > 0);
+    suite_begin(s);
+    OK(CALL(s, log_prune, no, 4, &count));
+    assert_int_equal(count, full);
+    OK(CALL(s, log_prune, no, 4, &count));
+    assert_int_equal(count, 0);
+    suite_commit(s);
+    OK(CALL(s, log_read, no, 1, 0, suite_see_log, &s->got));
+    suite_compare(s);
+    want_rows(s, 1, 3);
+    OK(CALL(s, log_read, no + 1, 1, 0, suite_see_log, &s->got));
+    suite_compare(s);
+}
+
+static const struct CMUnitTest log_tests[] = {
+    DEVICE_TEST(rows_come_back_as_appended),
+    SEQUENCER_TEST(reading_begins_and_ends_where_asked),
+    DEVICE_TEST(a_visitor_may_read_and_stop),
+    SEQUENCER_TEST(taken_numbers_and_ids_conflict),
+    SEQUENCER_TEST(event_ids_are_unique_per_stream),
+    SEQUENCER_TEST(a_command_is_found_by_its_first_event),
+    DEVICE_TEST(judging_changes_the_verdict_alone),
+    DEVICE_TEST(pruning_keeps_hashes_and_receipts),
+};
+
+const struct CMUnitTest *suite_log_tests(size_t *count)
+{
+    *count = sizeof log_tests / sizeof log_tests[0];
+    return log_tests;
+}
