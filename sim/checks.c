@@ -83,6 +83,9 @@ void sim_check_log(struct sim_world *world)
     struct sim_hub *hub = &world->hub;
     struct ves_stream_row row;
 
+    /* What a process that died left open is no state. */
+    if (hub->faults.is_dead)
+        return;
     VES_ASSERT(hub->disk->ops->stream_get(hub->disk, &world->stream, false,
                                           &row) == VES_OK);
     VES_ASSERT(hub->disk->ops->log_read(hub->disk, row.stream_no,

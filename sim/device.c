@@ -58,6 +58,15 @@ void sim_device_kill(struct sim_world *world, size_t device, size_t process)
     sim_trace(world, 'k', device);
 }
 
+/* Takes dead processes away, with the transaction they left open. */
+static void bury(struct sim_world *world, size_t device)
+{
+    for (size_t k = 0; k < SIM_PROCESSES; k++)
+        if (world->devices[device].processes[k].faults.is_dead &&
+            alive[device][k])
+            sim_device_kill(world, device, k);
+}
+
 static bool revive(struct sim_world *world, size_t device, size_t process)
 {
     struct sim_device *owner = &world->devices[device];
@@ -337,6 +346,7 @@ void sim_device_take(struct sim_world *world, const struct sim_message *reply)
         &world->devices[reply->device].processes[reply->process];
     struct ves_bytes bytes = ves_bytes(reply->bytes, reply->len);
 
+    bury(world, reply->device);
     if (!p->is_loaded || p->faults.is_dead)
         return;
     if (reply->kind == SIM_INGEST && reply->request == p->push_request)
@@ -352,6 +362,7 @@ void sim_device_timeouts(struct sim_world *world)
     for (size_t i = 0; i < world->options.stores; i++)
         for (size_t k = 0; k < world->options.processes; k++) {
             struct sim_process *p = &world->devices[i].processes[k];
+            bury(world, i);
             if (p->push_request && world->tick > p->push_deadline)
                 end_push(world, i, k, 0, ves_bytes(NULL, 0));
             if (p->pull_request && world->tick > p->pull_deadline)

@@ -177,7 +177,7 @@ static void answer_sequencer_keys(struct sim_world *world,
 
 struct page {
     struct ves_buf *out;
-    struct ves_uuid sequencer_id;
+    const struct ves_stream *stream;
     uint64_t count, next;
 };
 
@@ -193,6 +193,8 @@ static enum ves_status put_item(void *ctx, const struct ves_log_row *row)
         .key_version = row->receipt_key_version,
     };
 
+    ves_receipt_hash(page->stream, &row->event_id, row->sequence_number,
+                     &row->event_hash, &receipt.receipt_hash);
     ves_buf_put_str(page->out,
                     page->count++ ? ",{\"envelope\":" : "{\"envelope\":");
     ves_buf_put_bytes(page->out, row->envelope);
@@ -210,7 +212,7 @@ static void answer_page(struct sim_world *world,
 {
     struct ves_store *disk = world->hub.disk;
     struct ves_stream_row stream;
-    struct page page = {out, world->hub.id, 0, request->from};
+    struct page page = {out, &world->stream, 0, request->from};
 
     VES_ASSERT(disk->ops->stream_get(disk, &world->stream, false, &stream) ==
                VES_OK);

@@ -137,14 +137,38 @@ static void human_log(struct ves_jr *jr)
 {
     size_t n = ves_jr_count(jr, "/events");
 
-    for (size_t i = 0; i < n; i++)
-        printf("%8s  %-10s %s  %-20s %s\n",
-               ves_jr_str(jr, "/events/%zu/sequenceNumber", i),
-               ves_jr_str(jr, "/events/%zu/verdict", i),
-               ves_jr_str(jr, "/events/%zu/eventId", i),
-               ves_jr_str(jr, "/events/%zu/type", i),
-               ves_jr_str(jr, "/events/%zu/aggregateId", i));
+    for (size_t i = 0; i < n; i++) {
+        printf("%8s  %-10s ", ves_jr_str(jr, "/events/%zu/sequenceNumber", i),
+               ves_jr_str(jr, "/events/%zu/verdict", i));
+        if (ves_jr_has(jr, "/events/%zu/event", i))
+            printf("%s  %-20s %s\n",
+                   ves_jr_str(jr, "/events/%zu/event/eventId", i),
+                   ves_jr_str(jr, "/events/%zu/event/type", i),
+                   ves_jr_str(jr, "/events/%zu/event/aggregateId", i));
+        else
+            printf("%s  (body pruned)\n",
+                   ves_jr_str(jr, "/events/%zu/eventId", i));
+    }
     printf("this store has the stream up to %s\n", ves_jr_str(jr, "/cursor"));
+}
+
+/* Where the newest `limit` events begin. */
+static enum ves_status newest(struct ves_agent *agent, uint32_t limit,
+                              uint64_t *from, struct ves_error *error)
+{
+    struct ves_jw *jw = cli_writer();
+    enum ves_status status = ves_agent_log(agent, INT64_MAX, 1, jw, error);
+
+    *from = 1;
+    if (!status) {
+        struct ves_jr *jr = ves_jr_new(ves_alloc_default(), ves_jw_view(jw));
+        uint64_t cursor = jr ? ves_jr_u64(jr, "/cursor") : 0;
+        if (cursor > limit)
+            *from = cursor - limit + 1;
+        ves_jr_free(jr);
+    }
+    ves_jw_free(jw);
+    return status;
 }
 
 static int run_log(struct cli *cli)
@@ -152,13 +176,17 @@ static int run_log(struct cli *cli)
     struct ves_agent *agent;
     uint32_t limit = (uint32_t)cli_number(cli, "limit", 1, 100000, 20);
     uint64_t from = cli_number(cli, "from", 1, INT64_MAX, 0);
+    enum ves_status status = VES_OK;
     int code = cli_open(cli, true, &agent);
 
     if (code)
         return code;
+    if (from == 0)
+        status = newest(agent, limit, &from, &cli->error);
     struct ves_jw *jw = cli_writer();
-    return show(cli, agent, jw,
-                ves_agent_log(agent, from, limit, jw, &cli->error), human_log);
+    if (!status)
+        status = ves_agent_log(agent, from, limit, jw, &cli->error);
+    return show(cli, agent, jw, status, human_log);
 }
 
 static void human_document(struct ves_jr *jr)
@@ -201,16 +229,33 @@ static int run_why(struct cli *cli)
                 human_why);
 }
 
-static void human_records(struct ves_jr *jr)
+static void print_records(struct ves_jr *jr, const char *list)
 {
-    size_t n = ves_jr_count(jr, "/records");
+    size_t n = ves_jr_count(jr, "/%s", list);
 
     for (size_t i = 0; i < n; i++)
-        printf("%s  %-18s %s\n", ves_jr_str(jr, "/records/%zu/at", i),
-               ves_jr_str(jr, "/records/%zu/code", i),
-               ves_jr_str(jr, "/records/%zu/detail", i));
+        printf("%s  %-18s %s%s\n", ves_jr_str(jr, "/%s/%zu/at", list, i),
+               ves_jr_str(jr, "/%s/%zu/code", list, i),
+               ves_jr_str(jr, "/%s/%zu/detail", list, i),
+               ves_jr_has(jr, "/%s/%zu/settledAt", list, i) ? "  (settled)"
+                                                            : "");
     if (n == 0)
         puts("nothing");
+}
+
+static void human_trail(struct ves_jr *jr)
+{
+    print_records(jr, "operations");
+}
+
+static void human_quarantine(struct ves_jr *jr)
+{
+    puts("kept bytes:");
+    print_records(jr, "quarantine");
+    puts("alerts:");
+    print_records(jr, "alerts");
+    printf("%s kept and %s alerts are open\n", ves_jr_str(jr, "/open"),
+           ves_jr_str(jr, "/openAlerts"));
 }
 
 static int run_trail(struct cli *cli)
@@ -223,7 +268,7 @@ static int run_trail(struct cli *cli)
         return code;
     struct ves_jw *jw = cli_writer();
     return show(cli, agent, jw, ves_agent_trail(agent, limit, jw, &cli->error),
-                human_records);
+                human_trail);
 }
 
 static int run_quarantine(struct cli *cli)
@@ -237,7 +282,7 @@ static int run_quarantine(struct cli *cli)
     struct ves_jw *jw = cli_writer();
     return show(cli, agent, jw,
                 ves_agent_quarantine(agent, limit, jw, &cli->error),
-                human_records);
+                human_quarantine);
 }
 
 static void human_entity(struct ves_jr *jr)
@@ -266,18 +311,27 @@ static int run_entity(struct cli *cli)
 
 static void human_keys(struct ves_jr *jr)
 {
-    size_t n = ves_jr_count(jr, "/keys");
+    size_t n = ves_jr_count(jr, "/agents");
+    size_t sequencer = ves_jr_count(jr, "/sequencer/keys");
 
+    printf("own        %s #%s  %.18s...  %s\n", ves_jr_str(jr, "/own/agentId"),
+           ves_jr_str(jr, "/own/keyId"), ves_jr_str(jr, "/own/publicKey"),
+           ves_jr_str(jr, "/own/file"));
+    for (size_t i = 0; i < sequencer; i++)
+        printf("sequencer  %s v%s  %.18s...\n",
+               ves_jr_str(jr, "/sequencer/sequencerId"),
+               ves_jr_str(jr, "/sequencer/keys/%zu/version", i),
+               ves_jr_str(jr, "/sequencer/keys/%zu/publicKey", i));
     for (size_t i = 0; i < n; i++) {
-        printf("%s #%s  %.16s...  from sequence %s",
-               ves_jr_str(jr, "/keys/%zu/agentId", i),
-               ves_jr_str(jr, "/keys/%zu/keyId", i),
-               ves_jr_str(jr, "/keys/%zu/publicKey", i),
-               ves_jr_str(jr, "/keys/%zu/validFromSequence", i));
-        if (ves_jr_u64(jr, "/keys/%zu/revokedAtSequence", i))
+        printf("agent      %s #%s  %.18s...  from sequence %s",
+               ves_jr_str(jr, "/agents/%zu/agentId", i),
+               ves_jr_str(jr, "/agents/%zu/keyId", i),
+               ves_jr_str(jr, "/agents/%zu/publicKey", i),
+               ves_jr_str(jr, "/agents/%zu/validFromSequence", i));
+        if (ves_jr_u64(jr, "/agents/%zu/revokedAtSequence", i))
             printf(", revoked at %s",
-                   ves_jr_str(jr, "/keys/%zu/revokedAtSequence", i));
-        if (ves_jr_bool(jr, "/keys/%zu/isOwn", i))
+                   ves_jr_str(jr, "/agents/%zu/revokedAtSequence", i));
+        if (ves_jr_bool(jr, "/agents/%zu/own", i))
             printf("  (this store's own)");
         putchar('\n');
     }

@@ -63,9 +63,9 @@ struct ves_ingest_event {
     struct ves_hash entity_key;
     struct ves_refusal refusal; /* code NONE while nothing is wrong */
     enum ves_outcome_kind outcome;
-    struct ves_receipt receipt;         /* ACCEPTED, REPLAYED */
-    struct ves_judgement judgement;     /* ACCEPTED, REPLAYED */
-    struct ves_sig refusal_signature;   /* REFUSED */
+    struct ves_receipt receipt;       /* ACCEPTED, REPLAYED */
+    struct ves_judgement judgement;   /* ACCEPTED, REPLAYED */
+    struct ves_sig refusal_signature; /* REFUSED */
 };
 
 /* What the credential that came with a request allows. */
@@ -88,12 +88,12 @@ struct ves_ingest {
     struct ves_ingest_event *events;
     size_t count;
     /* Set when the request fails as a whole. */
-    uint32_t http_status;   /* 200 while it does not */
+    uint32_t http_status; /* 200 while it does not */
     struct ves_error error;
     /* Set by commit. */
     struct ves_uuid batch_id;
     uint64_t sequence_start, sequence_end; /* of the new ones; 0 if none */
-    uint64_t head;        /* of the stream, after the commit */
+    uint64_t head;                         /* of the stream, after the commit */
     uint32_t key_version; /* of the sequencer key that signed refusals */
     size_t accepted, replayed, refused;
 };
@@ -150,11 +150,9 @@ ves_sequencer_stream(struct ves_sequencer *sequencer,
 /* Where a key is valid in a stream: the stored span, else what a stream made
  * after the registration has: from 1, revoked at 1 when the key was revoked
  * by then.  is_found false: not a key of this stream. */
-VES_NODISCARD enum ves_status
-ves_sequencer_key_span(struct ves_sequencer *sequencer,
-                       const struct ves_stream_row *stream,
-                       const struct ves_key_row *key,
-                       struct ves_key_span *span);
+VES_NODISCARD enum ves_status ves_sequencer_key_span(
+    struct ves_sequencer *sequencer, const struct ves_stream_row *stream,
+    const struct ves_key_row *key, struct ves_key_span *span);
 
 /* Registers, replaces never: VES_CONFLICT when (tenant, agent, key id) exists
  * with another key or for another stream only; the same key again is VES_OK
@@ -168,20 +166,16 @@ ves_sequencer_register_key(struct ves_sequencer *sequencer,
 
 /* Revokes at the next sequence of each stream; a key that is revoked stays as
  * it is, VES_OK.  VES_NOT_FOUND. */
-VES_NODISCARD enum ves_status
-ves_sequencer_revoke_key(struct ves_sequencer *sequencer,
-                         const struct ves_uuid *tenant,
-                         const struct ves_uuid *agent, uint32_t key_id,
-                         int64_t now_ms);
+VES_NODISCARD enum ves_status ves_sequencer_revoke_key(
+    struct ves_sequencer *sequencer, const struct ves_uuid *tenant,
+    const struct ves_uuid *agent, uint32_t key_id, int64_t now_ms);
 
 /* Cuts a commitment over [start, end] (B.7, A.8).  The same range again gives
  * the stored one.  VES_INVALID with words: does not start at committed end
  * + 1, same start with another end, beyond head, over VES_COMMITMENT_MAX. */
-VES_NODISCARD enum ves_status
-ves_sequencer_commit_range(struct ves_sequencer *sequencer,
-                           const struct ves_stream *stream, uint64_t start,
-                           uint64_t end, const struct ves_uuid *batch_id,
-                           int64_t now_ms, struct ves_commitment_row *out,
-                           struct ves_error *error);
+VES_NODISCARD enum ves_status ves_sequencer_commit_range(
+    struct ves_sequencer *sequencer, const struct ves_stream *stream,
+    uint64_t start, uint64_t end, const struct ves_uuid *batch_id,
+    int64_t now_ms, struct ves_commitment_row *out, struct ves_error *error);
 
 #endif

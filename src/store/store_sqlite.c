@@ -19,7 +19,6 @@ enum {
     WAL_CHECKPOINT_PAGES = 10000,
     /* A WAL that grew further than usual is cut back to this. */
     WAL_KEEP_BYTES = 100 * 1024 * 1024,
-    PAGE_BYTES = 8192,
     CACHE_KIB = 32 * 1024,
     SETUP_WAIT_MS = 5000, /* for others who open the same new file */
     SETUP_NAP_MS = 10
@@ -247,10 +246,7 @@ static enum ves_status set_up(struct ves_sqlite *st, int busy_timeout_ms)
     status = ves_sql_exec(st, text);
     if (status || st->is_read_only)
         return status;
-    /* The page size counts for a new file only. */
-    snprintf(text, sizeof text,
-             "PRAGMA page_size = %d; PRAGMA journal_mode = WAL", PAGE_BYTES);
-    status = exec_patiently(st, text);
+    status = exec_patiently(st, "PRAGMA journal_mode = WAL");
     if (status)
         return status;
     snprintf(text, sizeof text,

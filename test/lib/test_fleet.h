@@ -25,7 +25,7 @@ struct test_fleet {
     struct test_hub hub;
     struct test_device devices[TEST_FLEET_MAX];
     size_t count;
-    uint64_t random; /* state of the generator behind env.random */
+    uint64_t random;   /* state of the generator behind env.random */
     bool has_receipts; /* pull pages carry receipts */
 };
 
@@ -53,8 +53,8 @@ struct ves_uuid test_fleet_adjust(struct test_fleet *fleet, size_t n,
                                   const char *id, const char *delta);
 
 /* The sequencer's answer to an ingest request from device n. */
-void test_fleet_ingest(struct test_fleet *fleet, size_t n, struct ves_bytes body,
-                       struct ves_buf *answer);
+void test_fleet_ingest(struct test_fleet *fleet, size_t n,
+                       struct ves_bytes body, struct ves_buf *answer);
 /* A pull page from the sequencer's log; limit 0: all. */
 void test_fleet_page(struct test_fleet *fleet, uint64_t from, uint32_t limit,
                      struct ves_buf *page);
@@ -83,8 +83,7 @@ enum ves_status test_fleet_take(struct test_fleet *fleet, size_t n,
                                 struct ves_pull_result *result);
 /* One page of at most limit items from the cursor on. */
 enum ves_status test_fleet_pull(struct test_fleet *fleet, size_t n,
-                                uint32_t limit,
-                                struct ves_pull_result *result);
+                                uint32_t limit, struct ves_pull_result *result);
 /* Push until empty, pull until there is no more, acknowledge; must work. */
 void test_fleet_sync(struct test_fleet *fleet, size_t n);
 
