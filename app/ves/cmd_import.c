@@ -115,8 +115,6 @@ static enum ves_status add_customer(struct import *import,
 {
     struct ves_jw *jw = import->payload;
 
-    if (!row->customer[0])
-        return VES_OK;
     ves_jw_reset(jw);
     ves_jw_object(jw);
     member(jw, "customer_id", row->customer);
@@ -218,8 +216,11 @@ static enum ves_status add_adjustment(struct import *import,
 static enum ves_status add_invoice(struct import *import,
                                    const struct invoice *invoice)
 {
-    enum ves_status status = add_customer(import, invoice->rows[0]);
+    enum ves_status status = VES_OK;
 
+    for (size_t i = 0; !status && i < invoice->count; i++)
+        if (invoice->rows[i]->is_first_of_customer)
+            status = add_customer(import, invoice->rows[i]);
     if (!status)
         status = add_document(import, invoice);
     for (size_t i = 0; !status && i < invoice->count; i++)

@@ -304,8 +304,30 @@ static int by_invoice(const void *a, const void *b)
     return order ? order : (x->line > y->line) - (x->line < y->line);
 }
 
-/* Numbers the rows of each invoice, wherever they stand in the file, then
- * takes out those that could not be read. */
+static int by_customer(const void *a, const void *b)
+{
+    const struct retail_row *x = *(struct retail_row *const *)a;
+    const struct retail_row *y = *(struct retail_row *const *)b;
+    int order = strcmp(x->customer, y->customer);
+
+    return order ? order : (x->line > y->line) - (x->line < y->line);
+}
+
+static void mark_customers(struct retail_sheet *sheet,
+                           struct retail_row **sorted)
+{
+    for (size_t i = 0; i < sheet->count; i++)
+        sorted[i] = &sheet->rows[i];
+    qsort(sorted, sheet->count, sizeof(struct retail_row *), by_customer);
+    for (size_t i = 0; i < sheet->count; i++)
+        sorted[i]->is_first_of_customer =
+            sorted[i]->customer[0] &&
+            (i == 0 ||
+             strcmp(sorted[i]->customer, sorted[i - 1]->customer) != 0);
+}
+
+/* Numbers the rows of each invoice, wherever they stand in the file, takes out
+ * those that could not be read, and marks each customer's first. */
 static bool number_rows(struct retail_sheet *sheet)
 {
     struct retail_row **sorted =
@@ -320,11 +342,12 @@ static bool number_rows(struct retail_sheet *sheet)
     for (size_t i = 1; i < sheet->count; i++)
         if (strcmp(sorted[i]->invoice, sorted[i - 1]->invoice) == 0)
             sorted[i]->ordinal = sorted[i - 1]->ordinal + 1;
-    free(sorted);
     for (size_t i = 0; i < sheet->count; i++)
         if (sheet->rows[i].stock_code)
             sheet->rows[kept++] = sheet->rows[i];
     sheet->count = kept;
+    mark_customers(sheet, sorted);
+    free(sorted);
     return true;
 }
 

@@ -20,11 +20,12 @@ struct retail_row {
                        too when their invoice number can */
     const char *invoice; /* NUL-terminated UTF-8, owned by the sheet */
     const char *stock_code;
-    const char *description; /* "" when empty */
-    const char *date;        /* as written */
-    const char *price;       /* decimal text as written */
-    const char *customer;    /* without ".0"; "" when unknown */
-    const char *country;     /* "" when empty */
+    const char *description;   /* "" when empty */
+    const char *date;          /* as written */
+    const char *price;         /* decimal text as written */
+    const char *customer;      /* without ".0"; "" when unknown */
+    const char *country;       /* "" when empty */
+    bool is_first_of_customer; /* no earlier row of the file names it */
     int64_t quantity;
     bool has_price_minor; /* price has at most two decimals */
     int64_t price_minor;  /* hundredths */

@@ -31,6 +31,10 @@ enum {
      * closed with the answer. */
     DISCARD_MAX = 1024 * 1024,
     BODY_START = 16 * 1024, /* first buffer of a body of unknown length */
+    /* Who has shown no key yet does not get more memory than this. */
+    OPEN_BODY_MAX = 64 * 1024,
+    /* A client that goes on sending what was refused is cut off. */
+    REFUSED_BODY_MAX = 2 * VES_BODY_MAX,
     ARENA_MAX = 64 * 1024 * 1024
 };
 
@@ -145,8 +149,7 @@ static struct ves_bytes header(struct ves_request *request, const char *name)
                                                      MHD_HEADER_KIND, name));
 }
 
-/* ---- the answer -----------------------------------------------------------
- */
+/* ---- the answer ---------------------------------------------------------- */
 
 static void add_headers(struct ves_request *request,
                         struct MHD_Response *response)
@@ -201,8 +204,7 @@ static enum MHD_Result send_reply(struct ves_request *request)
     return result;
 }
 
-/* ---- headers --------------------------------------------------------------
- */
+/* ---- headers ------------------------------------------------------------- */
 
 static enum ves_method method_of(const char *name)
 {
@@ -338,12 +340,11 @@ static enum MHD_Result on_headers(struct ves_http *http,
         return send_reply(request);
     }
     if (!request->status && length != UINT64_MAX)
-        request->body_len = (size_t)length; /* a wish, see body_reserve */
+        request->body_expected = (size_t)length;
     return MHD_YES;
 }
 
-/* ---- body -----------------------------------------------------------------
- */
+/* ---- body ---------------------------------------------------------------- */
 
 static bool body_grow(struct ves_request *request, size_t cap)
 {
@@ -366,40 +367,48 @@ static bool body_grow(struct ves_request *request, size_t cap)
     return false;
 }
 
+static size_t body_max(const struct ves_request *request)
+{
+    return request->route->access == VES_ACCESS_OPEN ? OPEN_BODY_MAX
+                                                     : VES_BODY_MAX;
+}
+
+/* Room for size more bytes; false: the request is refused. */
+static bool body_reserve(struct ves_request *request, size_t size)
+{
+    size_t max = body_max(request);
+    if (size > max - request->body_len) {
+        body_free(request);
+        ves_reply_error(request, 413, NULL,
+                        "the body has more than %zu bytes, the limit", max);
+        return false;
+    }
+    size_t need = request->body_len + size;
+    if (need <= request->body_cap)
+        return true;
+    size_t cap = request->body_cap        ? 2 * request->body_cap
+                 : request->body_expected ? request->body_expected
+                                          : BODY_START;
+    if (cap < need)
+        cap = need;
+    return body_grow(request, cap < max ? cap : max);
+}
+
 static enum MHD_Result on_body(struct ves_request *request, const char *data,
                                size_t size)
 {
     ves_metric_add(&request->server->metrics.body_bytes, size);
-    if (request->status)
-        return MHD_YES; /* refused already: read and forget */
-    if (!request->body) {
-        size_t wish = request->body_len > size ? request->body_len : size;
-        request->body_len = 0;
-        if (wish < BODY_START && wish != size)
-            wish = BODY_START;
-        if (!body_grow(request, wish > VES_BODY_MAX ? VES_BODY_MAX : wish))
-            return MHD_YES;
-    }
-    if (size > VES_BODY_MAX - request->body_len) {
-        body_free(request);
-        ves_reply_error(request, 413, NULL, "the body has more than %d bytes",
-                        VES_BODY_MAX);
+    if (!request->status && request->method != VES_METHOD_GET &&
+        body_reserve(request, size)) {
+        memcpy(request->body + request->body_len, data, size);
+        request->body_len += size;
         return MHD_YES;
     }
-    if (size > request->body_cap - request->body_len) {
-        size_t cap = request->body_cap * 2;
-        if (cap < request->body_len + size)
-            cap = request->body_len + size;
-        if (!body_grow(request, cap > VES_BODY_MAX ? VES_BODY_MAX : cap))
-            return MHD_YES;
-    }
-    memcpy(request->body + request->body_len, data, size);
-    request->body_len += size;
-    return MHD_YES;
+    request->body_refused += size;
+    return request->body_refused <= REFUSED_BODY_MAX ? MHD_YES : MHD_NO;
 }
 
-/* ---- complete -------------------------------------------------------------
- */
+/* ---- complete ------------------------------------------------------------ */
 
 static void read_now(struct ves_request *request)
 {
@@ -413,8 +422,6 @@ static void read_now(struct ves_request *request)
 static enum MHD_Result on_complete(struct ves_http *http,
                                    struct ves_request *request)
 {
-    if (!request->body)
-        request->body_len = 0;
     if (request->status)
         return send_reply(request);
     if (request->route->kind == VES_ROUTE_READ) {
@@ -475,8 +482,7 @@ void ves_http_resume(struct ves_request *request)
     MHD_resume_connection(request->connection);
 }
 
-/* ---- life -----------------------------------------------------------------
- */
+/* ---- life ---------------------------------------------------------------- */
 
 static void on_connection(void *ctx, struct MHD_Connection *connection,
                           void **slot, enum MHD_ConnectionNotificationCode code)

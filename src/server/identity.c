@@ -62,8 +62,7 @@ static enum ves_status store_failed(struct context *c, enum ves_status status)
                                             : ves_status_message(status));
 }
 
-/* ---- history --------------------------------------------------------------
- */
+/* ---- history ------------------------------------------------------------- */
 
 void ves_identity_write_keys(struct ves_buf *buf,
                              const struct ves_identity *identity)
@@ -176,8 +175,7 @@ static enum ves_status write_meta(struct context *c)
     return status;
 }
 
-/* ---- first start ----------------------------------------------------------
- */
+/* ---- first start --------------------------------------------------------- */
 
 static enum ves_status write_admin_key(struct context *c)
 {
@@ -252,8 +250,7 @@ static enum ves_status make(struct context *c)
     return status ? status : make_rows(c);
 }
 
-/* ---- the current key, and the next ----------------------------------------
- */
+/* ---- the current key, and the next --------------------------------------- */
 
 static bool is_current(const struct context *c,
                        const struct ves_public_key *key)
@@ -405,8 +402,7 @@ static enum ves_status rotate(struct context *c)
     return status ? status : load_current(c);
 }
 
-/* ---- opening --------------------------------------------------------------
- */
+/* ---- opening ------------------------------------------------------------- */
 
 static enum ves_status name_files(struct context *c)
 {

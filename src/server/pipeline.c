@@ -11,8 +11,7 @@
 #include "server/routes.h"
 #include "server/server.h"
 
-/* ---- workers --------------------------------------------------------------
- */
+/* ---- workers ------------------------------------------------------------- */
 
 /* Reads and prepares; false when it is answered already. */
 static bool prepare(struct ves_server *server, struct ves_request *request)
@@ -68,8 +67,7 @@ static void *work(void *ctx)
     return NULL;
 }
 
-/* ---- committer ------------------------------------------------------------
- */
+/* ---- committer ----------------------------------------------------------- */
 
 struct group {
     struct ves_request *requests[VES_PIPELINE_GROUP_REQUESTS_MAX];
@@ -205,8 +203,7 @@ static void *commit_all(void *ctx)
     return NULL;
 }
 
-/* ---- life -----------------------------------------------------------------
- */
+/* ---- life ---------------------------------------------------------------- */
 
 static void join_workers(struct ves_pipeline *pipeline)
 {

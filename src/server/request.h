@@ -68,6 +68,8 @@ struct ves_request {
     char id[VES_REQUEST_ID_MAX + 1];
     uint8_t *body; /* owned */
     size_t body_len, body_cap;
+    size_t body_expected; /* from Content-Length; 0: not said */
+    size_t body_refused;  /* read and forgotten */
 
     /* Who asked; set when the route needs a key. */
     struct ves_caller caller;
@@ -111,8 +113,7 @@ void ves_reply_auth(struct ves_request *request, enum ves_auth_result result);
 void ves_reply_status(struct ves_request *request, enum ves_status status,
                       const struct ves_error *error);
 
-/* ---- what handlers ask for ------------------------------------------------
- */
+/* ---- what handlers ask for ----------------------------------------------- */
 
 /* May the caller use right there?  Otherwise false, and the answer is made. */
 bool ves_request_allows(struct ves_request *request, uint32_t right,
@@ -142,8 +143,7 @@ bool ves_request_text(struct ves_request *request, size_t capture,
 bool ves_request_uuid(struct ves_request *request, size_t capture,
                       const char *name, struct ves_uuid *out);
 
-/* ---- JSON pieces ----------------------------------------------------------
- */
+/* ---- JSON pieces --------------------------------------------------------- */
 
 /* ,"name":  and values; first says that no comma is needed. */
 void ves_put_name(struct ves_buf *buf, bool first, const char *name);

@@ -17,8 +17,7 @@ enum {
     DATABASE_SLOW_MS = 1000
 };
 
-/* ---- API keys -------------------------------------------------------------
- */
+/* ---- API keys ------------------------------------------------------------ */
 
 static void put_rights(struct ves_buf *out, uint32_t rights)
 {
@@ -239,8 +238,7 @@ static void revoke_api_key(struct ves_request *request)
     ves_reply(request, 200);
 }
 
-/* ---- health ----------------------------------------------------------------
- */
+/* ---- health -------------------------------------------------------------- */
 
 static void get_health(struct ves_request *request)
 {

@@ -21,8 +21,7 @@
 
 enum { NOTE_MAX = 2048 };
 
-/* ---- shared ---------------------------------------------------------------
- */
+/* ---- shared -------------------------------------------------------------- */
 
 static void put_sequencer(struct ves_request *request, bool first)
 {
@@ -81,8 +80,7 @@ static enum ves_status finish(struct ves_store *store, enum ves_status status)
     return status;
 }
 
-/* ---- inviting --------------------------------------------------------------
- */
+/* ---- inviting ------------------------------------------------------------ */
 
 static bool owner_signed(const struct ves_invitation_body *body)
 {
@@ -223,8 +221,7 @@ static void invite(struct ves_request *request)
     ves_reply(request, 200);
 }
 
-/* ---- redeeming -------------------------------------------------------------
- */
+/* ---- redeeming ----------------------------------------------------------- */
 
 struct redeem {
     struct ves_request *request;

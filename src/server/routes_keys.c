@@ -11,8 +11,7 @@
 #include "server/server.h"
 #include "json/json.h"
 
-/* ---- directories ----------------------------------------------------------
- */
+/* ---- directories --------------------------------------------------------- */
 
 struct directory {
     struct ves_buf *out;
@@ -197,8 +196,7 @@ static void get_sequencer_keys(struct ves_request *request)
     ves_reply(request, 200);
 }
 
-/* ---- registering -----------------------------------------------------------
- */
+/* ---- registering --------------------------------------------------------- */
 
 /* The key must be one somebody can sign with, and, where its holder said so,
  * must have signed. */

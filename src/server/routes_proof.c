@@ -47,8 +47,7 @@ static void put_commitment(struct ves_buf *out, const struct ves_stream *stream,
     ves_put_time(out, row->committed_at_ms);
 }
 
-/* ---- commitments -----------------------------------------------------------
- */
+/* ---- commitments --------------------------------------------------------- */
 
 static void make_commitment(struct ves_request *request)
 {
@@ -177,8 +176,7 @@ static void get_commitment(struct ves_request *request)
     ves_reply(request, 200);
 }
 
-/* ---- proofs ----------------------------------------------------------------
- */
+/* ---- proofs -------------------------------------------------------------- */
 
 struct leaves {
     struct ves_stream stream;

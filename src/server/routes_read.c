@@ -141,8 +141,7 @@ static bool wants_receipts(const struct ves_request *request)
            (ves_bytes_is(value, "1") || ves_bytes_is(value, "true"));
 }
 
-/* ---- events ----------------------------------------------------------------
- */
+/* ---- events -------------------------------------------------------------- */
 
 static void get_events_as(struct ves_request *request, enum shape shape)
 {
@@ -204,8 +203,7 @@ static void get_head(struct ves_request *request)
     ves_reply(request, 200);
 }
 
-/* ---- one entity ------------------------------------------------------------
- */
+/* ---- one entity ---------------------------------------------------------- */
 
 struct copy {
     struct ves_arena *arena;
@@ -339,8 +337,7 @@ static void get_entity_legacy(struct ves_request *request)
     get_entity_as(request, SHAPE_LEGACY_ENTITY);
 }
 
-/* ---- cursors ---------------------------------------------------------------
- */
+/* ---- cursors ------------------------------------------------------------- */
 
 /* Only that agent, or an administrator. */
 static bool may_use_cursor(struct ves_request *request,
@@ -454,8 +451,7 @@ static void put_cursor(struct ves_request *request)
         put_cursor_answer(request, &row, &agent, sequence, updated_ms);
 }
 
-/* ---- refusals --------------------------------------------------------------
- */
+/* ---- refusals ------------------------------------------------------------ */
 
 struct refusal_page {
     struct ves_buf *out;

@@ -44,8 +44,7 @@ static char *copy_text(const struct ves_alloc *alloc, const char *text)
     return copy;
 }
 
-/* ---- store -----------------------------------------------------------------
- */
+/* ---- store --------------------------------------------------------------- */
 
 static enum ves_status open_writer(struct start *s)
 {
@@ -119,8 +118,7 @@ static enum ves_status open_sequencer(struct start *s)
     return ves_pipeline_start(server, server->threads, s->error);
 }
 
-/* ---- TLS and listening ------------------------------------------------------
- */
+/* ---- TLS and listening --------------------------------------------------- */
 
 static enum ves_status read_tls(struct start *s)
 {
@@ -203,8 +201,7 @@ static enum ves_status start_http(struct start *s)
     return status ? status : tell_port(s, port);
 }
 
-/* ---- start ------------------------------------------------------------------
- */
+/* ---- start --------------------------------------------------------------- */
 
 static enum ves_status note_admin_key(struct start *s)
 {
@@ -300,8 +297,7 @@ const char *ves_server_new_admin_key(const struct ves_server *server)
     return server->new_admin_key;
 }
 
-/* ---- stop -------------------------------------------------------------------
- */
+/* ---- stop ---------------------------------------------------------------- */
 
 /* design.md D7: no new requests, commit what is under way, resume every
  * connection, let the answers leave, then stop. */

@@ -97,6 +97,33 @@ join()
 	printf '%s\n' "$invite" | "$VES" init --db "$1" --invite - > /dev/null
 }
 
+# new_hub [OPTIONS...] -- a fresh sequencer at $SEQ and one stream for every join
+# after it.
+new_hub()
+{
+	SEQ=$T/hub.db
+	TENANT=$(cat /proc/sys/kernel/random/uuid) STORE=$(cat /proc/sys/kernel/random/uuid)
+	STREAM_ARGS="--tenant $TENANT --store $STORE"
+	start_server "$SEQ" "$@"
+}
+
+# store_is DB EXPRESSION -- a value of "ves status --json", d being the document.
+store_is() { json "$("$VES" status --db "$1" --json)" "$2"; }
+
+# on_hand DB SKU -- stock of one product as that store sees it.
+on_hand() { json "$("$VES" entity --db "$1" inventory "$2" --json)" 'd["localState"]["on_hand"]'; }
+
+# adjust DB SKU DELTA -- one stock change.
+adjust() { "$VES" append --db "$1" inventory.adjusted "$2" --payload "{\"delta\":$3}" > /dev/null; }
+
+# lib NAME ARGUMENTS... -- one of the independent checkers, test/lib/NAME.py.
+lib()
+{
+	local name=$1
+	shift
+	python3 "$HERE/test/lib/$name.py" "$@"
+}
+
 done_testing()
 {
 	echo "1..$tap_count"

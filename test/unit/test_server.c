@@ -35,8 +35,7 @@ static void expect_code(const char *code)
     assert_true(test_http_has_header(&serve.http, line));
 }
 
-/* ---- first start ----------------------------------------------------------
- */
+/* ---- first start --------------------------------------------------------- */
 
 static void expect_private(const char *suffix)
 {
@@ -96,8 +95,7 @@ static void test_listening(void **state)
     ves_server_stop(server);
 }
 
-/* ---- HTTP ------------------------------------------------------------------
- */
+/* ---- HTTP ---------------------------------------------------------------- */
 
 static void test_http_shape(void **state)
 {

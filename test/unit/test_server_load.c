@@ -77,8 +77,8 @@ static void start_pusher(struct pusher *p, uint32_t first, uint32_t count,
                          atomic_uint *acknowledged)
 {
     memset(p, 0, sizeof(*p));
-    strncpy(p->url, ves_server_url(serve.server), sizeof(p->url) - 1);
-    strncpy(p->key, serve.admin_key, sizeof(p->key) - 1);
+    snprintf(p->url, sizeof(p->url), "%s", ves_server_url(serve.server));
+    snprintf(p->key, sizeof(p->key), "%s", serve.admin_key);
     p->first = first;
     p->count = count;
     p->acknowledged = acknowledged;
