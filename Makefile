@@ -62,7 +62,7 @@ SRV_LIBS     := $(shell pkg-config --libs $(SRV_PKGS))
 # libves.  src/ext is the SQLite extension's entry point; it and src/store are
 # compiled a second time against sqlite3ext.h.
 LIB_SRC  := $(wildcard $(foreach d,base json crypto core engine store os net agent sync,src/$(d)/*.c))
-SRV_SRC  := $(wildcard src/server/*.c)
+SRV_SRC  := $(wildcard src/server/*.c src/bench/*.c)
 EXT_SRC  := $(wildcard src/ext/*.c)
 CLI_SRC  := $(wildcard app/ves/*.c)
 SIM_SRC  := $(wildcard sim/*.c)
@@ -151,6 +151,15 @@ test: all $(UNIT_BIN) $(FUZZ_BIN) $(BUILD)/ves-sim $(BUILD)/ves-sim-real check
 	BUILD=$(BUILD) tools/run-tests $(T)
 test-unit: $(UNIT_BIN)
 	BUILD=$(BUILD) SUITES=unit tools/run-tests $(T)
+# The same under sanitizers: unit tests and fuzz replay; what has threads.
+.PHONY: test-unit-fuzz test-threads lib-objects
+test-unit-fuzz: $(UNIT_BIN) $(FUZZ_BIN)
+	BUILD=$(BUILD) SUITES="unit fuzz" tools/run-tests $(T)
+THREADED := test_pool $(filter test_server%,$(UNIT))
+test-threads: $(addprefix $(BUILD)/,$(THREADED))
+	BUILD=$(BUILD) SUITES=unit TESTS="$(THREADED)" tools/run-tests $(T)
+# Every object, to see every warning.
+lib-objects: $(ALL_OBJ)
 sim: $(BUILD)/ves-sim
 	$(BUILD)/ves-sim $(if $(SEED),--seed $(SEED)) $(if $(RUNS),--runs $(RUNS))
 check: $(LIB_SO)

@@ -3,8 +3,8 @@
  *
  * One thread, one source of chance, one clock that counts ticks.  A tick is
  * one step of one node or the delivery of one message.  First everything may
- * fail, then it is quiet and everybody must agree.  checks.c says what must
- * hold at every moment; whatever does not is sim_fail().
+ * fail and some lie, then it is quiet and everybody must agree.  checks.c says
+ * what must hold at every moment; whatever does not is sim_fail().
  */
 #ifndef VES_SIM_WORLD_H
 #define VES_SIM_WORLD_H
@@ -16,21 +16,32 @@
 
 enum {
     SIM_STORES_MAX = 16,
+    SIM_STRANGERS_MAX = 2,
+    SIM_AGENTS_MAX = SIM_STORES_MAX + SIM_STRANGERS_MAX,
     SIM_PROCESSES = 2, /* of one store file */
     SIM_EVENTS_MAX = 2048,
     SIM_MESSAGES_MAX = 256,
     SIM_QUEUE_MAX = 32,
-    SIM_OLD_REPLIES = 8
+    SIM_OLD_REPLIES = 8,
+    SIM_ENTITIES_MAX = 64,
+    SIM_HUB_KEYS = 3, /* the sequencer's, one after the other */
+    SIM_GROUP_MAX = 4
 };
 
 /* All chances, drawn from the seed. */
 struct sim_options {
     size_t stores;
+    size_t strangers; /* agents of another implementation, without a store */
     size_t processes; /* per store: 1 or 2 */
-    size_t events;    /* to append, all stores together */
+    size_t late;      /* stores that join in the middle */
+    size_t events;    /* to append, all agents together */
     uint32_t ticks;   /* of the hostile phase */
-    uint32_t lose, twice, delay, spoil, swap;     /* per mille of messages */
+    uint32_t lose, twice, delay, spoil;           /* per mille of messages */
+    uint32_t forge;                               /* per mille of replies */
     uint32_t partition, clock_jump, kill, revoke; /* per mille of ticks */
+    uint32_t rotate;                              /* per mille of ticks */
+    uint32_t group;                               /* per mille of appends */
+    uint32_t refresh;                             /* per mille of pulls */
     uint32_t store_fail, store_late, store_crash,
         nomem; /* per mille of calls */
 };
@@ -40,21 +51,36 @@ enum sim_kind { SIM_INGEST, SIM_PULL, SIM_KEYS, SIM_SEQUENCER_KEYS, SIM_KINDS };
 struct sim_message {
     enum sim_kind kind;
     bool is_reply;
-    size_t device, process;
-    uint64_t request;     /* number of the request, its own reply has it too */
-    uint64_t from, limit; /* SIM_PULL */
+    size_t device, process; /* device: place in sim_world.devices */
+    uint64_t request;       /* its number; its own reply has it too */
+    uint64_t from, limit;   /* SIM_PULL */
+    struct ves_hash sent;   /* of a stranger's only event, zeros else */
     uint32_t http_status;
     uint8_t *bytes; /* owned */
     size_t len;
     uint64_t due; /* not before this tick */
 };
 
-/* What the world knows of an event, whoever appended it. */
+/* What the world knows of an event, whoever made it. */
 struct sim_event {
     struct ves_uuid id;
     size_t device;
     bool is_certain;   /* append returned VES_OK */
+    bool is_false;     /* no sequencer may ever take it */
     uint64_t sequence; /* in the sequencer's log; 0: not there */
+};
+
+/* The sequencer's log as it was when it was checked, by number - 1. */
+struct sim_entry {
+    struct ves_hash event_hash, envelope;
+    struct ves_sig receipt;
+    uint32_t receipt_key_version;
+};
+
+/* An entity as the log makes it, counted by the checks themselves. */
+struct sim_entity {
+    struct ves_hash key, head;
+    uint64_t count, version;
 };
 
 struct sim_process {
@@ -69,6 +95,7 @@ struct sim_process {
     uint64_t pull_from;
     uint64_t push_deadline, pull_deadline;
     struct ves_push push;
+    bool holds_lease; /* begun for sure and not released since */
 };
 
 struct sim_signer {
@@ -76,16 +103,19 @@ struct sim_signer {
     uint8_t secret[64];
 };
 
+/* A store, or a stranger, which has a key and nothing else. */
 struct sim_device {
-    struct ves_store *disk; /* survives processes */
+    struct ves_store *disk; /* survives processes; NULL: not joined */
     struct sim_process processes[SIM_PROCESSES];
     struct sim_signer key;
     struct ves_uuid agent;
+    bool is_stranger;
+    bool is_registered;
+    uint64_t joins_at; /* tick */
     int64_t clock_offset_ms;
     bool is_cut_off;
     bool is_revoked;
     uint64_t checked; /* log rows compared with the sequencer's so far */
-    uint64_t certain; /* events appended for sure */
 };
 
 /* The sequencer's process. */
@@ -95,7 +125,8 @@ struct sim_hub {
     struct sim_store store;
     struct sim_alloc alloc;
     struct ves_sequencer sequencer;
-    struct sim_signer key;
+    struct sim_signer keys[SIM_HUB_KEYS]; /* version 1, 2 ... */
+    size_t key_count;
     struct ves_uuid id;
     struct {
         struct sim_message request;
@@ -112,7 +143,9 @@ struct sim_world {
     bool is_quiet;
     struct ves_stream stream;
     struct sim_hub hub;
-    struct sim_device devices[SIM_STORES_MAX];
+    struct sim_signer rogue; /* nobody has pinned or registered its key */
+    struct sim_device devices[SIM_AGENTS_MAX]; /* stores, then strangers */
+    size_t agents;
     struct sim_message messages[SIM_MESSAGES_MAX];
     size_t message_count;
     struct sim_message old_replies[SIM_OLD_REPLIES]; /* for replays */
@@ -120,14 +153,22 @@ struct sim_world {
     uint64_t pids;
     struct sim_event events[SIM_EVENTS_MAX];
     size_t event_count;
-    struct ves_hash log[SIM_EVENTS_MAX]; /* event hash by sequence number - 1 */
-    uint64_t log_event[SIM_EVENTS_MAX];  /* index into events */
+    uint64_t commands;
+    struct sim_entry log[SIM_EVENTS_MAX];
+    struct sim_entity entities[SIM_ENTITIES_MAX];
+    size_t entity_count;
+    struct ves_uuid used_commands[SIM_EVENTS_MAX];
+    size_t used_command_count;
+    struct { /* atomic group whose end the log still owes */
+        struct ves_uuid id, agent;
+        uint32_t next, count; /* next 0: none */
+    } group;
     struct ves_verifier verifier;
-    uint64_t delivered, lost, spoiled, replayed; /* counted, for the summary */
+    uint64_t delivered, lost, spoiled, replayed, lies; /* counted */
 };
 
 struct sim_summary {
-    uint64_t trace, events, ticks, crashes, failures, refused;
+    uint64_t trace, events, ticks, crashes, failures, refused, lies;
 };
 
 /* Runs the seed from start to agreement.  Ends the program when something
@@ -143,6 +184,10 @@ _Noreturn void sim_fail(const struct sim_world *world, const char *format, ...)
 /* Mixes numbers into the trace two runs of one seed must share. */
 void sim_trace(struct sim_world *world, uint64_t a, uint64_t b);
 
+/* A new event of an agent; its id names its place in world->events.  NULL
+ * when there are too many. */
+struct sim_event *sim_event_new(struct sim_world *world, size_t device);
+
 /* -- network -- */
 /* Takes bytes over; loses, doubles, delays, spoils as the options say. */
 void sim_send(struct sim_world *world, const struct sim_message *message);
@@ -152,17 +197,48 @@ void sim_network_free(struct sim_world *world);
 
 /* -- sequencer -- */
 void sim_hub_start(struct sim_world *world);
-void sim_hub_register(struct sim_world *world, size_t device);
+/* Registers the agent's key; false: not now. */
+bool sim_hub_register(struct sim_world *world, size_t device);
 void sim_hub_take(struct sim_world *world, const struct sim_message *request);
 /* Commits some of what is queued, then answers. */
 void sim_hub_commit(struct sim_world *world);
 void sim_hub_revoke(struct sim_world *world, size_t device);
+/* Goes on with the next receipt key, signed by the last (design.md D18). */
+void sim_hub_rotate(struct sim_world *world);
 /* Kills the process and starts the next. */
 void sim_hub_restart(struct sim_world *world);
 void sim_hub_free(struct sim_world *world);
 bool sim_pid_is_alive(const struct ves_lease *holder);
 
+/* -- lies: forger.c says what each is -- */
+enum sim_lie {
+    SIM_TRUTH,
+    SIM_LIE_HOLE,
+    SIM_LIE_SWAP,
+    SIM_LIE_EVENT,
+    SIM_LIE_PAYLOAD,
+    SIM_LIE_RECEIPT,
+    SIM_LIE_TWICE,
+    SIM_LIE_REVOKED,
+    SIM_LIE_STREAM,
+    SIM_LIE_STRIPPED,
+    SIM_LIES
+};
+
+/* Does this reply lie? */
+bool sim_forge_wants(struct sim_world *world);
+/* One item of a page, true or not, as number. */
+void sim_forge_item(struct sim_world *world, const struct sim_message *request,
+                    enum sim_lie lie, const struct ves_log_row *row,
+                    uint64_t number, struct ves_buf *out);
+/* An answer to a request that never reached the sequencer. */
+void sim_forge_answer(struct sim_world *world, struct ves_ingest *ingest,
+                      struct ves_buf *out);
+/* Another verdict in a true answer. */
+void sim_forge_verdict(struct ves_buf *out);
+
 /* -- devices -- */
+/* Joins: the store is made.  The agent is registered. */
 void sim_device_start(struct sim_world *world, size_t device);
 void sim_device_append(struct sim_world *world, size_t device, size_t process);
 void sim_device_push(struct sim_world *world, size_t device, size_t process);
@@ -178,11 +254,20 @@ void sim_device_free(struct sim_world *world, size_t device);
 /* Nothing to push, nothing to pull, everything acknowledged? */
 bool sim_device_is_settled(struct sim_world *world, size_t device);
 
+/* -- strangers -- */
+/* Sends something, good or bad. */
+void sim_stranger_step(struct sim_world *world, size_t device);
+void sim_stranger_take(struct sim_world *world,
+                       const struct sim_message *reply);
+
 /* -- checks -- */
 void sim_check_log(struct sim_world *world);
 void sim_check_device(struct sim_world *world, size_t device, bool is_thorough);
 void sim_check_end(struct sim_world *world, struct sim_summary *out);
 
 void sim_signer_init(struct sim_signer *signer, uint8_t kind, uint8_t number);
+/* What the signer's key signs. */
+void sim_sign(const struct sim_signer *signer, const struct ves_hash *hash,
+              struct ves_sig *out);
 
 #endif

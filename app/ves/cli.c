@@ -40,17 +40,40 @@ uint64_t cli_number(const struct cli *cli, const char *name, uint64_t min,
     return value;
 }
 
+static void print_json_error(const char *code, const char *text)
+{
+    struct ves_jw *jw = cli_writer();
+
+    ves_jw_object(jw);
+    ves_jw_key(jw, "error");
+    ves_jw_object(jw);
+    ves_jw_key(jw, "code");
+    ves_jw_str(jw, code);
+    ves_jw_key(jw, "message");
+    ves_jw_str(jw, text);
+    ves_jw_end(jw);
+    ves_jw_end(jw);
+    struct ves_bytes doc = ves_jw_view(jw);
+    fprintf(stderr, "%.*s\n", (int)doc.len, (const char *)doc.ptr);
+    ves_jw_free(jw);
+}
+
 void cli_usage(const struct cli *cli, const char *format, ...)
 {
+    char text[1024];
     va_list args;
 
-    fprintf(stderr, "ves %s: ", cli->command->name);
     va_start(args, format);
-    vfprintf(stderr, format, args);
+    vsnprintf(text, sizeof(text), format, args);
     va_end(args);
-    fprintf(stderr, "\nusage: ves %s [OPTIONS]%s%s\n(ves %s --help)\n",
-            cli->command->name, cli->command->args[0] ? " " : "",
-            cli->command->args, cli->command->name);
+    if (cli->is_json)
+        print_json_error("USAGE", text);
+    else
+        fprintf(stderr,
+                "ves %s: %s\nusage: ves %s [OPTIONS]%s%s\n(ves %s --help)\n",
+                cli->command->name, text, cli->command->name,
+                cli->command->args[0] ? " " : "", cli->command->args,
+                cli->command->name);
     exit(CLI_USAGE);
 }
 
@@ -77,23 +100,10 @@ int cli_fail(struct cli *cli, enum ves_status status)
         cli->error.text[0] ? cli->error.text : ves_status_message(status);
 
     cli_progress_end(cli);
-    if (cli->is_json) {
-        struct ves_jw *jw = cli_writer();
-        ves_jw_object(jw);
-        ves_jw_key(jw, "error");
-        ves_jw_object(jw);
-        ves_jw_key(jw, "code");
-        ves_jw_str(jw, ves_status_name(status));
-        ves_jw_key(jw, "message");
-        ves_jw_str(jw, text);
-        ves_jw_end(jw);
-        ves_jw_end(jw);
-        struct ves_bytes doc = ves_jw_view(jw);
-        fprintf(stderr, "%.*s\n", (int)doc.len, (const char *)doc.ptr);
-        ves_jw_free(jw);
-    } else {
+    if (cli->is_json)
+        print_json_error(ves_status_name(status), text);
+    else
         fprintf(stderr, "ves %s: %s\n", cli->command->name, text);
-    }
     return cli_exit_code(status);
 }
 

@@ -38,6 +38,13 @@ static int finish(struct cli *cli, enum ves_status status, struct ves_jw *jw,
     cli_progress_end(cli);
     if (jw && cli_print(jw) != CLI_DONE)
         return CLI_FAILED;
+    if (cli_is_stopped() && (!status || status == VES_AGAIN)) {
+        fprintf(stderr,
+                "ves %s: interrupted; what is done is kept, the same command "
+                "goes on with the rest\n",
+                cli->command->name);
+        return CLI_PARTIAL;
+    }
     return status ? cli_fail(cli, status) : code;
 }
 

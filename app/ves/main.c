@@ -85,6 +85,9 @@ static void parse(struct cli *cli, int argc, char **argv)
     }
     longs[n] = (struct option){"help", no_argument, NULL, OPT_HELP};
 
+    /* Known before the first complaint. */
+    for (int i = 1; i < argc && cli->command->is_store; i++)
+        cli->is_json |= strcmp(argv[i], "--json") == 0;
     opterr = 0;
     while ((opt = getopt_long(argc, argv, ":h", longs, NULL)) != -1) {
         if (opt == OPT_DB)

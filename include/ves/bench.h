@@ -56,8 +56,8 @@ struct ves_bench_machine {
     unsigned cores; /* this process may run on */
     uint64_t memory_mb;
     char kernel[96];
-    char filesystem[32]; /* of the folder */
-    bool is_in_memory;   /* that one: fsync costs nothing there */
+    char filesystem[32];            /* of the folder */
+    bool is_in_memory;              /* that one: fsync costs nothing there */
     double load_before, load_after; /* one minute's average */
     const char *compiler;
     const char *sqlite;

@@ -150,6 +150,9 @@ VES_NODISCARD enum ves_status ves_agent_meta_put_u64(struct ves_agent *agent,
                                                      const char *name,
                                                      uint64_t value);
 
+/* What the environment says of a setting; false: nothing readable. */
+bool ves_agent_environment(const char *name, uint64_t *value);
+
 /* Checks the environment's settings (VES_BATCH_SIZE ...); VES_INVALID names
  * the variable and what it may be. */
 VES_NODISCARD enum ves_status

@@ -55,25 +55,30 @@ static void problem(struct check *check, const char *format, ...)
     va_end(args);
 }
 
+/* noun counts what was examined; NULL: nothing to count. */
 static void report(struct doctor *doctor, const char *name,
-                   const struct check *check, const char *good)
+                   const struct check *check, const char *noun,
+                   const char *good)
 {
+    unsigned long long count = check->examined;
     struct ves_jw *jw = doctor->jw;
     struct ves_error words;
 
+    if (check->problems > 1)
+        ves_fail(&words, VES_CORRUPT, "%llu problems, the first: %.440s",
+                 (unsigned long long)check->problems, check->first.text);
+    else if (check->problems == 1)
+        words = check->first;
+    else if (!noun)
+        ves_fail(&words, VES_OK, "%s", good);
+    else if (count == 0)
+        ves_fail(&words, VES_OK, "no %s yet", noun);
+    else
+        ves_fail(&words, VES_OK, "%llu %s%s: %s", count, noun,
+                 count == 1 ? "" : "s", good);
     ves_jw_object(jw);
     ves_jw_member_str(jw, "name", name);
     ves_jw_member_bool(jw, "ok", check->problems == 0);
-    if (check->problems == 0 && check->examined > 0)
-        ves_fail(&words, VES_OK, "%llu %s", (unsigned long long)check->examined,
-                 good);
-    else if (check->problems == 0)
-        ves_fail(&words, VES_OK, "%s", good);
-    else if (check->problems == 1)
-        words = check->first;
-    else
-        ves_fail(&words, VES_CORRUPT, "%llu problems, the first: %.440s",
-                 (unsigned long long)check->problems, check->first.text);
     ves_jw_member_str(jw, "detail", words.text);
     ves_jw_end(jw);
     if (check->problems > 0)
@@ -112,7 +117,7 @@ static void check_file(struct doctor *doctor)
                 sqlite3_errmsg(doctor->agent->connection));
     else if (strcmp(text, "ok") != 0)
         problem(&check, "SQLite finds the file damaged: %s", text);
-    report(doctor, "file", &check, "SQLite's quick check passes");
+    report(doctor, "file", &check, NULL, "SQLite's quick check passes");
 }
 
 static void check_durability(struct doctor *doctor)
@@ -133,7 +138,7 @@ static void check_durability(struct doctor *doctor)
         problem(&check,
                 "journal_mode is %s: a crash in a commit damages the file",
                 mode);
-    report(doctor, "durability", &check,
+    report(doctor, "durability", &check, NULL,
            "every commit waits for the disk, and a crash is rolled back");
 }
 
@@ -153,7 +158,7 @@ static void check_key_file(struct doctor *doctor)
              memcmp(key.b, agent->public_key.b, VES_KEY_SIZE) != 0)
         problem(&check, "%s is not the key this store was made with",
                 agent->key_path);
-    report(doctor, "key", &check,
+    report(doctor, "key", &check, NULL,
            is_sealed ? "there, readable by its owner only, sealed"
                      : "there, readable by its owner only");
 }
@@ -166,7 +171,7 @@ static void check_credential(struct doctor *doctor)
     char *credential;
 
     if (agent->url[0] == '\0' && !ves_file_exists(agent->credential_path)) {
-        report(doctor, "credential", &check,
+        report(doctor, "credential", &check, NULL,
                "none, and no sequencer that would want one");
         return;
     }
@@ -174,7 +179,8 @@ static void check_credential(struct doctor *doctor)
         problem(&check, "%s", error.text);
     else
         ves_secret_free(credential);
-    report(doctor, "credential", &check, "there, readable by its owner only");
+    report(doctor, "credential", &check, NULL,
+           "there, readable by its owner only");
 }
 
 /* ---- one event -----------------------------------------------------------
@@ -503,7 +509,7 @@ static enum ves_status check_standing(struct doctor *doctor)
                 "`ves quarantine`",
                 (unsigned long long)core.quarantined,
                 (unsigned long long)core.signature_failures);
-    report(doctor, "standing", &check,
+    report(doctor, "standing", &check, NULL,
            "nothing contradicts the sequencer's history");
     return VES_OK;
 }
@@ -538,15 +544,17 @@ static enum ves_status examine(struct doctor *doctor)
             note_unreadable(doctor, &doctor->entities, walk_entities(doctor));
     if (status)
         return status;
-    report(doctor, "outbox", &doctor->outbox,
-           "rows, as counted, each as its envelope says");
-    report(doctor, "chain", &doctor->chain,
-           "own events, each naming the one before it");
-    report(doctor, "signatures", &doctor->signatures, "all verify");
-    report(doctor, "receipts", &doctor->receipts, "all verify");
-    report(doctor, "log", &doctor->log,
-           "events without a gap, each as its envelope says");
-    report(doctor, "entities", &doctor->entities, "states, each with its hash");
+    report(doctor, "outbox", &doctor->outbox, "row",
+           "as counted, each as its envelope says");
+    report(doctor, "chain", &doctor->chain, "own event",
+           "each names the one before it");
+    report(doctor, "signatures", &doctor->signatures, "signature",
+           "each verifies");
+    report(doctor, "receipts", &doctor->receipts, "receipt", "each verifies");
+    report(doctor, "log", &doctor->log, "event",
+           "no gap, each as its envelope says");
+    report(doctor, "entities", &doctor->entities, "state",
+           "each with its own hash");
     return check_standing(doctor);
 }
 

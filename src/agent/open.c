@@ -259,6 +259,7 @@ enum ves_status ves_agent_open_file(const struct ves_agent_options *options,
     agent->core.store = store;
     agent->core.alloc = alloc;
     agent->core.verifier = &agent->direct;
+    agent->core.setting = ves_agent_environment;
     ves_arena_init(&agent->arena, alloc, ARENA_MAX);
     status = set_paths(agent, error);
     if (status) {

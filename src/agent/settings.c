@@ -97,17 +97,24 @@ enum setting_source { SOURCE_DEFAULT, SOURCE_FILE, SOURCE_ENVIRONMENT };
 
 static const char *const source_names[] = {"default", "file", "environment"};
 
+/* secure_getenv: a host that runs with somebody else's rights takes no orders
+ * from the environment. */
+bool ves_agent_environment(const char *name, uint64_t *value)
+{
+    const struct setting *setting = find_setting(name);
+    const char *text = setting ? secure_getenv(setting->environment) : NULL;
+
+    return text && parse(setting, ves_bytes_str(text), value);
+}
+
 static enum ves_status read_setting(struct ves_agent *agent,
                                     const struct setting *setting,
                                     uint64_t *value,
                                     enum setting_source *source)
 {
-    /* secure_getenv: a host that runs with somebody else's rights takes no
-     * orders from the environment. */
-    const char *text = secure_getenv(setting->environment);
     struct ves_bytes stored;
 
-    if (text && parse(setting, ves_bytes_str(text), value)) {
+    if (ves_agent_environment(setting->name, value)) {
         *source = SOURCE_ENVIRONMENT;
         return VES_OK;
     }

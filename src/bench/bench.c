@@ -76,8 +76,8 @@ struct ves_bench_figure *ves_bench_add(struct ves_bench_run *run,
     struct ves_bench_figure *out = &report->figures[report->count++];
     *out = *figure;
     out->ratio = out->limit > 0 ? out->figure / out->limit : 0;
-    out->is_met = out->is_ceiling ? out->ratio <= out->target
-                                  : out->ratio >= out->target;
+    out->is_met =
+        out->is_ceiling ? out->ratio <= out->target : out->ratio >= out->target;
     return out;
 }
 

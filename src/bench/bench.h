@@ -4,6 +4,7 @@
 
 #include <sys/types.h>
 
+#include "base/buf.h"
 #include "crypto/crypto.h"
 #include "ves/agent.h"
 #include "ves/bench.h"
@@ -11,7 +12,8 @@
 enum {
     VES_BENCH_AGENTS = 64, /* one for each connection of the widest test */
     VES_BENCH_CREDENTIAL_MAX = 256,
-    VES_BENCH_PATH_MAX = 1024
+    VES_BENCH_PATH_MAX = 1024,
+    VES_BENCH_ID_MAX = 32
 };
 
 /* ---- the limit ------------------------------------------------------------
@@ -54,7 +56,7 @@ struct ves_bench_request {
     size_t len;
     struct ves_bench_event *events; /* owned */
     size_t count;
-    uint64_t first; /* number of its first event in the source */
+    uint64_t first;  /* number of its first event in the source */
     uint8_t *answer; /* body; owned */
     size_t answer_len;
     uint32_t status; /* HTTP */
@@ -68,7 +70,6 @@ struct ves_bench_load {
     size_t batch;
     size_t agents;
     uint64_t events;
-    uint64_t body_bytes;
     /* out */
     double seconds;
     uint64_t p50_us, p99_us;
@@ -117,8 +118,8 @@ VES_NODISCARD enum ves_status ves_bench_step(struct ves_bench_run *run,
 struct ves_bench_figure *ves_bench_add(struct ves_bench_run *run,
                                        const struct ves_bench_figure *figure);
 /* The middle ratio of some rounds of the same figure; count is odd. */
-const struct ves_bench_figure *
-ves_bench_median(struct ves_bench_figure *rounds, size_t count);
+const struct ves_bench_figure *ves_bench_median(struct ves_bench_figure *rounds,
+                                                size_t count);
 /* "FOLDER/NAME" */
 void ves_bench_path(const struct ves_bench_run *run, const char *name,
                     char out[VES_BENCH_PATH_MAX]);
@@ -144,6 +145,12 @@ VES_NODISCARD enum ves_status ves_bench_load_make(struct ves_bench_run *run,
                                                   struct ves_bench_load *out);
 void ves_bench_load_free(struct ves_bench_run *run,
                          struct ves_bench_load *load);
+
+/* The same event number without context and signature, for ves_append: its
+ * payload in *payload, its aggregate id in *aggregate. */
+void ves_bench_append_fill(uint64_t number, struct ves_buf *payload,
+                           char aggregate[VES_BENCH_ID_MAX],
+                           struct ves_append *out);
 
 /* load.c */
 
@@ -187,10 +194,5 @@ VES_NODISCARD enum ves_status ves_bench_reader(struct ves_bench_run *run,
                                                struct ves_agent **out);
 /* Deletes a store's files. */
 void ves_bench_forget(struct ves_bench_run *run, const char *name);
-
-/* What one append of the measured kind is. */
-void ves_bench_append_fill(uint64_t number, char *payload, size_t size,
-                           char *aggregate, size_t aggregate_size,
-                           struct ves_append *out);
 
 #endif

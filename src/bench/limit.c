@@ -60,8 +60,7 @@ static void run_loop(void *ctx, unsigned thread)
     while (now - start < loop->seconds) {
         for (size_t k = 0; k < 32; k++, count++) {
             size_t i = (size_t)(count + thread * 7) % MESSAGES;
-            struct ves_bytes hash =
-                ves_bytes(sample->hash[i].b, VES_HASH_SIZE);
+            struct ves_bytes hash = ves_bytes(sample->hash[i].b, VES_HASH_SIZE);
             struct ves_sig sig;
             bool is_right = true;
             if (loop->is_signing)

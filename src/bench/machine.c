@@ -47,10 +47,10 @@ static void name_filesystem(const char *folder, struct ves_bench_machine *out)
         unsigned long type;
         const char *name;
         bool is_in_memory;
-    } known[] = {{0xEF53, "ext4", false},       {0x58465342, "xfs", false},
-                 {0x9123683E, "btrfs", false},  {0x01021994, "tmpfs", true},
-                 {0x858458F6, "ramfs", true},   {0x794C7630, "overlay", false},
-                 {0x2FC12FC1, "zfs", false},    {0x6969, "nfs", false},
+    } known[] = {{0xEF53, "ext4", false},      {0x58465342, "xfs", false},
+                 {0x9123683E, "btrfs", false}, {0x01021994, "tmpfs", true},
+                 {0x858458F6, "ramfs", true},  {0x794C7630, "overlay", false},
+                 {0x2FC12FC1, "zfs", false},   {0x6969, "nfs", false},
                  {0xF2F52010, "f2fs", false}};
     struct statfs info;
     if (statfs(folder, &info))

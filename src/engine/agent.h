@@ -46,6 +46,9 @@ struct ves_agent_core {
     struct ves_sequencer_key sequencer_keys[VES_SEQUENCER_KEYS_MAX];
     size_t sequencer_key_count;    /* (sequencer.keys) pinned, D18 */
     struct ves_error error;        /* words about the last failure */
+    /* What the host's configuration says of a number setting of the file
+     * ("maxRetries" ...); false: nothing, the file counts.  NULL: never. */
+    bool (*setting)(const char *name, uint64_t *value);
 };
 
 /* Identity a new store starts with. */

@@ -19,6 +19,7 @@ struct ack {
     struct ves_uuid *proven; /* their receipts verify */
     size_t proven_count;
     uint64_t after; /* local_seq of the last row listed */
+    size_t listed;
     uint64_t acknowledged, already_synced, not_acknowledged;
 };
 
@@ -181,6 +182,7 @@ static enum ves_status visit_syncing(void *ctx,
     const char *why = obstacle(row);
 
     ack->after = row->local_seq;
+    ack->listed++;
     if (why) {
         object(ack, &row->event_id, why);
         return VES_OK;
@@ -195,11 +197,10 @@ static enum ves_status ack_all(struct ack *ack)
     struct ves_store *store = ack->core->store;
     struct ves_outbox_filter filter = {.status_mask = 1U << VES_OUTBOX_SYNCING,
                                        .limit = VES_DEVICE_CHUNK};
-    uint64_t before;
 
     do {
-        before = ack->after;
         ves_arena_reset(ack->arena);
+        ack->listed = 0;
         ack->count = 0;
         ack->proven_count = 0;
         ack->acknowledged = 0;
@@ -208,18 +209,15 @@ static enum ves_status ack_all(struct ack *ack)
             ves_arena_alloc(ack->arena, VES_DEVICE_CHUNK * sizeof(*ack->rows));
         if (!ack->rows)
             return ves_device_say(ack->core, VES_NOMEM);
-        filter.after_local_seq = before;
+        filter.after_local_seq = ack->after;
         enum ves_status status =
             store->ops->outbox_list(store, &filter, visit_syncing, ack);
         if (status)
             return ves_device_say(ack->core, status);
-        /* A chunk that came up empty after others needs no record. */
-        if (ack->after == before && before != 0)
-            break;
         status = settle_chunk(ack);
         if (status)
             return status;
-    } while (ack->after != before);
+    } while (ack->listed == VES_DEVICE_CHUNK);
     return VES_OK;
 }
 

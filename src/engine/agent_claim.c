@@ -133,6 +133,13 @@ static bool is_same_group(const struct ves_outbox_row *a,
            ves_uuid_equal(&a->command_id, &b->command_id);
 }
 
+/* A row that made a whole request fail is tried alone, so that it cannot take
+ * others down with it. */
+static bool is_suspect(const struct ves_outbox_row *row)
+{
+    return row->attempts > 0 && row->error_class == VES_ERROR_PROTOCOL;
+}
+
 /* May row join what is gathered so far? */
 static bool has_room(struct gather *gather, const struct ves_outbox_row *row)
 {
@@ -145,10 +152,8 @@ static bool has_room(struct gather *gather, const struct ves_outbox_row *row)
     }
     if (is_same_group(&gather->last->row, row))
         return true;
-    /* A row that failed alone is tried alone, so that it cannot take others
-     * down with it. */
     return gather->count < gather->claim->limit &&
-           gather->last->row.attempts == 0 && row->attempts == 0;
+           !is_suspect(&gather->last->row) && !is_suspect(row);
 }
 
 static bool waits_already(const struct gather *gather,

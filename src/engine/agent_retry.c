@@ -8,18 +8,31 @@
 
 enum { BREAKER_WINDOW_MS = 60 * 1000 };
 
+/* name is "setting." and what people call it. */
+static enum ves_status get_setting(struct ves_agent_core *core,
+                                   struct ves_arena *arena, const char *name,
+                                   uint64_t fallback, uint64_t low,
+                                   uint64_t high, uint64_t *out)
+{
+    if (core->setting && core->setting(name + strlen("setting."), out) &&
+        *out >= low && *out <= high)
+        return VES_OK;
+    return ves_device_number_get(core, arena, name, fallback, low, high, out);
+}
+
 enum ves_status ves_device_retry_get(struct ves_agent_core *core,
                                      struct ves_arena *arena,
                                      struct ves_device_retry *out)
 {
-    enum ves_status status = ves_device_number_get(
-        core, arena, "setting.retryBaseDelayMs", 1000, 1, 60000, &out->base_ms);
+    enum ves_status status =
+        get_setting(core, arena, "setting.retryBaseDelayMs", 1000, 1, 60000,
+                    &out->base_ms);
     if (!status)
-        status = ves_device_number_get(core, arena, "setting.retryMaxDelayMs",
-                                       30000, 1, 3600000, &out->cap_ms);
+        status = get_setting(core, arena, "setting.retryMaxDelayMs", 30000, 1,
+                             3600000, &out->cap_ms);
     if (!status)
-        status = ves_device_number_get(core, arena, "setting.maxRetries", 3, 0,
-                                       50, &out->count_max);
+        status = get_setting(core, arena, "setting.maxRetries", 3, 0, 50,
+                             &out->count_max);
     return status;
 }
 

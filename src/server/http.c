@@ -41,7 +41,6 @@ enum {
 struct ves_http {
     struct ves_server *server;
     struct MHD_Daemon *daemon;
-    int quiesced_socket;
     atomic_bool is_stopping;
     atomic_size_t in_flight; /* requests handed on and not yet answered */
     atomic_uint_fast64_t id_counter;
@@ -496,6 +495,15 @@ static void on_connection(void *ctx, struct MHD_Connection *connection,
         atomic_fetch_sub(&http->server->metrics.connections, 1);
 }
 
+static enum MHD_Result
+accept_connection(void *ctx, const struct sockaddr *address, socklen_t len)
+{
+    struct ves_http *http = ctx;
+    (void)address;
+    (void)len;
+    return atomic_load(&http->is_stopping) ? MHD_NO : MHD_YES;
+}
+
 static struct MHD_Daemon *start_daemon(struct ves_http *http,
                                        const struct ves_http_setup *options)
 {
@@ -509,8 +517,8 @@ static struct MHD_Daemon *start_daemon(struct ves_http *http,
     unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME |
                      (options->tls_cert ? MHD_USE_TLS : 0);
     return MHD_start_daemon(
-        flags, 0, NULL, NULL, handle_request, http, /**/
-        MHD_OPTION_LISTEN_SOCKET, options->socket,  /**/
+        flags, 0, accept_connection, http, handle_request, http, /**/
+        MHD_OPTION_LISTEN_SOCKET, options->socket,               /**/
         MHD_OPTION_THREAD_POOL_SIZE, options->threads,
         MHD_OPTION_CONNECTION_LIMIT, (unsigned)VES_HTTP_CONNECTIONS_MAX,
         MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)VES_HTTP_IDLE_S,
@@ -535,7 +543,6 @@ enum ves_status ves_http_start(struct ves_server *server,
     }
     memset(http, 0, sizeof(*http));
     http->server = server;
-    http->quiesced_socket = -1;
     /* Without randomness ids are only easier to guess. */
     (void)!ves_random(&http->id_seed, sizeof(http->id_seed), NULL);
     pthread_mutex_init(&http->lock, NULL);
@@ -556,10 +563,12 @@ enum ves_status ves_http_start(struct ves_server *server,
     return VES_OK;
 }
 
+/* Not MHD_quiesce_daemon: with a pool of epoll threads it and a thread that
+ * just woke up may both take the listening socket out of the epoll set, and the
+ * second one panics (0.9.75). */
 void ves_http_quiesce(struct ves_http *http)
 {
     atomic_store(&http->is_stopping, true);
-    http->quiesced_socket = MHD_quiesce_daemon(http->daemon);
 }
 
 bool ves_http_drain(struct ves_http *http, unsigned timeout_ms)
@@ -584,8 +593,6 @@ void ves_http_stop(struct ves_http *http)
 {
     const struct ves_alloc *alloc = http->server->alloc;
     MHD_stop_daemon(http->daemon);
-    if (http->quiesced_socket >= 0)
-        close(http->quiesced_socket);
     pthread_cond_destroy(&http->drained);
     pthread_mutex_destroy(&http->lock);
     alloc->realloc(alloc->ctx, http, 0);

@@ -147,6 +147,7 @@ enum ves_status ves_session_pull(struct ves_session *session, uint64_t since,
 
     if (status)
         return ves_agent_fail(agent, status, error, "pull");
+    ves_agent_use_pool(agent);
     if (since && since < from)
         from = since;
     uint64_t first = from;

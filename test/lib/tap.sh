@@ -11,12 +11,16 @@ VES_SHARED=${VES_SHARED:-$HERE/../shared}
 T=$(mktemp -d "${TMPDIR:-/tmp}/ves-e2e.XXXXXX") || exit 1
 export VES T
 unset VES_DB
+# The system's own: version managers put slow wrappers before it.
+[ -x /usr/bin/python3 ] && python3() { /usr/bin/python3 -E "$@"; }
+export PYTHONDONTWRITEBYTECODE=1
 tap_count=0 tap_failed=0
 tap_pids=()
 
 tap_end()
 {
 	local p
+	exec 2> /dev/null # bash would tell of every process that is ended
 	for p in "${tap_pids[@]:-}"; do
 		[ -n "$p" ] && kill -9 "$p" 2> /dev/null
 	done

@@ -203,6 +203,28 @@ uint64_t test_shop_push(struct test_shop *shop, struct ves_agent *agent)
     return result.accepted;
 }
 
+void test_shop_push_fails(struct test_shop *shop, struct ves_agent *agent,
+                          uint32_t http_status)
+{
+    const struct ves_lease self = {.pid = 1, .process_start = 1};
+    const struct ves_core_env env = env_of(shop);
+    struct ves_agent_core *core = &agent->core;
+    struct ves_push push = {0};
+    struct ves_push_result result = {0};
+
+    ves_buf_init(&push.body, agent->alloc, BODY_MAX);
+    assert_done(ves_core_push_begin(core, &self, is_gone, shop->hub.now_ms,
+                                    1000, true, &push),
+                &core->error);
+    assert_true(push.count > 0);
+    /* What it says of a request that failed is its own tests' business. */
+    enum ves_status status = ves_core_push_end(core, &push, &env, http_status,
+                                               ves_bytes(NULL, 0), 0, &result);
+    assert_int_not_equal(status, VES_NOMEM);
+    ves_core_push_release(core, &push);
+    ves_push_free(&push, agent->alloc);
+}
+
 /* ---- pull ----------------------------------------------------------------
  */
 

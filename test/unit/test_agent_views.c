@@ -446,6 +446,28 @@ static void settings_refuse_nonsense(void **state)
     unsetenv("VES_MAX_RETRIES");
 }
 
+/* What settings say about trying again is what pushing does. */
+static void settings_reach_the_pusher(void **state)
+{
+    struct ves_error error;
+
+    (void)state;
+    unsetenv("VES_MAX_RETRIES");
+    test_shop_append(till, "order.created", "O", ORDER);
+    test_shop_push_fails(&shop, till, 500);
+    read_status(till);
+    assert_int_equal(test_number(&doc, "/counts/pending"), 1);
+    setenv("VES_MAX_RETRIES", "0", 1);
+    test_shop_push_fails(&shop, till, 500);
+    read_status(till);
+    assert_int_equal(test_number(&doc, "/counts/failed"), 1);
+    unsetenv("VES_MAX_RETRIES");
+    assert_ok(ves_agent_set(till, "maxRetries", "5", &error), &error);
+    test_shop_push_fails(&shop, till, 500);
+    read_status(till);
+    assert_int_equal(test_number(&doc, "/counts/pending"), 1);
+}
+
 /* ---- backup and prune ---------------------------------------------------- */
 
 static void backup_is_consistent_while_others_write(void **state)
@@ -691,6 +713,31 @@ static void doctor_verifies_signatures(void **state)
     assert_string_equal(sick_part("sick.db"), "signatures");
 }
 
+/* Every event good in itself, but one is of another branch of the chain, as
+ * when somebody mends a store with rows out of a copy. */
+static void doctor_follows_the_chain(void **state)
+{
+    char attach[512];
+
+    (void)state;
+    test_shop_append(till, "order.created", "O", ORDER);
+    make_patient();
+    struct ves_agent *copy = test_shop_again(&shop, "sick.db", NULL);
+    test_shop_append(copy, "order.updated", "O", NOTE);
+    ves_agent_close(copy);
+    test_shop_append(till, "order.updated", "O", NOTE);
+    test_shop_append(till, "order.updated", "O", NOTE);
+    snprintf(attach, sizeof(attach),
+             "ATTACH '%s' AS copy;"
+             "DROP TRIGGER ves_outbox_no_delete;"
+             "DELETE FROM ves_outbox WHERE local_seq = 2;"
+             "INSERT INTO ves_outbox SELECT * FROM copy.ves_outbox"
+             " WHERE local_seq = 2",
+             test_shop_path(&shop, "sick.db"));
+    sql("till.db", attach);
+    assert_string_equal(sick_part("till.db"), "chain");
+}
+
 /* ---- why ----------------------------------------------------------------- */
 
 static void why_follows_an_event(void **state)
@@ -746,6 +793,11 @@ static void why_explains_what_holds_an_event_back(void **state)
     assert_says(why(till, &two), "waits behind an earlier event");
     assert_says(why(till, &two), text);
     assert_null(strstr(why(till, &three), "waits behind"));
+    /* One that a signed refusal settled holds nobody back. */
+    meet(&one, &(struct fate){.status = VES_OUTBOX_FAILED, .is_refused = true});
+    assert_null(strstr(why(till, &two), "waits behind"));
+    meet(&one, &(struct fate){.status = VES_OUTBOX_FAILED});
+    assert_says(why(till, &two), "waits behind");
     assert_ok(ves_agent_retry(till, &one, &retried, &error), &error);
     assert_int_equal(retried, 1);
     assert_null(strstr(why(till, &two), "waits behind"));
@@ -822,10 +874,12 @@ int main(void)
         TEST(entity_has_both_states),
         TEST(settings_come_from_three_places),
         TEST(settings_refuse_nonsense),
+        TEST(settings_reach_the_pusher),
         TEST(backup_is_consistent_while_others_write),
         TEST(prune_drops_bodies_and_keeps_proofs),
         TEST(doctor_finds_what_was_planted),
         TEST(doctor_verifies_signatures),
+        TEST(doctor_follows_the_chain),
         TEST(why_follows_an_event),
         TEST(why_explains_what_holds_an_event_back),
         TEST(why_shows_refusals_and_quarantine),

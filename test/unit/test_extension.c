@@ -272,6 +272,15 @@ static void relaxed_sync_must_be_asked_for(void **state)
     assert_int_equal(strlen(ask(db, APPEND)), 36);
     ask(db, "SELECT ves_config('allow_relaxed_sync', 0)");
     assert_refused(APPEND, "synchronous");
+    /* Before the store is first used, and for this connection alone. */
+    sqlite3 *other = open_loaded("till.db");
+    ask(other, "PRAGMA synchronous=OFF");
+    assert_string_equal(ask(other, "SELECT ves_config('allow_relaxed_sync')"),
+                        "0");
+    ask(other, "SELECT ves_config('allow_relaxed_sync', 1)");
+    assert_int_equal(strlen(ask(other, APPEND)), 36);
+    assert_refused(APPEND, "synchronous");
+    assert_int_equal(sqlite3_close(other), SQLITE_OK);
 }
 
 static void schema_cannot_sign_or_look(void **state)

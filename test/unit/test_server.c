@@ -209,8 +209,7 @@ static void test_raw_requests(void **state)
     assert_int_equal(test_http_get(&serve.http, "/health"), 200);
 }
 
-/* ---- authentication
- * ---------------------------------------------------------- */
+/* ---- authentication ------------------------------------------------------ */
 
 static void expect_head(const char *name, const char *key, uint32_t status,
                         const char *code)
@@ -294,8 +293,7 @@ static void test_scopes(void **state)
     test_http_free(&http);
 }
 
-/* ---- ingest
- * ------------------------------------------------------------------ */
+/* ---- ingest -------------------------------------------------------------- */
 
 static struct test_http client_as(const char *members, const char *name)
 {
@@ -451,8 +449,7 @@ static void test_body_limit(void **state)
     test_http_free(&http);
 }
 
-/* ---- reads
- * -------------------------------------------------------------------- */
+/* ---- reads --------------------------------------------------------------- */
 
 /* Checks one page item: the event's own signature and the receipt. */
 static void check_item(const struct ves_json *item, uint64_t sequence,

@@ -56,8 +56,7 @@ static struct ves_public_key sequencer_key(size_t index)
     return key;
 }
 
-/* ---- agent keys
- * -------------------------------------------------------------- */
+/* ---- agent keys ---------------------------------------------------------- */
 
 static uint32_t register_text(const char *camel, const char *agent,
                               unsigned key_id, const struct test_signer *key,
@@ -219,8 +218,7 @@ static void test_revoke(void **state)
     assert_string_equal(test_http_text(&serve.http, "/storeId"), serve.store);
 }
 
-/* ---- commitments and proofs
- * ------------------------------------------------------ */
+/* ---- commitments and proofs ---------------------------------------------- */
 
 static uint32_t commit(uint64_t start, uint64_t end)
 {
@@ -335,8 +333,7 @@ static void test_commitments(void **state)
                      400);
 }
 
-/* ---- invitations
- * ------------------------------------------------------------------- */
+/* ---- invitations --------------------------------------------------------- */
 
 struct invite {
     struct ves_invitation invitation;
@@ -499,6 +496,9 @@ static void test_redeem(void **state)
                      200);
     struct ves_uuid agent = test_id(2000);
     assert_string_equal(find_key(&agent, 1)->registrar, "invitation");
+    assert_int_equal(
+        test_http_get(&serve.http, "/api/v1/ves/keys?%s", serve.scope), 200);
+    assert_null(find_key(&agent, 1)); /* it is no key of another stream */
     /* The API key is that agent's, for that stream. */
     test_http_auth(&anyone, "x-api-key: ", second);
     assert_int_equal(test_http_get(&anyone, "/api/v1/ves/head?%s", serve.scope),
@@ -538,8 +538,7 @@ static void test_redeem_limits(void **state)
     test_http_free(&anyone);
 }
 
-/* ---- API keys, metrics
- * --------------------------------------------------------------- */
+/* ---- API keys, metrics --------------------------------------------------- */
 
 static void test_api_keys(void **state)
 {
@@ -604,8 +603,7 @@ static void test_metrics(void **state)
     assert_int_equal(test_http_u64(h, "/sequencerKeyVersion"), 1);
 }
 
-/* ---- restart and rotation
- * --------------------------------------------------------------- */
+/* ---- restart and rotation ------------------------------------------------ */
 
 static void test_restart(void **state)
 {

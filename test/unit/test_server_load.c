@@ -9,7 +9,9 @@
 #include <openssl/pem.h>
 #include <openssl/x509.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdatomic.h>
+#include <sys/resource.h>
 
 #include "base/text.h"
 #include "crypto/spki_openssl.h"
@@ -18,7 +20,7 @@
 enum {
     CLIENTS = 50,
     EVENTS_EACH = 6,
-    PUSHERS = 8,
+    PUSHERS = 40,
     PUSHES_MAX = 4000, /* of one pusher; stop comes long before */
     ACKS_BEFORE_STOP = 200
 };
@@ -178,8 +180,32 @@ static void test_stop_with_idle_clients(void **state)
     test_serve_start(&serve);
 }
 
-/* ---- TLS
- * --------------------------------------------------------------------- */
+/* The disk is full, then it is not. */
+static void test_full_disk(void **state)
+{
+    (void)state;
+    struct test_http *h = &serve.http;
+    struct rlimit limit, small;
+    assert_int_equal(test_http_get(h, "/api/v1/ves/head?%s", serve.scope), 200);
+    uint64_t head = test_http_u64(h, "/head_sequence");
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &limit), 0);
+    signal(SIGXFSZ, SIG_IGN);
+    small = limit;
+    small.rlim_cur = 4096;
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
+    uint32_t status = test_serve_push(&serve, h, 10, 100);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+    assert_int_equal(status, 503);
+    assert_true(test_http_has_header(h, "Retry-After: "));
+    assert_string_equal(test_http_text(h, "/code"), "SERVICE_UNAVAILABLE");
+    assert_int_equal(test_http_get(h, "/api/v1/ves/head?%s", serve.scope), 200);
+    assert_int_equal(test_http_u64(h, "/head_sequence"), head);
+    assert_int_equal(test_serve_push(&serve, h, 10, 100), 200);
+    assert_int_equal(test_http_u64(h, "/eventsAccepted"), 100);
+    assert_int_equal(test_http_u64(h, "/sequenceStart"), head + 1);
+}
+
+/* ---- TLS ----------------------------------------------------------------- */
 
 static void write_pair(const char *cert_path, const char *key_path,
                        EVP_PKEY *key)
@@ -263,7 +289,7 @@ static void test_tls(void **state)
                      VES_MALFORMED);
     free((void *)(uintptr_t)pem.ptr);
     test_http_auth(&http, "x-api-key: ", serve.admin_key);
-    assert_int_equal(test_serve_push(&serve, &http, 1, 100), 200);
+    assert_int_equal(test_serve_push(&serve, &http, 200, 100), 200);
     assert_int_equal(test_http_u64(&http, "/eventsAccepted"), 100);
     test_http_free(&http);
     ves_server_stop(server);
@@ -278,6 +304,7 @@ int main(void)
         cmocka_unit_test(test_many_clients),
         cmocka_unit_test(test_stop_under_load),
         cmocka_unit_test(test_stop_with_idle_clients),
+        cmocka_unit_test(test_full_disk),
         cmocka_unit_test(test_tls),
     };
     cmocka_set_message_output(CM_OUTPUT_TAP);

@@ -1,0 +1,395 @@
+/* million.c -- a million events in one stream: does anything get slower? */
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/assert.h"
+#include "base/error.h"
+#include "bench/bench.h"
+#include "ves/json.h"
+#include "ves/sync.h"
+
+enum {
+    MILLION = 1000000,
+    PARTS = 10,    /* the first against the last */
+    CHUNK = 50000, /* events signed ahead: what the generator holds */
+    BATCH = 500,
+    CONNECTIONS = 4,
+    BULK = 1000, /* appends in one transaction */
+    STATUS_RUNS = 9,
+    STATUS_MS = 20,
+    MEMORY_MB = 200,
+    PAYLOAD_MAX = 4096,
+    DOCUMENT_MAX = 16 * 1024 * 1024
+};
+
+/* Slower means: by more than the machine's own unrest. */
+#define STEADY 0.9
+
+/* One tenth of the million, with the machine's speed beside it. */
+struct stretch {
+    double rate; /* events a second */
+    double limit_us;
+};
+
+struct growth {
+    struct stretch first, last;
+};
+
+static uint64_t million(const struct ves_bench_run *run)
+{
+    return run->options->million ? run->options->million : MILLION;
+}
+
+/* Both rates as they would be on a machine as fast as during the last. */
+static void add_growth(struct ves_bench_run *run, const char *name,
+                       const struct growth *growth, double seconds)
+{
+    double scale = growth->first.limit_us / growth->last.limit_us;
+    struct ves_bench_figure figure = {.name = name,
+                                      .unit = "events/s",
+                                      .limit_name = "its first tenth",
+                                      .figure = growth->last.rate,
+                                      .limit = growth->first.rate * scale,
+                                      .target = STEADY};
+    snprintf(figure.note, sizeof(figure.note),
+             "all: %.0f events/s; first tenth as measured: %.0f, the machine "
+             "then %.2f times as fast",
+             (double)million(run) / seconds, growth->first.rate, 1 / scale);
+    ves_bench_add(run, &figure);
+}
+
+static void add_ceiling(struct ves_bench_run *run, const char *name,
+                        const char *unit, double figure, double limit,
+                        const char *note)
+{
+    struct ves_bench_figure out = {.name = name,
+                                   .unit = unit,
+                                   .limit_name = "what is allowed",
+                                   .figure = figure,
+                                   .limit = limit,
+                                   .target = 1,
+                                   .is_ceiling = true};
+    snprintf(out.note, sizeof(out.note), "%s", note);
+    ves_bench_add(run, &out);
+}
+
+/* ---- ingest ---------------------------------------------------------------
+ */
+
+/* Makes, sends and checks; only sending is on the clock. */
+static enum ves_status send_chunk(struct ves_bench_run *run, uint64_t events,
+                                  double *seconds,
+                                  struct ves_bench_limit *limit)
+{
+    struct ves_bench_load load;
+    enum ves_status status = ves_bench_load_make(run, (size_t)(events / BATCH),
+                                                 BATCH, CONNECTIONS, &load);
+    if (!status && limit)
+        ves_bench_limit_again(run, limit);
+    if (!status)
+        status = ves_bench_send(run, &load, CONNECTIONS);
+    if (!status && limit)
+        ves_bench_limit_again(run, limit);
+    if (!status)
+        status = ves_bench_check(run, &load);
+    *seconds += load.seconds;
+    ves_bench_load_free(run, &load);
+    return status;
+}
+
+static enum ves_status ingest_stretch(struct ves_bench_run *run,
+                                      uint64_t events, struct stretch *out,
+                                      double *seconds)
+{
+    struct ves_bench_limit limit = {0};
+    double spent = 0;
+    enum ves_status status = VES_OK;
+    for (uint64_t done = 0; !status && done < events;) {
+        uint64_t n = events - done < CHUNK ? events - done : CHUNK;
+        status =
+            ves_bench_step(run, "million: ingest", run->head, million(run));
+        if (!status)
+            status = send_chunk(run, n, &spent, out ? &limit : NULL);
+        done += n;
+    }
+    *seconds += spent;
+    if (out)
+        *out = (struct stretch){(double)events / spent,
+                                limit.verify_us + limit.sign_us};
+    return status;
+}
+
+static enum ves_status ingest(struct ves_bench_run *run)
+{
+    struct growth growth;
+    uint64_t part = million(run) / PARTS;
+    double seconds = 0, now, most;
+    char note[64];
+    enum ves_status status = ingest_stretch(run, part, &growth.first, &seconds);
+    if (!status)
+        status = ingest_stretch(run, million(run) - 2 * part, NULL, &seconds);
+    if (!status)
+        status = ingest_stretch(run, part, &growth.last, &seconds);
+    if (status)
+        return status;
+    add_growth(run, "million: ingest, last tenth", &growth, seconds);
+    ves_bench_server_memory(&run->server, &now, &most);
+    snprintf(note, sizeof(note), "at the end %.0f MB", now);
+    add_ceiling(run, "million: server memory, at most", "MB", most, MEMORY_MB,
+                note);
+    return VES_OK;
+}
+
+/* ---- pull -----------------------------------------------------------------
+ */
+
+struct watcher {
+    struct ves_bench_run *run;
+    uint64_t before; /* events of earlier calls */
+    bool is_stopped;
+};
+
+static bool watch(void *ctx, const char *what, uint64_t done, uint64_t total)
+{
+    struct watcher *watcher = ctx;
+    (void)what;
+    (void)total;
+    watcher->is_stopped =
+        ves_bench_step(watcher->run, "million: pull", watcher->before + done,
+                       million(watcher->run)) != VES_OK;
+    return !watcher->is_stopped;
+}
+
+static enum ves_status pull_stretch(struct ves_bench_run *run,
+                                    struct ves_agent *agent, uint64_t before,
+                                    uint64_t events, struct stretch *out,
+                                    double *seconds)
+{
+    struct watcher watcher = {.run = run, .before = before};
+    const struct ves_sync_options options = {
+        .limit = events, .progress = watch, .progress_ctx = &watcher};
+    struct ves_bench_limit limit = {0};
+    struct ves_pull_report report;
+    if (out)
+        ves_bench_limit(run, &limit);
+    double start = ves_bench_now();
+    enum ves_status status = ves_pull(agent, &options, 0, &report, run->error);
+    double spent = ves_bench_now() - start;
+    if (out)
+        ves_bench_limit_again(run, &limit);
+    *seconds += spent;
+    if (watcher.is_stopped)
+        return VES_AGAIN;
+    if (!status && report.applied != events)
+        return ves_fail(
+            run->error, VES_REFUSED, "%llu of %llu events were applied",
+            (unsigned long long)report.applied, (unsigned long long)events);
+    if (out)
+        *out = (struct stretch){(double)events / spent, limit.verify_us};
+    return status;
+}
+
+static enum ves_status pull(struct ves_bench_run *run)
+{
+    struct growth growth;
+    struct ves_agent *agent;
+    uint64_t all = million(run), part = all / PARTS;
+    double seconds = 0, now, most;
+    char note[64];
+    enum ves_status status = ves_bench_reader(run, "office.db", &agent);
+    if (status)
+        return status;
+    status = pull_stretch(run, agent, 0, part, &growth.first, &seconds);
+    if (!status)
+        status = pull_stretch(run, agent, part, all - 2 * part, NULL, &seconds);
+    if (!status)
+        status =
+            pull_stretch(run, agent, all - part, part, &growth.last, &seconds);
+    ves_agent_close(agent);
+    if (status)
+        return status;
+    add_growth(run, "million: pull, last tenth", &growth, seconds);
+    ves_bench_server_memory(&run->server, &now, &most);
+    snprintf(note, sizeof(note), "at the end %.0f MB", now);
+    add_ceiling(run, "million: server memory, served too", "MB", most,
+                MEMORY_MB, note);
+    return VES_OK;
+}
+
+/* ---- append ---------------------------------------------------------------
+ */
+
+static enum ves_status append_stretch(struct ves_bench_run *run,
+                                      struct ves_agent *agent, uint64_t first,
+                                      uint64_t events, struct stretch *out,
+                                      double *seconds)
+{
+    struct ves_bench_limit limit = {0};
+    struct ves_buf payload;
+    enum ves_status status = VES_OK;
+    char aggregate[VES_BENCH_ID_MAX];
+    if (out)
+        ves_bench_limit(run, &limit);
+    ves_buf_init(&payload, run->alloc, PAYLOAD_MAX);
+    double start = ves_bench_now();
+    for (uint64_t i = 0; !status && i < events; i++) {
+        struct ves_append what;
+        struct ves_uuid id;
+        if (i % BULK == 0)
+            status = ves_agent_begin(agent, run->error);
+        ves_bench_append_fill(first + i, &payload, aggregate, &what);
+        if (!status)
+            status = ves_append(agent, &what, &id, run->error);
+        if (!status && (i % BULK == BULK - 1 || i == events - 1)) {
+            status = ves_agent_commit(agent, run->error);
+            if (!status)
+                status = ves_bench_step(run, "million: append", first + i + 1,
+                                        million(run));
+        }
+    }
+    double spent = ves_bench_now() - start;
+    ves_buf_free(&payload);
+    if (out) {
+        ves_bench_limit_again(run, &limit);
+        *out = (struct stretch){(double)events / spent, limit.sign_us};
+    }
+    *seconds += spent;
+    return status;
+}
+
+static enum ves_status append(struct ves_bench_run *run)
+{
+    struct growth growth;
+    struct ves_agent *agent;
+    uint64_t all = million(run), part = all / PARTS;
+    double seconds = 0;
+    enum ves_status status = ves_bench_reader(run, "till.db", &agent);
+    if (status)
+        return status;
+    status = append_stretch(run, agent, 0, part, &growth.first, &seconds);
+    if (!status)
+        status =
+            append_stretch(run, agent, part, all - 2 * part, NULL, &seconds);
+    if (!status)
+        status = append_stretch(run, agent, all - part, part, &growth.last,
+                                &seconds);
+    ves_agent_close(agent);
+    if (!status)
+        add_growth(run, "million: append in bulk, last tenth", &growth,
+                   seconds);
+    return status;
+}
+
+/* ---- status ---------------------------------------------------------------
+ */
+
+static int compare_doubles(const void *a, const void *b)
+{
+    const double *x = a, *y = b;
+    return *x < *y ? -1 : *x > *y;
+}
+
+/* The command as somebody types it: start of the program included. */
+static enum ves_status status_command(struct ves_bench_run *run, char *path,
+                                      double *ms)
+{
+    const char *program =
+        run->options->program ? run->options->program : "/proc/self/exe";
+    char *args[] = {(char[]){"ves"},    (char[]){"status"},
+                    (char[]){"--db"},   path,
+                    (char[]){"--json"}, NULL};
+    int result = -1;
+    double start = ves_bench_now();
+    pid_t pid = fork();
+    if (pid == 0) {
+        int fd = open("/dev/null", O_WRONLY);
+        if (fd >= 0 && dup2(fd, STDOUT_FILENO) >= 0)
+            execv(program, args);
+        _exit(127);
+    }
+    if (pid > 0)
+        waitpid(pid, &result, 0);
+    *ms = (ves_bench_now() - start) * 1e3;
+    return result == 0 ? VES_OK
+                       : ves_fail(run->error, VES_IO, "\"ves status\" failed");
+}
+
+static enum ves_status status_call(struct ves_bench_run *run, const char *path,
+                                   double *ms)
+{
+    const struct ves_agent_options options = {.path = path};
+    struct ves_agent *agent;
+    double start = ves_bench_now();
+    enum ves_status status = ves_agent_open(&options, &agent, run->error);
+    if (status)
+        return status;
+    struct ves_jw *jw = ves_jw_new(run->alloc, DOCUMENT_MAX);
+    status = jw ? ves_agent_status(agent, jw, run->error)
+                : ves_fail(run->error, VES_NOMEM, "out of memory");
+    ves_jw_free(jw);
+    ves_agent_close(agent);
+    *ms = (ves_bench_now() - start) * 1e3;
+    return status;
+}
+
+static enum ves_status measure_status(struct ves_bench_run *run,
+                                      const char *name, const char *title)
+{
+    char path[VES_BENCH_PATH_MAX], note[96];
+    double command[STATUS_RUNS], call[STATUS_RUNS];
+    enum ves_status status = VES_OK;
+    ves_bench_path(run, name, path);
+    for (size_t i = 0; !status && i < STATUS_RUNS; i++) {
+        status = status_command(run, path, &command[i]);
+        if (!status)
+            status = status_call(run, path, &call[i]);
+    }
+    if (status)
+        return status;
+    double first = command[0];
+    qsort(command, STATUS_RUNS, sizeof(double), compare_doubles);
+    qsort(call, STATUS_RUNS, sizeof(double), compare_doubles);
+    snprintf(note, sizeof(note),
+             "the command; its first run %.1f ms; in the library %.1f ms",
+             first, call[STATUS_RUNS / 2]);
+    add_ceiling(run, title, "ms", command[STATUS_RUNS / 2], STATUS_MS, note);
+    return VES_OK;
+}
+
+/* ---- all of it ------------------------------------------------------------
+ */
+
+/* A server and a stream that hold nothing yet. */
+static enum ves_status start_over(struct ves_bench_run *run)
+{
+    ves_bench_server_stop(&run->server);
+    ves_bench_forget(run, "server");
+    ves_bench_source_init(&run->source);
+    run->head = 0;
+    return ves_bench_server_start(run);
+}
+
+enum ves_status ves_bench_million(struct ves_bench_run *run)
+{
+    VES_ASSERT(million(run) % ((uint64_t)PARTS * BATCH * CONNECTIONS) == 0);
+    enum ves_status status = start_over(run);
+    if (!status)
+        status = ingest(run);
+    if (!status)
+        status = pull(run);
+    if (!status)
+        status = measure_status(run, "office.db", "million: status, pulled");
+    ves_bench_forget(run, "office.db");
+    ves_bench_server_stop(&run->server);
+    ves_bench_forget(run, "server");
+    if (!status)
+        status = append(run);
+    if (!status)
+        status = measure_status(run, "till.db", "million: status, appended");
+    ves_bench_forget(run, "till.db");
+    return status;
+}

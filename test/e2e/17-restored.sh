@@ -1,0 +1,71 @@
+#!/bin/bash
+# 17-restored.sh -- a store that comes back as an older copy of itself, and one
+# that is used twice (semantics.md decision 15).
+. "$(dirname "$0")/../lib/tap.sh"
+cd "$T" || exit 1
+new_hub || exit 1
+join till.db
+join office.db
+count() { "$VES" outbox --db "$1" --json --limit 1000 | python3 -c 'import sys,json; print(json.load(sys.stdin)["total"])'; }
+chain() { sqlite3 "$1" "SELECT group_concat(agent_seq) FROM (SELECT agent_seq FROM ves_outbox ORDER BY agent_seq)"; }
+
+# A backup with one synced and one pending event; two more after it.
+adjust till.db MUG 10
+"$VES" sync --db till.db > /dev/null
+pending=$("$VES" append --db till.db inventory.adjusted MUG --payload '{"delta":-1}')
+check "backup while the store is open" "$VES" backup --db till.db old.db
+exits "a backup is not overwritten" 1 "$VES" backup --db till.db old.db
+[ ! -e old.db.key ] && ok "a backup has no key" || not_ok "a backup has no key"
+adjust till.db MUG -2
+lost=$("$VES" append --db till.db order.created LOST-1 --payload '{"currency":"GBP","lines":[]}')
+"$VES" sync --db till.db > /dev/null
+hash=$(store_is till.db 'd["stateHash"]')
+
+# The disk dies; the backup takes the store's place, beside its key.
+rm -f till.db till.db-wal till.db-shm
+mv old.db till.db
+is "the restored store has two events" "$(count till.db)" 2
+exits "it does not know the lost one" 1 "$VES" show --db till.db "$lost"
+check "it syncs" "$VES" sync --db till.db
+is "its own lost events are back" "$(count till.db)" 4
+is "in a chain without a hole" "$(chain till.db)" 1,2,3,4
+is "all synced" "$(store_is till.db 'd["counts"]["synced"]')" 4
+is "the state hash is what it was" "$(store_is till.db 'd["stateHash"]')" "$hash"
+check "the lost event can be shown again" "$VES" show --db till.db "$lost"
+like "why says it is done" "$("$VES" why --db till.db "$lost")" "^Done"
+is "what was pending in the backup was not sequenced twice" "$(sqlite3 "$SEQ" "SELECT count(*) FROM ves_events WHERE lower(hex(event_id)) = '${pending//-/}'")" 1
+adjust till.db MUG -3
+check "the chain goes on" "$VES" sync --db till.db
+is "with the next number" "$(chain till.db)" 1,2,3,4,5
+check "the office accepts all of it" "$VES" sync --db office.db
+is "stock" "$(on_hand office.db MUG)" 4
+check "an independent checker agrees" lib check_log "$SEQ" till.db office.db --settled
+exits "the restored store agrees with itself" 0 "$VES" doctor --db till.db
+
+# One store on two machines.
+sqlite3 till.db ".backup twin.db"
+cp till.db.key twin.db.key
+cp till.db.credential twin.db.credential
+adjust till.db MUG -1
+check "the first goes on" "$VES" sync --db till.db
+twin=$("$VES" append --db twin.db inventory.adjusted MUG --payload '{"delta":-2}')
+"$VES" sync --db twin.db > twin.out 2> twin.err
+later=$("$VES" append --db twin.db inventory.adjusted MUG --payload '{"delta":-4}')
+ok "the copy can still append locally ($later)"
+head=$(sqlite3 "$SEQ" "SELECT count(*) FROM ves_events")
+exits "the copy's push is stopped with exit 5" 5 "$VES" push --db twin.db
+like "and says that the store is a copy" "$("$VES" push --db twin.db 2>&1)" "cop(y|ied)"
+is "nothing of it is sequenced" "$(sqlite3 "$SEQ" "SELECT count(*) FROM ves_events")" "$head"
+is "health is attention" "$(store_is twin.db 'd["health"]')" attention
+like "status says what to do" "$(store_is twin.db '" ".join(d["nextSteps"])')" "ves init --db NEW.db --invite"
+like "and why" "$("$VES" why --db twin.db "$later")" "copy of a store"
+is "the later event is pending and kept" "$(json "$("$VES" show --db twin.db "$later" --json)" 'd["status"]')" pending
+check "what the copy wrote is still there" "$VES" show --db twin.db "$twin"
+is "the alert names the code" "$(json "$("$VES" quarantine --db twin.db --json)" '[a["code"] for a in d["alerts"] if not a.get("settledAt")][0]')" copied_store
+check "pulling goes on" "$VES" pull --db twin.db
+join fresh.db
+adjust fresh.db MUG -4
+check "a new store takes its place" "$VES" sync --db fresh.db
+"$VES" sync --db office.db > /dev/null
+is "and the office has everything that was sequenced" "$(on_hand office.db MUG)" "$(on_hand fresh.db MUG)"
+done_testing
