@@ -83,6 +83,10 @@ LIB_A  := $(BUILD)/libves.a
 LIB_SO := $(BUILD)/libves.so.$(VERSION)
 EXT_SO := $(BUILD)/ves.so
 
+# One line an object; V=1 shows the commands.
+Q := $(if $(V),,@)
+say = $(if $(V)$(findstring s,$(firstword -$(MAKEFLAGS))),,@printf '  %-4s %s\n' $(1) $(2))
+
 .PHONY: all lib
 all: $(LIB_A) $(LIB_SO) $(BUILD)/ves $(if $(SAN)$(COV)$(FUZZ),,$(EXT_SO) build/ves)
 
@@ -92,7 +96,8 @@ build/ves: $(BUILD)/ves
 
 $(BUILD)/%.o: %.c
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS_ALL) $(INCLUDES) $(CFLAGS_ALL) -c $< -o $@
+	$(call say,CC,$<)
+	$(Q)$(CC) $(CPPFLAGS_ALL) $(INCLUDES) $(CFLAGS_ALL) -c $< -o $@
 
 # Programs see the public headers only; the compiler enforces the boundary.
 $(call obj,$(CLI_SRC)): INCLUDES := -Iinclude
@@ -100,47 +105,59 @@ INCLUDES := -Iinclude -Isrc -I.
 
 $(LIB_A): $(LIB_OBJ)
 	@rm -f $@
-	$(AR) rcs $@ $^
+	$(call say,AR,$@)
+	$(Q)$(AR) rcs $@ $^
 
 $(BUILD)/libves-server.a: $(SRV_OBJ)
 	@rm -f $@
-	$(AR) rcs $@ $^
+	$(call say,AR,$@)
+	$(Q)$(AR) rcs $@ $^
 
 $(LIB_SO): $(LIB_OBJ)
-	$(CC) -shared -Wl,-soname,libves.so.$(SOMAJOR) $(LDFLAGS_ALL) $^ $(LIBS) -o $@
+	$(call say,LD,$@)
+	$(Q)$(CC) -shared -Wl,-soname,libves.so.$(SOMAJOR) $(LDFLAGS_ALL) $^ $(LIBS) -o $@
 	@ln -sf $(@F) $(BUILD)/libves.so.$(SOMAJOR)
 	@ln -sf $(@F) $(BUILD)/libves.so
 
 $(BUILD)/ves: $(call obj,$(CLI_SRC)) $(BUILD)/libves-server.a $(LIB_A)
-	$(CC) $(LDFLAGS_ALL) $^ $(SRV_LIBS) $(LIBS) -lcsv -o $@
+	$(call say,LD,$@)
+	$(Q)$(CC) $(LDFLAGS_ALL) $^ $(SRV_LIBS) $(LIBS) -lcsv -o $@
 
 # The extension calls SQLite through the pointers its host hands over.
 EXT_PURE := $(filter-out $(BUILD)/src/store/% $(BUILD)/src/net/% $(BUILD)/src/agent/% $(BUILD)/src/sync/%,$(LIB_OBJ))
 EXT_OBJ  := $(patsubst %.c,$(BUILD)/ext/%.o,$(wildcard src/store/*.c src/agent/*.c) $(EXT_SRC))
 $(BUILD)/ext/%.o: %.c
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS_ALL) -DVES_SQLITE_EXTENSION -Iinclude -Isrc $(CFLAGS_ALL) -c $< -o $@
+	$(call say,CC,$<)
+	$(Q)$(CC) $(CPPFLAGS_ALL) -DVES_SQLITE_EXTENSION -Iinclude -Isrc $(CFLAGS_ALL) -c $< -o $@
 $(EXT_SO): $(EXT_OBJ) $(EXT_PURE) src/ext/ves.map
-	$(CC) -shared $(LDFLAGS_ALL) -Wl,--version-script=src/ext/ves.map $(filter %.o,$^) $(shell pkg-config --libs libsodium libcrypto) -o $@
+	$(call say,LD,$@)
+	$(Q)$(CC) -shared $(LDFLAGS_ALL) -Wl,--version-script=src/ext/ves.map $(filter %.o,$^) $(shell pkg-config --libs libsodium libcrypto) -o $@
 
 # The simulator signs with a keyed hash: same library, one object replaced.
 SIM_OBJ := $(call obj,$(SIM_SRC))
 $(BUILD)/ves-sim: $(SIM_OBJ) $(filter-out %/ed25519_sodium.o,$(LIB_OBJ))
-	$(CC) $(LDFLAGS_ALL) $^ $(LIBS) -o $@
+	$(call say,LD,$@)
+	$(Q)$(CC) $(LDFLAGS_ALL) $^ $(LIBS) -o $@
 $(BUILD)/ves-sim-real: $(filter-out %/ed25519_standin.o,$(SIM_OBJ)) $(LIB_OBJ)
-	$(CC) $(LDFLAGS_ALL) $^ $(LIBS) -o $@
+	$(call say,LD,$@)
+	$(Q)$(CC) $(LDFLAGS_ALL) $^ $(LIBS) -o $@
 
 TESTLIB_OBJ := $(call obj,$(TESTLIB))
 $(BUILD)/test_%: $(BUILD)/test/unit/test_%.o $(TESTLIB_OBJ) $(BUILD)/libves-server.a $(LIB_A)
-	$(CC) $(LDFLAGS_ALL) $^ $(SRV_LIBS) $(LIBS) -lcmocka -o $@
+	$(call say,LD,$@)
+	$(Q)$(CC) $(LDFLAGS_ALL) $^ $(SRV_LIBS) $(LIBS) -lcmocka -o $@
 $(BUILD)/test_store_%: $(BUILD)/test/store/test_store_%.o $(call obj,$(wildcard test/store/suite*.c)) $(TESTLIB_OBJ) $(LIB_A)
-	$(CC) $(LDFLAGS_ALL) $^ $(LIBS) -lcmocka -o $@
+	$(call say,LD,$@)
+	$(Q)$(CC) $(LDFLAGS_ALL) $^ $(LIBS) -lcmocka -o $@
 $(BUILD)/prop_%: $(BUILD)/test/prop/prop_%.o $(TESTLIB_OBJ) $(LIB_A)
-	$(CC) $(LDFLAGS_ALL) $^ $(LIBS) -lcmocka -o $@
+	$(call say,LD,$@)
+	$(Q)$(CC) $(LDFLAGS_ALL) $^ $(LIBS) -lcmocka -o $@
 
 # A fuzz target is always built and replayed over its corpus, engine or not.
 $(BUILD)/fuzz-%: $(BUILD)/test/fuzz/fuzz_%.o $(if $(FUZZ),,$(BUILD)/test/lib/fuzz_main.o) $(BUILD)/libves-server.a $(LIB_A)
-	$(CC) $(LDFLAGS_ALL) $(if $(FUZZ),-fsanitize=fuzzer) $^ $(SRV_LIBS) $(LIBS) -o $@
+	$(call say,LD,$@)
+	$(Q)$(CC) $(LDFLAGS_ALL) $(if $(FUZZ),-fsanitize=fuzzer) $^ $(SRV_LIBS) $(LIBS) -o $@
 
 UNIT_BIN := $(addprefix $(BUILD)/,$(UNIT) $(STORE) $(PROP))
 FUZZ_BIN := $(FUZZERS:%=$(BUILD)/fuzz-%)

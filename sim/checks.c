@@ -3,9 +3,13 @@
 
 #include "base/assert.h"
 #include "base/bytes.h"
+#include "core/keydir.h"
 #include "core/receipt.h"
+#include "core/refusal.h"
 #include "crypto/crypto.h"
 #include "sim/world.h"
+
+enum { SCRATCH_MAX = 1 << 20 };
 
 /* Own ids begin with the event's place in world->events. */
 static struct sim_event *event_of(struct sim_world *world,
@@ -20,20 +24,150 @@ static struct sim_event *event_of(struct sim_world *world,
     return &world->events[index];
 }
 
+static size_t place_of(const struct sim_world *world,
+                       const struct sim_event *event)
+{
+    return (size_t)(event - world->events);
+}
+
+static bool verifies(const struct sim_signer *signer,
+                     const struct ves_hash *hash, const struct ves_sig *sig)
+{
+    return ves_ed25519_verify(&signer->signer.public_key,
+                              ves_bytes(hash->b, VES_HASH_SIZE), sig);
+}
+
 /* ---- the sequencer's log ------------------------------------------------- */
 
 static void check_receipt(struct sim_world *world,
                           const struct ves_log_row *row)
 {
+    const struct sim_hub *hub = &world->hub;
+    uint32_t version = row->receipt_key_version;
     struct ves_hash hash;
 
     ves_receipt_hash(&world->stream, &row->event_id, row->sequence_number,
                      &row->event_hash, &hash);
-    if (!row->has_receipt ||
-        !ves_ed25519_verify(&world->hub.key.signer.public_key,
-                            ves_bytes(hash.b, VES_HASH_SIZE), &row->receipt))
+    if (!row->has_receipt || version == 0 || version > hub->key_count ||
+        !verifies(&hub->keys[version - 1], &hash, &row->receipt))
         sim_fail(world, "number %llu has no true receipt",
                  (unsigned long long)row->sequence_number);
+}
+
+/* The agent signed it, with a key that may sign this number. */
+static void check_author(struct sim_world *world, const struct ves_log_row *row)
+{
+    struct ves_store *disk = world->hub.disk;
+    struct ves_stream_row stream;
+    struct ves_key_span span;
+    struct ves_agent_key key;
+    size_t i = 0;
+
+    while (i < world->agents &&
+           !ves_uuid_equal(&world->devices[i].agent, &row->agent))
+        i++;
+    if (i == world->agents ||
+        !verifies(&world->devices[i].key, &row->event_hash, &row->signature))
+        sim_fail(world, "number %llu is not signed by its agent",
+                 (unsigned long long)row->sequence_number);
+    VES_ASSERT(disk->ops->stream_get(disk, &world->stream, false, &stream) ==
+               VES_OK);
+    VES_ASSERT(disk->ops->key_span_get(disk, stream.stream_no, &row->agent,
+                                       row->agent_key_id, &span) == VES_OK);
+    key.valid_from_sequence = span.valid_from_sequence;
+    key.revoked_at_sequence = span.revoked_at_sequence;
+    if (!span.is_found || !ves_agent_key_covers(&key, row->sequence_number))
+        sim_fail(world, "number %llu is signed by a key that may not",
+                 (unsigned long long)row->sequence_number);
+}
+
+/* Members of an atomic group stand together; other commands are unique. */
+static void check_command(struct sim_world *world,
+                          const struct ves_event *event)
+{
+    const struct ves_context *context = &event->context;
+    bool is_next = context->is_present && context->has_cmd &&
+                   context->cmd_index == world->group.next &&
+                   (world->group.next == 0 ||
+                    (context->cmd_count == world->group.count &&
+                     ves_uuid_equal(&event->agent, &world->group.agent) &&
+                     ves_uuid_equal(&event->command_id, &world->group.id)));
+
+    if ((world->group.next > 0 || context->has_cmd) && !is_next)
+        sim_fail(world, "an atomic group is torn apart");
+    if (event->has_command_id && world->group.next == 0) {
+        for (size_t i = 0; i < world->used_command_count; i++)
+            if (ves_uuid_equal(&world->used_commands[i], &event->command_id))
+                sim_fail(world, "a command was carried out twice");
+        world->used_commands[world->used_command_count++] = event->command_id;
+    }
+    if (!context->has_cmd)
+        return;
+    world->group.id = event->command_id;
+    world->group.agent = event->agent;
+    world->group.count = context->cmd_count;
+    world->group.next = context->cmd_index + 1 == context->cmd_count
+                            ? 0
+                            : context->cmd_index + 1;
+}
+
+static struct sim_entity *entity_of(struct sim_world *world,
+                                    const struct ves_hash *key)
+{
+    for (size_t i = 0; i < world->entity_count; i++)
+        if (ves_hash_equal(&world->entities[i].key, key))
+            return &world->entities[i];
+    VES_ASSERT(world->entity_count < SIM_ENTITIES_MAX);
+    struct sim_entity *entity = &world->entities[world->entity_count++];
+    entity->key = *key;
+    return entity;
+}
+
+/* Counts what the event does to its entity. */
+static void count_entity(struct sim_world *world, const struct ves_event *event,
+                         const struct ves_log_row *row)
+{
+    struct sim_entity *entity = entity_of(world, &row->entity_key);
+
+    if (!event->context.is_present && event->has_base_version &&
+        event->base_version != entity->version)
+        sim_fail(world, "number %llu was written upon version %llu, not %llu",
+                 (unsigned long long)row->sequence_number,
+                 (unsigned long long)event->base_version,
+                 (unsigned long long)entity->version);
+    if (row->verdict != VES_VERDICT_APPLIED)
+        sim_fail(world, "number %llu is not applied",
+                 (unsigned long long)row->sequence_number);
+    entity->count++;
+    entity->version++;
+    entity->head = row->event_hash;
+}
+
+static void check_content(struct sim_world *world,
+                          const struct ves_log_row *row)
+{
+    struct ves_arena arena;
+    struct ves_event event;
+    struct ves_refusal refusal;
+    struct ves_buf text;
+
+    ves_arena_init(&arena, ves_alloc_default(), SCRATCH_MAX);
+    ves_buf_init(&text, ves_alloc_default(), SCRATCH_MAX);
+    ves_buf_put_bytes(&text, row->envelope);
+    ves_buf_put_str(&text, "}");
+    if (ves_event_read(&arena, ves_buf_view(&text), &event, &refusal) ||
+        ves_event_check(&arena, &event, &refusal) ||
+        !ves_hash_equal(&event.event_hash, &row->event_hash))
+        sim_fail(world, "number %llu is not the event it says",
+                 (unsigned long long)row->sequence_number);
+    if (event.context.seen >= row->sequence_number)
+        sim_fail(world, "number %llu saw %llu",
+                 (unsigned long long)row->sequence_number,
+                 (unsigned long long)event.context.seen);
+    check_command(world, &event);
+    count_entity(world, &event, row);
+    ves_buf_free(&text);
+    ves_arena_free(&arena);
 }
 
 /* Sequences dense and unique, ids once, causes before effects. */
@@ -42,10 +176,7 @@ static enum ves_status check_row(void *ctx, const struct ves_log_row *row)
     struct sim_world *world = ctx;
     struct sim_hub *hub = &world->hub;
     struct sim_event *event = event_of(world, &row->event_id);
-    struct ves_arena arena;
-    struct ves_event parsed;
-    struct ves_refusal refusal;
-    struct ves_buf text;
+    struct sim_entry *entry = &world->log[hub->checked];
 
     if (row->sequence_number != hub->checked + 1)
         sim_fail(world, "number %llu follows %llu",
@@ -53,27 +184,19 @@ static enum ves_status check_row(void *ctx, const struct ves_log_row *row)
                  (unsigned long long)hub->checked);
     if (event->sequence)
         sim_fail(world, "event %zu has number %llu and %llu",
-                 (size_t)(event - world->events),
-                 (unsigned long long)event->sequence,
+                 place_of(world, event), (unsigned long long)event->sequence,
+                 (unsigned long long)row->sequence_number);
+    if (event->is_false)
+        sim_fail(world, "number %llu should have been refused",
                  (unsigned long long)row->sequence_number);
     check_receipt(world, row);
-    ves_arena_init(&arena, ves_alloc_default(), 1 << 20);
-    ves_buf_init(&text, ves_alloc_default(), 1 << 20);
-    ves_buf_put_bytes(&text, row->envelope);
-    ves_buf_put_str(&text, "}");
-    if (ves_event_read(&arena, ves_buf_view(&text), &parsed, &refusal) ||
-        ves_event_check(&arena, &parsed, &refusal) ||
-        !ves_hash_equal(&parsed.event_hash, &row->event_hash))
-        sim_fail(world, "number %llu is not the event it says",
-                 (unsigned long long)row->sequence_number);
-    if (parsed.context.seen >= row->sequence_number)
-        sim_fail(world, "number %llu saw %llu",
-                 (unsigned long long)row->sequence_number,
-                 (unsigned long long)parsed.context.seen);
-    ves_buf_free(&text);
-    ves_arena_free(&arena);
+    check_author(world, row);
+    check_content(world, row);
     event->sequence = row->sequence_number;
-    world->log[hub->checked] = row->event_hash;
+    entry->event_hash = row->event_hash;
+    entry->receipt = row->receipt;
+    entry->receipt_key_version = row->receipt_key_version;
+    ves_sha256_one(row->envelope.ptr, row->envelope.len, &entry->envelope);
     hub->checked = row->sequence_number;
     return VES_OK;
 }
@@ -95,71 +218,186 @@ void sim_check_log(struct sim_world *world)
         sim_fail(world, "the stream says head %llu, its log ends at %llu",
                  (unsigned long long)row.head,
                  (unsigned long long)hub->checked);
+    if (world->group.next > 0)
+        sim_fail(world, "the log ends inside an atomic group");
 }
 
-/* ---- a store ------------------------------------------------------------- */
+/* ---- a store's log ------------------------------------------------------- */
 
-struct compare {
+struct walk {
     struct sim_world *world;
     size_t device;
     uint64_t next;
+    uint64_t cursor;
+    bool is_thorough;
+    struct ves_hash prev; /* of the agent's chain */
+    struct {
+        struct ves_hash key, head;
+        uint64_t count;
+    } own[SIM_ENTITIES_MAX]; /* overlay, entity by entity */
+    size_t own_count;
 };
 
 /* A store holds exactly what the sequencer sequenced, in its order. */
 static enum ves_status compare_row(void *ctx, const struct ves_log_row *row)
 {
-    struct compare *compare = ctx;
-    struct sim_world *world = compare->world;
+    struct walk *walk = ctx;
+    struct sim_world *world = walk->world;
+    struct ves_hash envelope;
 
-    if (row->sequence_number != compare->next)
-        sim_fail(world, "store %zu has a hole at %llu", compare->device,
-                 (unsigned long long)compare->next);
+    if (row->sequence_number != walk->next)
+        sim_fail(world, "store %zu has a hole at %llu", walk->device,
+                 (unsigned long long)walk->next);
     if (row->sequence_number > world->hub.checked)
         sim_fail(world, "store %zu has number %llu, which nobody gave",
-                 compare->device, (unsigned long long)row->sequence_number);
-    if (!ves_hash_equal(&row->event_hash,
-                        &world->log[row->sequence_number - 1]))
+                 walk->device, (unsigned long long)row->sequence_number);
+    const struct sim_entry *entry = &world->log[row->sequence_number - 1];
+    ves_sha256_one(row->envelope.ptr, row->envelope.len, &envelope);
+    if (!ves_hash_equal(&row->event_hash, &entry->event_hash) ||
+        !ves_hash_equal(&envelope, &entry->envelope))
         sim_fail(world, "store %zu applied something else as number %llu",
-                 compare->device, (unsigned long long)row->sequence_number);
-    compare->next++;
+                 walk->device, (unsigned long long)row->sequence_number);
+    if (row->has_receipt &&
+        memcmp(row->receipt.b, entry->receipt.b, VES_SIG_SIZE) != 0)
+        sim_fail(world, "store %zu keeps a false receipt for number %llu",
+                 walk->device, (unsigned long long)row->sequence_number);
+    walk->next++;
     return VES_OK;
+}
+
+/* ---- a store's outbox ---------------------------------------------------- */
+
+/* A row's refusal is one the sequencer signed about these very bytes. */
+static void check_refusal(struct walk *walk, const struct ves_outbox_row *row)
+{
+    const struct sim_hub *hub = &walk->world->hub;
+    struct ves_hash hash;
+
+    ves_refusal_hash(&walk->world->stream, row->envelope, row->error, &hash);
+    for (size_t i = 0; i < hub->key_count; i++)
+        if (verifies(&hub->keys[i], &hash, &row->refusal_signature))
+            return;
+    sim_fail(walk->world, "store %zu believes a refusal nobody gave",
+             walk->device);
+}
+
+/* agent_seq and prev form one chain (agent.h A2). */
+static void check_chain(struct walk *walk, const struct ves_outbox_row *row)
+{
+    struct sim_world *world = walk->world;
+    struct ves_arena arena;
+    struct ves_event event;
+    struct ves_refusal refusal;
+
+    if (row->agent_seq != walk->next)
+        sim_fail(world, "store %zu: event %llu of its chain stands at %llu",
+                 walk->device, (unsigned long long)row->agent_seq,
+                 (unsigned long long)walk->next);
+    walk->next++;
+    if (!walk->is_thorough)
+        return;
+    ves_arena_init(&arena, ves_alloc_default(), SCRATCH_MAX);
+    VES_ASSERT(ves_event_read(&arena, row->envelope, &event, &refusal) ==
+                   VES_OK &&
+               ves_event_check(&arena, &event, &refusal) == VES_OK);
+    const struct ves_context *context = &event.context;
+    if (context->agent_seq != row->agent_seq ||
+        context->has_prev != (row->agent_seq > 1) ||
+        (context->has_prev && !ves_hash_equal(&context->prev, &walk->prev)))
+        sim_fail(world, "store %zu: event %llu does not follow the one before",
+                 walk->device, (unsigned long long)row->agent_seq);
+    walk->prev = row->event_hash;
+    ves_arena_free(&arena);
+}
+
+static void count_own(struct walk *walk, const struct ves_outbox_row *row)
+{
+    size_t i = 0;
+
+    while (i < walk->own_count &&
+           !ves_hash_equal(&walk->own[i].key, &row->entity_key))
+        i++;
+    VES_ASSERT(i < SIM_ENTITIES_MAX);
+    if (i == walk->own_count) {
+        walk->own_count++;
+        walk->own[i].key = row->entity_key;
+        walk->own[i].count = 0;
+    }
+    walk->own[i].count++;
+    walk->own[i].head = row->event_hash;
 }
 
 /* What has a number keeps it, and synced means sequenced. */
 static enum ves_status check_outbox(void *ctx, const struct ves_outbox_row *row)
 {
-    struct compare *compare = ctx;
-    struct sim_world *world = compare->world;
+    struct walk *walk = ctx;
+    struct sim_world *world = walk->world;
     const struct sim_event *event = event_of(world, &row->event_id);
+    size_t place = place_of(world, event);
 
-    if (row->has_receipt && row->sequence_number != event->sequence)
+    if (row->sequence_number && row->sequence_number != event->sequence)
         sim_fail(world,
-                 "store %zu holds a receipt for number %llu of event "
-                 "%zu, which has %llu",
-                 compare->device, (unsigned long long)row->sequence_number,
-                 (size_t)(event - world->events),
+                 "store %zu believes in number %llu of event %zu, which has "
+                 "%llu",
+                 walk->device, (unsigned long long)row->sequence_number, place,
                  (unsigned long long)event->sequence);
+    if (row->has_receipt &&
+        (event->sequence == 0 ||
+         memcmp(row->receipt.b, world->log[event->sequence - 1].receipt.b,
+                VES_SIG_SIZE) != 0))
+        sim_fail(world, "store %zu holds a false receipt for event %zu",
+                 walk->device, place);
+    if (row->has_receipt && row->status == VES_OUTBOX_PENDING)
+        sim_fail(world, "store %zu would send event %zu again", walk->device,
+                 place);
     if (row->status == VES_OUTBOX_SYNCED &&
         (event->sequence == 0 || !row->has_receipt || !row->has_verdict))
         sim_fail(world, "store %zu says synced of event %zu without proof",
-                 compare->device, (size_t)(event - world->events));
+                 walk->device, place);
     if (row->is_refused && event->sequence)
-        sim_fail(world, "event %zu is refused and sequenced",
-                 (size_t)(event - world->events));
-    if (row->agent_seq != compare->next)
-        sim_fail(world, "store %zu: event %llu of its chain stands at %llu",
-                 compare->device, (unsigned long long)row->agent_seq,
-                 (unsigned long long)compare->next);
-    compare->next++;
+        sim_fail(world, "event %zu is refused and sequenced", place);
+    if (row->is_refused)
+        check_refusal(walk, row);
+    bool is_above = event->sequence == 0 || event->sequence > walk->cursor;
+    if (row->is_in_overlay != (is_above && !row->is_refused))
+        sim_fail(world, "store %zu %s event %zu in its local view",
+                 walk->device, row->is_in_overlay ? "still has" : "misses",
+                 place);
+    if (row->is_in_overlay)
+        count_own(walk, row);
+    check_chain(walk, row);
+    return VES_OK;
+}
+
+/* Entities count the overlay as it is. */
+static enum ves_status check_entity(void *ctx, const struct ves_entity_row *row)
+{
+    static const struct ves_hash none;
+    struct walk *walk = ctx;
+    const struct ves_hash *head = &none;
+    uint64_t count = 0;
+
+    for (size_t i = 0; i < walk->own_count; i++)
+        if (ves_hash_equal(&walk->own[i].key, &row->key)) {
+            count = walk->own[i].count;
+            head = &walk->own[i].head;
+        }
+    if (row->own_count != count || !ves_hash_equal(&row->own_head, head))
+        sim_fail(walk->world,
+                 "store %zu counts %llu own events on an entity that has %llu",
+                 walk->device, (unsigned long long)row->own_count,
+                 (unsigned long long)count);
     return VES_OK;
 }
 
 void sim_check_device(struct sim_world *world, size_t device, bool is_thorough)
 {
+    static const struct ves_hash lowest;
     struct sim_device *self = &world->devices[device];
     struct ves_store *disk = self->disk;
     struct ves_outbox_filter all = {.limit = 0};
     struct ves_stream_row row;
+    struct walk walk;
 
     sim_check_log(world);
     /* A process that died in a transaction is buried when it is revived; its
@@ -171,19 +409,27 @@ void sim_check_device(struct sim_world *world, size_t device, bool is_thorough)
                VES_OK);
     if (row.head < self->checked)
         sim_fail(world, "the cursor of store %zu went back", device);
-    struct compare log = {world, device, is_thorough ? 1 : self->checked + 1};
-    VES_ASSERT(disk->ops->log_read(disk, row.stream_no, log.next, 0,
-                                   compare_row, &log) == VES_OK);
-    if (log.next != row.head + 1)
+    walk.world = world;
+    walk.device = device;
+    walk.is_thorough = is_thorough;
+    walk.cursor = row.head;
+    walk.own_count = 0;
+    walk.next = is_thorough ? 1 : self->checked + 1;
+    VES_ASSERT(disk->ops->log_read(disk, row.stream_no, walk.next, 0,
+                                   compare_row, &walk) == VES_OK);
+    if (walk.next != row.head + 1)
         sim_fail(world,
                  "the cursor of store %zu is at %llu, its log ends at "
                  "%llu",
                  device, (unsigned long long)row.head,
-                 (unsigned long long)log.next - 1);
+                 (unsigned long long)walk.next - 1);
     self->checked = row.head;
-    struct compare outbox = {world, device, 1};
-    VES_ASSERT(disk->ops->outbox_list(disk, &all, check_outbox, &outbox) ==
+    walk.next = 1;
+    VES_ASSERT(disk->ops->outbox_list(disk, &all, check_outbox, &walk) ==
                VES_OK);
+    VES_ASSERT(disk->ops->entity_scan(disk, row.stream_no, &lowest, 0,
+                                      ves_bytes(NULL, 0), check_entity,
+                                      &walk) == VES_OK);
 }
 
 /* ---- the end ------------------------------------------------------------- */
@@ -200,10 +446,60 @@ static enum ves_status note_refusal(void *ctx, const struct ves_record *row)
 
     if (row->has_event_id && row->has_signature) {
         struct sim_event *event = event_of(refusals->world, &row->event_id);
-        refusals->is_refused[event - refusals->world->events] = true;
+        refusals->is_refused[place_of(refusals->world, event)] = true;
         refusals->count++;
     }
     return VES_OK;
+}
+
+static enum ves_status check_end_row(void *ctx,
+                                     const struct ves_outbox_row *row)
+{
+    struct walk *walk = ctx;
+    const struct sim_event *event = event_of(walk->world, &row->event_id);
+
+    if (event->sequence ? row->status != VES_OUTBOX_SYNCED : !row->is_refused)
+        sim_fail(walk->world, "store %zu never finished with event %zu",
+                 walk->device, place_of(walk->world, event));
+    return VES_OK;
+}
+
+/* The entity as the log makes it; the sequencer and every store agree. */
+static enum ves_status check_end_entity(void *ctx,
+                                        const struct ves_entity_row *row)
+{
+    struct walk *walk = ctx;
+    const struct sim_entity *entity = entity_of(walk->world, &row->key);
+
+    if (row->count != entity->count || row->version != entity->version ||
+        !ves_hash_equal(&row->head, &entity->head))
+        sim_fail(walk->world,
+                 "an entity has version %llu and %llu events where the log "
+                 "says %llu and %llu",
+                 (unsigned long long)row->version,
+                 (unsigned long long)row->count,
+                 (unsigned long long)entity->version,
+                 (unsigned long long)entity->count);
+    walk->next++;
+    return VES_OK;
+}
+
+static void check_entities(struct sim_world *world, struct ves_store *disk)
+{
+    static const struct ves_hash lowest;
+    struct walk walk = {.world = world};
+    struct ves_stream_row row;
+    uint64_t wanted = 0;
+
+    VES_ASSERT(disk->ops->stream_get(disk, &world->stream, false, &row) ==
+               VES_OK);
+    VES_ASSERT(disk->ops->entity_scan(disk, row.stream_no, &lowest, 0,
+                                      ves_bytes(NULL, 0), check_end_entity,
+                                      &walk) == VES_OK);
+    for (size_t i = 0; i < world->entity_count; i++)
+        wanted += world->entities[i].count > 0;
+    if (walk.next < wanted)
+        sim_fail(world, "a store lacks entities that the log has");
 }
 
 static void check_states(struct sim_world *world)
@@ -233,6 +529,7 @@ void sim_check_end(struct sim_world *world, struct sim_summary *out)
 {
     static struct refusals refusals;
     struct ves_store *disk = world->hub.disk;
+    struct ves_outbox_filter all = {.limit = 0};
     struct ves_stream_row row;
 
     memset(&refusals, 0, sizeof(refusals));
@@ -248,8 +545,15 @@ void sim_check_end(struct sim_world *world, struct sim_summary *out)
             !refusals.is_refused[i])
             sim_fail(world, "event %zu of store %zu is lost", i,
                      world->events[i].device);
-    for (size_t i = 0; i < world->options.stores; i++)
+    check_entities(world, disk);
+    for (size_t i = 0; i < world->options.stores; i++) {
+        struct ves_store *own = world->devices[i].disk;
+        struct walk walk = {.world = world, .device = i};
         sim_check_device(world, i, true);
+        VES_ASSERT(own->ops->outbox_list(own, &all, check_end_row, &walk) ==
+                   VES_OK);
+        check_entities(world, own);
+    }
     check_states(world);
     out->events = world->hub.checked;
     out->refused = refusals.count;

@@ -51,6 +51,7 @@ void sim_device_kill(struct sim_world *world, size_t device, size_t process)
 
     forget_push(dead);
     dead->pull_request = 0;
+    dead->holds_lease = false;
     dead->is_loaded = false;
     dead->faults.is_dead = true;
     alive[device][process] = 0;
@@ -93,6 +94,8 @@ bool sim_device_revive(struct sim_world *world, size_t device)
 {
     bool all = true;
 
+    if (!world->devices[device].disk)
+        return false;
     for (size_t k = 0; k < world->options.processes; k++)
         all &= revive(world, device, k);
     return all;
@@ -107,7 +110,8 @@ void sim_device_start(struct sim_world *world, size_t device)
         .agent = self->agent,
         .key_id = 1,
         .sequencer_id = world->hub.id,
-        .sequencer_keys = {{1, world->hub.key.signer.public_key}},
+        .sequencer_keys = {{world->hub.sequencer.key_version,
+                            world->hub.sequencer.signer->public_key}},
         .sequencer_key_count = 1,
     };
 
@@ -119,9 +123,13 @@ void sim_device_start(struct sim_world *world, size_t device)
         sim_alloc_init(&p->alloc, &p->faults);
         ves_buf_init(&p->push.body, &p->alloc.alloc, VES_BODY_MAX);
     }
+    /* Joining is done with a person watching: it is repeated until it works. */
+    bool is_on = first->faults.is_on;
+    first->faults.is_on = false;
     first->core.store = &first->store.store;
     first->core.alloc = &first->alloc.alloc;
     VES_ASSERT(ves_core_create(&first->core, &identity) == VES_OK);
+    first->faults.is_on = is_on;
 }
 
 void sim_device_free(struct sim_world *world, size_t device)
@@ -131,6 +139,7 @@ void sim_device_free(struct sim_world *world, size_t device)
     for (size_t k = 0; k < SIM_PROCESSES; k++)
         forget_push(&self->processes[k]);
     ves_store_mem_close(self->disk);
+    self->disk = NULL;
     memset(alive[device], 0, sizeof(alive[device]));
 }
 
@@ -171,36 +180,51 @@ static const char *draw_event(struct sim_world *world, char *id,
     return type;
 }
 
-void sim_device_append(struct sim_world *world, size_t device, size_t process)
+static bool append(struct sim_world *world, size_t device, size_t process,
+                   struct ves_core_append *what)
 {
-    struct sim_device *self = &world->devices[device];
-    struct sim_process *p = &self->processes[process];
+    struct sim_process *p = &world->devices[device].processes[process];
     struct ves_core_env env = environment(world, device);
+    struct sim_event *event = sim_event_new(world, device);
     char id[8], payload[PAYLOAD_MAX];
     struct ves_uuid made;
 
-    if (world->event_count == SIM_EVENTS_MAX)
-        return;
-    struct sim_event *event = &world->events[world->event_count];
-    memset(event, 0, sizeof(*event));
-    memset(&event->id, 0x7e, sizeof(event->id));
-    memcpy(event->id.b, &world->event_count, sizeof(uint32_t));
-    event->device = device;
-    world->event_count++;
+    if (!event)
+        return false;
     const char *type = draw_event(world, id, payload);
-    struct ves_core_append what = {
-        .event_type = ves_bytes_str(type),
-        .entity_id = ves_bytes_str(id),
-        .payload = ves_bytes_str(payload),
-        .has_event_id = true,
-        .event_id = event->id,
-    };
-    enum ves_status status = ves_core_append(&p->core, &env, &what, &made);
+    what->event_type = ves_bytes_str(type);
+    what->entity_id = ves_bytes_str(id);
+    what->payload = ves_bytes_str(payload);
+    what->has_event_id = true;
+    what->event_id = event->id;
+    enum ves_status status = ves_core_append(&p->core, &env, what, &made);
     sim_trace(world, 'a', (uint64_t)status);
-    if (status && status != VES_IO && status != VES_NOMEM)
+    /* A group another process wrote into is that process's fault. */
+    bool is_allowed = status == VES_IO || status == VES_NOMEM ||
+                      (status == VES_INVALID && what->cmd_index > 0);
+    if (status && !is_allowed)
         sim_fail(world, "append on store %zu: %s", device, p->core.error.text);
     event->is_certain = status == VES_OK;
-    self->certain += status == VES_OK;
+    return status == VES_OK;
+}
+
+void sim_device_append(struct sim_world *world, size_t device, size_t process)
+{
+    struct ves_core_append what = {.cmd_count = 0};
+    uint64_t number;
+
+    if (!sim_chance(&world->rng, world->options.group)) {
+        (void)append(world, device, process, &what);
+        return;
+    }
+    number = ++world->commands;
+    what.has_command_id = true;
+    memset(&what.command_id, 0xcc, sizeof(what.command_id));
+    memcpy(what.command_id.b, &number, sizeof(number));
+    what.cmd_count = 2 + (uint32_t)sim_below(&world->rng, SIM_GROUP_MAX - 1);
+    for (; what.cmd_index < what.cmd_count; what.cmd_index++)
+        if (!append(world, device, process, &what))
+            return;
 }
 
 /* ---- push, pull, acknowledge --------------------------------------------- */
@@ -218,6 +242,22 @@ static void send(struct sim_world *world, size_t device, size_t process,
     sim_send(world, &message);
 }
 
+static void release(struct sim_process *p)
+{
+    ves_core_push_release(&p->core, &p->push);
+    p->holds_lease = false;
+}
+
+/* decision 12: one pusher at a time. */
+static void check_lease(struct sim_world *world, size_t device, size_t process)
+{
+    const struct sim_device *self = &world->devices[device];
+
+    for (size_t k = 0; k < SIM_PROCESSES; k++)
+        if (k != process && self->processes[k].holds_lease)
+            sim_fail(world, "both processes of store %zu push", device);
+}
+
 void sim_device_push(struct sim_world *world, size_t device, size_t process)
 {
     struct sim_process *p = &world->devices[device].processes[process];
@@ -231,10 +271,12 @@ void sim_device_push(struct sim_world *world, size_t device, size_t process)
     sim_trace(world, 'p', (uint64_t)status);
     if (status || p->push.count == 0) {
         if (!status)
-            ves_core_push_release(&p->core, &p->push);
+            release(p);
         forget_push(p);
         return;
     }
+    check_lease(world, device, process);
+    p->holds_lease = true;
     p->push_request = ++world->requests;
     p->push_deadline = world->tick + DEADLINE;
     struct sim_message message = {.kind = SIM_INGEST,
@@ -254,7 +296,7 @@ static void end_push(struct sim_world *world, size_t device, size_t process,
                                                http_status, bytes, 0, &result);
     sim_trace(world, 'P', (uint64_t)status * 1000 + result.accepted);
     if (sim_chance(&world->rng, 500))
-        ves_core_push_release(&p->core, &p->push);
+        release(p);
     forget_push(p);
     sim_check_device(world, device, false);
 }
@@ -284,8 +326,11 @@ void sim_device_pull(struct sim_world *world, size_t device, size_t process)
         return;
     enum ves_status status = ves_core_pull_from(&p->core, &p->pull_from);
     sim_trace(world, 'l', (uint64_t)status);
-    if (!status)
-        ask(world, device, process, SIM_PULL);
+    if (status)
+        return;
+    /* Now and then a host looks at the directories without being asked. */
+    bool is_refresh = sim_chance(&world->rng, world->options.refresh);
+    ask(world, device, process, is_refresh ? SIM_SEQUENCER_KEYS : SIM_PULL);
 }
 
 static void end_page(struct sim_world *world, size_t device, size_t process,

@@ -146,8 +146,7 @@ void sim_forge_item(struct sim_world *world, const struct sim_message *request,
 
     ves_arena_init(&arena, ves_alloc_default(), SCRATCH_MAX);
     ves_buf_put_str(out, "{\"envelope\":");
-    if (lie == SIM_TRUTH || lie == SIM_LIE_STRIPPED ||
-        lie == SIM_LIE_RECEIPT) {
+    if (lie == SIM_TRUTH || lie == SIM_LIE_STRIPPED || lie == SIM_LIE_RECEIPT) {
         ves_buf_put_bytes(out, row->envelope);
     } else {
         read_row(&arena, row->envelope, &event);

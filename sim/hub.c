@@ -57,8 +57,9 @@ static bool find_key(void *ctx, const struct ves_uuid *tenant,
 {
     struct sim_world *world = ctx;
 
-    for (size_t i = 0; i < world->options.stores; i++)
-        if (key_id == 1 && ves_uuid_equal(tenant, &world->stream.tenant) &&
+    for (size_t i = 0; i < world->agents; i++)
+        if (key_id == 1 && world->devices[i].is_registered &&
+            ves_uuid_equal(tenant, &world->stream.tenant) &&
             ves_uuid_equal(agent, &world->devices[i].agent)) {
             *out = world->devices[i].key.signer.public_key;
             return true;
@@ -66,8 +67,9 @@ static bool find_key(void *ctx, const struct ves_uuid *tenant,
     return false;
 }
 
-void sim_hub_register(struct sim_world *world, size_t device)
+bool sim_hub_register(struct sim_world *world, size_t device)
 {
+    struct ves_error error;
     struct ves_key_row row = {
         .tenant = world->stream.tenant,
         .agent = world->devices[device].agent,
@@ -77,8 +79,12 @@ void sim_hub_register(struct sim_world *world, size_t device)
         .registrar = ves_bytes_str("admin"),
     };
 
-    VES_ASSERT(ves_sequencer_register_key(&world->hub.sequencer, &row, NULL) ==
-               VES_OK);
+    enum ves_status status =
+        ves_sequencer_register_key(&world->hub.sequencer, &row, &error);
+    sim_trace(world, 'r', (uint64_t)status);
+    if (!status)
+        world->devices[device].is_registered = true;
+    return !status;
 }
 
 void sim_hub_revoke(struct sim_world *world, size_t device)
@@ -89,6 +95,19 @@ void sim_hub_revoke(struct sim_world *world, size_t device)
         ves_sequencer_revoke_key(&world->hub.sequencer, &world->stream.tenant,
                                  &revoked->agent, 1, now_ms(world)) == VES_OK)
         revoked->is_revoked = true;
+}
+
+void sim_hub_rotate(struct sim_world *world)
+{
+    struct sim_hub *hub = &world->hub;
+
+    if (hub->key_count == SIM_HUB_KEYS)
+        return;
+    struct sim_signer *next = &hub->keys[hub->key_count++];
+    sim_signer_init(next, 's', (uint8_t)hub->key_count);
+    hub->sequencer.signer = &next->signer;
+    hub->sequencer.key_version++;
+    sim_trace(world, 'R', hub->key_count);
 }
 
 struct key_list {
@@ -118,33 +137,37 @@ static enum ves_status put_key(void *ctx, const struct ves_key_row *row,
     return VES_OK;
 }
 
-static void sign_directory(struct sim_world *world, struct ves_buf *out)
+static void sign_directory(const struct sim_signer *signer, struct ves_buf *out)
 {
     const struct ves_alloc *heap = ves_alloc_default();
     const struct ves_json *root;
     struct ves_arena arena;
-    struct ves_sign_item item;
+    struct ves_hash hash;
+    struct ves_sig sig;
 
-    memset(&item, 0, sizeof(item));
     ves_arena_init(&arena, heap, SCRATCH_MAX);
     ves_buf_put_str(out, "}");
     VES_ASSERT(ves_json_read(&arena, ves_buf_view(out), NULL, &root, NULL) ==
                VES_OK);
-    VES_ASSERT(ves_keydir_hash(&arena, heap, root, &item.hash) == VES_OK);
+    VES_ASSERT(ves_keydir_hash(&arena, heap, root, &hash) == VES_OK);
     ves_arena_free(&arena);
-    world->hub.key.signer.sign(&world->hub.key.signer, &item, 1);
+    sim_sign(signer, &hash, &sig);
     out->len--;
     ves_buf_put_str(out, ",");
-    put_hex(out, "directorySignature", item.sig.b, VES_SIG_SIZE);
+    put_hex(out, "directorySignature", sig.b, VES_SIG_SIZE);
     ves_buf_put_str(out, "}");
 }
 
+/* A lie makes the first agent's key the rogue's; it cannot be signed by the
+ * sequencer, which a store that meets the agent for the first time believes. */
 static void answer_keys(struct sim_world *world,
                         const struct sim_message *request, struct ves_buf *out)
 {
-    struct ves_store *disk = world->hub.disk;
+    struct sim_hub *hub = &world->hub;
+    struct ves_store *disk = hub->disk;
     struct ves_stream_row stream;
     struct key_list list = {out, 0};
+    const struct sim_signer *signer = &hub->keys[hub->key_count - 1];
 
     VES_ASSERT(disk->ops->stream_get(disk, &world->stream, false, &stream) ==
                VES_OK);
@@ -153,57 +176,142 @@ static void answer_keys(struct sim_world *world,
     ves_buf_put_str(out, ",");
     put_uuid(out, "storeId", &world->stream.store);
     ves_buf_put_str(out, ",\"keys\":[");
-    VES_ASSERT(disk->ops->key_list(disk, &world->stream.tenant, NULL,
-                                   stream.stream_no, put_key, &list) == VES_OK);
-    ves_buf_put_str(out, "],\"signedAt\":\"2026-02-02T00:00:00.000Z\","
-                         "\"sequencerKeyVersion\":1");
-    sign_directory(world, out);
+    if (sim_forge_wants(world)) {
+        struct ves_key_row row = {.agent = world->devices[0].agent,
+                                  .key_id = 1,
+                                  .public_key = world->rogue.signer.public_key};
+        struct ves_key_span span = {true, 1, 0};
+        VES_ASSERT(put_key(&list, &row, &span) == VES_OK);
+        signer = &world->rogue;
+    } else {
+        VES_ASSERT(disk->ops->key_list(disk, &world->stream.tenant, NULL,
+                                       stream.stream_no, put_key,
+                                       &list) == VES_OK);
+    }
+    ves_buf_putf(out,
+                 "],\"signedAt\":\"2026-02-02T00:00:00.000Z\","
+                 "\"sequencerKeyVersion\":%u",
+                 (unsigned)hub->sequencer.key_version);
+    sign_directory(signer, out);
     reply(world, request, 200, out);
+}
+
+static void put_sequencer_key(struct ves_buf *out, uint32_t version,
+                              const struct sim_signer *key,
+                              const struct sim_signer *before)
+{
+    struct ves_hash hash;
+    struct ves_sig sig;
+
+    ves_buf_putf(out, "%s{\"version\":%u,", version > 1 ? "," : "",
+                 (unsigned)version);
+    put_hex(out, "publicKey", key->signer.public_key.b, VES_KEY_SIZE);
+    ves_buf_put_str(out, ",\"activeFrom\":\"2026-02-02T00:00:00.000Z\"");
+    if (before) {
+        ves_seqkey_hash(&before->signer.public_key, &key->signer.public_key,
+                        version, &hash);
+        /* Only a rogue has nobody to vouch for it but itself. */
+        sim_sign(before, &hash, &sig);
+        ves_buf_put_str(out, ",");
+        put_hex(out, "statementSignature", sig.b, VES_SIG_SIZE);
+    }
+    ves_buf_put_str(out, "}");
 }
 
 static void answer_sequencer_keys(struct sim_world *world,
                                   const struct sim_message *request,
                                   struct ves_buf *out)
 {
+    struct sim_hub *hub = &world->hub;
+    size_t count = hub->key_count;
+
     ves_buf_put_str(out, "{");
-    put_uuid(out, "sequencerId", &world->hub.id);
-    ves_buf_put_str(out, ",\"keys\":[{\"version\":1,");
-    put_hex(out, "publicKey", world->hub.key.signer.public_key.b, VES_KEY_SIZE);
-    ves_buf_put_str(out, ",\"activeFrom\":\"2026-02-02T00:00:00.000Z\"}]}");
+    put_uuid(out, "sequencerId", &hub->id);
+    ves_buf_put_str(out, ",\"keys\":[");
+    for (size_t i = 0; i < count; i++)
+        put_sequencer_key(out, (uint32_t)i + 1, &hub->keys[i],
+                          i ? &hub->keys[i - 1] : NULL);
+    if (sim_forge_wants(world))
+        put_sequencer_key(out, (uint32_t)count + 1, &world->rogue,
+                          &world->rogue);
+    ves_buf_put_str(out, "]}");
     reply(world, request, 200, out);
 }
 
 /* ---- pages --------------------------------------------------------------- */
 
 struct page {
+    struct sim_world *world;
+    const struct sim_message *request;
     struct ves_buf *out;
-    const struct ves_stream *stream;
+    uint32_t stream_no;
     uint64_t count, next;
+    enum sim_lie lie;
+    uint64_t lie_at;     /* place in the page */
+    struct ves_buf held; /* SIM_LIE_SWAP: what comes one place later */
 };
 
-static enum ves_status put_item(void *ctx, const struct ves_log_row *row)
+static void put_item(struct page *page, const struct ves_log_row *row,
+                     enum sim_lie lie, uint64_t number)
+{
+    ves_buf_put_str(page->out, page->count ? "," : "");
+    page->count++;
+    sim_forge_item(page->world, page->request, lie, row, number, page->out);
+}
+
+struct again {
+    struct page *page;
+    uint64_t number;
+};
+
+static enum ves_status put_again(void *ctx, const struct ves_log_row *row)
+{
+    struct again *again = ctx;
+
+    put_item(again->page, row, again->page->lie, again->number);
+    return VES_OK;
+}
+
+/* One of the log's first events as number, which is not its own. */
+static void put_other(struct page *page, uint64_t number)
+{
+    struct sim_world *world = page->world;
+    struct ves_store *disk = world->hub.disk;
+    struct again again = {page, number};
+    uint64_t old = 1 + sim_below(&world->rng, number - 1);
+
+    VES_ASSERT(disk->ops->log_read(disk, page->stream_no, old, 1, put_again,
+                                   &again) == VES_OK);
+}
+
+static void put_held(struct page *page)
+{
+    ves_buf_put_str(page->out, page->count ? "," : "");
+    ves_buf_put_bytes(page->out, ves_buf_view(&page->held));
+    page->count++;
+    ves_buf_reset(&page->held);
+}
+
+static enum ves_status take_row(void *ctx, const struct ves_log_row *row)
 {
     struct page *page = ctx;
-    struct ves_receipt receipt = {
-        .sequencer_id = row->sequencer_id,
-        .event_id = row->event_id,
-        .sequence_number = row->sequence_number,
-        .sequenced_at_ms = row->sequenced_at_ms,
-        .signature = row->receipt,
-        .key_version = row->receipt_key_version,
-    };
+    uint64_t number = row->sequence_number;
+    bool is_here = number - page->request->from == page->lie_at;
 
-    ves_receipt_hash(page->stream, &row->event_id, row->sequence_number,
-                     &row->event_hash, &receipt.receipt_hash);
-    ves_buf_put_str(page->out,
-                    page->count++ ? ",{\"envelope\":" : "{\"envelope\":");
-    ves_buf_put_bytes(page->out, row->envelope);
-    ves_event_write_position(page->out, row->sequence_number,
-                             ves_bytes_str("2026-02-02T00:00:00.000Z"));
-    ves_buf_put_str(page->out, ",\"receipt\":");
-    ves_receipt_write(page->out, &receipt);
-    ves_buf_put_str(page->out, "}");
-    page->next = row->sequence_number + 1;
+    page->next = number + 1;
+    if (page->held.len > 0) {
+        put_item(page, row, SIM_TRUTH, number);
+        put_held(page);
+    } else if (page->lie == SIM_TRUTH || !is_here) {
+        put_item(page, row, SIM_TRUTH, number);
+    } else if (page->lie == SIM_LIE_SWAP) {
+        sim_forge_item(page->world, page->request, SIM_TRUTH, row, number,
+                       &page->held);
+    } else if (page->lie == SIM_LIE_TWICE && number > 1) {
+        put_other(page, number);
+    } else if (page->lie != SIM_LIE_HOLE) {
+        put_item(page, row, page->lie, number);
+    }
     return VES_OK;
 }
 
@@ -212,20 +320,33 @@ static void answer_page(struct sim_world *world,
 {
     struct ves_store *disk = world->hub.disk;
     struct ves_stream_row stream;
-    struct page page = {out, &world->stream, 0, request->from};
+    struct page page = {
+        .world = world, .request = request, .out = out, .next = request->from};
 
     VES_ASSERT(disk->ops->stream_get(disk, &world->stream, false, &stream) ==
                VES_OK);
+    page.stream_no = stream.stream_no;
+    ves_buf_init(&page.held, ves_alloc_default(), REPLY_MAX);
+    if (sim_forge_wants(world)) {
+        page.lie = (enum sim_lie)(1 + sim_below(&world->rng, SIM_LIES - 1));
+        page.lie_at = sim_below(&world->rng, request->limit);
+        sim_trace(world, 'f', page.lie);
+    }
     ves_buf_put_str(out, "{\"events\":[");
     VES_ASSERT(disk->ops->log_read(disk, stream.stream_no, request->from,
-                                   (uint32_t)request->limit, put_item,
+                                   (uint32_t)request->limit, take_row,
                                    &page) == VES_OK);
+    if (page.lie != SIM_TRUTH && page.lie != SIM_LIE_STRIPPED &&
+        page.lie != SIM_LIE_PAYLOAD && page.next == stream.head + 1 &&
+        stream.head > 0)
+        put_other(&page, stream.head + 1);
     ves_buf_putf(out,
                  "],\"count\":%llu,\"next_sequence\":%llu,\"head_sequence\":"
                  "%llu,\"has_more\":%s}",
                  (unsigned long long)page.count, (unsigned long long)page.next,
                  (unsigned long long)stream.head,
                  page.next <= stream.head ? "true" : "false");
+    ves_buf_free(&page.held);
     reply(world, request, 200, out);
 }
 
@@ -273,6 +394,14 @@ static void take_ingest(struct sim_world *world,
     if (status || ingest->http_status != 200) {
         reply(world, request, status ? 503 : ingest->http_status, NULL);
         drop_queued(hub, hub->queued - 1);
+    } else if (sim_forge_wants(world) && sim_chance(&world->rng, 500)) {
+        /* Somebody in between took it and answers. */
+        struct ves_buf out;
+        ves_buf_init(&out, ves_alloc_default(), REPLY_MAX);
+        sim_forge_answer(world, ingest, &out);
+        reply(world, request, 200, &out);
+        ves_buf_free(&out);
+        drop_queued(hub, hub->queued - 1);
     }
 }
 
@@ -307,6 +436,16 @@ static void batch_id(struct sim_hub *hub, struct ves_uuid *out)
     memcpy(out->b, &hub->batches, sizeof(hub->batches));
 }
 
+static void answer(struct sim_world *world, const struct sim_message *request,
+                   struct ves_buf *out)
+{
+    if (world->devices[request->device].is_stranger)
+        sim_stranger_check(world, request, ves_buf_view(out));
+    else if (sim_forge_wants(world))
+        sim_forge_verdict(out);
+    reply(world, request, 200, out);
+}
+
 static void answer_queued(struct sim_world *world, size_t count,
                           enum ves_status committed)
 {
@@ -321,7 +460,7 @@ static void answer_queued(struct sim_world *world, size_t count,
             reply(world, request, 503, NULL);
         else if (ves_ingest_answer(&hub->queue[0].ingest, &hub->sequencer,
                                    VES_DIALECT_JS, &out) == VES_OK)
-            reply(world, request, 200, &out);
+            answer(world, request, &out);
         ves_buf_free(&out);
         drop_queued(hub, 0);
     }
@@ -375,11 +514,12 @@ void sim_hub_start(struct sim_world *world)
     VES_ASSERT(ves_store_mem_open(ves_alloc_default(), &hub->disk) == VES_OK);
     sim_store_init(&hub->store, hub->disk, &hub->faults);
     sim_alloc_init(&hub->alloc, &hub->faults);
-    sim_signer_init(&hub->key, 's', 0);
+    sim_signer_init(&hub->keys[0], 's', 1);
+    hub->key_count = 1;
     memset(&hub->id, 0x5e, sizeof(hub->id));
     hub->sequencer = (struct ves_sequencer){
         .store = &hub->store.store,
-        .signer = &hub->key.signer,
+        .signer = &hub->keys[0].signer,
         .key_version = 1,
         .sequencer_id = hub->id,
         .alloc = &hub->alloc.alloc,

@@ -26,6 +26,7 @@ static void run_twice(uint64_t seed, bool is_verbose, struct sim_summary *total)
     total->failures += first.failures;
     total->refused += first.refused;
     total->ticks += first.ticks;
+    total->lies += first.lies;
     if (is_verbose)
         printf("seed %llu: %zu stores, %llu events, %llu refused, %llu "
                "crashes, %llu failures, trace %016llx\n",

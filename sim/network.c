@@ -15,14 +15,18 @@ static uint8_t *copy(const uint8_t *bytes, size_t len)
     return to;
 }
 
-/* A reply arrives cut, with other bytes, or is somebody's older reply. */
+/* What a server or a proxy may say instead of an answer. */
+static const uint32_t errors[] = {400, 401, 403, 404, 413, 422, 429, 500, 502};
+
+/* A reply arrives cut, with other bytes, is an error, or is somebody's older
+ * reply. */
 static void spoil(struct sim_world *world, struct sim_message *message)
 {
     struct sim_message *old =
         &world->old_replies[sim_below(&world->rng, SIM_OLD_REPLIES)];
 
     world->spoiled++;
-    switch (sim_below(&world->rng, 3)) {
+    switch (sim_below(&world->rng, 4)) {
     case 0:
         message->len = message->len ? sim_below(&world->rng, message->len) : 0;
         break;
@@ -30,6 +34,11 @@ static void spoil(struct sim_world *world, struct sim_message *message)
         for (int i = 0; i < 3 && message->len; i++)
             message->bytes[sim_below(&world->rng, message->len)] ^=
                 (uint8_t)(1 + sim_below(&world->rng, 255));
+        break;
+    case 2:
+        message->http_status =
+            errors[sim_below(&world->rng, sizeof(errors) / sizeof(errors[0]))];
+        message->len = 0;
         break;
     default:
         if (!old->bytes)
@@ -107,10 +116,10 @@ bool sim_deliver(struct sim_world *world)
         message = world->messages[i];
         world->messages[i] = world->messages[--world->message_count];
         world->delivered++;
-        if (message.is_reply)
-            sim_device_take(world, &message);
-        else
+        if (!message.is_reply)
             sim_hub_take(world, &message);
+        else if (!world->devices[message.device].is_stranger)
+            sim_device_take(world, &message);
         free(message.bytes);
         return true;
     }

@@ -10,8 +10,10 @@
 
 #include "base/assert.h"
 #include "base/bytes.h"
+#include "core/entity.h"
 #include "core/event.h"
 #include "sim/world.h"
+#include "json/json.h"
 
 enum { BODY_MAX = 16 * 1024, ENTITIES = 5 };
 
@@ -48,8 +50,7 @@ static void write_payload(struct sim_world *world, enum sin sin,
         ves_context_write(&draft->payload, &context);
         ves_buf_put_str(&draft->payload, ",");
     }
-    ves_buf_putf(&draft->payload,
-                 "\"amount_minor\":%u,\"currency\":\"GBP\"}",
+    ves_buf_putf(&draft->payload, "\"amount_minor\":%u,\"currency\":\"GBP\"}",
                  (unsigned)sim_below(&world->rng, 1000));
     VES_ASSERT(ves_buf_status(&draft->payload) == VES_OK);
     draft->event.payload_jcs = ves_buf_view(&draft->payload);
@@ -68,7 +69,8 @@ static void set_base(struct sim_world *world, struct draft *draft)
         if (ves_hash_equal(&world->entities[i].key, &key))
             version = world->entities[i].version;
     draft->event.has_base_version = true;
-    draft->event.base_version = version + (sim_chance(&world->rng, 300) ? 1 : 0);
+    draft->event.base_version =
+        version + (sim_chance(&world->rng, 300) ? 1 : 0);
 }
 
 static void set_command(struct sim_world *world, enum sin sin,
@@ -129,7 +131,8 @@ static void write_draft(struct sim_world *world, size_t device, enum sin sin,
         event->agent = world->devices[0].agent;
     if (sin == SIN_SIGNATURE)
         signer = &world->rogue;
-    ves_payload_plain_hash(event->payload_jcs, NULL, &event->payload_plain_hash);
+    ves_payload_plain_hash(event->payload_jcs, NULL,
+                           &event->payload_plain_hash);
     ves_event_signing_hash(event, &event->event_hash);
     sim_sign(signer, &event->event_hash, &event->signature);
 }
@@ -164,9 +167,8 @@ static void send(struct sim_world *world, size_t device, enum sin sin,
 
 void sim_stranger_step(struct sim_world *world, size_t device)
 {
-    enum sin sin =
-        (enum sin)(sim_chance(&world->rng, 500) ? 0
-                                                : sim_below(&world->rng, SINS));
+    enum sin sin = (enum sin)(
+        sim_chance(&world->rng, 500) ? 0 : sim_below(&world->rng, SINS));
     const struct sim_event *record = NULL;
     struct draft draft;
 
@@ -189,32 +191,29 @@ void sim_stranger_step(struct sim_world *world, size_t device)
     sim_trace(world, 'x', sin);
 }
 
-/* Receipts in the answer must speak of what was sent.  Only the sequencer's
- * own words are looked at: a stranger keeps nothing, so lies cannot hurt. */
-void sim_stranger_take(struct sim_world *world, const struct sim_message *reply)
+void sim_stranger_check(struct sim_world *world,
+                        const struct sim_message *request,
+                        struct ves_bytes answer)
 {
     struct ves_arena arena;
     const struct ves_json *root, *list;
-    struct ves_hash expected;
     struct ves_receipt receipt;
+    struct ves_hash hash;
 
-    if (reply->http_status != 200)
-        return;
     ves_arena_init(&arena, ves_alloc_default(), 1 << 20);
-    if (ves_json_read(&arena, ves_bytes(reply->bytes, reply->len), NULL, &root,
-                      NULL) == VES_OK) {
-        list = ves_json_member(root, "receipts");
-        for (const struct ves_json *e = list ? list->first : NULL; e;
-             e = e->next) {
-            if (ves_receipt_read(e, &receipt))
-                continue;
-            ves_receipt_hash(&world->stream, &receipt.event_id,
-                             receipt.sequence_number, &reply->sent, &expected);
-            if (!ves_hash_equal(&expected, &receipt.receipt_hash))
-                sim_fail(world, "a receipt for number %llu speaks of another "
-                                "event than was sent",
-                         (unsigned long long)receipt.sequence_number);
-        }
+    if (ves_json_read(&arena, answer, NULL, &root, NULL))
+        sim_fail(world, "an answer that is no JSON");
+    list = ves_json_member(root, "receipts");
+    for (const struct ves_json *e = list ? list->first : NULL; e; e = e->next) {
+        if (ves_receipt_read(e, &receipt))
+            sim_fail(world, "a receipt that cannot be read");
+        ves_receipt_hash(&world->stream, &receipt.event_id,
+                         receipt.sequence_number, &request->sent, &hash);
+        if (!ves_hash_equal(&hash, &receipt.receipt_hash))
+            sim_fail(world,
+                     "the receipt for number %llu speaks of another event "
+                     "than was sent",
+                     (unsigned long long)receipt.sequence_number);
     }
     ves_arena_free(&arena);
 }

@@ -37,13 +37,9 @@ void sim_trace(struct sim_world *world, uint64_t a, uint64_t b)
 static void sign(struct ves_signer *signer, struct ves_sign_item *items,
                  size_t count)
 {
-    struct sim_signer *self = (struct sim_signer *)(void *)signer;
-    struct ves_secret_key secret;
-
-    memcpy(secret.b, self->secret, sizeof(secret.b));
     for (size_t i = 0; i < count; i++)
-        ves_ed25519_sign(&secret, ves_bytes(items[i].hash.b, VES_HASH_SIZE),
-                         &items[i].sig);
+        sim_sign((struct sim_signer *)(void *)signer, &items[i].hash,
+                 &items[i].sig);
 }
 
 static void verify(struct ves_verifier *self, struct ves_verify_item *items,
@@ -54,6 +50,15 @@ static void verify(struct ves_verifier *self, struct ves_verify_item *items,
         items[i].is_valid = ves_ed25519_verify(
             &items[i].key, ves_bytes(items[i].hash.b, VES_HASH_SIZE),
             &items[i].sig);
+}
+
+void sim_sign(const struct sim_signer *signer, const struct ves_hash *hash,
+              struct ves_sig *out)
+{
+    struct ves_secret_key secret;
+
+    memcpy(secret.b, signer->secret, sizeof(secret.b));
+    ves_ed25519_sign(&secret, ves_bytes(hash->b, VES_HASH_SIZE), out);
 }
 
 void sim_signer_init(struct sim_signer *signer, uint8_t kind, uint8_t number)
@@ -68,6 +73,21 @@ void sim_signer_init(struct sim_signer *signer, uint8_t kind, uint8_t number)
     memcpy(signer->secret, secret.b, sizeof(signer->secret));
 }
 
+struct sim_event *sim_event_new(struct sim_world *world, size_t device)
+{
+    struct sim_event *event = &world->events[world->event_count];
+    uint32_t place = (uint32_t)world->event_count;
+
+    if (world->event_count == SIM_EVENTS_MAX)
+        return NULL;
+    world->event_count++;
+    memset(event, 0, sizeof(*event));
+    memset(&event->id, 0x7e, sizeof(event->id));
+    memcpy(event->id.b, &place, sizeof(place));
+    event->device = device;
+    return event;
+}
+
 /* ---- chance -------------------------------------------------------------- */
 
 void sim_options_draw(uint64_t seed, struct sim_options *out)
@@ -77,8 +97,12 @@ void sim_options_draw(uint64_t seed, struct sim_options *out)
 
     memset(out, 0, sizeof(*out));
     out->stores = 2 + sim_below(&rng, sim_chance(&rng, 100) ? 15 : 4);
+    out->strangers = sim_chance(&rng, 300) ? 1 + sim_below(&rng, 2) : 0;
     out->processes = sim_chance(&rng, 300) ? 2 : 1;
+    out->late = sim_below(&rng, out->stores);
     out->events = out->stores * (2 + sim_below(&rng, 10));
+    out->group = sim_chance(&rng, 300) ? 200 : 0;
+    out->refresh = 50;
     out->ticks = (uint32_t)(out->events * (8 + sim_below(&rng, 12)));
     if (is_calm)
         return;
@@ -86,10 +110,12 @@ void sim_options_draw(uint64_t seed, struct sim_options *out)
     out->twice = (uint32_t)sim_below(&rng, 200);
     out->delay = (uint32_t)sim_below(&rng, 200);
     out->spoil = (uint32_t)sim_below(&rng, 100);
+    out->forge = sim_chance(&rng, 500) ? (uint32_t)sim_below(&rng, 300) : 0;
     out->partition = (uint32_t)sim_below(&rng, 20);
     out->clock_jump = (uint32_t)sim_below(&rng, 20);
     out->kill = (uint32_t)sim_below(&rng, 20);
-    out->revoke = sim_chance(&rng, 100) ? 3 : 0;
+    out->revoke = sim_chance(&rng, 150) ? 5 : 0;
+    out->rotate = sim_chance(&rng, 150) ? 5 : 0;
     out->store_fail = (uint32_t)sim_below(&rng, 5);
     out->store_late = (uint32_t)sim_below(&rng, 60);
     out->store_crash = (uint32_t)sim_below(&rng, 4);
@@ -126,24 +152,34 @@ static void misfortune(struct sim_world *world, size_t device)
     if (sim_chance(&world->rng, options->clock_jump))
         self->clock_offset_ms =
             (int64_t)sim_below(&world->rng, 2 * 86400000) - 3600000;
-    if (sim_chance(&world->rng, options->kill))
+    if (sim_chance(&world->rng, options->kill) && self->disk)
         sim_device_kill(world, device,
                         sim_below(&world->rng, options->processes));
     if (sim_chance(&world->rng, options->kill))
         sim_hub_restart(world);
-    if (sim_chance(&world->rng, options->revoke))
+    if (sim_chance(&world->rng, options->revoke) && self->is_registered)
         sim_hub_revoke(world, device);
+    if (sim_chance(&world->rng, options->rotate))
+        sim_hub_rotate(world);
 }
 
-static void step(struct sim_world *world)
+/* An agent's key is registered before its store exists. */
+static bool join(struct sim_world *world, size_t device)
 {
-    size_t device = sim_below(&world->rng, world->options.stores);
+    struct sim_device *self = &world->devices[device];
+
+    if (!self->is_registered && !sim_hub_register(world, device))
+        return false;
+    if (!self->is_stranger && !self->disk)
+        sim_device_start(world, device);
+    return true;
+}
+
+static void store_step(struct sim_world *world, size_t device)
+{
     size_t process = sim_below(&world->rng, world->options.processes);
     uint64_t dice = sim_below(&world->rng, 100);
 
-    misfortune(world, device);
-    if (world->hub.faults.is_dead)
-        sim_hub_restart(world);
     if (!sim_device_revive(world, device))
         return;
     if (dice < 12 && world->event_count < world->options.events)
@@ -156,6 +192,25 @@ static void step(struct sim_world *world)
         sim_device_ack(world, device, process);
     else if (dice < 57)
         sim_hub_commit(world);
+    else
+        sim_deliver(world);
+}
+
+static void step(struct sim_world *world)
+{
+    size_t device = sim_below(&world->rng, world->agents);
+    struct sim_device *self = &world->devices[device];
+
+    misfortune(world, device);
+    if (world->hub.faults.is_dead)
+        sim_hub_restart(world);
+    if (world->tick < self->joins_at || !join(world, device))
+        return;
+    if (!self->is_stranger)
+        store_step(world, device);
+    else if (sim_chance(&world->rng, 200) &&
+             world->event_count < world->options.events)
+        sim_stranger_step(world, device);
     else
         sim_deliver(world);
     sim_device_timeouts(world);
@@ -216,6 +271,7 @@ static void settle(struct sim_world *world)
     if (world->hub.faults.is_dead)
         sim_hub_restart(world);
     for (size_t i = 0; i < world->options.stores; i++) {
+        VES_ASSERT(join(world, i));
         world->devices[i].is_cut_off = false;
         /* The second process ends; the first has to go on with its claims. */
         if (world->options.processes > 1)
@@ -236,13 +292,17 @@ static void start(struct sim_world *world)
     world->verifier.verify = verify;
     world->hub.faults.rng = &world->rng;
     sim_hub_start(world);
-    for (size_t i = 0; i < world->options.stores; i++) {
+    world->agents = world->options.stores + world->options.strangers;
+    sim_signer_init(&world->rogue, 'r', 1);
+    for (size_t i = 0; i < world->agents; i++) {
         struct sim_device *device = &world->devices[i];
         memset(device->agent.b, 0xa0 + (int)i, VES_UUID_SIZE);
         sim_signer_init(&device->key, 'd', (uint8_t)i);
-        sim_hub_register(world, i);
-        sim_device_start(world, i);
-        VES_ASSERT(sim_device_revive(world, i));
+        device->is_stranger = i >= world->options.stores;
+        if (i < world->options.late)
+            device->joins_at = sim_below(&world->rng, world->options.ticks);
+        else
+            VES_ASSERT(join(world, i));
     }
 }
 
@@ -265,6 +325,7 @@ void sim_run(uint64_t seed, const struct sim_options *options,
     sim_check_end(world, out);
     out->trace = world->trace;
     out->ticks = world->tick;
+    out->lies = world->lies;
     for (size_t i = 0; i < options->stores; i++)
         for (size_t k = 0; k < SIM_PROCESSES; k++) {
             out->crashes += world->devices[i].processes[k].faults.crashes;

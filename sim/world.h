@@ -257,8 +257,11 @@ bool sim_device_is_settled(struct sim_world *world, size_t device);
 /* -- strangers -- */
 /* Sends something, good or bad. */
 void sim_stranger_step(struct sim_world *world, size_t device);
-void sim_stranger_take(struct sim_world *world,
-                       const struct sim_message *reply);
+/* An answer to a stranger, before it goes out: its receipts must speak of
+ * what was sent. */
+void sim_stranger_check(struct sim_world *world,
+                        const struct sim_message *request,
+                        struct ves_bytes answer);
 
 /* -- checks -- */
 void sim_check_log(struct sim_world *world);

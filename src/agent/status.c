@@ -96,9 +96,9 @@ static void put_contact(struct ves_buf *buf, const struct ves_agent *agent,
     else if (standing->checked_ms == 0)
         ves_buf_put_str(buf, "sequencer not contacted yet");
     else if (standing->is_reachable)
-        ves_buf_put_str(buf, "sequencer reachable");
+        ves_buf_put_str(buf, "the sequencer answered when last asked");
     else
-        ves_buf_put_str(buf, "sequencer not reachable");
+        ves_buf_put_str(buf, "the sequencer did not answer when last asked");
     if (standing->lag > 0) {
         ves_buf_put_str(buf, ", ");
         ves_buf_put_count(buf, standing->lag, "event");

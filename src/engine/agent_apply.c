@@ -273,14 +273,15 @@ static enum ves_status decide(struct apply *apply)
         apply->stop = STOP_DIVERGED;
     if (apply->end < apply->first)
         apply->end = apply->first;
-    status = ves_device_own_open(&apply->own, items + apply->first,
-                                 apply->end - apply->first);
-    if (!status && apply->end > apply->first) {
-        status = check_ids(apply);
+    if (apply->end > apply->first) {
+        status = ves_device_own_open(&apply->own, items + apply->first,
+                                     apply->end - apply->first);
+        if (!status)
+            status = check_ids(apply);
+        if (status)
+            return status;
         check_places(apply);
     }
-    if (status)
-        return status;
     size_t before = apply->end;
     cut_group(apply);
     apply->has_more =

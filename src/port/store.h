@@ -11,7 +11,9 @@
  *  - Writes outside a transaction are a programmer's mistake (assertion).
  *  - On any status but VES_OK outputs are unspecified; after VES_IO, VES_NOMEM
  *    or VES_CORRUPT from a write the transaction must be rolled back and
- *    nothing of it may be assumed.
+ *    nothing of it may be assumed.  A commit that fails has rolled back.
+ *    After any other failed write nothing of that call was done and the
+ *    transaction may go on.
  *  - Views handed out live in the arena given to the call, or, for visitors,
  *    until the visitor returns.  A visitor returning non-OK stops the scan;
  *    that status is returned.  Visitors must not write to the store.
@@ -292,6 +294,7 @@ struct ves_store_ops {
     enum ves_status (*stream_get)(struct ves_store *s,
                                   const struct ves_stream *stream, bool create,
                                   struct ves_stream_row *row);
+    /* Writes all but stream and head, which follows the log. */
     enum ves_status (*stream_put)(struct ves_store *s,
                                   const struct ves_stream_row *row);
     enum ves_status (*stream_list)(struct ves_store *s,
@@ -301,11 +304,13 @@ struct ves_store_ops {
     enum ves_status (*log_find_ids)(struct ves_store *s, uint32_t stream_no,
                                     const struct ves_uuid *ids, size_t count,
                                     struct ves_id_row *rows);
+    /* Of several events with one command id the first. */
     enum ves_status (*log_find_commands)(struct ves_store *s,
                                          uint32_t stream_no,
                                          const struct ves_uuid *ids,
                                          size_t count, struct ves_id_row *rows);
-    /* VES_CONFLICT when a sequence or event id is taken. */
+    /* VES_CONFLICT when a sequence or event id is taken, VES_INVALID when a
+     * sequence would leave a gap, VES_NOT_FOUND without such a stream. */
     enum ves_status (*log_append)(struct ves_store *s, uint32_t stream_no,
                                   const struct ves_log_row *rows,
                                   size_t count);
@@ -313,7 +318,8 @@ struct ves_store_ops {
     enum ves_status (*log_read)(struct ves_store *s, uint32_t stream_no,
                                 uint64_t from, uint32_t limit,
                                 ves_log_visitor *visit, void *ctx);
-    /* Changes verdict, applied_at, version, sub_code and note. */
+    /* Changes verdict, applied_at, version, sub_code and note.  VES_NOT_FOUND
+     * when a row is not there. */
     enum ves_status (*log_judge)(struct ves_store *s, uint32_t stream_no,
                                  const struct ves_log_row *rows, size_t count);
     /* Empties envelope and raw of rows with sequence < below; hashes,
@@ -364,14 +370,16 @@ struct ves_store_ops {
     enum ves_status (*outbox_list)(struct ves_store *s,
                                    const struct ves_outbox_filter *filter,
                                    ves_outbox_visitor *visit, void *ctx);
-    /* Writes the moving members of rows by local_seq. */
+    /* Writes the moving members of rows by local_seq.  VES_NOT_FOUND when a
+     * row is not there. */
     enum ves_status (*outbox_update)(struct ves_store *s,
                                      const struct ves_outbox_row *rows,
                                      size_t count);
     /* Rows in each status; kept, not counted. */
     enum ves_status (*outbox_counts)(struct ves_store *s,
                                      uint64_t counts[VES_OUTBOX_STATUSES]);
-    /* Empties envelopes of synced rows with synced_ms < before_ms. */
+    /* Empties envelopes of synced rows with synced_ms < before_ms, but not of
+     * those in the overlay, which is folded from them. */
     enum ves_status (*outbox_prune)(struct ves_store *s, int64_t before_ms,
                                     uint64_t *count);
 
@@ -387,6 +395,7 @@ struct ves_store_ops {
                                    uint32_t stream_no, uint64_t from,
                                    bool is_descending, uint32_t limit,
                                    ves_record_visitor *visit, void *ctx);
+    /* VES_NOT_FOUND unless there; VES_INVALID for trail and refusals. */
     enum ves_status (*record_close)(struct ves_store *s,
                                     enum ves_record_kind kind,
                                     uint32_t stream_no, uint64_t no,
@@ -422,6 +431,7 @@ struct ves_store_ops {
                                 void *ctx);
 
     /* -- sequencer only -- */
+    /* VES_CONFLICT when its batch id or its start is taken. */
     enum ves_status (*commitment_put)(struct ves_store *s, uint32_t stream_no,
                                       const struct ves_commitment_row *row);
     /* Any stream; VES_NOT_FOUND unless there. */
@@ -452,6 +462,7 @@ struct ves_store_ops {
                                       struct ves_credential_row *row);
     enum ves_status (*credential_put)(struct ves_store *s,
                                       const struct ves_credential_row *row);
+    /* In the order of key hashes. */
     enum ves_status (*credential_list)(struct ves_store *s,
                                        ves_credential_visitor *visit,
                                        void *ctx);

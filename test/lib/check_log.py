@@ -5,7 +5,7 @@ sequencer and of stores and says what is wrong with them:
 
  - in the log every sequence is dense from 1, every event id there once, every
    envelope's hash what its row says, every agent's events in the agent's order,
-   each naming the one before it; N signatures and receipts (spread over the
+   each naming the one before it, holes explained by refusals; N signatures and receipts (spread over the
    log, default 40) verify;
  - what a store calls synced, or has a receipt for, has exactly that number in
    the log, with the same hash; with --settled every event ever appended to a
@@ -24,14 +24,27 @@ def read_hub(path, problems, sample):
     agents = {(bytes(k["agent"]), k["key_id"]): bytes(k["public_key"])
               for k in hub.execute("SELECT * FROM ves_agent_keys")}
     logs = {}
+    refused = {}
+    for row in hub.execute("SELECT body FROM ves_refusals").fetchall():
+        take_refused(row["body"], refused)
     for stream in hub.execute("SELECT * FROM ves_streams").fetchall():
         name = (bytes(stream["tenant"]), bytes(stream["store"]))
         logs[name] = read_stream(hub, stream["stream_no"], keys, agents,
-                                 problems, sample)
+                                 refused, problems, sample)
     return logs
 
 
-def read_stream(hub, number, keys, agents, problems, sample):
+def take_refused(body, refused):
+    """A signed refusal explains a hole in an agent's numbers."""
+    try:
+        e = json.loads(bytes(body))
+        context = e["payload"]["_ves"]
+        refused[e["source_agent_id"], context["agent_seq"]] = v.event_hash(e)
+    except (ValueError, KeyError, TypeError):
+        pass
+
+
+def read_stream(hub, number, keys, agents, refused, problems, sample):
     log, ids, chains = [], set(), {}
     rows = hub.execute("SELECT * FROM ves_events WHERE id >> 40 = ? ORDER BY"
                        " id", (number,)).fetchall()
@@ -54,6 +67,9 @@ def read_stream(hub, number, keys, agents, problems, sample):
         context = e["payload"].get("_ves")
         if context:
             last = chains.get(e["source_agent_id"], (0, None))
+            while (e["source_agent_id"], last[0] + 1) in refused:
+                gone = refused[e["source_agent_id"], last[0] + 1]
+                last = (last[0] + 1, "0x" + gone.hex())
             problems.unless(context["agent_seq"] == last[0] + 1 and
                             context.get("prev", last[1]) == last[1],
                             "sequence %d: number %d of its agent comes after %d"

@@ -531,6 +531,10 @@ struct ves_outbox_row test_fleet_row(struct test_fleet *fleet, size_t n,
     assert_true(row.local_seq > 0);
     ves_arena_free(&arena);
     /* The views went with the arena. */
+    row.entity_type = ves_bytes(NULL, 0);
+    row.entity_id = ves_bytes(NULL, 0);
+    row.event_type = ves_bytes(NULL, 0);
+    row.created_at = ves_bytes(NULL, 0);
     row.envelope = ves_bytes(NULL, 0);
     row.error = ves_bytes(NULL, 0);
     row.disposition = ves_bytes(NULL, 0);

@@ -87,7 +87,7 @@ enum ves_status test_fleet_pull(struct test_fleet *fleet, size_t n,
 /* Push until empty, pull until there is no more, acknowledge; must work. */
 void test_fleet_sync(struct test_fleet *fleet, size_t n);
 
-/* What the outbox holds of an event; must be there. */
+/* What the outbox holds of an event, without its texts; must be there. */
 struct ves_outbox_row test_fleet_row(struct test_fleet *fleet, size_t n,
                                      const struct ves_uuid *id);
 struct ves_core_status test_fleet_status(struct test_fleet *fleet, size_t n);

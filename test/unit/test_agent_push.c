@@ -735,7 +735,7 @@ static void the_breaker_opens_after_five_in_a_minute(void **state)
 static void busy_is_honoured_and_halves_the_batch(void **state)
 {
     struct ves_core_env env = test_fleet_env(&fleet);
-    char id[8];
+    char id[16];
 
     (void)state;
     for (int i = 0; i < 8; i++) {

@@ -112,10 +112,10 @@ static void test_http_shape(void **state)
     assert_true(test_http_has_header(h, "x-frame-options:"));
     assert_true(test_http_has_header(h, "cache-control: no-store"));
     assert_true(test_http_has_header(h, "content-type: application/json"));
-    strcpy(h->extra, "x-request-id: my-id.7");
+    snprintf(h->extra, sizeof(h->extra), "%s", "x-request-id: my-id.7");
     assert_int_equal(test_http_get(h, "/health"), 200);
     assert_true(test_http_has_header(h, "x-request-id: my-id.7"));
-    strcpy(h->extra, "x-request-id: <script>");
+    snprintf(h->extra, sizeof(h->extra), "%s", "x-request-id: <script>");
     assert_int_equal(test_http_get(h, "/nowhere"), 404);
     assert_false(test_http_has_header(h, "x-request-id: <"));
     assert_true(test_http_has_header(h, "x-request-id: 0"));
@@ -509,6 +509,11 @@ static void test_pages(void **state)
         assert_int_equal(more, next <= head);
     }
     assert_int_equal(next, head + 1);
+    /* One event is left. */
+    assert_int_equal(test_http_get(h, "/api/v1/ves/events?%s&limit=%llu",
+                                   serve.scope, (unsigned long long)head - 1),
+                     200);
+    assert_true(test_http_is_true(h, "/has_more"));
     assert_int_equal(test_http_get(h,
                                    "/api/v1/ves/events?%s&from=0&limit=99999",
                                    serve.scope),

@@ -723,6 +723,72 @@ static void test_key_files(void **state)
         test_http_u64(&serve.http, "/receipts/0/sequencerKeyVersion"), 2);
 }
 
+/* ---- options ------------------------------------------------------------- */
+
+static void test_require_v2(void **state)
+{
+    (void)state;
+    struct test_http *h = &serve.http;
+    struct test_event event;
+    for (int require = 0; require < 2; require++) {
+        struct test_request request;
+        test_serve_stop(&serve);
+        serve.options.require_v2 = require;
+        test_serve_start(&serve);
+        test_request_begin(&request, &serve.agent);
+        test_event_init(&event, &serve.stream, &serve.agent,
+                        9000 + (uint32_t)require);
+        event.fields.ves_version = 1;
+        test_request_event(&request, &event, &serve.agent_key);
+        assert_int_equal(test_http_call(h, "POST", "/api/v1/ves/events/ingest",
+                                        test_request_end(&request)),
+                         200);
+        test_request_free(&request);
+        assert_int_equal(test_http_u64(h, "/eventsAccepted"), !require);
+    }
+    assert_string_equal(test_http_text(h, "/rejections/0/reason"),
+                        "unsupported_version");
+    serve.options.require_v2 = false;
+}
+
+static int give_passphrase(void *ctx, char *out, size_t size)
+{
+    const char *text = ctx;
+    size_t len = strlen(text);
+    assert_true(len <= size);
+    memcpy(out, text, len);
+    return (int)len;
+}
+
+static void test_passphrase(void **state)
+{
+    (void)state;
+    struct ves_serve_options options = serve.options;
+    struct ves_server *server;
+    struct ves_error error;
+    char db[128];
+    static char right[] = "correct horse", wrong[] = "battery";
+    snprintf(db, sizeof(db), "%s/sealed.db", serve.folder);
+    options.db = db;
+    options.seal_key = true;
+    options.passphrase = give_passphrase;
+    options.passphrase_ctx = right;
+    assert_int_equal(ves_server_start(&options, &server, &error), VES_OK);
+    ves_server_stop(server);
+    options.passphrase_ctx = wrong;
+    assert_int_equal(ves_server_start(&options, &server, &error), VES_AUTH);
+    options.passphrase = NULL;
+    assert_int_equal(ves_server_start(&options, &server, &error), VES_AUTH);
+    options.passphrase = give_passphrase;
+    options.passphrase_ctx = right;
+    options.rotate_key = true;
+    assert_int_equal(ves_server_start(&options, &server, &error), VES_OK);
+    ves_server_stop(server);
+    options.rotate_key = false;
+    options.passphrase = NULL; /* the next key is sealed, too */
+    assert_int_equal(ves_server_start(&options, &server, &error), VES_AUTH);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -737,6 +803,8 @@ int main(void)
         cmocka_unit_test(test_restart),
         cmocka_unit_test(test_rotation),
         cmocka_unit_test(test_key_files),
+        cmocka_unit_test(test_require_v2),
+        cmocka_unit_test(test_passphrase),
     };
     cmocka_set_message_output(CM_OUTPUT_TAP);
     return cmocka_run_group_tests(tests, set_up, tear_down);

@@ -1,0 +1,508 @@
+/* test_store_schema.c -- what is opened, migrated, shown, planned, copied. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "store/store_sqlite_schema.h"
+#include "test/store/suite_place.h"
+
+/* ---- what is not opened ---------------------------------------------------
+ */
+
+static void what_is_not_there_is_not_made(void **state)
+{
+    struct ves_store_sqlite_options o = place_options();
+    sqlite3 *db;
+
+    (void)state;
+    o.create = false;
+    place_expect_refused(&o, VES_NOT_FOUND, "There is no file");
+    o.create = true;
+    o.is_read_only = true;
+    place_expect_refused(&o, VES_NOT_FOUND, "There is no file");
+    assert_int_not_equal(access(place.path, F_OK), 0);
+    db = place_connect(place.path);
+    place_exec(db, "CREATE TABLE sale (id INTEGER PRIMARY KEY)");
+    o.create = o.is_read_only = false;
+    place_expect_refused(&o, VES_NOT_FOUND, "no VES store in this database");
+    ASK(db, "SELECT count(*) FROM sqlite_master", "1");
+    sqlite3_close(db);
+}
+
+static void a_folder_that_is_not_there_is_said(void **state)
+{
+    struct ves_store_sqlite_options o = place_options();
+
+    (void)state;
+    o.path = place_path("nowhere/store.db");
+    place_expect_refused(&o, VES_IO, "cannot be made");
+}
+
+static void read_only_reads(void **state)
+{
+    struct ves_store_sqlite_options o = place_options();
+    struct ves_store *store = place_open_own();
+
+    (void)state;
+    place_put_meta(store, "1");
+    place_close(store);
+    o.is_read_only = true;
+    store = place_open(&o);
+    assert_non_null(store);
+    place_expect_meta(store, "1");
+    assert_int_equal(store->ops->begin(store), VES_INVALID);
+    assert_non_null(strstr(store->error.text, "reading only"));
+    place_expect_meta(store, "1");
+    place_close(store);
+}
+
+static void a_file_that_is_no_database_is_refused(void **state)
+{
+    static const char words[] = "This is a shopping list, not a database file, "
+                                "however long it may get to be in the end.";
+    struct ves_store_sqlite_options o = place_options();
+    FILE *file = fopen(place.path, "w");
+    char got[sizeof words] = "";
+
+    (void)state;
+    assert_non_null(file);
+    fputs(words, file);
+    fclose(file);
+    place_expect_refused(&o, VES_CORRUPT, "not a database");
+    file = fopen(place.path, "r");
+    assert_non_null(file);
+    assert_non_null(fgets(got, sizeof got, file));
+    fclose(file);
+    assert_string_equal(got, words);
+}
+
+static void a_newer_store_is_refused(void **state)
+{
+    struct ves_store_sqlite_options o = place_options();
+    struct ves_store *store = place_open_own();
+    sqlite3 *db;
+
+    (void)state;
+    place_close(store);
+    db = place_connect(place.path);
+    place_exec(db, "UPDATE ves_schema SET version = 99");
+    place_expect_refused(&o, VES_UNSUPPORTED, "newer program");
+    o.connection = db;
+    place_expect_refused(&o, VES_UNSUPPORTED, "newer program");
+    ASK(db, "SELECT version FROM ves_schema", "99");
+    place_exec(db, "PRAGMA ignore_check_constraints = ON;"
+                   "UPDATE ves_schema SET version = 0");
+    place_expect_refused(&o, VES_CORRUPT, "ves_schema");
+    sqlite3_close(db);
+}
+
+static void a_store_of_the_other_role_is_refused(void **state)
+{
+    struct ves_store_sqlite_options o = place_options();
+    struct ves_store *store = place_open_own();
+    uint64_t counts[VES_OUTBOX_STATUSES];
+
+    (void)state;
+    assert_int_equal(store->ops->outbox_counts(store, counts), VES_UNSUPPORTED);
+    assert_non_null(strstr(store->error.text, "sequencer's store"));
+    place_close(store);
+    o.role = VES_STORE_DEVICE;
+    place_expect_refused(&o, VES_INVALID,
+                         "the store of a sequencer, not of a device");
+}
+
+static void a_sequencer_wants_a_file_of_its_own(void **state)
+{
+    struct ves_store_sqlite_options o = place_options();
+    sqlite3 *db = place_connect(place.path);
+
+    (void)state;
+    place_exec(db, "CREATE TABLE sale (id INTEGER PRIMARY KEY)");
+    place_expect_refused(&o, VES_INVALID, "other tables");
+    ASK(db, "SELECT count(*) FROM sqlite_master", "1");
+    sqlite3_close(db);
+}
+
+static void a_damaged_row_is_said(void **state)
+{
+    struct suite *s = &place.s;
+    struct ves_id_row found;
+    struct ves_uuid id = suite_uuid('E', 2);
+    uint32_t no;
+
+    (void)state;
+    s->store = place_open_own();
+    no = suite_append_log(s, 1, 3);
+    sqlite3_db_config(ves_store_sqlite_connection(s->store),
+                      SQLITE_DBCONFIG_DEFENSIVE, 0, NULL);
+    place_exec(
+        ves_store_sqlite_connection(s->store),
+        "UPDATE ves_events SET fingerprint = x'00' WHERE sequence_number = 2");
+    assert_int_equal(CALL(s, log_find_ids, no, &id, 1, &found), VES_CORRUPT);
+    assert_non_null(strstr(s->store->error.text, "fingerprint"));
+    assert_int_equal(CALL(s, log_read, no, 1, 0, suite_see_log, &s->got),
+                     VES_CORRUPT);
+    id = suite_uuid('E', 3);
+    OK(CALL(s, log_find_ids, no, &id, 1, &found));
+    place_close(s->store);
+}
+
+/* ---- migrations -----------------------------------------------------------
+ */
+
+static const char *const second[] = {"ALTER TABLE ves_streams ADD extra TEXT",
+                                     "CREATE TABLE ves_second (a)", NULL};
+static const char *const broken[] = {"CREATE TABLE ves_third (a)",
+                                     "CREATE TABLE ves_second (a)", NULL};
+static const char *const *const second_scripts[] = {second, NULL};
+static const char *const *const broken_scripts[] = {broken, NULL};
+
+static void migrations_are_applied_in_order_or_not_at_all(void **state)
+{
+    struct ves_sqlite_migration list[3];
+    struct suite *s = &place.s;
+    sqlite3 *db;
+
+    (void)state;
+    assert_int_equal(ves_sqlite_migrations_count, 1);
+    list[0] = ves_sqlite_migrations[0];
+    list[1].device = list[1].sequencer = second_scripts;
+    list[2].device = list[2].sequencer = broken_scripts;
+    s->store = place_open_own();
+    suite_append_log(s, 1, 3);
+    db = ves_store_sqlite_connection(s->store);
+    assert_int_not_equal(
+        ves_sqlite_migrate((struct ves_sqlite *)s->store, list, 3, false),
+        VES_OK);
+    assert_true(sqlite3_get_autocommit(db));
+    ASK(db, "SELECT version FROM ves_schema", "1");
+    ASK(db,
+        "SELECT count(*) FROM sqlite_master"
+        " WHERE name IN ('ves_second', 'ves_third')",
+        "0");
+    OK(ves_sqlite_migrate((struct ves_sqlite *)s->store, list, 2, false));
+    ASK(db, "SELECT version FROM ves_schema", "2");
+    ASK(db, "SELECT count(*) FROM ves_second", "0");
+    ASK(db, "SELECT count(*) FROM ves_events", "3");
+    OK(ves_sqlite_migrate((struct ves_sqlite *)s->store, list, 2, false));
+    assert_int_equal(
+        ves_sqlite_migrate((struct ves_sqlite *)s->store, list, 1, false),
+        VES_UNSUPPORTED);
+    place_close(s->store);
+}
+
+/* ---- for people -----------------------------------------------------------
+ */
+
+static void the_views_speak_to_people(void **state)
+{
+    struct suite *s = &place.s;
+    struct ves_log_row log;
+    struct ves_entity_row entity;
+    struct ves_outbox_row outbox;
+    struct ves_stream_row stream;
+    struct ves_stream id = suite_stream(1);
+    sqlite3 *db;
+
+    (void)state;
+    s->store = place_open_own();
+    db = ves_store_sqlite_connection(s->store);
+    suite_begin(s);
+    OK(CALL(s, stream_get, &id, true, &stream));
+    suite_log_row(s, &log, 1);
+    log.envelope = ves_bytes_str(
+        "{\"ves_version\":2,\"entity_id\":\"\\\",\",\"event_type\":"
+        "\"order.created\",\"payload\":{\"event_type\":\"other\"}");
+    log.verdict = 1;
+    log.sequenced_at_ms = 1700000000123;
+    log.entity_key = suite_hash('K', 1);
+    OK(CALL(s, log_append, 1, &log, 1));
+    suite_fill_entity(&entity, &s->arena, 1);
+    entity.key = log.entity_key;
+    entity.entity_id = ves_bytes_str("o-17");
+    OK(CALL(s, entity_put, 1, &entity, 1));
+    suite_fill_outbox(&outbox, &s->arena, 1);
+    outbox.event_id = suite_uuid('E', 1);
+    outbox.status = VES_OUTBOX_CONFLICT;
+    outbox.pushed_ms = 0;
+    OK(CALL(s, outbox_append, &outbox, 1));
+    suite_commit(s);
+    ASK(db, "SELECT event_id FROM ves_log_view",
+        "45000000-0000-0000-0000-000000000001");
+    ASK(db,
+        "SELECT event_type || ' ' || entity_id || ' ' || verdict"
+        " FROM ves_log_view WHERE sequence_number = 1",
+        "order.created o-17 applied");
+    ASK(db, "SELECT sequenced_at FROM ves_log_view",
+        "2023-11-14T22:13:20.123Z");
+    ASK(db, "SELECT json_valid(envelope) FROM ves_log_view", "1");
+    ASK(db, "SELECT event_id || ' ' || status FROM ves_outbox_view",
+        "45000000-0000-0000-0000-000000000001 conflict");
+    ASK(db, "SELECT pushed_at IS NULL FROM ves_outbox_view", "1");
+    ASK(db,
+        "SELECT pending || ' ' || conflict || ' ' || head"
+        " FROM ves_status_view",
+        "0 1 1");
+    ASK(db, "SELECT entity_id FROM ves_entity_view", "o-17");
+    suite_begin(s);
+    OK(CALL(s, log_prune, 1, 2, &(uint64_t){0}));
+    suite_commit(s);
+    ASK(db, "SELECT event_type IS NULL FROM ves_log_view", "1");
+    place_close(s->store);
+}
+
+static void a_sequencers_views_too(void **state)
+{
+    struct suite *s = &place.s;
+    sqlite3 *db;
+
+    (void)state;
+    s->store = place_open_own();
+    db = ves_store_sqlite_connection(s->store);
+    suite_append_log(s, 1, 3);
+    suite_append_log(s, 2, 0);
+    ASK(db, "SELECT group_concat(head) FROM ves_status_view", "3,0");
+    ASK(db, "SELECT tenant FROM ves_status_view WHERE stream_no = 2",
+        "54000000-0000-0000-0000-000000000002");
+    ASK(db, "SELECT count(*) FROM ves_entity_view", "0");
+    ASK(db,
+        "SELECT sequence_number FROM ves_log_view WHERE event_id ="
+        " '45000000-0000-0000-0000-000000000002'",
+        "2");
+    place_close(s->store);
+}
+
+static void expect_abort(sqlite3 *db, const char *sql, const char *words)
+{
+    char *error = NULL;
+
+    assert_int_not_equal(sqlite3_exec(db, sql, NULL, NULL, &error), SQLITE_OK);
+    if (!strstr(error, words))
+        fail_msg("%s: %s", sql, error);
+    sqlite3_free(error);
+}
+
+static void history_cannot_be_edited_by_hand(void **state)
+{
+    struct suite *s = &place.s;
+    struct ves_record record;
+    struct ves_outbox_row outbox;
+    sqlite3 *db;
+
+    (void)state;
+    s->store = place_open_own();
+    db = ves_store_sqlite_connection(s->store);
+    suite_append_log(s, 1, 2);
+    suite_begin(s);
+    suite_fill_record(&record, &s->arena, 1);
+    OK(CALL(s, record_append, VES_RECORD_TRAIL, 1, &record, 1));
+    suite_fill_outbox(&outbox, &s->arena, 1);
+    OK(CALL(s, outbox_append, &outbox, 1));
+    suite_commit(s);
+    suite_dump(s->store, s->role, &s->want);
+    expect_abort(db, "UPDATE ves_trail SET detail = ''", "append-only");
+    expect_abort(db, "DELETE FROM ves_trail", "append-only");
+    expect_abort(db, "DELETE FROM ves_events", "append-only");
+    expect_abort(db, "DELETE FROM ves_outbox", "never deleted");
+    expect_abort(db, "UPDATE ves_outbox SET status = 'sent'", "CHECK");
+    expect_abort(db, "UPDATE ves_events SET verdict = 'fine'", "CHECK");
+    expect_abort(db, "UPDATE ves_counts SET count = -1", "CHECK");
+    suite_dump(s->store, s->role, &s->got);
+    suite_compare(s);
+    place_close(s->store);
+}
+
+/* ---- plans ----------------------------------------------------------------
+ */
+
+/* Statements that may read a whole table, and why. */
+static bool may_scan(const char *sql, const char *detail)
+{
+    return strstr(sql, "UPDATE ves_outbox SET envelope") || /* prune */
+           strstr(detail, "SCAN ves_counts") ||             /* five rows */
+           strstr(detail, "SCAN s") ||            /* list of streams */
+           strstr(detail, "SCAN ves_api_keys") || /* list of all of them */
+           strstr(detail, "USING INDEX ves_outbox_overlay") ||
+           strstr(detail, "USING COVERING INDEX ves_outbox_overlay") ||
+           strstr(detail, "CONSTANT ROW");
+}
+
+static void check_plan(sqlite3 *db, const char *sql)
+{
+    sqlite3_stmt *plan = NULL;
+    char text[8192];
+
+    snprintf(text, sizeof text, "EXPLAIN QUERY PLAN %s", sql);
+    assert_int_equal(sqlite3_prepare_v2(db, text, -1, &plan, NULL), SQLITE_OK);
+    while (sqlite3_step(plan) == SQLITE_ROW) {
+        const char *detail = (const char *)sqlite3_column_text(plan, 3);
+        bool is_slow =
+            (strncmp(detail, "SCAN", 4) == 0 && !may_scan(sql, detail)) ||
+            strstr(detail, "TEMP B-TREE") != NULL;
+
+        if (is_slow)
+            fail_msg("\"%s\" in the plan of: %s", detail, sql);
+    }
+    sqlite3_finalize(plan);
+}
+
+static int check_all_plans(sqlite3 *db)
+{
+    char *texts[VES_SQL_COUNT];
+    int count = 0;
+
+    for (sqlite3_stmt *q = sqlite3_next_stmt(db, NULL); q;
+         q = sqlite3_next_stmt(db, q)) {
+        const char *sql = sqlite3_sql(q);
+
+        if (strncmp(sql, "SELECT", 6) == 0 || strncmp(sql, "UPDATE", 6) == 0)
+            texts[count++] = strdup(sql);
+    }
+    for (int i = 0; i < count; i++) {
+        check_plan(db, texts[i]);
+        free(texts[i]);
+    }
+    return count;
+}
+
+static void use_all_lists(struct suite *s)
+{
+    struct ves_uuid id = suite_uuid('B', 1);
+    struct ves_commitment_row commitment;
+    struct ves_uuid tenant = suite_uuid('T', 1);
+    uint32_t no;
+
+    suite_dump(s->store, s->role, &s->got);
+    OK(CALL(s, key_list, &tenant, &tenant, 1, suite_see_key, &s->got));
+    for (unsigned i = 0; s->role == SUITE_DEVICE && i < 16; i++) {
+        struct ves_outbox_filter f = {.status_mask = i % 2 ? 1 : 0,
+                                      .has_entity = i / 2 % 2,
+                                      .overlay_only = i / 4 % 2,
+                                      .is_descending = i / 8};
+
+        OK(CALL(s, outbox_list, &f, suite_see_outbox, &s->got));
+    }
+    if (s->role == SUITE_SEQUENCER) {
+        assert_int_equal(CALL(s, commitment_get, &id, &no, &commitment),
+                         VES_NOT_FOUND);
+        assert_int_equal(CALL(s, commitment_covering, 1, 1, &commitment),
+                         VES_NOT_FOUND);
+    }
+}
+
+static void no_call_reads_a_whole_table(void **state)
+{
+    struct suite *s = &place.s;
+    struct ves_outbox_row outbox;
+    struct ves_uuid id = suite_uuid('E', 1);
+    uint64_t count;
+
+    (void)state;
+    s->store = place_open_own();
+    suite_append_log(s, 1, 3);
+    suite_begin(s);
+    OK(CALL(s, log_prune, 1, 2, &count));
+    OK(CALL(s, entity_reset, 1));
+    if (s->role == SUITE_DEVICE) {
+        suite_fill_outbox(&outbox, &s->arena, 1);
+        OK(CALL(s, outbox_append, &outbox, 1));
+        OK(CALL(s, outbox_update, &outbox, 1));
+        OK(CALL(s, outbox_get, &id, 1, &s->arena, &outbox));
+    }
+    suite_commit(s);
+    use_all_lists(s);
+    assert_true(check_all_plans(ves_store_sqlite_connection(s->store)) > 20);
+    place_close(s->store);
+}
+
+/* ---- backup ---------------------------------------------------------------
+ */
+
+static void a_backup_is_whole_private_and_new(void **state)
+{
+    struct suite *s = &place.s;
+    struct ves_store_sqlite_options o = place_options();
+    struct ves_store *first = place_open_own(), *other, *copy;
+    struct ves_error error;
+    struct stat st;
+    char path[128];
+
+    (void)state;
+    snprintf(path, sizeof path, "%s", place_path("copy.db"));
+    s->store = first;
+    suite_append_log(s, 1, 500);
+    suite_dump(s->store, s->role, &s->want);
+    /* Somebody else is writing meanwhile. */
+    other = place_open_own();
+    OK(other->ops->begin(other));
+    OK(other->ops->meta_put(other, "cursor", ves_bytes_str("later")));
+    OK(ves_store_sqlite_backup(first, path, &error));
+    OK(other->ops->commit(other));
+    assert_int_equal(stat(path, &st), 0);
+    assert_int_equal(st.st_mode & 0777, 0600);
+    o.path = path;
+    o.create = false;
+    copy = place_open(&o);
+    assert_non_null(copy);
+    suite_dump(copy, s->role, &s->got);
+    suite_compare(s);
+    ASK(ves_store_sqlite_connection(copy), "PRAGMA integrity_check", "ok");
+    place_put_meta(copy, "a life of its own");
+    place_close(copy);
+    place_close(first);
+    s->store = other;
+    assert_int_equal(ves_store_sqlite_backup(s->store, path, &error),
+                     VES_CONFLICT);
+    assert_non_null(strstr(error.text, "exists already"));
+    copy = place_open(&o);
+    place_expect_meta(copy, "a life of its own");
+    place_close(copy);
+    unlink(path);
+    suite_begin(s);
+    assert_int_equal(ves_store_sqlite_backup(s->store, path, &error),
+                     VES_INVALID);
+    suite_rollback(s);
+    assert_int_not_equal(access(path, F_OK), 0);
+    place_close(other);
+}
+
+static void a_backup_to_nowhere_is_said(void **state)
+{
+    struct ves_store *store = place_open_own();
+    struct ves_error error;
+
+    (void)state;
+    assert_int_equal(
+        ves_store_sqlite_backup(store, place_path("nowhere/copy.db"), &error),
+        VES_IO);
+    assert_non_null(strstr(error.text, "cannot be made"));
+    place_close(store);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        ON_DEVICE(what_is_not_there_is_not_made),
+        ON_DEVICE(a_folder_that_is_not_there_is_said),
+        ON_DEVICE(read_only_reads),
+        ON_DEVICE(a_file_that_is_no_database_is_refused),
+        ON_DEVICE(a_newer_store_is_refused),
+        ON_SEQUENCER(a_store_of_the_other_role_is_refused),
+        ON_SEQUENCER(a_sequencer_wants_a_file_of_its_own),
+        ON_DEVICE(a_damaged_row_is_said),
+        ON_SEQUENCER(migrations_are_applied_in_order_or_not_at_all),
+        ON_DEVICE(the_views_speak_to_people),
+        ON_SEQUENCER(a_sequencers_views_too),
+        ON_DEVICE(history_cannot_be_edited_by_hand),
+        ON_DEVICE(no_call_reads_a_whole_table),
+        ON_SEQUENCER(no_call_reads_a_whole_table),
+        ON_DEVICE(a_backup_is_whole_private_and_new),
+        ON_SEQUENCER(a_backup_to_nowhere_is_said),
+    };
+
+    cmocka_set_message_output(CM_OUTPUT_TAP);
+    return cmocka_run_group_tests_name("store_sqlite schema", tests, NULL,
+                                       NULL);
+}
