@@ -110,11 +110,14 @@ void sim_device_start(struct sim_world *world, size_t device)
         .agent = self->agent,
         .key_id = 1,
         .sequencer_id = world->hub.id,
-        .sequencer_keys = {{world->hub.sequencer.key_version,
-                            world->hub.sequencer.signer->public_key}},
-        .sequencer_key_count = 1,
+        .sequencer_key_count = world->hub.key_count,
     };
 
+    for (size_t i = 0; i < world->hub.key_count; i++) {
+        identity.sequencer_keys[i].version = (uint32_t)i + 1;
+        identity.sequencer_keys[i].public_key =
+            world->hub.keys[i].signer.public_key;
+    }
     VES_ASSERT(ves_store_mem_open(ves_alloc_default(), &self->disk) == VES_OK);
     for (size_t k = 0; k < SIM_PROCESSES; k++) {
         struct sim_process *p = &self->processes[k];
@@ -213,7 +216,7 @@ void sim_device_append(struct sim_world *world, size_t device, size_t process)
     struct ves_core_append what = {.cmd_count = 0};
     uint64_t number;
 
-    if (!sim_chance(&world->rng, world->options.group)) {
+    if (world->is_quiet || !sim_chance(&world->rng, world->options.group)) {
         (void)append(world, device, process, &what);
         return;
     }

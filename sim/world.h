@@ -177,8 +177,9 @@ void sim_run(uint64_t seed, const struct sim_options *options,
              struct sim_summary *out);
 void sim_options_draw(uint64_t seed, struct sim_options *out);
 
-/* Says seed, tick and what is wrong, and ends the program. */
-_Noreturn void sim_fail(const struct sim_world *world, const char *format, ...)
+/* Says seed, tick, what is wrong and how the stores stand, and ends the
+ * program. */
+_Noreturn void sim_fail(struct sim_world *world, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
 /* Mixes numbers into the trace two runs of one seed must share. */

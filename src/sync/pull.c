@@ -1,5 +1,6 @@
 /* pull.c -- what others did comes in, verified, page by page. */
 #include <inttypes.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -60,10 +61,44 @@ static enum ves_status request_page(struct ves_session *session, uint64_t from,
     return ves_session_request(session, "GET", path, none, reply, error);
 }
 
-/* Fetches, reads and verifies one page.  Unknown keys are fetched once. */
-static enum ves_status get_page(struct ves_session *session, uint64_t from,
-                                uint64_t limit, struct ves_page **page,
-                                struct ves_error *error)
+/* A page that is being verified on a thread of its own, so that meanwhile the
+ * next one can be fetched and the one before applied. */
+struct fetched {
+    struct ves_agent_core *core;
+    struct ves_page *page; /* NULL: none */
+    uint64_t from;
+    pthread_t thread;
+    bool is_verifying;
+};
+
+static void *verify(void *ctx)
+{
+    struct fetched *fetched = ctx;
+
+    ves_core_page_verify(fetched->core, fetched->page);
+    return NULL;
+}
+
+/* The page, verified. */
+static struct ves_page *take(struct fetched *fetched)
+{
+    if (fetched->is_verifying)
+        pthread_join(fetched->thread, NULL);
+    fetched->is_verifying = false;
+    return fetched->page;
+}
+
+static void drop(struct fetched *fetched)
+{
+    ves_page_free(take(fetched));
+    fetched->page = NULL;
+}
+
+/* Fetches and reads one page and begins to verify it.  Unknown keys are
+ * fetched once.  Dropped by the caller on success. */
+static enum ves_status fetch(struct ves_session *session, uint64_t from,
+                             uint64_t limit, struct fetched *out,
+                             struct ves_error *error)
 {
     struct ves_agent *agent = session->agent;
     struct ves_http_reply reply;
@@ -72,24 +107,28 @@ static enum ves_status get_page(struct ves_session *session, uint64_t from,
 
     if (status)
         return status;
-    status =
-        ves_core_page_read(&agent->core, reply.body, from, page, &needs_keys);
+    status = ves_core_page_read(&agent->core, reply.body, from, &out->page,
+                                &needs_keys);
     if (!status && needs_keys) {
         /* The reply's bytes go with the next request, so ask again. */
-        ves_page_free(*page);
-        *page = NULL;
+        ves_page_free(out->page);
+        out->page = NULL;
         status = fetch_keys(session, error);
         if (status)
             return status;
         status = request_page(session, from, limit, &reply, error);
         if (status)
             return status;
-        status = ves_core_page_read(&agent->core, reply.body, from, page,
+        status = ves_core_page_read(&agent->core, reply.body, from, &out->page,
                                     &needs_keys);
     }
     if (status)
         return ves_agent_fail(agent, status, error, "pull");
-    ves_core_page_verify(&agent->core, *page);
+    out->core = &agent->core;
+    out->from = from;
+    out->is_verifying = pthread_create(&out->thread, NULL, verify, out) == 0;
+    if (!out->is_verifying)
+        verify(out);
     return VES_OK;
 }
 
@@ -135,54 +174,126 @@ static void add(struct ves_pull_report *report,
         report->last_event_id = result->last_event_id;
 }
 
+struct puller {
+    struct ves_session *session;
+    struct ves_pull_report *report;
+    uint64_t limit; /* events */
+    struct fetched pages[2];
+    struct fetched *now, *next; /* of pages */
+    enum ves_status ahead;      /* how fetching next went */
+    struct ves_error ahead_error;
+};
+
+static uint64_t page_size(const struct puller *p, uint64_t received)
+{
+    uint64_t left = p->limit - received;
+
+    return left < PAGE_EVENTS ? left : PAGE_EVENTS;
+}
+
+/* Fetches what will probably be asked for next: a full page after this one,
+ * if the sequencer is known to have it. */
+static void look_ahead(struct puller *p)
+{
+    uint64_t size = page_size(p, p->report->received);
+    uint64_t from = p->now->from + size;
+    uint64_t next = page_size(p, p->report->received + size);
+
+    p->ahead = VES_OK;
+    if (next > 0 && from <= p->report->remote_head)
+        p->ahead = fetch(p->session, from, next, p->next, &p->ahead_error);
+}
+
+/* The page from there: the one looked ahead for, or another. */
+static enum ves_status advance(struct puller *p, uint64_t from,
+                               struct ves_error *error)
+{
+    struct fetched *done = p->now;
+
+    p->now = p->next;
+    p->next = done;
+    if (p->ahead) {
+        if (error)
+            *error = p->ahead_error;
+        return p->ahead;
+    }
+    if (p->now->page && p->now->from == from)
+        return VES_OK;
+    drop(p->now);
+    return fetch(p->session, from, page_size(p, p->report->received), p->now,
+                 error);
+}
+
+/* Applies the present page; *from is then where the next one begins, or the
+ * same when nothing moved. */
+static enum ves_status apply(struct puller *p, uint64_t *from,
+                             struct ves_error *error)
+{
+    struct ves_agent *agent = p->session->agent;
+    struct ves_pull_result result;
+
+    memset(&result, 0, sizeof(result));
+    enum ves_status status = ves_core_page_apply(&agent->core, take(p->now),
+                                                 ves_clock_now_ms(), &result);
+    drop(p->now);
+    add(p->report, &result);
+    if (result.applied)
+        put_cursor(p->session, result.cursor);
+    if (status)
+        return ves_agent_fail(agent, status, error, "pull");
+    /* Nothing past the cursor is skipped: what the engine held back (half an
+     * atomic group) is asked for again.  A page that moved nothing would be
+     * asked for for ever. */
+    uint64_t next = *from + result.received;
+    if (next > result.cursor + 1)
+        next = result.cursor + 1;
+    if (next > *from)
+        *from = next;
+    return VES_OK;
+}
+
+static enum ves_status pull_pages(struct puller *p, uint64_t from,
+                                  struct ves_error *error)
+{
+    uint64_t first = from, before;
+    enum ves_status status =
+        fetch(p->session, from, page_size(p, 0), p->now, error);
+
+    while (!status) {
+        before = from;
+        look_ahead(p);
+        status = apply(p, &from, error);
+        if (status || from == before || !p->report->has_more ||
+            p->report->received >= p->limit ||
+            !ves_session_progress(p->session, "pull", from - first,
+                                  p->report->remote_head - first + 1))
+            break;
+        status = advance(p, from, error);
+    }
+    drop(&p->pages[0]);
+    drop(&p->pages[1]);
+    return status;
+}
+
 enum ves_status ves_session_pull(struct ves_session *session, uint64_t since,
                                  struct ves_pull_report *report,
                                  struct ves_error *error)
 {
     const struct ves_sync_options *options = session->options;
     struct ves_agent *agent = session->agent;
-    uint64_t limit = options && options->limit ? options->limit : UINT64_MAX;
+    struct puller puller = {.session = session,
+                            .report = report,
+                            .limit = options && options->limit ? options->limit
+                                                               : UINT64_MAX};
     uint64_t from = 0;
     enum ves_status status = ves_core_pull_from(&agent->core, &from);
 
     if (status)
         return ves_agent_fail(agent, status, error, "pull");
     ves_agent_use_pool(agent);
-    if (since && since < from)
-        from = since;
-    uint64_t first = from;
-    do {
-        struct ves_page *page = NULL;
-        struct ves_pull_result result;
-        uint64_t want = limit - report->received;
-
-        memset(&result, 0, sizeof(result));
-        status =
-            get_page(session, from, want < PAGE_EVENTS ? want : PAGE_EVENTS,
-                     &page, error);
-        if (status)
-            return status;
-        status = ves_core_page_apply(&agent->core, page, ves_clock_now_ms(),
-                                     &result);
-        ves_page_free(page);
-        add(report, &result);
-        if (result.applied)
-            put_cursor(session, result.cursor);
-        if (status)
-            return ves_agent_fail(agent, status, error, "pull");
-        /* Nothing past the cursor is skipped: what the engine held back (half
-         * an atomic group) is asked for again.  A page that moved nothing
-         * would be asked for for ever. */
-        uint64_t next = from + result.received;
-        if (next > result.cursor + 1)
-            next = result.cursor + 1;
-        if (next <= from)
-            break;
-        from = next;
-    } while (report->has_more && report->received < limit &&
-             ves_session_progress(session, "pull", from - first,
-                                  report->remote_head - first + 1));
-    return VES_OK;
+    puller.now = &puller.pages[0];
+    puller.next = &puller.pages[1];
+    return pull_pages(&puller, since && since < from ? since : from, error);
 }
 
 enum ves_status ves_probe(struct ves_agent *agent, uint64_t *remote_head,

@@ -18,11 +18,10 @@ char test_dir_file[TEST_DIR_PATH];
 int test_dir_make(void **state)
 {
     (void)state;
-    strcpy(test_dir, "/tmp/ves-test-XXXXXX");
+    snprintf(test_dir, sizeof(test_dir), "/tmp/ves-test-XXXXXX");
     if (!mkdtemp(test_dir))
         return -1;
-    strcpy(test_dir_file, test_dir);
-    strcat(test_dir_file, "/file");
+    snprintf(test_dir_file, sizeof(test_dir_file), "%.64s/file", test_dir);
     return 0;
 }
 

@@ -279,24 +279,33 @@ static void reservations_and_deltas_commute(void **state)
 
 /* ---- patches ------------------------------------------------------------ */
 
+/* Text and its NUL; the length without it. */
+static size_t put(char *out, const char *text)
+{
+    size_t len = strlen(text);
+    memcpy(out, text, len + 1);
+    return len;
+}
+
 static size_t put_random_json(char *out, unsigned depth)
 {
     static const char *const leaves[] = {"null", "1", "\"s\"",
                                          "[null,{\"a\":null}]", "true"};
     if (depth == 0 || below(3) == 0)
-        return (size_t)sprintf(out, "%s", leaves[below(5)]);
-    size_t len = (size_t)sprintf(out, "{");
+        return put(out, leaves[below(5)]);
+    size_t len = put(out, "{");
     unsigned names = below(32); /* each bit one name, in a random direction */
     bool backwards = below(2);
     for (unsigned i = 0; i < 5; i++) {
         unsigned name = backwards ? 4 - i : i;
         if (!(names >> name & 1))
             continue;
-        len += (size_t)sprintf(out + len, "%s\"%c\":", len > 1 ? "," : "",
-                               'a' + (int)name);
+        const char key[] = {'"', (char)('a' + name), '"', ':', '\0'};
+        len += put(out + len, len > 1 ? "," : "");
+        len += put(out + len, key);
         len += put_random_json(out + len, depth - 1);
     }
-    return len + (size_t)sprintf(out + len, "}");
+    return len + put(out + len, "}");
 }
 
 /* RFC 7396 section 2, as written there; appends canonical JSON. */

@@ -410,10 +410,12 @@ static char *nested(const char *before, size_t depth, const char *after)
 {
     char *text = calloc(1, strlen(before) + 2 * depth + strlen(after) + 1);
     assert_non_null(text);
-    strcpy(text, before);
-    memset(text + strlen(text), '[', depth);
-    memset(text + strlen(text), ']', depth);
-    strcat(text, after);
+    char *at = text;
+    memcpy(at, before, strlen(before));
+    at += strlen(before);
+    memset(at, '[', depth);
+    memset(at + depth, ']', depth);
+    memcpy(at + 2 * depth, after, strlen(after));
     return text;
 }
 
@@ -444,9 +446,9 @@ static void size_stays_within_the_limit(void **state)
     size_t len = VES_STATE_MAX - 64;
     char *payload = malloc(len + 64);
     assert_non_null(payload);
-    strcpy(payload, "{\"note\":\"");
+    memcpy(payload, "{\"note\":\"", 9);
     memset(payload + 9, 'x', len);
-    strcpy(payload + 9 + len, "\"}");
+    memcpy(payload + 9 + len, "\"}", 3);
     take("order.created", payload);
     take_unusable("order.updated",
                   "{\"patch\":{\"memo\":\"more than is left "
@@ -544,11 +546,13 @@ static void many_members_merge_in_any_order(void **state)
     char *payload = malloc(COUNT * 16 + 16);
     assert_non_null(payload);
     for (int round = 0; round < 2; round++) {
-        size_t len = (size_t)sprintf(payload, "{");
+        size_t len = 1;
+        payload[0] = '{';
         for (unsigned i = 0; i < COUNT; i++)
-            len += (size_t)sprintf(payload + len, "%s\"%05u\":%d", i ? "," : "",
-                                   (i * 7919u + 13u) % COUNT, round);
-        strcpy(payload + len, "}");
+            len += (size_t)snprintf(payload + len, 16, "%s\"%05u\":%d",
+                                    i ? "," : "", (i * 7919u + 13u) % COUNT,
+                                    round);
+        memcpy(payload + len, "}", 2);
         take("order.updated", payload);
     }
     free(payload);

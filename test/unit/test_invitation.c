@@ -123,8 +123,9 @@ static char *replaced(const char *from, const char *to)
     char *changed = calloc(1, strlen(json) + strlen(to) + 1);
     assert_non_null(changed);
     memcpy(changed, json, (size_t)(at - json));
-    strcat(changed, to);
-    strcat(changed, at + strlen(from));
+    memcpy(changed + (at - json), to, strlen(to));
+    memcpy(changed + (at - json) + strlen(to), at + strlen(from),
+           strlen(at + strlen(from)));
     free(text);
     text = encode(changed);
     free(json);
