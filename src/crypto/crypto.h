@@ -40,8 +40,7 @@ VES_NODISCARD bool ves_ed25519_verify(const struct ves_public_key *key,
                                       const struct ves_sig *sig);
 
 /* Is key canonical, on the curve, in the main subgroup and not small? */
-VES_NODISCARD bool
-ves_ed25519_key_is_valid(const struct ves_public_key *key);
+VES_NODISCARD bool ves_ed25519_key_is_valid(const struct ves_public_key *key);
 
 /* Locked, guarded, wiped memory for secrets; NULL when there is none. */
 VES_NODISCARD void *ves_secret_new(size_t size);

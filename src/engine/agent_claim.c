@@ -113,10 +113,17 @@ struct gather {
     bool has_held;   /* something gathered must wait */
 };
 
+/* A conflict without number and signature is somebody's mere word. */
+static bool has_failed(const struct ves_outbox_row *row)
+{
+    return row->status == VES_OUTBOX_FAILED ||
+           (row->status == VES_OUTBOX_CONFLICT && row->sequence_number == 0);
+}
+
 static bool is_wanted(const struct ves_device_claim *claim,
                       const struct ves_outbox_row *row)
 {
-    if (row->status == VES_OUTBOX_FAILED)
+    if (has_failed(row))
         return claim->is_explicit && !row->is_refused &&
                row->claim < claim->session;
     if (row->status != VES_OUTBOX_PENDING)
@@ -207,7 +214,8 @@ static enum ves_status gather_rows(struct gather *gather)
     struct ves_outbox_filter filter = {.status_mask = 1U << VES_OUTBOX_PENDING};
 
     if (gather->claim->is_explicit)
-        filter.status_mask |= 1U << VES_OUTBOX_FAILED;
+        filter.status_mask |=
+            1U << VES_OUTBOX_FAILED | 1U << VES_OUTBOX_CONFLICT;
     gather->first = NULL;
     gather->last = NULL;
     gather->count = 0;

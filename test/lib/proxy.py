@@ -1,0 +1,339 @@
+"""proxy.py UPSTREAM MODE_FILE PORT_FILE [ADMIN_KEY_FILE OTHER_STORE]
+
+A man in the middle: plain HTTP between a store and its sequencer.  Before each
+request it reads MODE_FILE; "honest" passes everything through, any other word
+names one lie, told in what comes back (functions page_*, answer_*, keys_*
+below) or in how it comes back (wire_*).  It holds an agent key and a receipt
+key of its own to forge with.
+"""
+import copy
+import http.client
+import json
+import os
+import sys
+import urllib.parse
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import vestest as v
+
+UPSTREAM, MODE_FILE, PORT_FILE = sys.argv[1:4]
+HOST = urllib.parse.urlsplit(UPSTREAM).netloc
+FORGER = bytes(range(32))  # seed of every key it has
+STRANGER = "00000000-0000-4000-8000-00000000beef"
+first_page = None  # for replays
+first_answer = None
+
+
+def number(item):
+    return item["envelope"]["sequence_number"]
+
+
+def receipt_for(item, seed=FORGER, like=None):
+    """A receipt that says the right things, signed by the wrong key."""
+    e = item["envelope"]
+    h = v.receipt_hash(e, e["sequence_number"])
+    receipt = dict(like or item["receipt"])
+    receipt.update(eventId=e["event_id"], sequenceNumber=e["sequence_number"],
+                   receiptHash=h.hex(), sequencerSignature=v.sign(seed, h).hex())
+    return receipt
+
+
+def rehash(e):
+    e["payload_plain_hash"] = "0x" + v.payload_hash(e["payload"]).hex()
+
+
+# ---- lies in a page of events -------------------------------------------------
+
+
+def page_corrupt(page):
+    page["events"][-1]["envelope"]["payload"]["delta"] = 777
+
+
+def page_rewrite(page):
+    """The payload's hash fits, the signature does not."""
+    e = page["events"][-1]["envelope"]
+    e["payload"]["delta"] = 777
+    rehash(e)
+
+
+def page_resign(page):
+    """Everything fits but the key: the agent's name, the forger's signature."""
+    item = page["events"][-1]
+    e = item["envelope"]
+    e["payload"]["delta"] = 777
+    rehash(e)
+    e["agent_signature"] = "0x" + v.sign(FORGER, v.event_hash(e)).hex()
+    item["receipt"] = receipt_for(item)
+
+
+def page_strip_base(page):
+    """Signed version 2 covers command_id: adding one breaks the signature."""
+    page["events"][-1]["envelope"]["command_id"] = STRANGER
+
+
+def page_forge(page):
+    """One event more, by an agent nobody registered."""
+    last = page["events"][-1]
+    item = copy.deepcopy(last)
+    e = item["envelope"]
+    sequence = e["sequence_number"] + 1
+    e.update(v.make_event(FORGER, e["tenant_id"], e["store_id"], STRANGER,
+                          "inventory.adjusted", "MUG", {"delta": 777}))
+    e["sequence_number"] = sequence
+    e.pop("base_version", None)
+    item["receipt"] = receipt_for(item)
+    page["events"].append(item)
+    page.update(count=page["count"] + 1, next_sequence=sequence + 1,
+                head_sequence=sequence)
+
+
+def page_twice(page):
+    """An event gets a second number."""
+    item = copy.deepcopy(page["events"][-1])
+    item["envelope"]["sequence_number"] += 1
+    item["receipt"] = receipt_for(item)
+    page["events"].append(item)
+    page.update(count=page["count"] + 1, head_sequence=number(item))
+
+
+def page_swap_numbers(page):
+    """Two events change places, numbers and all."""
+    a, b = page["events"][-2:]
+    a["envelope"]["sequence_number"], b["envelope"]["sequence_number"] = (
+        number(b), number(a))
+    page["events"][-2:] = [b, a]
+
+
+def page_swap_receipts(page):
+    a, b = page["events"][-2:]
+    a["receipt"], b["receipt"] = b["receipt"], a["receipt"]
+
+
+def page_other_key(page):
+    for item in page["events"]:
+        item["receipt"] = receipt_for(item)
+
+
+def page_reorder(page):
+    page["events"][-2:] = page["events"][:-3:-1]
+
+
+def page_drop(page):
+    del page["events"][-2]
+    page["count"] -= 1
+
+
+def page_empty(page):
+    """Says there is more, gives none."""
+    page.update(events=[], count=0, has_more=True,
+                head_sequence=page["head_sequence"] + 1000000)
+
+
+def page_lost(page):
+    """The log is said to be empty."""
+    page.update(events=[], count=0, has_more=False, head_sequence=0,
+                next_sequence=1)
+
+
+def page_hide(page):
+    """Everything new is kept back, head included: not to be told from silence."""
+    page["events"] = []
+    page.update(count=0, has_more=False,
+                head_sequence=page["next_sequence"] - 1 - len(page["events"]))
+
+
+def page_unproven(page):
+    for item in page["events"]:
+        item.pop("receipt", None)
+
+
+def page_replay(page):
+    """What was asked for long ago."""
+    page.clear()
+    page.update(first_page)
+
+
+# ---- lies in an answer to a push ----------------------------------------------
+
+
+def answer_push_other_key(answer):
+    for r in answer["receipts"]:
+        r["sequencerSignature"] = v.sign(FORGER,
+                                         bytes.fromhex(r["receiptHash"])).hex()
+
+
+def answer_push_swap(answer):
+    a, b = answer["receipts"][:2]
+    for name in ("sequencerSignature", "receiptHash", "sequenceNumber"):
+        a[name], b[name] = b[name], a[name]
+
+
+def answer_push_renumber(answer):
+    for r in answer["receipts"]:
+        r["sequenceNumber"] += 1
+
+
+def answer_push_refuse(answer):
+    """Accepted events are said to be refused."""
+    answer["rejections"] = [
+        {"event_id": r["eventId"], "eventId": r["eventId"],
+         "reason": "invalid_signature", "message": "no", "index": i,
+         "refusalSignature": v.sign(FORGER, b"\0" * 32).hex(),
+         "sequencerKeyVersion": 1} for i, r in enumerate(answer["receipts"])]
+    answer.update(eventsAccepted=0, eventsRejected=len(answer["receipts"]),
+                  receipts=[], verdicts=[])
+
+
+def answer_push_silent(answer):
+    answer.pop("receipts")
+
+
+def answer_push_replay(answer):
+    answer.clear()
+    answer.update(first_answer)
+
+
+# ---- lies in a directory of keys -----------------------------------------------
+
+
+def keys_forge(directory):
+    """Used with forge: the stranger's key is in the directory."""
+    entry = dict(directory["keys"][0])
+    entry.update(agentId=STRANGER,
+                 publicKey="0x" + v.public_key(FORGER).hex())
+    directory["keys"].append(entry)
+    body = {k: directory[k] for k in directory if k != "directorySignature"}
+    h = v.sha256(b"VES_KEYDIR_V1", v.jcs(body).encode())
+    directory["directorySignature"] = "0x" + v.sign(FORGER, h).hex()
+
+
+def sequencer_keys_forge(document):
+    """A new receipt key that the old one never introduced."""
+    old = document["keys"][-1]
+    new = dict(old, version=old["version"] + 1,
+               publicKey=v.public_key(FORGER).hex())
+    h = v.sha256(b"VES_SEQKEY_V1", v.unhex(old["publicKey"]),
+                 v.public_key(FORGER), v.u32(new["version"]))
+    new["statementSignature"] = v.sign(FORGER, h).hex()
+    document["keys"].append(new)
+
+
+def page_rotate(page):
+    """Receipts by a key version that the store does not know."""
+    for item in page["events"]:
+        item["receipt"] = receipt_for(item)
+        item["receipt"]["sequencerKeyVersion"] = 2
+
+
+class Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def log_message(self, *_):
+        pass
+
+    def upstream(self, path, body):
+        connection = http.client.HTTPConnection(HOST, timeout=30)
+        headers = {k: value for k, value in self.headers.items()
+                   if k.lower() not in ("host", "connection")}
+        if "other_store" in path:
+            path = path.replace("other_store=1&", "")
+            headers["x-api-key"] = open(sys.argv[4]).read().strip()
+        connection.request(self.command, path, body, headers)
+        reply = connection.getresponse()
+        data = reply.read()
+        connection.close()
+        return reply.status, dict(reply.getheaders()), data
+
+    def change(self, mode, path, data):
+        """The document as the store gets it."""
+        global first_page, first_answer
+        document = json.loads(data)
+        name = mode.replace("-", "_")
+        if path.startswith("/api/v1/ves/events/ingest"):
+            first_answer = first_answer or copy.deepcopy(document)
+            lie = globals().get("answer_" + name)
+        elif path.startswith("/api/v1/ves/events"):
+            first_page = first_page or copy.deepcopy(document)
+            lie = globals().get("page_" + name)
+        elif path.startswith("/api/v1/ves/keys"):
+            lie = keys_forge if mode == "forge-keys" else None
+            name = "keys"
+        elif path.startswith("/api/v1/ves/sequencer-keys"):
+            lie = sequencer_keys_forge if mode == "rotate" else None
+        else:
+            lie = None
+        if mode == "forge-keys" and path.startswith("/api/v1/ves/events?"):
+            lie = page_forge
+        if lie and (document.get("events") or document.get("receipts")
+                    or document.get("keys")
+                    or mode in ("replay", "lost", "empty", "push-replay")):
+            lie(document)
+        return json.dumps(document, separators=(",", ":")).encode()
+
+    def serve(self):
+        with open(MODE_FILE) as f:
+            mode = f.read().strip()
+        length = int(self.headers.get("Content-Length") or 0)
+        body = self.rfile.read(length) if length else None
+        path = self.path
+        is_page = path.startswith("/api/v1/ves/events?")
+        is_push = path.startswith("/api/v1/ves/events/ingest")
+        if mode == "other-stream" and is_page:
+            query = dict(urllib.parse.parse_qsl(path.split("?")[1]))
+            query["store_id"] = sys.argv[5]
+            query["from"] = "1"
+            path = "/api/v1/ves/events?other_store=1&" + \
+                urllib.parse.urlencode(query)
+        if mode == "push-500" and is_push:
+            return self.reply(500, {}, b'{"message":"broken"}')
+        if mode == "gone":
+            self.close_connection = True
+            return None
+        status, headers, data = self.upstream(path, body)
+        kept = {k: value for k, value in headers.items()
+                if k.lower() in ("content-type", "retry-after")}
+        if mode == "push-lost" and is_push:
+            self.close_connection = True
+            return None
+        if status == 200 and mode not in ("honest", "other-stream"):
+            if mode in ("garbage", "html", "truncate", "cut", "deep") and is_page:
+                return self.wire(mode, kept, data)
+            data = self.change(mode, path, data)
+        elif status == 200 and "/events" in path:
+            self.change("honest", path, data)  # remembers the first
+        return self.reply(status, kept, data)
+
+    def wire(self, mode, headers, data):
+        if mode == "garbage":
+            return self.reply(200, headers, os.urandom(2000))
+        if mode == "html":
+            return self.reply(200, {"Content-Type": "text/html"},
+                              b"<html>Please sign in to the hotel's network")
+        if mode == "deep":
+            return self.reply(200, headers, b'{"events":' + b"[" * 200000)
+        if mode == "truncate":
+            return self.reply(200, headers, data[:len(data) * 2 // 3])
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(data)))
+        self.end_headers()
+        self.wfile.write(data[:len(data) // 2])
+        self.close_connection = True
+        return None
+
+    def reply(self, status, headers, data):
+        self.send_response(status)
+        for name, value in headers.items():
+            self.send_header(name, value)
+        self.send_header("Content-Length", str(len(data)))
+        self.end_headers()
+        self.wfile.write(data)
+
+    do_GET = do_POST = do_PUT = do_DELETE = serve
+
+
+server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+server.daemon_threads = True
+with open(PORT_FILE + ".new", "w") as out:
+    out.write("127.0.0.1:%d\n" % server.server_address[1])
+os.rename(PORT_FILE + ".new", PORT_FILE)
+server.serve_forever()
