@@ -287,23 +287,6 @@ void sim_device_push(struct sim_world *world, size_t device, size_t process)
     send(world, device, process, message, ves_buf_view(&p->push.body));
 }
 
-static void end_push(struct sim_world *world, size_t device, size_t process,
-                     uint32_t http_status, struct ves_bytes bytes)
-{
-    struct sim_process *p = &world->devices[device].processes[process];
-    struct ves_core_env env = environment(world, device);
-    struct ves_push_result result;
-
-    memset(&result, 0, sizeof(result));
-    enum ves_status status = ves_core_push_end(&p->core, &p->push, &env,
-                                               http_status, bytes, 0, &result);
-    sim_trace(world, 'P', (uint64_t)status * 1000 + result.accepted);
-    if (sim_chance(&world->rng, 500))
-        release(p);
-    forget_push(p);
-    sim_check_device(world, device, false);
-}
-
 static void ask(struct sim_world *world, size_t device, size_t process,
                 enum sim_kind kind)
 {
@@ -319,6 +302,26 @@ static void ask(struct sim_world *world, size_t device, size_t process,
     p->pull_request = message.request;
     p->pull_deadline = world->tick + DEADLINE;
     send(world, device, process, message, ves_bytes(NULL, 0));
+}
+
+static void end_push(struct sim_world *world, size_t device, size_t process,
+                     uint32_t http_status, struct ves_bytes bytes)
+{
+    struct sim_process *p = &world->devices[device].processes[process];
+    struct ves_core_env env = environment(world, device);
+    struct ves_push_result result;
+
+    memset(&result, 0, sizeof(result));
+    enum ves_status status = ves_core_push_end(&p->core, &p->push, &env,
+                                               http_status, bytes, 0, &result);
+    sim_trace(world, 'P', (uint64_t)status * 1000 + result.accepted);
+    if (sim_chance(&world->rng, 500))
+        release(p);
+    forget_push(p);
+    sim_check_device(world, device, false);
+    /* Perhaps signed with a key not pinned yet. */
+    if (status == VES_AGAIN && http_status == 200 && !p->pull_request)
+        ask(world, device, process, SIM_SEQUENCER_KEYS);
 }
 
 void sim_device_pull(struct sim_world *world, size_t device, size_t process)

@@ -296,7 +296,8 @@ static enum ves_status take_row(void *ctx, const struct ves_log_row *row)
 {
     struct page *page = ctx;
     uint64_t number = row->sequence_number;
-    bool is_here = number - page->request->from == page->lie_at;
+    bool is_here = number - page->request->from == page->lie_at ||
+                   page->lie == SIM_LIE_STRIPPED;
 
     page->next = number + 1;
     if (page->held.len > 0) {
@@ -326,10 +327,14 @@ static void answer_page(struct sim_world *world,
     VES_ASSERT(disk->ops->stream_get(disk, &world->stream, false, &stream) ==
                VES_OK);
     page.stream_no = stream.stream_no;
+    uint64_t rows =
+        stream.head < request->from ? 0 : stream.head - request->from + 1;
+    if (rows > request->limit)
+        rows = request->limit;
     ves_buf_init(&page.held, ves_alloc_default(), REPLY_MAX);
     if (sim_forge_wants(world)) {
         page.lie = (enum sim_lie)(1 + sim_below(&world->rng, SIM_LIES - 1));
-        page.lie_at = sim_below(&world->rng, request->limit);
+        page.lie_at = sim_below(&world->rng, rows > 0 ? rows : 1);
         sim_trace(world, 'f', page.lie);
     }
     ves_buf_put_str(out, "{\"events\":[");

@@ -7,16 +7,12 @@ static const char hex_digits[] = "0123456789abcdef";
 static const char b64u_digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
                                   "abcdefghijklmnopqrstuvwxyz0123456789-_";
 
-static int hex_value(uint8_t c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F')
-        return c - 'A' + 10;
-    return -1;
-}
+/* Values plus one; 0 is no digit.  Every event brings some 400 digits. */
+static const uint8_t hex_values[256] = {
+    ['0'] = 1,  ['1'] = 2,  ['2'] = 3,  ['3'] = 4,  ['4'] = 5,  ['5'] = 6,
+    ['6'] = 7,  ['7'] = 8,  ['8'] = 9,  ['9'] = 10, ['a'] = 11, ['b'] = 12,
+    ['c'] = 13, ['d'] = 14, ['e'] = 15, ['f'] = 16, ['A'] = 11, ['B'] = 12,
+    ['C'] = 13, ['D'] = 14, ['E'] = 15, ['F'] = 16};
 
 static int b64u_value(uint8_t c)
 {
@@ -52,11 +48,11 @@ enum ves_status ves_hex_decode(struct ves_bytes text, uint8_t *out,
     if (text.len % 2 != 0 || text.len / 2 != out_len)
         return VES_MALFORMED;
     for (size_t i = 0; i < out_len; i++) {
-        int high = hex_value(text.ptr[2 * i]);
-        int low = hex_value(text.ptr[2 * i + 1]);
-        if (high < 0 || low < 0)
+        uint8_t high = hex_values[text.ptr[2 * i]];
+        uint8_t low = hex_values[text.ptr[2 * i + 1]];
+        if (high == 0 || low == 0)
             return VES_MALFORMED;
-        out[i] = (uint8_t)(high << 4 | low);
+        out[i] = (uint8_t)((high - 1) << 4 | (low - 1));
     }
     return VES_OK;
 }

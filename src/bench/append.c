@@ -25,7 +25,7 @@ struct shape {
 
 static const struct shape shapes[] = {
     {"append, one transaction each", 400, false, 11, 3},
-    {"append, in bulk", 5000, true, 11, 3},
+    {"append, in bulk", 1000, true, 51, 15},
 };
 
 struct contest {

@@ -464,6 +464,22 @@ static enum ves_status heal(struct apply *apply)
     return ves_device_close(apply->core, apply->now_ms, "diverged");
 }
 
+/* Events that verify with the keys this store has are the answer that an
+ * alert about false keys waits for. */
+static enum ves_status settle(struct apply *apply)
+{
+    static const char *const codes[] = {"directory_invalid", "key_changed",
+                                        "sequencer_key_changed"};
+    enum ves_status status =
+        ves_device_settle(apply->core, apply->now_ms, apply->cursor);
+
+    for (size_t i = 0; i < sizeof(codes) / sizeof(codes[0]); i++) {
+        if (!status && apply->row_count > 0)
+            status = ves_device_close(apply->core, apply->now_ms, codes[i]);
+    }
+    return status;
+}
+
 static enum ves_status conclude(struct apply *apply)
 {
     enum ves_status status = heal(apply);
@@ -472,7 +488,7 @@ static enum ves_status conclude(struct apply *apply)
         return status;
     switch (apply->stop) {
     case STOP_NONE:
-        status = ves_device_settle(apply->core, apply->now_ms, apply->cursor);
+        status = settle(apply);
         break;
     case STOP_FALSE:
         return keep_falsehood(apply);

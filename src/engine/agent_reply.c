@@ -107,6 +107,7 @@ static void read_refusal(struct ves_reply *reply, const struct ves_json *node)
 {
     size_t at = find_event(reply, node);
     struct ves_bytes hex;
+    uint64_t version = 0;
 
     if (at == reply->count || reply->events[at].is_refused)
         return;
@@ -114,6 +115,14 @@ static void read_refusal(struct ves_reply *reply, const struct ves_json *node)
     if (!ves_json_get_string(node, "reason", &event->reason) ||
         event->reason.len > VES_REASON_MAX)
         return;
+    (void)ves_json_get_u64(node, "sequencerKeyVersion", &version);
+    if (version > UINT32_MAX)
+        version = UINT32_MAX;
+    size_t keys = ves_device_key_count(reply->core, (uint32_t)version);
+    if (keys == 0 && event->receipt_state == VES_REPLY_NO_RECEIPT) {
+        event->receipt_state = VES_REPLY_KEY_UNKNOWN;
+        return;
+    }
     event->is_refused = true;
     (void)ves_json_get_string(node, "message", &event->message);
     event->has_refusal_signature =

@@ -10,7 +10,7 @@
 enum ves_reply_receipt {
     VES_REPLY_NO_RECEIPT,
     VES_REPLY_UNSIGNED,    /* the sequencer has no key */
-    VES_REPLY_KEY_UNKNOWN, /* signed with a key version not pinned */
+    VES_REPLY_KEY_UNKNOWN, /* it, or a refusal, is by a key not pinned */
     VES_REPLY_FALSE,       /* malformed, for something else, bad signature */
     VES_REPLY_VALID
 };

@@ -36,6 +36,7 @@ struct settle {
     size_t answered, accepted, duplicates, failed, conflicts;
     uint64_t first, last; /* sequence numbers of new events */
     bool has_falsehood, is_diverged, has_unsigned, has_unknown_key;
+    bool has_false_refusal;
     enum ves_status outcome; /* what push_end returns when all was stored */
 };
 
@@ -218,10 +219,12 @@ static enum ves_status refusal_alerts(struct settle *settle,
         status = alert(settle, "id_reuse",
                        "the log holds another event under the id of this one",
                        row, event->reason);
-    if (!status && event->has_refusal_signature && !event->is_refusal_valid)
+    if (!status && event->has_refusal_signature && !event->is_refusal_valid) {
+        settle->has_false_refusal = true;
         status =
             alert(settle, "refusal_invalid",
                   "a refusal's signature does not verify", row, event->reason);
+    }
     return status;
 }
 
@@ -350,6 +353,9 @@ static enum ves_status end_answer(struct settle *settle)
     state->last_push_ms = ves_device_time(settle->env->now_ms);
     enum ves_status status = ves_device_close(settle->core, settle->env->now_ms,
                                               "push_receipt_invalid");
+    if (!status && !settle->has_false_refusal)
+        status = ves_device_close(settle->core, settle->env->now_ms,
+                                  "refusal_invalid");
     return status ? status
                   : ves_device_close(settle->core, settle->env->now_ms,
                                      "push_forbidden");

@@ -76,10 +76,8 @@ static void put_refusal(struct ves_buf *out, const struct ves_ingest *ingest,
     ves_buf_put_str(out, ",\"refusalSignature\":\"");
     ves_buf_put_hex(out, event->refusal_signature.b, VES_SIG_SIZE);
     ves_buf_put_u8(out, '"');
-    if (is_rust) {
-        ves_buf_put_str(out, ",\"sequencerKeyVersion\":");
-        ves_buf_put_decimal(out, ingest->key_version);
-    }
+    ves_buf_put_str(out, ",\"sequencerKeyVersion\":");
+    ves_buf_put_decimal(out, ingest->key_version);
     ves_buf_put_u8(out, '}');
 }
 

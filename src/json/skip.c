@@ -71,8 +71,10 @@ enum ves_status ves_json_skip(struct ves_bytes input, size_t *offset,
 {
     if (*offset >= input.len)
         return ves_scan_fail(where, input.len, "the input ends too early");
-    struct skipper s = {.p = input.ptr + *offset, .end = input.ptr + input.len};
-    s.p = ves_scan_blanks(s.p, s.end);
+    struct skipper s; /* not zeroed: a bit is written before it is read */
+    s.end = input.ptr + input.len;
+    s.p = ves_scan_blanks(input.ptr + *offset, s.end);
+    s.depth = 0;
     do {
         if (s.p == s.end)
             return ves_scan_fail(where, input.len, "the input ends too early");

@@ -365,9 +365,11 @@ static void test_answer_js(void **state)
     assert_members(a, COMMON ",rejections,receipts,verdicts");
     /* 3, 1, 4 is no range: the plain counts. */
     assert_counts(a, 2, 2, 3, 4, 4);
-    assert_members(item(a, "rejections", 0), "reason,index,refusalSignature");
+    assert_members(item(a, "rejections", 0),
+                   "reason,index,refusalSignature,sequencerKeyVersion");
     assert_members(item(a, "rejections", 1),
-                   "eventId,reason,index,refusalSignature");
+                   "eventId,reason,index,refusalSignature,"
+                   "sequencerKeyVersion");
 }
 
 /* C.1: replays that make one range count as accepted, for that caller only. */
