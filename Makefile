@@ -187,7 +187,7 @@ ifeq ($(SAN)$(COV)$(FUZZ),)
 	tools/check-purity $(BUILD)
 	tools/check-symbols $(LIB_SO)
 endif
-soak: all
+soak: all $(BUILD)/ves-sim $(BUILD)/ves-sim-real
 	BUILD=$(BUILD) tools/soak
 bench: all
 	bench/run $(BUILD)/ves

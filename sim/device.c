@@ -13,7 +13,14 @@ enum { DEADLINE = 60, PAGE_MAX = 40, ENTITIES = 5, PAYLOAD_MAX = 256 };
 /* Processes that run, of all stores; a lease names one of them. */
 static uint64_t alive[SIM_STORES_MAX][SIM_PROCESSES];
 
-bool sim_pid_is_alive(const struct ves_lease *holder)
+/* Two containers with one file do not see each other's processes. */
+static bool is_gone(const struct ves_lease *holder)
+{
+    (void)holder;
+    return false;
+}
+
+static bool is_alive(const struct ves_lease *holder)
 {
     for (size_t i = 0; i < SIM_STORES_MAX; i++)
         for (size_t k = 0; k < SIM_PROCESSES; k++)
@@ -252,13 +259,26 @@ static void release(struct sim_process *p)
 }
 
 /* decision 12: one pusher at a time. */
-static void check_lease(struct sim_world *world, size_t device, size_t process)
+static void take_lease(struct sim_world *world, size_t device, size_t process)
 {
-    const struct sim_device *self = &world->devices[device];
+    struct sim_device *self = &world->devices[device];
 
     for (size_t k = 0; k < SIM_PROCESSES; k++)
         if (k != process && self->processes[k].holds_lease)
             sim_fail(world, "both processes of store %zu push", device);
+    self->processes[process].holds_lease = true;
+}
+
+static bool draw_blindness(struct sim_world *world, size_t device)
+{
+    struct sim_device *self = &world->devices[device];
+
+    if (!sim_chance(&world->rng, world->options.blind))
+        return false;
+    /* Whatever comes of it, the lease may be gone. */
+    for (size_t k = 0; k < SIM_PROCESSES; k++)
+        self->processes[k].holds_lease = false;
+    return true;
 }
 
 void sim_device_push(struct sim_world *world, size_t device, size_t process)
@@ -268,9 +288,11 @@ void sim_device_push(struct sim_world *world, size_t device, size_t process)
     if (p->push_request || !p->is_loaded)
         return;
     bool is_explicit = world->is_quiet || sim_chance(&world->rng, 300);
+    bool is_blind = draw_blindness(world, device);
     enum ves_status status = ves_core_push_begin(
-        &p->core, &p->lease, sim_pid_is_alive, now_ms(world, device),
-        (uint32_t)(1 + sim_below(&world->rng, 20)), is_explicit, &p->push);
+        &p->core, &p->lease, is_blind ? is_gone : is_alive,
+        now_ms(world, device), (uint32_t)(1 + sim_below(&world->rng, 20)),
+        is_explicit, &p->push);
     sim_trace(world, 'p', (uint64_t)status);
     if (status || p->push.count == 0) {
         if (!status)
@@ -278,8 +300,7 @@ void sim_device_push(struct sim_world *world, size_t device, size_t process)
         forget_push(p);
         return;
     }
-    check_lease(world, device, process);
-    p->holds_lease = true;
+    take_lease(world, device, process);
     p->push_request = ++world->requests;
     p->push_deadline = world->tick + DEADLINE;
     struct sim_message message = {.kind = SIM_INGEST,

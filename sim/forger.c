@@ -97,6 +97,9 @@ static bool twist(struct sim_world *world, const struct sim_message *request,
             return false;
         invent(world, event, agent);
         return true;
+    case SIM_LIE_BORROWED:
+        invent(world, event, agent);
+        return true;
     case SIM_LIE_STREAM:
         event->stream.store.b[0] ^= 1;
         invent(world, event, agent);
@@ -127,6 +130,10 @@ static void put_receipt(struct sim_world *world, enum sim_lie lie,
         sim_sign(&world->rogue, &receipt.receipt_hash, &receipt.signature);
         /* Sometimes as a key that nobody has seen yet. */
         receipt.key_version += (uint32_t)sim_below(&world->rng, 2);
+    } else if (lie == SIM_LIE_BORROWED) {
+        /* True, but of the event in whose place this one is. */
+        ves_receipt_hash(&world->stream, &row->event_id, row->sequence_number,
+                         &row->event_hash, &receipt.receipt_hash);
     } else if (lie != SIM_TRUTH && lie != SIM_LIE_PAYLOAD) {
         receipt.key_version = hub->sequencer.key_version;
         sim_sign(&hub->keys[hub->key_count - 1], &receipt.receipt_hash,
@@ -171,11 +178,29 @@ static void put_hex(struct ves_buf *out, const char *name, const void *data,
     ves_buf_put_str(out, "\"");
 }
 
-/* Receipts nobody gave, signed by nobody known. */
+/* Another event's receipt; false when there is none yet. */
+static bool borrow(struct sim_world *world, struct ves_receipt *receipt)
+{
+    uint64_t number = 1 + sim_below(&world->rng, world->hub.checked + 1);
+
+    for (size_t i = 0; i < world->event_count; i++)
+        if (world->events[i].sequence == number) {
+            const struct sim_entry *entry = &world->log[number - 1];
+            ves_receipt_hash(&world->stream, &world->events[i].id, number,
+                             &entry->event_hash, &receipt->receipt_hash);
+            receipt->signature = entry->receipt;
+            receipt->key_version = entry->receipt_key_version;
+            return true;
+        }
+    return false;
+}
+
+/* Receipts nobody gave, signed by nobody known or about something else. */
 static void invent_receipts(struct sim_world *world, struct ves_ingest *ingest,
                             struct ves_buf *out)
 {
     uint64_t number = world->hub.checked + 1;
+    bool is_borrowed = sim_chance(&world->rng, 500);
 
     ves_buf_putf(out,
                  "{\"eventsAccepted\":%zu,\"eventsRejected\":0,"
@@ -189,9 +214,11 @@ static void invent_receipts(struct sim_world *world, struct ves_ingest *ingest,
                                       .sequence_number = number,
                                       .sequenced_at_ms = 1,
                                       .key_version = 1};
-        ves_receipt_hash(&world->stream, &event->event_id, number,
-                         &event->event_hash, &receipt.receipt_hash);
-        sim_sign(&world->rogue, &receipt.receipt_hash, &receipt.signature);
+        if (!is_borrowed || !borrow(world, &receipt)) {
+            ves_receipt_hash(&world->stream, &event->event_id, number,
+                             &event->event_hash, &receipt.receipt_hash);
+            sim_sign(&world->rogue, &receipt.receipt_hash, &receipt.signature);
+        }
         ves_buf_put_str(out, i ? "," : "");
         ves_receipt_write(out, &receipt);
     }

@@ -145,6 +145,7 @@ void sim_options_draw(uint64_t seed, struct sim_options *out)
     out->events = out->stores * (2 + sim_below(&rng, 10));
     out->group = sim_chance(&rng, 300) ? 200 : 0;
     out->refresh = 50;
+    out->blind = sim_chance(&rng, 200) ? 200 : 0;
     out->ticks = (uint32_t)(out->events * (8 + sim_below(&rng, 12)));
     if (is_calm)
         return;

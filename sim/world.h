@@ -42,6 +42,7 @@ struct sim_options {
     uint32_t rotate;                              /* per mille of ticks */
     uint32_t group;                               /* per mille of appends */
     uint32_t refresh;                             /* per mille of pulls */
+    uint32_t blind;                               /* per mille of pushes */
     uint32_t store_fail, store_late, store_crash,
         nomem; /* per mille of calls */
 };
@@ -209,7 +210,6 @@ void sim_hub_rotate(struct sim_world *world);
 /* Kills the process and starts the next. */
 void sim_hub_restart(struct sim_world *world);
 void sim_hub_free(struct sim_world *world);
-bool sim_pid_is_alive(const struct ves_lease *holder);
 
 /* -- lies: forger.c says what each is -- */
 enum sim_lie {
@@ -219,6 +219,7 @@ enum sim_lie {
     SIM_LIE_EVENT,
     SIM_LIE_PAYLOAD,
     SIM_LIE_RECEIPT,
+    SIM_LIE_BORROWED,
     SIM_LIE_TWICE,
     SIM_LIE_REVOKED,
     SIM_LIE_STREAM,

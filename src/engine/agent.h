@@ -260,7 +260,9 @@ ves_core_acknowledge(struct ves_agent_core *core, const struct ves_uuid *ids,
                      size_t count, int64_t now_ms,
                      struct ves_ack_result *result);
 
-/* Failed events back to pending: those named, or all.  *count: how many. */
+/* Failed events back to pending: those named, or all; what a refusal took out
+ * of the overlay returns to it.  *retried: how many; named events that did not
+ * fail are passed over, one that is not there is VES_NOT_FOUND. */
 VES_NODISCARD enum ves_status
 ves_core_retry(struct ves_agent_core *core, const struct ves_uuid *ids,
                size_t count, int64_t now_ms, uint64_t *retried);

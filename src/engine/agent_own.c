@@ -147,8 +147,11 @@ static void set_place(const struct ves_device_own *own,
     row->is_refused = false;
     if (row->pushed_ms == 0)
         row->pushed_ms = own->now_ms;
+    /* In the log, but nothing proves the number: pushed again, it gets the
+     * receipt it was given then. */
     if (row->status != VES_OUTBOX_SYNCED)
-        row->status = VES_OUTBOX_SYNCING;
+        row->status =
+            row->has_receipt ? VES_OUTBOX_SYNCING : VES_OUTBOX_PENDING;
     if (log->verdict == VES_VERDICT_CONFLICT)
         row->status = VES_OUTBOX_CONFLICT;
 }

@@ -40,7 +40,7 @@ static enum ves_status visit_claimed(void *ctx,
     if (row->local_seq > claimed->last)
         return VES_AGAIN;
     /* decision 12: a row with a receipt never goes back. */
-    if (row->claim == 0 || row->sequence_number > 0)
+    if (row->claim == 0 || row->has_receipt)
         return VES_OK;
     if (claimed->count == VES_DEVICE_CHUNK)
         return VES_LIMIT;

@@ -45,7 +45,7 @@ struct settle {
 static bool is_ours(const struct settle *settle,
                     const struct ves_outbox_row *row)
 {
-    return row->status == VES_OUTBOX_SYNCING && row->sequence_number == 0 &&
+    return row->status == VES_OUTBOX_SYNCING && !row->has_receipt &&
            row->claim == settle->push->token && !settle->is_fenced;
 }
 
@@ -237,6 +237,11 @@ static enum ves_status take_refusal(struct settle *settle,
     if (!is_ours(settle, row))
         return VES_OK;
     settle->answered++;
+    /* It is in the log: whoever refuses it now is wrong, or another. */
+    if (row->sequence_number > 0) {
+        give_back(row, VES_ERROR_NONE);
+        return VES_OK;
+    }
     if (has_prefix(event->reason, "seen_beyond_head"))
         return diverge(settle, row, event);
 

@@ -12,7 +12,8 @@ T=$(mktemp -d "${TMPDIR:-/tmp}/ves-e2e.XXXXXX") || exit 1
 export VES T
 unset VES_DB
 # The system's own: version managers put slow wrappers before it.
-[ -x /usr/bin/python3 ] && python3() { /usr/bin/python3 -E "$@"; }
+PYTHON=$(PATH=/usr/bin:$PATH command -v python3)
+python3() { "$PYTHON" -E "$@"; }
 export PYTHONDONTWRITEBYTECODE=1
 tap_count=0 tap_failed=0
 tap_pids=()
@@ -126,6 +127,16 @@ lib()
 	local name=$1
 	shift
 	python3 "$HERE/test/lib/$name.py" "$@"
+}
+
+# start_proxy MODE_FILE [ADMIN_KEY OTHER_STORE] -- a man in the middle before $URL
+# (test/lib/proxy.py); sets PROXY, its URL.
+start_proxy()
+{
+	"$PYTHON" -E "$HERE/test/lib/proxy.py" "$URL" "$1" "$T/proxy.port" "${@:2}" &
+	tap_pids+=("$!")
+	wait_for 20 test -s "$T/proxy.port" || return 1
+	PROXY=http://$(cat "$T/proxy.port")
 }
 
 done_testing()

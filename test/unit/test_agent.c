@@ -423,6 +423,7 @@ static void refold_changes_nothing(void **state)
     (void)state;
     for (int i = 0; i < 700; i++)
         test_fleet_adjust(&fleet, 0, i % 3 ? "a" : "b", "1");
+    test_fleet_append(&fleet, 0, "weather.seen", "W", "{}"); /* no state */
     test_fleet_sync(&fleet, 0);
     test_fleet_adjust(&fleet, 0, "a", "1"); /* pending: stays in the overlay */
     struct ves_hash hash = test_fleet_status(&fleet, 0).state_hash;
@@ -434,47 +435,97 @@ static void refold_changes_nothing(void **state)
     assert_true(ves_hash_equal(&hash, &status.state_hash));
 }
 
-/* A store written by an older program is folded again when it is opened. */
-static void older_rules_are_folded_again(void **state)
+/* Gives an entity a state it does not have by our rules. */
+static void plant_state(const char *type, const char *id, const char *state)
 {
     struct ves_store *store = fleet.devices[0].store;
-    struct ves_agent_core *core = core_of(0);
+    uint32_t no = core_of(0)->stream_no;
     struct ves_entity_row row;
     struct ves_arena arena;
     struct ves_hash key;
 
+    ves_arena_init(&arena, ves_alloc_default(), TEXT_MAX);
+    ves_entity_key(ves_bytes_str(type), ves_bytes_str(id), &key);
+    uint16_t bucket = ves_entity_bucket(&key);
+    assert_int_equal(store->ops->entity_get(store, no, &key, 1, &arena, &row),
+                     VES_OK);
+    assert_true(row.is_found);
+    row.key = key;
+    row.state = ves_bytes_str(state);
+    ves_sha256_one(row.state.ptr, row.state.len, &row.state_hash);
+    assert_int_equal(store->ops->entity_put(store, no, &row, 1), VES_OK);
+    assert_int_equal(store->ops->bucket_mark(store, no, &bucket, 1), VES_OK);
+    ves_arena_free(&arena);
+}
+
+static void set_fold_version(const char *version)
+{
+    struct ves_store *store = fleet.devices[0].store;
+    assert_int_equal(
+        store->ops->meta_put(store, "fold.version", ves_bytes_str(version)),
+        VES_OK);
+}
+
+/* A store written by an older program is folded again when it is opened. */
+static void older_rules_are_folded_again(void **state)
+{
+    struct ves_store *store = fleet.devices[0].store;
+
     (void)state;
     test_fleet_adjust(&fleet, 0, "sku", "4");
+    test_fleet_append(&fleet, 0, "weather.seen", "W", "{}");
     test_fleet_sync(&fleet, 0);
     struct ves_hash hash = test_fleet_status(&fleet, 0).state_hash;
-    ves_arena_init(&arena, ves_alloc_default(), TEXT_MAX);
-    ves_entity_key(ves_bytes_str("inventory"), ves_bytes_str("sku"), &key);
-    assert_int_equal(store->ops->begin(store), VES_OK);
-    assert_int_equal(
-        store->ops->entity_get(store, core->stream_no, &key, 1, &arena, &row),
-        VES_OK);
-    row.key = key;
-    row.state = ves_bytes_str("{\"on_hand\":\"99\"}");
-    assert_int_equal(store->ops->entity_put(store, core->stream_no, &row, 1),
-                     VES_OK);
-    assert_int_equal(
-        store->ops->meta_put(store, "fold.version", ves_bytes_str("0")),
-        VES_OK);
-    assert_int_equal(store->ops->commit(store), VES_OK);
-    ves_arena_free(&arena);
 
-    assert_int_equal(ves_core_load(core), VES_OK);
+    assert_int_equal(store->ops->begin(store), VES_OK);
+    plant_state("inventory", "sku", "{\"on_hand\":\"99\"}");
+    plant_state("weather", "W", "{\"sun\":1}"); /* had a rule once */
+    set_fold_version("0");
+    assert_int_equal(store->ops->commit(store), VES_OK);
+    struct ves_core_status status = test_fleet_status(&fleet, 0);
+    assert_false(ves_hash_equal(&hash, &status.state_hash));
+
+    assert_int_equal(ves_core_load(core_of(0)), VES_OK);
     assert_string_equal(
         test_fleet_member(&fleet, 0, "inventory", "sku", "on_hand", false),
         "4");
-    struct ves_core_status status = test_fleet_status(&fleet, 0);
+    status = test_fleet_status(&fleet, 0);
     assert_true(ves_hash_equal(&hash, &status.state_hash));
+
+    assert_int_equal(store->ops->begin(store), VES_OK);
+    set_fold_version("9999");
+    assert_int_equal(store->ops->commit(store), VES_OK);
+    assert_int_equal(ves_core_load(core_of(0)), VES_UNSUPPORTED);
+}
+
+/* A pruned log cannot be folded again; the till goes on with what it has. */
+static void a_pruned_log_keeps_its_states(void **state)
+{
+    struct ves_store *store = fleet.devices[0].store;
+    uint64_t count;
+
+    (void)state;
+    for (int i = 0; i < 3; i++)
+        test_fleet_adjust(&fleet, 0, "sku", "4");
+    test_fleet_sync(&fleet, 0);
     assert_int_equal(store->ops->begin(store), VES_OK);
     assert_int_equal(
-        store->ops->meta_put(store, "fold.version", ves_bytes_str("9999")),
-        VES_OK);
+        store->ops->log_prune(store, core_of(0)->stream_no, 3, &count), VES_OK);
+    assert_int_equal(count, 2);
+    set_fold_version("0");
     assert_int_equal(store->ops->commit(store), VES_OK);
-    assert_int_equal(ves_core_load(core), VES_UNSUPPORTED);
+
+    assert_int_equal(ves_core_refold(core_of(0)), VES_UNSUPPORTED);
+    assert_int_equal(ves_core_load(core_of(0)), VES_OK);
+    assert_int_equal(test_fleet_status(&fleet, 0).fold_version, 0);
+    assert_int_equal(test_fleet_open_records(&fleet, 0, VES_RECORD_ALERT,
+                                             "refold_impossible"),
+                     1);
+    test_fleet_adjust(&fleet, 0, "sku", "1");
+    test_fleet_sync(&fleet, 0);
+    assert_string_equal(
+        test_fleet_member(&fleet, 0, "inventory", "sku", "on_hand", false),
+        "13");
 }
 
 static void acknowledging_needs_receipt_and_verdict(void **state)
@@ -508,6 +559,39 @@ static void acknowledging_needs_receipt_and_verdict(void **state)
     memset(&result, 0, sizeof(result));
     assert_int_equal(ves_core_acknowledge(core, ids, 1, 6, &result), VES_OK);
     assert_int_equal(result.already_synced, 1);
+}
+
+static void nothing_is_synced_without_a_receipt(void **state)
+{
+    struct ves_ack_result result = {0};
+
+    (void)state;
+    struct ves_uuid id = test_fleet_adjust(&fleet, 0, "sku", "1");
+    struct ves_push push;
+    struct ves_buf answer;
+    ves_buf_init(&answer, ves_alloc_default(), TEXT_MAX);
+    assert_int_equal(test_fleet_begin(&fleet, 0, 0, true, &push), VES_OK);
+    test_fleet_ingest(&fleet, 0, ves_buf_view(&push.body), &answer);
+    ves_core_push_release(core_of(0), &push);
+    ves_push_free(&push, ves_alloc_default());
+    ves_buf_free(&answer);
+    /* The log says that it is there, but nothing proves its number. */
+    fleet.has_receipts = false;
+    assert_int_equal(test_fleet_pull(&fleet, 0, 0, NULL), VES_OK);
+    struct ves_outbox_row row = test_fleet_row(&fleet, 0, &id);
+    assert_int_equal(row.sequence_number, 1);
+    assert_false(row.is_in_overlay);
+    assert_int_equal(ves_core_acknowledge(core_of(0), &id, 1, 1, &result),
+                     VES_OK);
+    assert_int_equal(result.acknowledged, 0);
+    assert_int_equal(result.not_acknowledged, 1);
+    assert_int_not_equal(test_fleet_row(&fleet, 0, &id).status,
+                         VES_OUTBOX_SYNCED);
+    /* Pushed again, it gets the receipt it was given then. */
+    assert_int_equal(test_fleet_push(&fleet, 0, NULL), VES_OK);
+    assert_int_equal(ves_core_acknowledge(core_of(0), &id, 1, 1, &result),
+                     VES_OK);
+    assert_int_equal(result.acknowledged, 1);
 }
 
 static void acknowledging_verifies_the_receipt_again(void **state)
@@ -591,7 +675,9 @@ int main(void)
         TEST(many_entities_hash_alike_whatever_the_pages),
         TEST(refold_changes_nothing),
         TEST(older_rules_are_folded_again),
+        TEST(a_pruned_log_keeps_its_states),
         TEST(acknowledging_needs_receipt_and_verdict),
+        TEST(nothing_is_synced_without_a_receipt),
         TEST(acknowledging_verifies_the_receipt_again),
         TEST(acknowledging_all_takes_many),
         TEST(every_operation_is_in_the_trail),
