@@ -14,15 +14,16 @@
 #include "crypto/crypto.h"
 #include "sim/world.h"
 
-static char seed_line[64]; /* for on_abort, which may not format */
+static char seed_line[64]; /* for on_crash, which may not format */
 static int seed_line_len;
 
 /* An assertion of the product ends the program without a word of the seed. */
-static void on_abort(int number)
+static void on_crash(int number)
 {
-    (void)number;
     if (write(STDOUT_FILENO, seed_line, (size_t)seed_line_len) < 0)
         _exit(3);
+    signal(number, SIG_DFL);
+    raise(number);
 }
 
 static void run(uint64_t seed, bool is_once, bool is_verbose,
@@ -32,8 +33,8 @@ static void run(uint64_t seed, bool is_once, bool is_verbose,
     struct sim_summary first, second;
 
     seed_line_len =
-        snprintf(seed_line, sizeof(seed_line), "seed %llu: assertion failed\n",
-                 (unsigned long long)seed);
+        snprintf(seed_line, sizeof(seed_line),
+                 "seed %llu: the program crashed\n", (unsigned long long)seed);
     sim_options_draw(seed, &options);
     sim_run(seed, &options, &first);
     if (!is_once) {
@@ -90,7 +91,8 @@ int main(int argc, char **argv)
     }
     if (ves_crypto_init())
         return 1;
-    signal(SIGABRT, on_abort);
+    signal(SIGABRT, on_crash);
+    signal(SIGSEGV, on_crash);
     if (has_seed && !has_runs)
         runs = 1;
     for (uint64_t i = 0; runs == 0 || i < runs; i++)

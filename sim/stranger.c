@@ -127,8 +127,11 @@ static void write_draft(struct sim_world *world, size_t device, enum sin sin,
         set_base(world, draft);
         set_command(world, sin, event);
     }
-    if (sin == SIN_NAME)
+    if (sin == SIN_NAME) {
+        /* With a stolen key even. */
         event->agent = world->devices[0].agent;
+        signer = &world->devices[0].key;
+    }
     if (sin == SIN_SIGNATURE)
         signer = &world->rogue;
     ves_payload_plain_hash(event->payload_jcs, NULL,

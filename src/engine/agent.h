@@ -39,13 +39,13 @@ struct ves_agent_core {
     struct ves_signer *signer;     /* NULL: may not append */
     struct ves_verifier *verifier; /* batches of signatures */
     uint32_t stream_no;
-    struct ves_stream stream;      /* (stream) */
-    struct ves_uuid agent;         /* (agent) */
-    uint32_t key_id;               /* (agent.key_id) */
-    struct ves_uuid sequencer_id;  /* (sequencer.id) */
+    struct ves_stream stream;     /* (stream) */
+    struct ves_uuid agent;        /* (agent) */
+    uint32_t key_id;              /* (agent.key_id) */
+    struct ves_uuid sequencer_id; /* (sequencer.id) */
     struct ves_sequencer_key sequencer_keys[VES_SEQUENCER_KEYS_MAX];
-    size_t sequencer_key_count;    /* (sequencer.keys) pinned, D18 */
-    struct ves_error error;        /* words about the last failure */
+    size_t sequencer_key_count; /* (sequencer.keys) pinned, D18 */
+    struct ves_error error;     /* words about the last failure */
     /* What the host's configuration says of a number setting of the file
      * ("maxRetries" ...); false: nothing, the file counts.  NULL: never. */
     bool (*setting)(const char *name, uint64_t *value);
@@ -91,7 +91,7 @@ struct ves_core_append {
     uint32_t cmd_index, cmd_count; /* atomic group; count 0: none */
     bool has_base_version;         /* else what the local view says */
     uint64_t base_version;
-    const struct ves_hash *deps;   /* event hashes; may be NULL */
+    const struct ves_hash *deps; /* event hashes; may be NULL */
     size_t dep_count;
 };
 
@@ -114,7 +114,7 @@ struct ves_lease {
 };
 
 struct ves_push {
-    uint64_t token;   /* fencing token */
+    uint64_t token;       /* fencing token */
     uint64_t *local_seqs; /* claimed rows; owned, freed by ves_push_free */
     struct ves_uuid *event_ids; /* theirs; owned likewise */
     size_t count;
@@ -196,10 +196,11 @@ VES_NODISCARD enum ves_status ves_core_pull_from(struct ves_agent_core *core,
  * ves_core_sequencer_keys, read the page again; a page applied all the same
  * stops before that event.  VES_MALFORMED: not a page at all.  reply is
  * copied. */
-VES_NODISCARD enum ves_status
-ves_core_page_read(struct ves_agent_core *core, struct ves_bytes reply,
-                   uint64_t asked_from, struct ves_page **page,
-                   bool *needs_keys);
+VES_NODISCARD enum ves_status ves_core_page_read(struct ves_agent_core *core,
+                                                 struct ves_bytes reply,
+                                                 uint64_t asked_from,
+                                                 struct ves_page **page,
+                                                 bool *needs_keys);
 /* Verifies all signatures and receipts; no store, may take long. */
 void ves_core_page_verify(struct ves_agent_core *core, struct ves_page *page);
 
@@ -207,7 +208,7 @@ struct ves_pull_result {
     uint64_t received, applied, already_applied, quarantined, conflicts;
     uint64_t cursor, remote_head;
     bool has_more;
-    bool is_position_unproven; /* the server gave no receipts */
+    bool is_position_unproven;     /* the server gave no receipts */
     struct ves_uuid last_event_id; /* nil when none */
 };
 
@@ -263,9 +264,10 @@ ves_core_acknowledge(struct ves_agent_core *core, const struct ves_uuid *ids,
 /* Failed events back to pending: those named, or all; what a refusal took out
  * of the overlay returns to it.  *retried: how many; named events that did not
  * fail are passed over, one that is not there is VES_NOT_FOUND. */
-VES_NODISCARD enum ves_status
-ves_core_retry(struct ves_agent_core *core, const struct ves_uuid *ids,
-               size_t count, int64_t now_ms, uint64_t *retried);
+VES_NODISCARD enum ves_status ves_core_retry(struct ves_agent_core *core,
+                                             const struct ves_uuid *ids,
+                                             size_t count, int64_t now_ms,
+                                             uint64_t *retried);
 
 /* ---- views ----------------------------------------------------------------
  */
@@ -273,14 +275,14 @@ ves_core_retry(struct ves_agent_core *core, const struct ves_uuid *ids,
 struct ves_core_status {
     uint64_t counts[VES_OUTBOX_STATUSES];
     uint64_t cursor, remote_head, last_pushed; /* sequence numbers */
-    uint64_t signature_failures;  /* open alerts of that kind */
-    uint64_t quarantined;         /* open */
+    uint64_t signature_failures;               /* open alerts of that kind */
+    uint64_t quarantined;                      /* open */
     int64_t oldest_pending_ms, last_push_ms, last_pull_ms; /* 0: never */
     struct ves_uuid last_pulled_event_id;
     bool is_diverged, is_copied, needs_auth, is_position_unproven;
-    bool is_forbidden;    /* the last push was answered 403 */
-    bool is_restoring;    /* own events are being taken back: pull on */
-    bool is_breaker_open; /* five failures in a minute: probes only */
+    bool is_forbidden;         /* the last push was answered 403 */
+    bool is_restoring;         /* own events are being taken back: pull on */
+    bool is_breaker_open;      /* five failures in a minute: probes only */
     uint32_t offline_failures; /* consecutive */
     int64_t next_attempt_ms;
     struct ves_hash state_hash;
@@ -311,10 +313,11 @@ struct ves_core_entity {
 };
 
 /* The entity as this store sees it; views are in the arena. */
-VES_NODISCARD enum ves_status
-ves_core_entity(struct ves_agent_core *core, struct ves_bytes entity_type,
-                struct ves_bytes entity_id, struct ves_arena *arena,
-                struct ves_core_entity *out);
+VES_NODISCARD enum ves_status ves_core_entity(struct ves_agent_core *core,
+                                              struct ves_bytes entity_type,
+                                              struct ves_bytes entity_id,
+                                              struct ves_arena *arena,
+                                              struct ves_core_entity *out);
 
 /* Folds and judges the whole log again; one transaction. */
 VES_NODISCARD enum ves_status ves_core_refold(struct ves_agent_core *core);

@@ -542,8 +542,11 @@ static enum ves_status remember(struct apply *apply)
 
     if (apply->outcome == VES_OK)
         state->last_pull_ms = ves_device_time(apply->now_ms);
+    /* Nothing proves a head, so a good answer takes back what was told
+     * before. */
     if (page->has_head &&
-        (page->head > state->remote_head || state->is_diverged))
+        (page->head > state->remote_head || state->is_diverged ||
+         (apply->outcome == VES_OK && apply->stop == STOP_NONE)))
         state->remote_head = page->head;
     if (apply->cursor > state->remote_head && !state->is_diverged)
         state->remote_head = apply->cursor;

@@ -24,9 +24,8 @@ enum ves_status ves_device_retry_get(struct ves_agent_core *core,
                                      struct ves_arena *arena,
                                      struct ves_device_retry *out)
 {
-    enum ves_status status =
-        get_setting(core, arena, "setting.retryBaseDelayMs", 1000, 1, 60000,
-                    &out->base_ms);
+    enum ves_status status = get_setting(
+        core, arena, "setting.retryBaseDelayMs", 1000, 1, 60000, &out->base_ms);
     if (!status)
         status = get_setting(core, arena, "setting.retryMaxDelayMs", 30000, 1,
                              3600000, &out->cap_ms);

@@ -255,7 +255,7 @@ static enum ves_status apply(struct puller *p, uint64_t *from,
 static enum ves_status pull_pages(struct puller *p, uint64_t from,
                                   struct ves_error *error)
 {
-    uint64_t first = from, before;
+    uint64_t first = from, before = 0;
     enum ves_status status =
         fetch(p->session, from, page_size(p, 0), p->now, error);
 
@@ -270,6 +270,13 @@ static enum ves_status pull_pages(struct puller *p, uint64_t from,
             break;
         status = advance(p, from, error);
     }
+    if (!status && from == before && p->report->has_more &&
+        p->report->received < p->limit)
+        status = ves_fail(error, VES_AGAIN,
+                          "the sequencer says that its log goes on to number "
+                          "%" PRIu64 " and gives nothing after %" PRIu64
+                          "; pull again later",
+                          p->report->remote_head, p->report->cursor);
     drop(&p->pages[0]);
     drop(&p->pages[1]);
     return status;

@@ -13,7 +13,7 @@ static bool stops_round(enum ves_status status)
 
 /* A store that was restored from an older copy must take its own events back
  * before it pushes (semantics.md decision 15); the engine says VES_AGAIN then.
- */
+ * VES_DIVERGED may be over: only a pull can tell. */
 static enum ves_status push_after_pull(struct ves_session *session,
                                        struct ves_sync_report *report,
                                        struct ves_error *error)
@@ -40,7 +40,7 @@ enum ves_status ves_sync(struct ves_agent *agent,
     if (status)
         goto out;
     status = ves_session_push(&session, &report->push, error);
-    if (status == VES_AGAIN && !session.is_stopped)
+    if ((status == VES_AGAIN || status == VES_DIVERGED) && !session.is_stopped)
         status = push_after_pull(&session, report, error);
     if (stops_round(status) || session.is_stopped)
         goto out;
