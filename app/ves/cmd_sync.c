@@ -171,7 +171,7 @@ static int run_pull(struct cli *cli)
     if (cli->is_json) {
         jw = cli_writer();
         ves_pull_report_json(jw, &report);
-    } else {
+    } else if (!status || report.received) {
         printf("pulled %llu events, applied %llu; at %llu of %llu%s\n",
                (unsigned long long)report.received,
                (unsigned long long)report.applied,

@@ -1,7 +1,8 @@
 /* ves/sync.h -- the agent and its sequencer: join, push, pull, sync.
  *
  * Each call makes its own requests over HTTP(S) (libcurl) and holds no lock or
- * transaction while the network works.  Statuses: VES_UNREACHABLE no answer,
+ * transaction while the network works; while one is open on the connection,
+ * nothing is sent (VES_INVALID).  Statuses: VES_UNREACHABLE no answer,
  * VES_AUTH/VES_FORBIDDEN the credential, VES_REFUSED the server's answer did
  * not verify (alert and quarantine say what), VES_BUSY another process pushes,
  * VES_DIVERGED two histories.  Whatever was done before stays done and is in

@@ -111,6 +111,8 @@ ves_agent_open_file(const struct ves_agent_options *options, bool create,
 /* Reads identity and peer.  VES_NOT_FOUND, without words: no identity yet. */
 VES_NODISCARD enum ves_status ves_agent_load(struct ves_agent *agent,
                                              struct ves_error *error);
+/* Is a transaction open on the connection, the caller's or our own? */
+bool ves_agent_is_in_transaction(const struct ves_agent *agent);
 /* Runs SQL that gives no rows; words about a failure in *error. */
 enum ves_status ves_agent_sql(struct ves_agent *agent, const char *sql,
                               struct ves_error *error);

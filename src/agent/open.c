@@ -398,6 +398,11 @@ enum ves_status ves_agent_need_key(struct ves_agent *agent,
 
 /* ---- transactions of our own --------------------------------------------- */
 
+bool ves_agent_is_in_transaction(const struct ves_agent *agent)
+{
+    return sqlite3_get_autocommit(agent->connection) == 0;
+}
+
 enum ves_status ves_agent_sql(struct ves_agent *agent, const char *sql,
                               struct ves_error *error)
 {

@@ -369,6 +369,7 @@ static enum ves_status write_payload(struct append *append)
     struct ves_json root = *append->payload;
     root.first = &member;
     root.count++;
+    root.sorted = NULL; /* it was sorted without the new member */
 
     ves_scratch_init(&payload, append->arena,
                      append->payload->text.len + context.buf.len + 64,

@@ -108,4 +108,7 @@ void ves_metrics_write(struct ves_buf *buf, struct ves_metrics *metrics)
     put_one(buf, "sequencer_http_body_memory_bytes",
             "Memory held by request bodies.", "gauge",
             load(&metrics->body_memory));
+    put_one(buf, "sequencer_http_reply_memory_bytes",
+            "Memory held by answers that were not yet taken.", "gauge",
+            load(&metrics->reply_memory));
 }

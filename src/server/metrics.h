@@ -56,6 +56,7 @@ struct ves_metrics {
     struct ves_histogram group_events;   /* events in a group */
     atomic_uint_fast64_t in_flight;      /* requests with work under way */
     atomic_uint_fast64_t body_memory;    /* bytes of bodies held */
+    atomic_uint_fast64_t reply_memory;   /* bytes of answers not yet taken */
     atomic_uint_fast64_t connections;
 };
 

@@ -29,7 +29,13 @@
 
 enum {
     /* Bodies held at once, all connections together: bounds memory. */
-    VES_SERVER_BODY_MEMORY_MAX = 48 * 1024 * 1024
+    VES_SERVER_BODY_MEMORY_MAX = 48 * 1024 * 1024,
+    /* ... of one API key, so that the others are heard. */
+    VES_SERVER_BODY_MEMORY_ONE = 32 * 1024 * 1024,
+    /* Answers that were made and not yet taken: above it no more are made,
+     * so that clients that do not read cannot fill the memory. */
+    VES_SERVER_REPLY_MEMORY_MAX = 128 * 1024 * 1024,
+    VES_SERVER_REPLY_MEMORY_ONE = 64 * 1024 * 1024
 };
 
 struct ves_server {

@@ -298,6 +298,7 @@ enum ves_status ves_session_pull(struct ves_session *session, uint64_t since,
     if (status)
         return ves_agent_fail(agent, status, error, "pull");
     ves_agent_use_pool(agent);
+    report->cursor = from - 1;
     puller.now = &puller.pages[0];
     puller.next = &puller.pages[1];
     return pull_pages(&puller, since && since < from ? since : from, error);

@@ -36,6 +36,11 @@ enum ves_status ves_session_open(struct ves_session *session,
     memset(session, 0, sizeof(*session));
     session->agent = agent;
     session->options = options;
+    /* What was sent cannot be rolled back any more. */
+    if (ves_agent_is_in_transaction(agent))
+        return ves_fail(error, VES_INVALID,
+                        "a transaction is open on this store's connection; "
+                        "nothing was sent. Commit it or roll it back first");
     if (!agent->url[0])
         return ves_fail(error, VES_NOT_FOUND,
                         "this store belongs to no sequencer yet; nothing was "

@@ -286,7 +286,7 @@ class Handler(BaseHTTPRequestHandler):
                 urllib.parse.urlencode(query)
         if mode == "push-500" and is_push:
             return self.reply(500, {}, b'{"message":"broken"}')
-        if mode == "gone":
+        if mode == "gone-for-reads" and is_page:
             self.close_connection = True
             return None
         status, headers, data = self.upstream(path, body)
