@@ -159,6 +159,10 @@ $(BUILD)/fuzz-%: $(BUILD)/test/fuzz/fuzz_%.o $(if $(FUZZ),,$(BUILD)/test/lib/fuz
 	$(call say,LD,$@)
 	$(Q)$(CC) $(LDFLAGS_ALL) $(if $(FUZZ),-fsanitize=fuzzer) $^ $(SRV_LIBS) $(LIBS) -o $@
 
+# The CSV reader is the program's own.
+$(BUILD)/test_retail $(BUILD)/fuzz-retail: $(BUILD)/app/ves/retail.o
+$(BUILD)/test_retail $(BUILD)/fuzz-retail: LIBS += -lcsv
+
 UNIT_BIN := $(addprefix $(BUILD)/,$(UNIT) $(STORE) $(PROP))
 FUZZ_BIN := $(FUZZERS:%=$(BUILD)/fuzz-%)
 

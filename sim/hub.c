@@ -298,17 +298,19 @@ static enum ves_status take_row(void *ctx, const struct ves_log_row *row)
     uint64_t number = row->sequence_number;
     bool is_here = number - page->request->from == page->lie_at ||
                    page->lie == SIM_LIE_STRIPPED;
+    /* Before the first there is no other. */
+    bool is_alone = page->lie == SIM_LIE_TWICE && number == 1;
 
     page->next = number + 1;
     if (page->held.len > 0) {
         put_item(page, row, SIM_TRUTH, number);
         put_held(page);
-    } else if (page->lie == SIM_TRUTH || !is_here) {
+    } else if (page->lie == SIM_TRUTH || !is_here || is_alone) {
         put_item(page, row, SIM_TRUTH, number);
     } else if (page->lie == SIM_LIE_SWAP) {
         sim_forge_item(page->world, page->request, SIM_TRUTH, row, number,
                        &page->held);
-    } else if (page->lie == SIM_LIE_TWICE && number > 1) {
+    } else if (page->lie == SIM_LIE_TWICE) {
         put_other(page, number);
     } else if (page->lie != SIM_LIE_HOLE) {
         put_item(page, row, page->lie, number);

@@ -14,6 +14,102 @@ enum { DOCUMENT_MAX = 256 * 1024 * 1024, BAR = 30 };
 
 static volatile sig_atomic_t is_stopped;
 
+/* ---- what a terminal must not see ---------------------------------------- */
+
+/* Bytes of the character at p if a terminal might obey it, else 0: controls
+ * (C0, DEL, C1), line and paragraph separators, writing directions. */
+static size_t unsafe(const char *text, size_t left, unsigned *code)
+{
+    const unsigned char *p = (const unsigned char *)text;
+
+    if (*p < 0x20 || *p == 0x7f) {
+        *code = *p;
+        return 1;
+    }
+    if (left >= 2 && p[0] == 0xc2 && p[1] >= 0x80 && p[1] < 0xa0) {
+        *code = p[1];
+        return 2;
+    }
+    if (left < 3 || p[0] != 0xe2)
+        return 0;
+    *code = (p[0] & 0x0fu) << 12 | (p[1] & 0x3fu) << 6 | (p[2] & 0x3fu);
+    return (*code >= 0x2028 && *code <= 0x202e) ||
+                   (*code >= 0x2066 && *code <= 0x2069)
+               ? 3
+               : 0;
+}
+
+/* Longest what six bytes can stand for: one. */
+enum { SPELT = 6 };
+
+const char *cli_clean(const char *text)
+{
+    /* Kept to the end of the program: there are few. */
+    static struct kept {
+        struct kept *next;
+        char text[];
+    } * all;
+    size_t len = strlen(text);
+    size_t at = 0, n = 0;
+    unsigned code;
+
+    while (at < len && !unsafe(text + at, len - at, &code))
+        at++;
+    if (at == len)
+        return text;
+    struct kept *kept = malloc(sizeof(*kept) + SPELT * len + 1);
+    if (!kept)
+        return "(out of memory)";
+    kept->next = all;
+    all = kept;
+    for (at = 0; at < len;) {
+        size_t bytes = unsafe(text + at, len - at, &code);
+        if (bytes)
+            n += (size_t)snprintf(kept->text + n, SPELT + 1, "\\u%04x", code);
+        else
+            kept->text[n++] = text[at];
+        at += bytes ? bytes : 1;
+    }
+    kept->text[n] = '\0';
+    return kept->text;
+}
+
+const char *cli_str(struct ves_jr *jr, const char *pointer, ...)
+{
+    char text[256];
+    va_list args;
+
+    va_start(args, pointer);
+    vsnprintf(text, sizeof(text), pointer, args);
+    va_end(args);
+    return cli_clean(ves_jr_str(jr, "%s", text));
+}
+
+/* A document as it is; on a terminal it stays the same document. */
+static bool write_document(FILE *out, struct ves_bytes doc)
+{
+    const char *text = (const char *)doc.ptr;
+    size_t at = 0, start = 0;
+    unsigned code;
+
+    while (isatty(fileno(out)) && at < doc.len) {
+        size_t bytes = unsafe(text + at, doc.len - at, &code);
+        if (!bytes || text[at] == '\n' || text[at] == '\t') {
+            at++;
+            continue;
+        }
+        fwrite(text + start, 1, at - start, out);
+        fprintf(out, "\\u%04x", code);
+        at += bytes;
+        start = at;
+    }
+    fwrite(text + start, 1, doc.len - start, out);
+    return putc('\n', out) != EOF && fflush(out) != EOF && !ferror(out);
+}
+
+/* ---- options -------------------------------------------------------------
+ */
+
 const char *cli_get(const struct cli *cli, const char *name)
 {
     for (size_t i = 0; cli->command->options[i].name; i++)
@@ -53,8 +149,7 @@ static void print_json_error(const char *code, const char *text)
     ves_jw_str(jw, text);
     ves_jw_end(jw);
     ves_jw_end(jw);
-    struct ves_bytes doc = ves_jw_view(jw);
-    fprintf(stderr, "%.*s\n", (int)doc.len, (const char *)doc.ptr);
+    (void)write_document(stderr, ves_jw_view(jw));
     ves_jw_free(jw);
 }
 
@@ -71,7 +166,7 @@ void cli_usage(const struct cli *cli, const char *format, ...)
     else
         fprintf(stderr,
                 "ves %s: %s\nusage: ves %s [OPTIONS]%s%s\n(ves %s --help)\n",
-                cli->command->name, text, cli->command->name,
+                cli->command->name, cli_clean(text), cli->command->name,
                 cli->command->args[0] ? " " : "", cli->command->args,
                 cli->command->name);
     exit(CLI_USAGE);
@@ -103,8 +198,15 @@ int cli_fail(struct cli *cli, enum ves_status status)
     if (cli->is_json)
         print_json_error(ves_status_name(status), text);
     else
-        fprintf(stderr, "ves %s: %s\n", cli->command->name, text);
+        fprintf(stderr, "ves %s: %s\n", cli->command->name, cli_clean(text));
     return cli_exit_code(status);
+}
+
+int cli_fail_here(struct cli *cli, enum ves_status status)
+{
+    int code = cli_fail(cli, status);
+
+    return code == CLI_REFUSED ? CLI_FAILED : code;
 }
 
 /* Reads a passphrase from the file named in VES_PASSPHRASE_FILE, or from the
@@ -157,7 +259,7 @@ int cli_open(struct cli *cli, bool is_read_only, struct ves_agent **agent)
     cli_store_options(cli, &options);
     options.is_read_only = is_read_only;
     enum ves_status status = ves_agent_open(&options, agent, &cli->error);
-    return status ? cli_fail(cli, status) : CLI_DONE;
+    return status ? cli_fail_here(cli, status) : CLI_DONE;
 }
 
 struct ves_jw *cli_writer(void)
@@ -173,11 +275,9 @@ struct ves_jw *cli_writer(void)
 
 int cli_print(struct ves_jw *jw)
 {
-    struct ves_bytes doc = ves_jw_view(jw);
     int code = CLI_DONE;
 
-    if (ves_jw_status(jw) || fwrite(doc.ptr, 1, doc.len, stdout) != doc.len ||
-        putchar('\n') == EOF || fflush(stdout) == EOF) {
+    if (ves_jw_status(jw) || !write_document(stdout, ves_jw_view(jw))) {
         fputs("ves: the result could not be written\n", stderr);
         code = CLI_FAILED;
     }

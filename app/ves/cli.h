@@ -66,6 +66,9 @@ _Noreturn void cli_usage(const struct cli *cli, const char *format, ...)
 /* Prints cli->error (as JSON on standard error with --json) and returns the
  * exit code that goes with status. */
 int cli_fail(struct cli *cli, enum ves_status status);
+/* The same where no sequencer had a part in it: what was refused was refused
+ * here, and CLI_REFUSED would be misleading. */
+int cli_fail_here(struct cli *cli, enum ves_status status);
 int cli_exit_code(enum ves_status status);
 
 /* Opens the store of --db; CLI_DONE or the exit code to leave with. */
@@ -73,6 +76,14 @@ int cli_open(struct cli *cli, bool is_read_only, struct ves_agent **agent);
 
 /* Fills options for the store of --db: path and passphrase. */
 void cli_store_options(struct cli *cli, struct ves_agent_options *options);
+
+/* Text of others may hold what a terminal would obey: escape sequences, line
+ * ends, a change of writing direction.  Returns text with all of that spelt
+ * out as \u001b, text itself when there is none; never freed. */
+const char *cli_clean(const char *text);
+/* ves_jr_str, cleaned: for everything that is printed for people. */
+const char *cli_str(struct ves_jr *jr, const char *pointer, ...)
+    __attribute__((format(printf, 2, 3)));
 
 /* A JSON writer, or the program ends: memory is not to be had. */
 struct ves_jw *cli_writer(void);

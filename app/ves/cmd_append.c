@@ -48,7 +48,7 @@ static int run(struct cli *cli)
     ves_agent_close(agent);
     free(text);
     if (status)
-        return cli_fail(cli, status);
+        return cli_fail_here(cli, status);
     cli_uuid_text(&event_id, id);
     if (!cli->is_json) {
         puts(id);

@@ -17,6 +17,9 @@ static int run_settings(struct cli *cli)
 
     if (code)
         return code;
+    /* All of them, or none. */
+    if (cli->argc > 0)
+        status = ves_agent_begin(agent, &cli->error);
     for (int i = 0; !status && i < cli->argc; i++) {
         char *value = strchr(cli->argv[i], '=');
         if (!value || value == cli->argv[i]) {
@@ -26,13 +29,17 @@ static int run_settings(struct cli *cli)
         *value++ = '\0';
         status = ves_agent_set(agent, cli->argv[i], value, &cli->error);
     }
+    if (cli->argc > 0 && !status)
+        status = ves_agent_commit(agent, &cli->error);
+    else
+        ves_agent_rollback(agent);
     struct ves_jw *jw = cli_writer();
     if (!status)
         status = ves_agent_settings(agent, jw, &cli->error);
     ves_agent_close(agent);
     if (status) {
         ves_jw_free(jw);
-        return cli_fail(cli, status);
+        return cli_fail_here(cli, status);
     }
     if (cli->is_json)
         return cli_print(jw);
@@ -43,8 +50,8 @@ static int run_settings(struct cli *cli)
     struct ves_jr *jr = ves_jr_new(ves_alloc_default(), ves_jw_view(jw));
     for (size_t i = 0; jr && i < sizeof(names) / sizeof(names[0]); i++)
         printf("%-20s %-10s (%s)\n", names[i],
-               ves_jr_str(jr, "/settings/%s", names[i]),
-               ves_jr_str(jr, "/sources/%s", names[i]));
+               cli_str(jr, "/settings/%s", names[i]),
+               cli_str(jr, "/sources/%s", names[i]));
     ves_jr_free(jr);
     ves_jw_free(jw);
     return CLI_DONE;
@@ -60,7 +67,7 @@ static int run_backup(struct cli *cli)
     enum ves_status status = ves_agent_backup(agent, cli->argv[0], &cli->error);
     ves_agent_close(agent);
     if (status)
-        return cli_fail(cli, status);
+        return cli_fail_here(cli, status);
     if (cli->is_json) {
         struct ves_jw *jw = cli_writer();
         ves_jw_object(jw);
@@ -88,7 +95,7 @@ static int run_prune(struct cli *cli)
     enum ves_status status = ves_agent_prune(agent, days, &pruned, &cli->error);
     ves_agent_close(agent);
     if (status)
-        return cli_fail(cli, status);
+        return cli_fail_here(cli, status);
     if (cli->is_json) {
         struct ves_jw *jw = cli_writer();
         ves_jw_object(jw);

@@ -392,7 +392,7 @@ static int import_bytes(struct import *import, const char *bytes, size_t len)
     cli_catch_signals();
     enum ves_status status = import_sheet(import, &sheet);
     cli_progress_end(cli);
-    int code = status ? cli_fail(cli, status) : report(import, &sheet);
+    int code = status ? cli_fail_here(cli, status) : report(import, &sheet);
     if (!status && cli_is_stopped()) {
         fputs("ves import: interrupted; what is counted above is in, the same "
               "command goes on with the rest\n",

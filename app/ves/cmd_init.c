@@ -57,7 +57,7 @@ static int run(struct cli *cli)
         return cli_print(jw);
     }
     printf("%s is ready: agent %s of store %s, sequencer %s\n", cli->db, a, s,
-           info.url);
+           cli_clean(info.url));
     ves_agent_close(agent);
     return CLI_DONE;
 }

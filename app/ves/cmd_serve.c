@@ -29,7 +29,7 @@ static int run(struct cli *cli)
         .tls_cert = cli_get(cli, "tls-cert"),
         .tls_key = cli_get(cli, "tls-key"),
         .require_v2 = cli_get(cli, "require-v2") != NULL,
-        .threads = (unsigned)cli_number(cli, "threads", 1, 256, 0),
+        .threads = (unsigned)cli_number(cli, "threads", 1, 64, 0),
         .port_file = cli_get(cli, "port-file"),
         .log_format = cli_get(cli, "log-format"),
         .log_level = (unsigned)cli_number(cli, "log-level", 0, 2, 1),
@@ -52,7 +52,7 @@ static int run(struct cli *cli)
     cli_catch_signals();
     enum ves_status status = ves_server_start(&serve, &server, &cli->error);
     if (status)
-        return cli_fail(cli, status);
+        return cli_fail_here(cli, status);
     if (ves_server_new_admin_key(server))
         fprintf(stderr,
                 "ves serve: made an admin key in %s; keep it, it is shown "

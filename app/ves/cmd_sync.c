@@ -55,8 +55,9 @@ static void print_problems(const struct ves_push_report *report)
     for (size_t i = 0; i < report->problem_count; i++)
         printf("  %s %s: %s (%s)\n",
                cli_uuid_text(&report->problems[i].event_id, id),
-               report->problems[i].status, report->problems[i].message,
-               report->problems[i].code);
+               report->problems[i].status,
+               cli_clean(report->problems[i].message),
+               cli_clean(report->problems[i].code));
 }
 
 static void print_push(const struct ves_push_report *r)

@@ -35,8 +35,12 @@ static int show(struct cli *cli, struct ves_agent *agent, struct ves_jw *jw,
         return cli_print(jw);
     struct ves_jr *jr = ves_jr_new(ves_alloc_default(), ves_jw_view(jw));
     ves_jw_free(jw);
-    if (!jr)
-        return cli_fail(cli, VES_NOMEM);
+    if (!jr) {
+        snprintf(cli->error.text, sizeof(cli->error.text),
+                 "the answer is too large to be laid out; ask for less with "
+                 "--limit, or for all of it with --json");
+        return cli_fail(cli, VES_LIMIT);
+    }
     human(jr);
     ves_jr_free(jr);
     return CLI_DONE;
@@ -48,32 +52,31 @@ static void print_list(struct ves_jr *jr, const char *name, const char *title)
 
     for (size_t i = 0; i < n; i++)
         printf("%s %s\n", i == 0 ? title : "     ",
-               ves_jr_str(jr, "/%s/%zu", name, i));
+               cli_str(jr, "/%s/%zu", name, i));
 }
 
 static void human_status(struct ves_jr *jr)
 {
-    const char *health = ves_jr_str(jr, "/health");
+    const char *health = cli_str(jr, "/health");
     bool is_ok = strcmp(health, "ok") == 0;
 
     printf("%s%s%s%s: %s\n", cli_bold(), is_ok ? cli_green() : cli_red(),
-           health, cli_plain(), ves_jr_str(jr, "/summary"));
+           health, cli_plain(), cli_str(jr, "/summary"));
     printf("outbox    pending %s  syncing %s  synced %s  failed %s  conflict "
            "%s\n",
-           ves_jr_str(jr, "/counts/pending"), ves_jr_str(jr, "/counts/syncing"),
-           ves_jr_str(jr, "/counts/synced"), ves_jr_str(jr, "/counts/failed"),
-           ves_jr_str(jr, "/counts/conflict"));
+           cli_str(jr, "/counts/pending"), cli_str(jr, "/counts/syncing"),
+           cli_str(jr, "/counts/synced"), cli_str(jr, "/counts/failed"),
+           cli_str(jr, "/counts/conflict"));
     printf("stream    pulled up to %s, the sequencer's head was %s when last "
            "seen\n",
-           ves_jr_str(jr, "/sequence/lastPulled"),
-           ves_jr_str(jr, "/sequence/remoteHead"));
+           cli_str(jr, "/sequence/lastPulled"),
+           cli_str(jr, "/sequence/remoteHead"));
     printf("last push %s  last pull %s\n",
-           ves_jr_has(jr, "/lastPushAt") ? ves_jr_str(jr, "/lastPushAt")
-                                         : "never",
-           ves_jr_has(jr, "/lastPullAt") ? ves_jr_str(jr, "/lastPullAt")
+           ves_jr_has(jr, "/lastPushAt") ? cli_str(jr, "/lastPushAt") : "never",
+           ves_jr_has(jr, "/lastPullAt") ? cli_str(jr, "/lastPullAt")
                                          : "never");
-    printf("state     %s at %s\n", ves_jr_str(jr, "/stateHash"),
-           ves_jr_str(jr, "/stateAtSequence"));
+    printf("state     %s at %s\n", cli_str(jr, "/stateHash"),
+           cli_str(jr, "/stateAtSequence"));
     print_list(jr, "reasons", "note ");
     print_list(jr, "nextSteps", "next ");
 }
@@ -90,7 +93,7 @@ static int run_status(struct cli *cli)
     /* A sequencer that does not answer is what status is to tell, not a
      * reason to fail. */
     if (probe && ves_probe(agent, &head, &cli->error))
-        fprintf(stderr, "ves status: %s\n", cli->error.text);
+        fprintf(stderr, "ves status: %s\n", cli_clean(cli->error.text));
     struct ves_jw *jw = cli_writer();
     return show(cli, agent, jw, ves_agent_status(agent, jw, &cli->error),
                 human_status);
@@ -102,18 +105,18 @@ static void human_events(struct ves_jr *jr)
 
     for (size_t i = 0; i < n; i++) {
         printf("%6s  %-8s %s  %-20s %s",
-               ves_jr_str(jr, "/events/%zu/localSequence", i),
-               ves_jr_str(jr, "/events/%zu/status", i),
-               ves_jr_str(jr, "/events/%zu/eventId", i),
-               ves_jr_str(jr, "/events/%zu/type", i),
-               ves_jr_str(jr, "/events/%zu/aggregateId", i));
+               cli_str(jr, "/events/%zu/localSequence", i),
+               cli_str(jr, "/events/%zu/status", i),
+               cli_str(jr, "/events/%zu/eventId", i),
+               cli_str(jr, "/events/%zu/type", i),
+               cli_str(jr, "/events/%zu/aggregateId", i));
         if (ves_jr_has(jr, "/events/%zu/sequenceNumber", i))
-            printf("  #%s", ves_jr_str(jr, "/events/%zu/sequenceNumber", i));
+            printf("  #%s", cli_str(jr, "/events/%zu/sequenceNumber", i));
         if (ves_jr_has(jr, "/events/%zu/error", i))
-            printf("  %s", ves_jr_str(jr, "/events/%zu/error", i));
+            printf("  %s", cli_str(jr, "/events/%zu/error", i));
         putchar('\n');
     }
-    printf("%zu of %s events\n", n, ves_jr_str(jr, "/total"));
+    printf("%zu of %s events\n", n, cli_str(jr, "/total"));
 }
 
 static int run_outbox(struct cli *cli)
@@ -138,18 +141,18 @@ static void human_log(struct ves_jr *jr)
     size_t n = ves_jr_count(jr, "/events");
 
     for (size_t i = 0; i < n; i++) {
-        printf("%8s  %-10s ", ves_jr_str(jr, "/events/%zu/sequenceNumber", i),
-               ves_jr_str(jr, "/events/%zu/verdict", i));
+        printf("%8s  %-10s ", cli_str(jr, "/events/%zu/sequenceNumber", i),
+               cli_str(jr, "/events/%zu/verdict", i));
         if (ves_jr_has(jr, "/events/%zu/event", i))
             printf("%s  %-20s %s\n",
-                   ves_jr_str(jr, "/events/%zu/event/eventId", i),
-                   ves_jr_str(jr, "/events/%zu/event/type", i),
-                   ves_jr_str(jr, "/events/%zu/event/aggregateId", i));
+                   cli_str(jr, "/events/%zu/event/eventId", i),
+                   cli_str(jr, "/events/%zu/event/type", i),
+                   cli_str(jr, "/events/%zu/event/aggregateId", i));
         else
             printf("%s  (body pruned)\n",
-                   ves_jr_str(jr, "/events/%zu/eventId", i));
+                   cli_str(jr, "/events/%zu/eventId", i));
     }
-    printf("this store has the stream up to %s\n", ves_jr_str(jr, "/cursor"));
+    printf("this store has the stream up to %s\n", cli_str(jr, "/cursor"));
 }
 
 /* Where the newest `limit` events begin. */
@@ -192,7 +195,7 @@ static int run_log(struct cli *cli)
 static void human_document(struct ves_jr *jr)
 {
     /* A single event is best read whole. */
-    printf("%s\n", ves_jr_str(jr, "%s", ""));
+    printf("%s\n", cli_str(jr, "%s", ""));
 }
 
 static int run_show(struct cli *cli)
@@ -211,7 +214,7 @@ static int run_show(struct cli *cli)
 
 static void human_why(struct ves_jr *jr)
 {
-    printf("%s\n", ves_jr_str(jr, "/explanation"));
+    printf("%s\n", cli_str(jr, "/explanation"));
     print_list(jr, "nextSteps", "next ");
 }
 
@@ -234,9 +237,9 @@ static void print_records(struct ves_jr *jr, const char *list)
     size_t n = ves_jr_count(jr, "/%s", list);
 
     for (size_t i = 0; i < n; i++)
-        printf("%s  %-18s %s%s\n", ves_jr_str(jr, "/%s/%zu/at", list, i),
-               ves_jr_str(jr, "/%s/%zu/code", list, i),
-               ves_jr_str(jr, "/%s/%zu/detail", list, i),
+        printf("%s  %-18s %s%s\n", cli_str(jr, "/%s/%zu/at", list, i),
+               cli_str(jr, "/%s/%zu/code", list, i),
+               cli_str(jr, "/%s/%zu/detail", list, i),
                ves_jr_has(jr, "/%s/%zu/settledAt", list, i) ? "  (settled)"
                                                             : "");
     if (n == 0)
@@ -254,8 +257,8 @@ static void human_quarantine(struct ves_jr *jr)
     print_records(jr, "quarantine");
     puts("alerts:");
     print_records(jr, "alerts");
-    printf("%s kept and %s alerts are open\n", ves_jr_str(jr, "/open"),
-           ves_jr_str(jr, "/openAlerts"));
+    printf("%s kept and %s alerts are open\n", cli_str(jr, "/open"),
+           cli_str(jr, "/openAlerts"));
 }
 
 static int run_trail(struct cli *cli)
@@ -287,12 +290,12 @@ static int run_quarantine(struct cli *cli)
 
 static void human_entity(struct ves_jr *jr)
 {
-    printf("%s %s, version %s", ves_jr_str(jr, "/entityType"),
-           ves_jr_str(jr, "/entityId"), ves_jr_str(jr, "/version"));
+    printf("%s %s, version %s", cli_str(jr, "/entityType"),
+           cli_str(jr, "/entityId"), cli_str(jr, "/version"));
     if (ves_jr_u64(jr, "/pending"))
         printf(", and %s own events that are not in the stream yet",
-               ves_jr_str(jr, "/pending"));
-    printf("\n%s\n", ves_jr_str(jr, "/localState"));
+               cli_str(jr, "/pending"));
+    printf("\n%s\n", cli_str(jr, "/localState"));
 }
 
 static int run_entity(struct cli *cli)
@@ -314,23 +317,23 @@ static void human_keys(struct ves_jr *jr)
     size_t n = ves_jr_count(jr, "/agents");
     size_t sequencer = ves_jr_count(jr, "/sequencer/keys");
 
-    printf("own        %s #%s  %.18s...  %s\n", ves_jr_str(jr, "/own/agentId"),
-           ves_jr_str(jr, "/own/keyId"), ves_jr_str(jr, "/own/publicKey"),
-           ves_jr_str(jr, "/own/file"));
+    printf("own        %s #%s  %.18s...  %s\n", cli_str(jr, "/own/agentId"),
+           cli_str(jr, "/own/keyId"), cli_str(jr, "/own/publicKey"),
+           cli_str(jr, "/own/file"));
     for (size_t i = 0; i < sequencer; i++)
         printf("sequencer  %s v%s  %.18s...\n",
-               ves_jr_str(jr, "/sequencer/sequencerId"),
-               ves_jr_str(jr, "/sequencer/keys/%zu/version", i),
-               ves_jr_str(jr, "/sequencer/keys/%zu/publicKey", i));
+               cli_str(jr, "/sequencer/sequencerId"),
+               cli_str(jr, "/sequencer/keys/%zu/version", i),
+               cli_str(jr, "/sequencer/keys/%zu/publicKey", i));
     for (size_t i = 0; i < n; i++) {
         printf("agent      %s #%s  %.18s...  from sequence %s",
-               ves_jr_str(jr, "/agents/%zu/agentId", i),
-               ves_jr_str(jr, "/agents/%zu/keyId", i),
-               ves_jr_str(jr, "/agents/%zu/publicKey", i),
-               ves_jr_str(jr, "/agents/%zu/validFromSequence", i));
+               cli_str(jr, "/agents/%zu/agentId", i),
+               cli_str(jr, "/agents/%zu/keyId", i),
+               cli_str(jr, "/agents/%zu/publicKey", i),
+               cli_str(jr, "/agents/%zu/validFromSequence", i));
         if (ves_jr_u64(jr, "/agents/%zu/revokedAtSequence", i))
             printf(", revoked at %s",
-                   ves_jr_str(jr, "/agents/%zu/revokedAtSequence", i));
+                   cli_str(jr, "/agents/%zu/revokedAtSequence", i));
         if (ves_jr_bool(jr, "/agents/%zu/own", i))
             printf("  (this store's own)");
         putchar('\n');
@@ -357,8 +360,8 @@ static void human_doctor(struct ves_jr *jr)
         bool is_ok = ves_jr_bool(jr, "/checks/%zu/ok", i);
         printf("%s%-5s%s %-24s %s\n", is_ok ? cli_green() : cli_red(),
                is_ok ? "ok" : "WRONG", cli_plain(),
-               ves_jr_str(jr, "/checks/%zu/name", i),
-               ves_jr_str(jr, "/checks/%zu/detail", i));
+               cli_str(jr, "/checks/%zu/name", i),
+               cli_str(jr, "/checks/%zu/detail", i));
     }
 }
 

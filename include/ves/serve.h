@@ -18,12 +18,13 @@ struct ves_serve_options {
     const char *tls_cert; /* PEM files; both or none */
     const char *tls_key;
     bool require_v2;        /* refuse new events of signing version 1 */
-    unsigned threads;       /* prepare threads; 0: one per core */
+    unsigned threads;       /* prepare threads, up to 64; 0: one per core */
     const char *port_file;  /* written with "HOST:PORT\n" once listening */
     const char *log_format; /* "text" or "json"; NULL: text */
     unsigned log_level;     /* 0 errors, 1 notices, 2 requests */
     bool rotate_key;        /* make the next receipt key version first (D18) */
-    bool seal_key; /* seal a key that is made now with passphrase's answer */
+    bool seal_key; /* seal a key that is made now with passphrase's answer;
+                      one that follows a sealed key always is */
     /* Asked when a sealed key is to be opened; may be NULL. */
     int (*passphrase)(void *ctx, char *out, size_t size);
     void *passphrase_ctx;
@@ -31,7 +32,8 @@ struct ves_serve_options {
 
 /* Opens the store (making it, its signing key FILE.key, and an admin key in
  * FILE.admin-key at the first start), listens and serves.  Refuses to listen
- * off loopback without TLS.  *out stops with ves_server_stop. */
+ * off loopback without TLS; VES_BUSY while another process serves the same
+ * file, by a lock on FILE.lock.  *out stops with ves_server_stop. */
 VES_NODISCARD enum ves_status
 ves_server_start(const struct ves_serve_options *options,
                  struct ves_server **out, struct ves_error *error);

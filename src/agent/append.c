@@ -27,6 +27,27 @@ static bool is_writing(struct sqlite3 *connection)
     return false;
 }
 
+/* SQLite looks for a name in the temporary tables first: an event written
+ * into one of them would be gone with the connection. */
+static enum ves_status check_temporary(struct sqlite3 *connection,
+                                       struct ves_error *error)
+{
+    static const char *const tables[] = {"ves_meta",     "ves_streams",
+                                         "ves_events",   "ves_outbox",
+                                         "ves_entities", "ves_counts"};
+
+    for (size_t i = 0; i < sizeof(tables) / sizeof(tables[0]); i++) {
+        if (sqlite3_table_column_metadata(connection, "temp", tables[i], NULL,
+                                          NULL, NULL, NULL, NULL,
+                                          NULL) == SQLITE_OK)
+            return ves_fail(error, VES_INVALID,
+                            "this connection has a temporary table %s, which "
+                            "hides the store's; nothing was appended; drop it",
+                            tables[i]);
+    }
+    return VES_OK;
+}
+
 /* 2 is FULL, 3 EXTRA.  Asked each time: the host may change it between two
  * transactions. */
 static enum ves_status check_sync(struct ves_agent *agent,
@@ -96,7 +117,9 @@ static enum ves_status check_append(struct ves_agent *agent,
                         "connection; nothing was appended; finish it, then "
                         "append with a statement of its own in the same "
                         "transaction");
-    return check_sync(agent, error);
+    if (agent->is_joined)
+        status = check_temporary(agent->connection, error);
+    return status ? status : check_sync(agent, error);
 }
 
 static void fill_append(const struct ves_append *what,

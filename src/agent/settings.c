@@ -137,7 +137,9 @@ enum ves_status ves_agent_check_environment(struct ves_error *error)
         uint64_t value;
         struct ves_error rule;
 
-        if (!text || parse(&settings[i], ves_bytes_str(text), &value))
+        /* An empty one counts as none. */
+        if (!text || !text[0] ||
+            parse(&settings[i], ves_bytes_str(text), &value))
             continue;
         describe(&settings[i], &rule);
         return ves_fail(error, VES_INVALID,

@@ -63,8 +63,9 @@ static bool needs_attention(const struct ves_core_status *core)
 {
     return core->counts[VES_OUTBOX_FAILED] > 0 ||
            core->counts[VES_OUTBOX_CONFLICT] > 0 ||
-           core->signature_failures > 0 || core->quarantined > 0 ||
-           core->is_diverged || core->is_copied || core->needs_auth;
+           core->open_alerts > 0 || core->quarantined > 0 ||
+           core->is_diverged || core->is_copied || core->needs_auth ||
+           core->is_forbidden;
 }
 
 static const char *health(const struct ves_agent *agent,
@@ -216,6 +217,13 @@ static void put_reasons(struct ves_jw *jw, const struct ves_agent *agent,
     if (core->quarantined > 0)
         ves_jw_str(jw, "Bytes that did not verify are in quarantine, and "
                        "pulling stops before them.");
+    if (core->is_forbidden)
+        ves_jw_str(jw, "The sequencer says that this store may not push. Its "
+                       "events are kept; ask the sequencer's operator.");
+    else if (core->open_alerts > 0 && core->signature_failures == 0 &&
+             core->quarantined == 0 && !core->is_copied && !core->is_diverged)
+        ves_jw_str(jw, "There are open security alerts: something the "
+                       "sequencer said contradicts what this store knows.");
     if (core->needs_auth)
         ves_jw_str(jw, "The sequencer does not accept this store's credential. "
                        "Local work goes on and nothing was wiped.");
@@ -247,7 +255,7 @@ static void put_steps(struct ves_jw *jw, const struct ves_agent *agent,
     if (core->is_copied || core->needs_auth || agent->url[0] == '\0')
         ves_jw_str(jw, core->is_copied ? "ves init --db NEW.db --invite STRING"
                                        : "ves init --invite STRING");
-    if (core->quarantined > 0 || core->signature_failures > 0)
+    if (core->quarantined > 0 || core->open_alerts > 0)
         ves_jw_str(jw, "ves quarantine");
     if (core->counts[VES_OUTBOX_FAILED] > 0) {
         ves_jw_str(jw, "ves outbox --status failed");

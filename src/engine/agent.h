@@ -276,6 +276,7 @@ struct ves_core_status {
     uint64_t counts[VES_OUTBOX_STATUSES];
     uint64_t cursor, remote_head, last_pushed; /* sequence numbers */
     uint64_t signature_failures;               /* open alerts of that kind */
+    uint64_t open_alerts;                      /* of every kind */
     uint64_t quarantined;                      /* open */
     int64_t oldest_pending_ms, last_push_ms, last_pull_ms; /* 0: never */
     struct ves_uuid last_pulled_event_id;

@@ -269,7 +269,10 @@ static enum ves_status decide(struct apply *apply)
         apply->stop = STOP_GAP;
         apply->end = apply->first;
     }
-    if (page->count == 0 && page->has_head && page->head + 1 < page->asked_from)
+    /* Not of a page that was no answer to the question, such as an old one
+     * told again. */
+    if (apply->stop == STOP_NONE && page->count == 0 && page->has_head &&
+        page->head + 1 < page->asked_from)
         apply->stop = STOP_DIVERGED;
     if (apply->end < apply->first)
         apply->end = apply->first;

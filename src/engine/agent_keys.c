@@ -256,7 +256,11 @@ static enum ves_status take_keys(struct keys *keys)
         if (keys->outcome)
             return keys->outcome;
     }
-    return store_trail(keys);
+    enum ves_status status =
+        ves_device_close(keys->core, keys->now_ms, "directory_invalid");
+    if (!status)
+        status = ves_device_close(keys->core, keys->now_ms, "key_changed");
+    return status ? status : store_trail(keys);
 }
 
 /* Keeps the evidence in a transaction of its own. */

@@ -161,7 +161,10 @@ static enum ves_status store(struct seqkeys *seqkeys, struct ves_bytes reply,
 
     if (seqkeys->outcome)
         status = ves_device_alert(core, seqkeys->now_ms, &alert);
-    else if (seqkeys->added > 0)
+    else
+        status =
+            ves_device_close(core, seqkeys->now_ms, "sequencer_key_changed");
+    if (!status && !seqkeys->outcome && seqkeys->added > 0)
         status = ves_device_pins_put(core, seqkeys->keys, seqkeys->count);
     return status ? status : trail(seqkeys);
 }

@@ -557,23 +557,35 @@ static enum ves_status end_failure(struct settle *settle,
 static enum ves_status store_rows(struct settle *settle)
 {
     struct ves_agent_core *core = settle->core;
-    size_t n = 0;
+    uint64_t cursor = 0;
+    size_t n = 0, back = 0;
 
     if (settle->count == 0)
         return VES_OK;
     enum ves_status status = core->store->ops->outbox_update(
         core->store, settle->rows, settle->count);
+    if (!status)
+        status = ves_device_cursor(core, &cursor);
     if (status)
         return status;
+    struct ves_outbox_row *returning =
+        ves_arena_alloc(settle->arena, settle->count * sizeof(*returning));
     settle->leaving = ves_arena_alloc(settle->arena,
                                       settle->count * sizeof(*settle->leaving));
-    if (!settle->leaving)
+    if (!settle->leaving || !returning)
         return VES_NOMEM;
     for (size_t i = 0; i < settle->count; i++) {
-        if (settle->rows[i].is_refused && settle->rows[i].is_in_overlay)
-            settle->leaving[n++] = settle->rows[i];
+        const struct ves_outbox_row *row = &settle->rows[i];
+        if (row->is_refused && row->is_in_overlay)
+            settle->leaving[n++] = *row;
+        /* Refused once, and now there is a receipt. */
+        if (!row->is_in_overlay && row->sequence_number > cursor)
+            returning[back++] = *row;
     }
-    return ves_device_overlay(core, settle->arena, settle->leaving, n, false);
+    status = ves_device_overlay(core, settle->arena, settle->leaving, n, false);
+    return status ? status
+                  : ves_device_overlay(core, settle->arena, returning, back,
+                                       true);
 }
 
 static enum ves_status store_trail(struct settle *settle)

@@ -185,12 +185,7 @@ enum ves_status ves_device_begin(struct ves_agent_core *core)
 {
     core->error.status = VES_OK;
     core->error.text[0] = '\0';
-    enum ves_status status = core->store->ops->begin(core->store);
-    if (status == VES_BUSY)
-        return ves_fail(&core->error, VES_BUSY,
-                        "another process is writing to this store; nothing "
-                        "was changed. Try again");
-    return ves_device_say(core, status);
+    return ves_device_say(core, core->store->ops->begin(core->store));
 }
 
 enum ves_status ves_device_end(struct ves_agent_core *core,

@@ -60,6 +60,7 @@ static enum ves_status signature_failures(struct ves_agent_core *core,
 
     enum ves_status status = core->store->ops->record_count_open(
         core->store, VES_RECORD_ALERT, core->stream_no, &failures.left);
+    out->open_alerts = failures.left;
     if (!status && failures.left > 0) {
         status = core->store->ops->record_list(core->store, VES_RECORD_ALERT,
                                                core->stream_no, 0, true, 0,

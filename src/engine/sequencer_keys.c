@@ -156,6 +156,11 @@ static enum ves_status compare_key(const struct ves_key_row *row,
                         "key %u of this agent is registered with another "
                         "public key, which stays; use the next key id",
                         (unsigned)row->key_id);
+    if (old->revoked_at_ms != 0)
+        return ves_fail(error, VES_CONFLICT,
+                        "key %u of this agent is revoked and stays so; use the "
+                        "next key id",
+                        (unsigned)row->key_id);
     if (old->has_store &&
         (!row->has_store || !ves_uuid_equal(&row->store, &old->store)))
         return ves_fail(error, VES_CONFLICT,

@@ -6,6 +6,7 @@
 
 #include "base/assert.h"
 #include "base/buf.h"
+#include "base/limits.h"
 #include "json/json.h"
 
 enum { DOCUMENT_MAX = 64 * 1024 * 1024, POINTER_MAX = 1024 };
@@ -22,6 +23,9 @@ struct ves_jr *ves_jr_new(const struct ves_alloc *alloc, struct ves_bytes json)
     VES_ASSERT(alloc != NULL);
 
     struct ves_jr *jr = alloc->realloc(alloc->ctx, NULL, sizeof(*jr));
+    /* What VES says wraps payloads and states, which are that deep. */
+    const struct ves_json_options options = {.depth_max =
+                                                 VES_JSON_DEPTH_MAX + 16};
     struct ves_bytes copy;
 
     if (!jr)
@@ -32,7 +36,7 @@ struct ves_jr *ves_jr_new(const struct ves_alloc *alloc, struct ves_bytes json)
     ves_arena_init(&jr->arena, alloc, (size_t)DOCUMENT_MAX * 64);
     ves_buf_init(&jr->pointer, alloc, POINTER_MAX);
     if (json.len > DOCUMENT_MAX || ves_arena_copy(&jr->arena, json, &copy) ||
-        ves_json_read(&jr->arena, copy, NULL, &jr->root, NULL)) {
+        ves_json_read(&jr->arena, copy, &options, &jr->root, NULL)) {
         ves_jr_free(jr);
         return NULL;
     }

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -170,6 +171,29 @@ enum ves_status ves_file_read_secret(const char *path, void *out, size_t size,
         *len = 0;
     }
     return status;
+}
+
+/* ---- locking ------------------------------------------------------------ */
+
+enum ves_status ves_file_lock(const char *path, int *fd,
+                              struct ves_error *error)
+{
+    *fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK,
+               S_IRUSR | S_IWUSR);
+    if (*fd < 0 && errno == ELOOP)
+        return ves_fail(error, VES_REFUSED, "%s is a symbolic link; remove it",
+                        path);
+    if (*fd < 0)
+        return fail(error, "open", path, errno);
+    if (flock(*fd, LOCK_EX | LOCK_NB) == 0)
+        return VES_OK;
+    int number = errno;
+    close(*fd);
+    *fd = -1;
+    return number == EWOULDBLOCK
+               ? ves_fail(error, VES_BUSY, "%s is locked by another process",
+                          path)
+               : fail(error, "lock", path, number);
 }
 
 /* ---- writing ------------------------------------------------------------ */

@@ -13,6 +13,7 @@ struct entry {
     struct ves_caller caller;
     int64_t expires_ms;
     int64_t revoked_ms;
+    struct ves_held held;
 };
 
 static const struct {
@@ -154,21 +155,23 @@ enum ves_status ves_credentials_put(struct ves_credentials *creds,
 enum ves_auth_result ves_credentials_check(struct ves_credentials *creds,
                                            struct ves_bytes key, int64_t now_ms,
                                            struct ves_caller *caller,
-                                           struct ves_hash *key_hash)
+                                           struct ves_held **held)
 {
     enum ves_auth_result result = VES_AUTH_INVALID_KEY;
-    ves_api_key_hash(key, key_hash);
+    struct ves_hash key_hash;
+    ves_api_key_hash(key, &key_hash);
     pthread_rwlock_rdlock(&creds->lock);
     /* What a look-up by hash could leak by its duration is a prefix of the
      * hash of what was sent, which its sender knows. */
-    const struct entry *entry =
-        (const struct entry *)ves_table_find(&creds->table, key_hash->b);
-    if (entry && ves_equal_ct(entry->node.key, key_hash->b, VES_HASH_SIZE) &&
+    struct entry *entry =
+        (struct entry *)ves_table_find(&creds->table, key_hash.b);
+    if (entry && ves_equal_ct(entry->node.key, key_hash.b, VES_HASH_SIZE) &&
         !entry->revoked_ms) {
         result = entry->expires_ms && now_ms >= entry->expires_ms
                      ? VES_AUTH_EXPIRED
                      : VES_AUTH_OK;
         *caller = entry->caller;
+        *held = &entry->held;
     }
     pthread_rwlock_unlock(&creds->lock);
     return result;

@@ -7,6 +7,7 @@
 #define VES_SERVER_AUTH_H
 
 #include <pthread.h>
+#include <stdatomic.h>
 
 #include "engine/sequencer.h"
 #include "server/table.h"
@@ -54,6 +55,12 @@ void ves_api_key_make(const struct ves_uuid *tenant,
                       char out[VES_API_KEY_TEXT + 1]);
 void ves_api_key_hash(struct ves_bytes key, struct ves_hash *out);
 
+/* Bytes that requests with one key have us keep at the moment. */
+struct ves_held {
+    atomic_uint_fast64_t bodies;
+    atomic_uint_fast64_t replies; /* made and not yet taken */
+};
+
 struct ves_credentials {
     pthread_rwlock_t lock;
     struct ves_table table;
@@ -70,11 +77,12 @@ VES_NODISCARD enum ves_status
 ves_credentials_put(struct ves_credentials *creds,
                     const struct ves_credential_row *row);
 
-/* Fills *caller for a key that is known, not revoked and not expired. */
+/* Fills *caller for a key that is known, not revoked and not expired, and
+ * *held with its account, which lives as long as creds. */
 enum ves_auth_result ves_credentials_check(struct ves_credentials *creds,
                                            struct ves_bytes key, int64_t now_ms,
                                            struct ves_caller *caller,
-                                           struct ves_hash *key_hash);
+                                           struct ves_held **held);
 
 /* May caller use right on this tenant, and on store (NULL: on the tenant as a
  * whole)?  Administrators may do everything inside their scope. */

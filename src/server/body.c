@@ -135,9 +135,12 @@ static void may_time(struct reader *r, const char *name, int64_t *out)
 {
     const struct ves_json *node = r->status ? NULL : optional(r->root, name);
     *out = 0;
-    if (node &&
-        (node->type != VES_JSON_STRING || ves_time_parse(node->string, out)))
+    if (!node)
+        return;
+    if (node->type != VES_JSON_STRING || ves_time_parse(node->string, out))
         wrong(r, name, "is not an RFC 3339 time");
+    else if (*out == 0)
+        *out = 1; /* 0 would say that there is none */
 }
 
 enum ves_status ves_commitment_body_read(struct ves_arena *arena,

@@ -31,8 +31,10 @@ enum {
      * closed with the answer. */
     DISCARD_MAX = 1024 * 1024,
     BODY_START = 16 * 1024, /* first buffer of a body of unknown length */
-    /* Who has shown no key yet does not get more memory than this. */
-    OPEN_BODY_MAX = 64 * 1024,
+    /* Of anything but events; also of those who have shown no key. */
+    SMALL_BODY_MAX = 64 * 1024,
+    /* Room made on the word of Content-Length alone. */
+    BODY_AT_ONCE = 256 * 1024,
     /* A client that goes on sending what was refused is cut off. */
     REFUSED_BODY_MAX = 2 * VES_BODY_MAX,
     ARENA_MAX = 64 * 1024 * 1024
@@ -71,6 +73,7 @@ static void *request_begin(void *ctx, const char *target,
     memcpy(copy, target, size);
     request->target = copy;
     request->server = http->server;
+    request->held = &http->server->strangers;
     request->connection = connection;
     request->started_us = ves_metric_now_us();
     ves_arena_init(&request->arena, alloc, ARENA_MAX);
@@ -85,8 +88,21 @@ static void body_free(struct ves_request *request)
         return;
     alloc->realloc(alloc->ctx, request->body, 0);
     atomic_fetch_sub(&request->server->metrics.body_memory, request->body_cap);
+    atomic_fetch_sub(&request->held->bodies, request->body_cap);
     request->body = NULL;
     request->body_len = request->body_cap = 0;
+}
+
+/* What is not needed once the answer is made: taking it may last. */
+static void release_work(struct ves_request *request)
+{
+    if (request->has_ingest)
+        ves_ingest_free(&request->ingest);
+    request->has_ingest = false;
+    body_free(request);
+    ves_arena_free(&request->arena);
+    ves_pipeline_forget(request->server, request->prepared);
+    request->prepared = 0;
 }
 
 static void log_request(const struct ves_request *request)
@@ -127,11 +143,12 @@ static void request_end(void *ctx, struct MHD_Connection *connection,
     }
     bool was_in_flight = request->is_in_flight;
     const struct ves_alloc *alloc = http->server->alloc;
-    if (request->has_ingest)
-        ves_ingest_free(&request->ingest);
-    body_free(request);
+    release_work(request);
     ves_buf_free(&request->out);
-    ves_arena_free(&request->arena);
+    atomic_fetch_sub(&http->server->metrics.reply_memory, request->reply_len);
+    atomic_fetch_sub(&request->held->replies, request->reply_len);
+    if (was_in_flight)
+        atomic_fetch_sub(&http->server->metrics.in_flight, 1);
     alloc->realloc(alloc->ctx, request->target, 0);
     alloc->realloc(alloc->ctx, request, 0);
     if (was_in_flight && atomic_fetch_sub(&http->in_flight, 1) == 1 &&
@@ -196,7 +213,11 @@ static enum MHD_Result send_reply(struct ves_request *request)
     if (!response)
         return MHD_NO;
     add_headers(request, response);
+    request->reply_len = out->len;
+    atomic_fetch_add(&request->server->metrics.reply_memory, out->len);
+    atomic_fetch_add(&request->held->replies, out->len);
     ves_buf_init(out, out->alloc, out->max);
+    release_work(request);
     enum MHD_Result result =
         MHD_queue_response(request->connection, request->status, response);
     MHD_destroy_response(response);
@@ -263,7 +284,7 @@ static void authenticate(struct ves_request *request)
     if (!result)
         result = ves_credentials_check(&request->server->credentials, key,
                                        ves_clock_now_ms(), &request->caller,
-                                       &request->key_hash);
+                                       &request->held);
     uint32_t rights = request->caller.rights;
     if (!result && !(rights & VES_RIGHT_ADMIN) &&
         ((access == VES_ACCESS_READ && !(rights & VES_RIGHT_READ)) ||
@@ -295,6 +316,12 @@ static void find_route(struct ves_request *request)
                         request->allow);
 }
 
+static size_t body_max(const struct ves_request *request)
+{
+    return request->route->kind == VES_ROUTE_INGEST ? VES_BODY_MAX
+                                                    : SMALL_BODY_MAX;
+}
+
 /* Looks at the headers; afterwards request->status says whether it is refused
  * already.  *length: of the body, UINT64_MAX when not said. */
 static void accept_headers(struct ves_http *http, struct ves_request *request,
@@ -321,10 +348,11 @@ static void accept_headers(struct ves_http *http, struct ves_request *request,
     find_route(request);
     if (!request->status)
         authenticate(request);
-    if (!request->status && *length != UINT64_MAX && *length > VES_BODY_MAX)
+    if (!request->status && *length != UINT64_MAX &&
+        *length > body_max(request))
         ves_reply_error(request, 413, NULL,
-                        "the body has %llu bytes; the limit is %d",
-                        (unsigned long long)*length, VES_BODY_MAX);
+                        "the body has %llu bytes; the limit is %zu",
+                        (unsigned long long)*length, body_max(request));
 }
 
 static enum MHD_Result on_headers(struct ves_http *http,
@@ -349,8 +377,10 @@ static bool body_grow(struct ves_request *request, size_t cap)
 {
     struct ves_server *server = request->server;
     size_t more = cap - request->body_cap;
-    if (atomic_fetch_add(&server->metrics.body_memory, more) + more <=
-        VES_SERVER_BODY_MEMORY_MAX) {
+    uint64_t all = atomic_fetch_add(&server->metrics.body_memory, more) + more;
+    uint64_t one = atomic_fetch_add(&request->held->bodies, more) + more;
+    if (all <= VES_SERVER_BODY_MEMORY_MAX &&
+        one <= VES_SERVER_BODY_MEMORY_ONE) {
         uint8_t *body =
             server->alloc->realloc(server->alloc->ctx, request->body, cap);
         if (body) {
@@ -360,16 +390,11 @@ static bool body_grow(struct ves_request *request, size_t cap)
         }
     }
     atomic_fetch_sub(&server->metrics.body_memory, more);
+    atomic_fetch_sub(&request->held->bodies, more);
     body_free(request);
     ves_reply_error(request, 503, NULL,
                     "too many requests are being read; nothing was stored");
     return false;
-}
-
-static size_t body_max(const struct ves_request *request)
-{
-    return request->route->access == VES_ACCESS_OPEN ? OPEN_BODY_MAX
-                                                     : VES_BODY_MAX;
 }
 
 /* Room for size more bytes; false: the request is refused. */
@@ -386,8 +411,10 @@ static bool body_reserve(struct ves_request *request, size_t size)
     if (need <= request->body_cap)
         return true;
     size_t cap = request->body_cap        ? 2 * request->body_cap
-                 : request->body_expected ? request->body_expected
+                 : request->body_expected ? BODY_AT_ONCE
                                           : BODY_START;
+    if (cap > request->body_expected && request->body_expected)
+        cap = request->body_expected;
     if (cap < need)
         cap = need;
     return body_grow(request, cap < max ? cap : max);
@@ -412,6 +439,8 @@ static enum MHD_Result on_body(struct ves_request *request, const char *data,
 static void read_now(struct ves_request *request)
 {
     struct ves_readers *readers = &request->server->readers;
+    if (!ves_request_has_room(request))
+        return;
     request->store = ves_readers_take(readers);
     request->route->handle(request);
     ves_readers_give(readers, request->store);
@@ -429,6 +458,7 @@ static enum MHD_Result on_complete(struct ves_http *http,
     }
     request->is_in_flight = true;
     atomic_fetch_add(&http->in_flight, 1);
+    ves_metric_add(&http->server->metrics.in_flight, 1);
     request->state = VES_REQUEST_WAITING;
     /* Suspended first: once it is handed on, somebody may resume it. */
     MHD_suspend_connection(request->connection);

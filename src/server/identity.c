@@ -49,7 +49,8 @@ static const struct ves_passphrase *passphrase(const struct context *c)
     return c->passphrase.ask ? &c->passphrase : NULL;
 }
 
-/* A new key is sealed only on request; an old one is opened whenever it is. */
+/* A first key is sealed only on request, a later one also when the one before
+ * is; an old one is opened whenever it is. */
 static const struct ves_passphrase *sealing(const struct context *c)
 {
     return c->options->seal_key ? passphrase(c) : NULL;
@@ -384,9 +385,14 @@ static enum ves_status rotate(struct context *c)
                         "the sequencer has had %d keys, which is the most a "
                         "store can pin; the key was not rotated",
                         VES_SEQUENCER_KEYS_MAX);
-    enum ves_status status =
-        ves_keyfile_generate(c->next_path, VES_KEY_SEQUENCER, sealing(c),
-                             &next.public_key, c->error);
+    struct ves_public_key ignored;
+    bool is_sealed = false;
+    enum ves_status status = ves_keyfile_inspect(
+        c->key_path, VES_KEY_SEQUENCER, &ignored, &is_sealed, c->error);
+    if (!status)
+        status = ves_keyfile_generate(c->next_path, VES_KEY_SEQUENCER,
+                                      is_sealed ? passphrase(c) : sealing(c),
+                                      &next.public_key, c->error);
     if (status)
         return status;
     struct ves_hash hash;

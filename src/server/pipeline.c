@@ -13,16 +13,45 @@
 
 /* ---- workers ------------------------------------------------------------- */
 
+static bool is_crowded(struct ves_pipeline *pipeline)
+{
+    return atomic_load(&pipeline->events) >= VES_PIPELINE_EVENTS_MAX;
+}
+
+static void wait_for_room(struct ves_pipeline *pipeline)
+{
+    pthread_mutex_lock(&pipeline->room_lock);
+    while (is_crowded(pipeline))
+        pthread_cond_wait(&pipeline->room, &pipeline->room_lock);
+    pthread_mutex_unlock(&pipeline->room_lock);
+}
+
+void ves_pipeline_forget(struct ves_server *server, size_t events)
+{
+    struct ves_pipeline *pipeline = &server->pipeline;
+    size_t before = atomic_fetch_sub(&pipeline->events, events);
+    if (before < VES_PIPELINE_EVENTS_MAX ||
+        before - events >= VES_PIPELINE_EVENTS_MAX)
+        return;
+    pthread_mutex_lock(&pipeline->room_lock);
+    pthread_cond_broadcast(&pipeline->room);
+    pthread_mutex_unlock(&pipeline->room_lock);
+}
+
 /* Reads and prepares; false when it is answered already. */
 static bool prepare(struct ves_server *server, struct ves_request *request)
 {
     struct ves_ingest *ingest = &request->ingest;
     struct ves_key_source keys = ves_keyring_source(&server->keyring);
     struct ves_bytes body = ves_bytes(request->body, request->body_len);
+    if (!ves_request_has_room(request))
+        return false;
     enum ves_status status =
         ves_ingest_read(ingest, server->alloc, body, &request->caller);
     if (!status) {
         request->has_ingest = true;
+        request->prepared = ingest->count;
+        atomic_fetch_add(&server->pipeline.events, ingest->count);
         ves_metric_add(&server->metrics.events_ingested, ingest->count);
         ves_metric_size(&server->metrics.request_events, ingest->count);
         if (ingest->http_status != 200) {
@@ -53,6 +82,14 @@ static void *work(void *ctx)
             struct ves_request *request = list;
             list = request->next;
             request->next = NULL;
+            if (is_crowded(pipeline)) {
+                /* What is prepared makes room only once it is committed. */
+                if (first)
+                    (void)!ves_queue_push(&pipeline->commit, first);
+                first = NULL;
+                end = &first;
+                wait_for_room(pipeline);
+            }
             if (!prepare(server, request)) {
                 ves_http_resume(request);
                 continue;
@@ -219,6 +256,9 @@ enum ves_status ves_pipeline_start(struct ves_server *server, unsigned workers,
     if (workers > VES_PIPELINE_WORKERS_MAX)
         workers = VES_PIPELINE_WORKERS_MAX;
     memset(pipeline, 0, sizeof(*pipeline));
+    /* Never destroyed: the last answers are made after the stop. */
+    pthread_mutex_init(&pipeline->room_lock, NULL);
+    pthread_cond_init(&pipeline->room, NULL);
     ves_queue_init(&pipeline->prepare);
     ves_queue_init(&pipeline->commit);
     pipeline->is_running = true;

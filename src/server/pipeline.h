@@ -6,6 +6,7 @@
 #define VES_SERVER_PIPELINE_H
 
 #include <pthread.h>
+#include <stdatomic.h>
 
 #include "server/queue.h"
 
@@ -37,6 +38,9 @@ struct ves_pipeline {
     unsigned started_count; /* of them */
     pthread_t committer;
     bool is_running;
+    atomic_size_t events; /* prepared and not yet answered */
+    pthread_mutex_t room_lock;
+    pthread_cond_t room; /* events fell below VES_PIPELINE_EVENTS_MAX */
 };
 
 VES_NODISCARD enum ves_status ves_pipeline_start(struct ves_server *server,
@@ -49,6 +53,10 @@ VES_NODISCARD bool ves_pipeline_ingest(struct ves_server *server,
                                        struct ves_request *request);
 VES_NODISCARD bool ves_pipeline_write(struct ves_server *server,
                                       struct ves_request *request);
+
+/* The answer to that many prepared events is made.  From any thread, also
+ * after the stop. */
+void ves_pipeline_forget(struct ves_server *server, size_t events);
 
 /* Finishes and answers everything taken, then ends the threads. */
 void ves_pipeline_stop(struct ves_server *server);

@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "base/time.h"
 #include "base/uuid.h"
+#include "server/routes.h"
 #include "server/server.h"
 #include "json/jcs.h"
 
@@ -120,6 +121,20 @@ void ves_reply_status(struct ves_request *request, enum ves_status status,
     ves_reply_error(request, http, NULL, "%s",
                     error && error->text[0] ? error->text
                                             : ves_status_message(status));
+}
+
+bool ves_request_has_room(struct ves_request *request)
+{
+    const struct ves_server *server = request->server;
+    if (request->route->access == VES_ACCESS_OPEN ||
+        (atomic_load(&request->held->replies) < VES_SERVER_REPLY_MEMORY_ONE &&
+         atomic_load(&server->metrics.reply_memory) <
+             VES_SERVER_REPLY_MEMORY_MAX))
+        return true;
+    ves_reply_error(request, 503, NULL,
+                    "too many answers wait for their clients to take them; "
+                    "nothing was done");
+    return false;
 }
 
 bool ves_request_allows(struct ves_request *request, uint32_t right,

@@ -73,7 +73,7 @@ struct ves_request {
 
     /* Who asked; set when the route needs a key. */
     struct ves_caller caller;
-    struct ves_hash key_hash;
+    struct ves_held *held; /* on whose account body and answer are */
     enum ves_dialect dialect;
 
     /* The store a handler may use: read-only, or the writer's on the
@@ -82,10 +82,12 @@ struct ves_request {
 
     bool has_ingest;
     struct ves_ingest ingest;
+    size_t prepared; /* events of it that the pipeline counts */
 
     /* The answer. */
     uint32_t status; /* 0: none yet */
     struct ves_buf out;
+    size_t reply_len;         /* bytes of it given away */
     const char *content_type; /* NULL: JSON */
     const char *error_code;   /* x-error-code; NULL: none */
     const char *allow;        /* Allow */
@@ -108,6 +110,10 @@ void ves_reply_error(struct ves_request *request, uint32_t status,
 
 /* Error document of B.1. */
 void ves_reply_auth(struct ves_request *request, enum ves_auth_result result);
+
+/* Is there room for another answer, or do clients not take theirs?  false:
+ * the answer, 503, is made. */
+bool ves_request_has_room(struct ves_request *request);
 
 /* A failed call as an answer; error may be NULL. */
 void ves_reply_status(struct ves_request *request, enum ves_status status,

@@ -4,7 +4,8 @@
  * public halves.  Redeeming needs a signature by the invitation's key and one
  * by the agent's; both are kept with the key entry, so that anybody can check
  * later who let this agent in.  A redeem by the same agent key again consumes
- * nothing and replaces the API key: a lost reply harms nothing.
+ * nothing and replaces the API key: a lost reply harms nothing.  Not so after
+ * an administrator revoked that API key: this takes a new invitation.
  */
 #include <string.h>
 
@@ -312,6 +313,18 @@ static bool is_repeat(const struct redeem *r)
     return false;
 }
 
+/* A redeem leaves one API key that is not revoked: where there is none an
+ * administrator took it away. */
+static bool is_shut_out(const struct redeem *r)
+{
+    for (const struct ves_grant_item *item = r->old.first; item;
+         item = item->next) {
+        if (!item->row.revoked_ms)
+            return false;
+    }
+    return is_repeat(r);
+}
+
 static enum ves_status check_agent(struct redeem *r)
 {
     struct ves_store *store = r->request->store;
@@ -326,6 +339,10 @@ static enum ves_status check_agent(struct redeem *r)
                       "agent id");
     status = ves_grant_find(store, &r->request->arena, is_own_credential, r,
                             &r->old);
+    if (!status && is_shut_out(r))
+        return refuse(&r->outcome, 403, "api_key_revoked",
+                      "an administrator revoked this agent's API key; ask for "
+                      "a new invitation");
     if (!status && r->invitation.uses_max &&
         r->invitation.uses >= r->invitation.uses_max &&
         !(keys.is_known && is_repeat(r)))

@@ -46,6 +46,23 @@ static char *copy_text(const struct ves_alloc *alloc, const char *text)
 
 /* ---- store --------------------------------------------------------------- */
 
+/* API keys are in memory: a second process would go on accepting what this
+ * one revokes. */
+static enum ves_status lock_store(struct start *s)
+{
+    char path[4096];
+    int n = snprintf(path, sizeof(path), "%s.lock", s->options->db);
+    if (n < 0 || (size_t)n >= sizeof(path))
+        return ves_fail(s->error, VES_INVALID,
+                        "the database's path is too long");
+    enum ves_status status = ves_file_lock(path, &s->server->lock_fd, s->error);
+    if (status == VES_BUSY)
+        return ves_fail(s->error, status,
+                        "another sequencer serves %s; stop it first",
+                        s->options->db);
+    return status;
+}
+
 static enum ves_status open_writer(struct start *s)
 {
     const struct ves_store_sqlite_options options = {
@@ -73,6 +90,8 @@ static enum ves_status open_store(struct start *s)
 {
     struct ves_server *server = s->server;
     enum ves_status status = open_writer(s);
+    if (!status)
+        status = lock_store(s);
     if (status)
         return status;
     status =
@@ -259,6 +278,10 @@ enum ves_status ves_server_start(const struct ves_serve_options *options,
     if (!options->db || !options->listen)
         return ves_fail(error, VES_INVALID,
                         "a database and an address to listen on are needed");
+    if (options->threads > VES_POOL_THREADS_MAX)
+        return ves_fail(error, VES_INVALID,
+                        "%u threads are too many; at most %d are of use",
+                        options->threads, (int)VES_POOL_THREADS_MAX);
     if (ves_crypto_init())
         return ves_fail(error, VES_IO, "the crypto libraries do not start");
     struct ves_server *server =
@@ -266,6 +289,7 @@ enum ves_status ves_server_start(const struct ves_serve_options *options,
     if (!server)
         return ves_fail(error, VES_NOMEM, "out of memory");
     memset(server, 0, sizeof(*server));
+    server->lock_fd = -1;
     server->alloc = alloc;
     server->started_ms = ves_clock_now_ms();
     server->log.is_json =
@@ -333,6 +357,8 @@ void ves_server_stop(struct ves_server *server)
     ves_pool_free(server->pool);
     ves_readers_close(&server->readers);
     ves_store_sqlite_close(server->sequencer.store);
+    if (server->lock_fd >= 0)
+        (void)close(server->lock_fd);
     alloc->realloc(alloc->ctx, server->url, 0);
     alloc->realloc(alloc->ctx, server->port_file, 0);
     alloc->realloc(alloc->ctx, server->new_admin_key, 0);

@@ -43,6 +43,7 @@ struct ves_server {
     struct ves_log log;
     struct ves_metrics metrics;
     int64_t started_ms;
+    int lock_fd;      /* of FILE.lock, -1: none */
     unsigned threads; /* of the pool and of prepare */
     struct ves_pool *pool;
     struct ves_identity identity;
@@ -50,6 +51,7 @@ struct ves_server {
     struct ves_readers readers;
     struct ves_keyring keyring;
     struct ves_credentials credentials;
+    struct ves_held strangers; /* requests without a key */
     struct ves_pipeline pipeline;
     struct ves_http *http;
     bool has_tls_key;

@@ -27,6 +27,15 @@ enum {
 /* ---- transactions ---------------------------------------------------------
  */
 
+/* Is the transaction that is open certainly a writing one? */
+static bool is_writing(sqlite3 *db)
+{
+    enum { HAS_TXN_STATE = 3034000 };
+
+    return sqlite3_libversion_number() >= HAS_TXN_STATE &&
+           sqlite3_txn_state(db, "main") == SQLITE_TXN_WRITE;
+}
+
 static enum ves_status begin_joined(struct ves_sqlite *st)
 {
     enum ves_status status =
@@ -34,7 +43,7 @@ static enum ves_status begin_joined(struct ves_sqlite *st)
 
     /* The caller may have begun a reading transaction: being busy should show
      * here, not at some later write. */
-    if (!status && st->is_ready)
+    if (!status && st->is_ready && !is_writing(st->db))
         status = ves_sql_simple(st, VES_SQL_JOIN_LOCK,
                                 "UPDATE ves_meta SET value = value WHERE 0");
     if (status) {
@@ -158,6 +167,15 @@ static const struct ves_store_ops ops = {
 /* ---- an own connection ----------------------------------------------------
  */
 
+static enum ves_status is_there_already(const char *path,
+                                        struct ves_error *error)
+{
+    return ves_fail(error, VES_CONFLICT,
+                    "The file %s exists already and was left alone. Name "
+                    "another one.",
+                    path);
+}
+
 /* Makes an empty file only its owner may read: SQLite gives its WAL the same
  * mode, but would make the file itself with the umask's. */
 static enum ves_status make_file(const char *path, struct ves_error *error)
@@ -169,10 +187,7 @@ static enum ves_status make_file(const char *path, struct ves_error *error)
         return VES_OK;
     }
     if (errno == EEXIST)
-        return ves_fail(error, VES_CONFLICT,
-                        "The file %s exists already and was left alone. Name "
-                        "another one.",
-                        path);
+        return is_there_already(path, error);
     return ves_fail(error, VES_IO,
                     "The file %s cannot be made (%s). Nothing was changed. "
                     "Check the folder and its permissions.",
@@ -399,24 +414,14 @@ static enum ves_status sync_folder(const char *path, struct ves_error *error)
                     folder, strerror(errno));
 }
 
-enum ves_status ves_store_sqlite_backup(struct ves_store *store,
-                                        const char *path,
-                                        struct ves_error *error)
+/* Copies into a new file; what is left after a failure is taken away. */
+static enum ves_status copy_to(struct ves_sqlite *st, const char *literal,
+                               struct ves_error *error)
 {
-    struct ves_sqlite *st = ves_sqlite_of(store);
     sqlite3 *target = NULL;
-    char literal[PATH_MAX];
-    enum ves_status status;
+    enum ves_status status = make_file(literal, error);
     int rc;
 
-    if (!sqlite3_get_autocommit(st->db))
-        return ves_fail(error, VES_INVALID,
-                        "A transaction is open; a backup would hold what may "
-                        "never be committed. No backup was made. Commit "
-                        "first.");
-    if (!literal_path(path, literal, sizeof literal))
-        return ves_fail(error, VES_LIMIT, "The path %s is too long.", path);
-    status = make_file(path, error);
     if (status)
         return status;
     rc = sqlite3_open_v2(literal, &target,
@@ -428,9 +433,60 @@ enum ves_status ves_store_sqlite_backup(struct ves_store *store,
     rc = sqlite3_close(target);
     if (!status && rc != SQLITE_OK)
         status = ves_sql_error(NULL, rc, error);
-    if (!status)
-        status = sync_folder(path, error);
     if (status)
-        unlink(path);
+        unlink(literal);
+    return status;
+}
+
+/* Gives the finished copy its name, unless somebody has taken it. */
+static enum ves_status give_name(const char *part, const char *path,
+                                 struct ves_error *error)
+{
+    int failed = renameat2(AT_FDCWD, part, AT_FDCWD, path, RENAME_NOREPLACE);
+
+    /* Not every file system knows how to leave a file alone. */
+    if (failed && (errno == EINVAL || errno == ENOSYS)) {
+        errno = EEXIST;
+        failed = access(path, F_OK) == 0 || rename(part, path) != 0;
+    }
+    if (!failed)
+        return VES_OK;
+    if (errno == EEXIST)
+        return is_there_already(path, error);
+    return ves_fail(error, VES_IO,
+                    "The copy could not be named %s (%s). There is no backup.",
+                    path, strerror(errno));
+}
+
+enum ves_status ves_store_sqlite_backup(struct ves_store *store,
+                                        const char *path,
+                                        struct ves_error *error)
+{
+    struct ves_sqlite *st = ves_sqlite_of(store);
+    char literal[PATH_MAX], part[PATH_MAX + 32];
+    enum ves_status status;
+
+    if (!sqlite3_get_autocommit(st->db))
+        return ves_fail(error, VES_INVALID,
+                        "A transaction is open; a backup would hold what may "
+                        "never be committed. No backup was made. Commit "
+                        "first.");
+    if (!literal_path(path, literal, sizeof literal))
+        return ves_fail(error, VES_LIMIT, "The path %s is too long.", path);
+    if (access(literal, F_OK) == 0)
+        return is_there_already(path, error);
+    /* Whatever happens on the way, the name is that of a whole copy only. */
+    snprintf(part, sizeof part, "%s.part-%ld", literal, (long)getpid());
+    status = copy_to(st, part, error);
+    if (status)
+        return status;
+    status = give_name(part, literal, error);
+    if (status) {
+        unlink(part);
+        return status;
+    }
+    status = sync_folder(path, error);
+    if (status)
+        unlink(literal);
     return status;
 }

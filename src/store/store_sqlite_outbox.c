@@ -128,7 +128,7 @@ static void put_moving(struct ves_sql *q, const struct ves_outbox_row *row)
 static enum ves_status append_one(struct ves_sql *q,
                                   const struct ves_outbox_row *row)
 {
-    ves_sql_put_u64(q, row->local_seq);
+    ves_sql_put_null(q); /* local_seq, given by SQLite */
     ves_sql_put_uuid(q, &row->event_id);
     ves_sql_put_hash(q, &row->event_hash);
     ves_sql_put_u64(q, row->agent_seq);
@@ -152,20 +152,18 @@ static enum ves_status append_all(struct ves_sqlite *st,
 {
     struct deltas deltas = {{0}};
     struct ves_sql q;
-    uint64_t last;
-    enum ves_status status = last_local_seq(st, &last);
+    enum ves_status status = ves_sql_open(
+        st, &q, VES_SQL_OUTBOX_APPEND,
+        "INSERT INTO ves_outbox (" VES_SQLITE_OUTBOX_COLUMNS ") VALUES"
+        " (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?,"
+        " ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
 
-    if (!status)
-        status = ves_sql_open(
-            st, &q, VES_SQL_OUTBOX_APPEND,
-            "INSERT INTO ves_outbox (" VES_SQLITE_OUTBOX_COLUMNS ") VALUES"
-            " (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?,"
-            " ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
     if (status)
         return status;
     for (size_t i = 0; i < count && !status; i++) {
-        rows[i].local_seq = last + 1 + i;
         status = append_one(&q, &rows[i]);
+        /* SQLite's next rowid is the last one plus one: no row ever goes. */
+        rows[i].local_seq = (uint64_t)sqlite3_last_insert_rowid(st->db);
         deltas.of[rows[i].status]++;
     }
     ves_sql_close(&q);

@@ -40,6 +40,12 @@ enum ves_status ves_sql_error(sqlite3 *db, int rc, struct ves_error *error)
     switch (rc & 0xff) {
     case SQLITE_BUSY:
     case SQLITE_LOCKED:
+        if (db && sqlite3_extended_errcode(db) == SQLITE_BUSY_SNAPSHOT)
+            return ves_fail(error, VES_BUSY,
+                            "The transaction has read what others have changed "
+                            "since, so it cannot write any more. Nothing was "
+                            "changed. Roll it back and start over with BEGIN "
+                            "IMMEDIATE.");
         return ves_fail(error, VES_BUSY,
                         "Another process is writing to the store (%s). Nothing "
                         "was changed. Try again.",

@@ -133,9 +133,11 @@ static enum ves_status take_reply(const struct ves_invite_options *options,
 {
     const struct ves_json *root;
 
-    if (reply->status < 200 || reply->status > 299)
-        return ves_session_explain(ves_alloc_default(), reply,
-                                   "making the invitation", error);
+    if (reply->status < 200 || reply->status > 299) {
+        enum ves_status status = ves_session_explain(
+            ves_alloc_default(), reply, "making the invitation", error);
+        return status == VES_CONFLICT ? VES_REFUSED : status;
+    }
     if (ves_json_read(arena, reply->body, NULL, &root, NULL) ||
         !ves_reply_uuid(root, "sequencerId", &invitation->sequencer_id) ||
         !ves_reply_sequencer_keys(root, invitation->sequencer_keys,

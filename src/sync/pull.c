@@ -13,6 +13,27 @@
 
 enum { PAGE_EVENTS = 500, SCRATCH_MAX = 64 * 1024 };
 
+enum ves_status ves_session_sequencer_keys(struct ves_session *session,
+                                           struct ves_error *error)
+{
+    struct ves_agent *agent = session->agent;
+    struct ves_http_reply reply;
+    struct ves_bytes none = {NULL, 0};
+    enum ves_status status = ves_session_request(
+        session, "GET", "/api/v1/ves/sequencer-keys", none, &reply, error);
+
+    /* Another implementation's sequencer has no such list. */
+    if (status == VES_NOT_FOUND)
+        return VES_OK;
+    if (!status) {
+        status = ves_core_sequencer_keys(&agent->core, reply.body,
+                                         ves_clock_now_ms());
+        if (status)
+            status = ves_agent_fail(agent, status, error, "sequencer keys");
+    }
+    return status;
+}
+
 /* Keys this store has not seen: first the sequencer's own, since a directory
  * may be signed by a new one. */
 static enum ves_status fetch_keys(struct ves_session *session,
@@ -24,17 +45,9 @@ static enum ves_status fetch_keys(struct ves_session *session,
     char query[128], path[256];
 
     ves_session_stream_query(&agent->core.stream, query, sizeof(query));
-    enum ves_status status = ves_session_request(
-        session, "GET", "/api/v1/ves/sequencer-keys", none, &reply, error);
-    if (status && status != VES_NOT_FOUND)
-        return status;
-    if (!status)
-        status = ves_core_sequencer_keys(&agent->core, reply.body,
-                                         ves_clock_now_ms());
-    else
-        status = VES_OK;
+    enum ves_status status = ves_session_sequencer_keys(session, error);
     if (status)
-        return ves_agent_fail(agent, status, error, "sequencer keys");
+        return status;
     snprintf(path, sizeof(path), "/api/v1/ves/keys?%s", query);
     status = ves_session_request(session, "GET", path, none, &reply, error);
     if (status)
@@ -301,7 +314,25 @@ enum ves_status ves_session_pull(struct ves_session *session, uint64_t since,
     report->cursor = from - 1;
     puller.now = &puller.pages[0];
     puller.next = &puller.pages[1];
-    return pull_pages(&puller, since && since < from ? since : from, error);
+    if (since && since < from)
+        return pull_pages(&puller, since, error);
+    /* The newest event that is here is asked for again: a sequencer that was
+     * restored from an older copy and went on has another one in its place. */
+    uint64_t known = report->already_applied, received = report->received;
+    if (from == 1)
+        return pull_pages(&puller, from, error);
+    if (puller.limit < UINT64_MAX)
+        puller.limit++;
+    status = pull_pages(&puller, from - 1, error);
+    /* Not even that one: how much is missing shows when the next is asked
+     * for. */
+    if (!status && report->received == received)
+        return pull_pages(&puller, from, error);
+    if (report->already_applied > known) {
+        report->received--;
+        report->already_applied--;
+    }
+    return status;
 }
 
 enum ves_status ves_probe(struct ves_agent *agent, uint64_t *remote_head,

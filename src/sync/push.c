@@ -153,6 +153,27 @@ static enum ves_status push_all(struct ves_session *session,
     return status;
 }
 
+/* Receipts by a key that was introduced since: pins it, if its predecessor
+ * vouches for it, and sends again, which gets the same receipts. */
+static enum ves_status push_with_new_key(struct ves_session *session,
+                                         const struct ves_lease *self,
+                                         struct ves_push *push,
+                                         struct ves_push_report *report,
+                                         struct ves_error *error)
+{
+    size_t known = session->agent->core.sequencer_key_count;
+    struct ves_error before = {VES_AGAIN, ""};
+
+    if (error)
+        before = *error;
+    enum ves_status status = ves_session_sequencer_keys(session, error);
+    if (status || session->agent->core.sequencer_key_count > known)
+        return status ? status : push_all(session, self, push, report, error);
+    if (error)
+        *error = before;
+    return VES_AGAIN;
+}
+
 enum ves_status ves_session_push(struct ves_session *session,
                                  struct ves_push_report *report,
                                  struct ves_error *error)
@@ -168,6 +189,8 @@ enum ves_status ves_session_push(struct ves_session *session,
     if (status)
         return status;
     status = push_all(session, &self, &push, report, error);
+    if (status == VES_AGAIN && report->attempted > 0 && !session->is_stopped)
+        status = push_with_new_key(session, &self, &push, report, error);
     ves_core_push_release(&agent->core, &push);
     ves_push_free(&push, agent->alloc);
     if (count_remaining(session, &waiting, &report->remaining) && !status)

@@ -39,6 +39,12 @@ ves_session_explain(const struct ves_alloc *alloc,
                     const struct ves_http_reply *reply, const char *what,
                     struct ves_error *error);
 
+/* Asks for the sequencer's receipt keys and pins those that their
+ * predecessors vouch for (design.md D18). */
+VES_NODISCARD enum ves_status
+ves_session_sequencer_keys(struct ves_session *session,
+                           struct ves_error *error);
+
 /* Appends "tenant_id=...&store_id=..." to a path. */
 void ves_session_stream_query(const struct ves_stream *stream, char *out,
                               size_t size);

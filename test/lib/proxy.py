@@ -11,6 +11,7 @@ import http.client
 import json
 import os
 import sys
+import time
 import urllib.parse
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -137,9 +138,9 @@ def page_lost(page):
 
 def page_hide(page):
     """Everything new is kept back, head included: not to be told from silence."""
-    page["events"] = []
-    page.update(count=0, has_more=False,
-                head_sequence=page["next_sequence"] - 1 - len(page["events"]))
+    head = number(page["events"][0]) - 1
+    page.update(events=[], count=0, has_more=False, head_sequence=head,
+                next_sequence=head + 1)
 
 
 def page_unproven(page):
@@ -289,10 +290,15 @@ class Handler(BaseHTTPRequestHandler):
         if mode == "gone-for-reads" and is_page:
             self.close_connection = True
             return None
+        is_redeem = path.startswith("/api/v1/invitations/redeem")
+        if mode == "slow-redeem" and is_redeem:
+            open("redeeming", "w").close()
+            time.sleep(2)
         status, headers, data = self.upstream(path, body)
         kept = {k: value for k, value in headers.items()
                 if k.lower() in ("content-type", "retry-after")}
-        if mode == "push-lost" and is_push:
+        if (mode == "push-lost" and is_push) or (mode == "lost-redeem" and
+                                                 is_redeem):
             self.close_connection = True
             return None
         if status == 200 and mode not in ("honest", "other-stream"):

@@ -215,6 +215,43 @@ static void an_outdated_transaction_is_told_so(void **state)
     sqlite3_close(other);
 }
 
+/* Whatever makes an alert makes a person look. */
+static void an_open_alert_is_a_reason_for_attention(void **state)
+{
+    struct ves_agent *agent = test_shop_store(&shop, "till.db", NULL);
+    struct ves_error error;
+
+    (void)state;
+    test_shop_append(agent, "order.created", "ORD-1", "{}");
+    test_shop_push_fails(&shop, agent, 403);
+    assert_int_equal(ves_agent_status(agent, doc.jw, &error), VES_OK);
+    test_document_read(&doc);
+    assert_string_equal(test_text(&doc, "/health"), "attention");
+    assert_int_equal(test_count(&doc, "/reasons"), 1);
+    assert_non_null(strstr(test_text(&doc, "/reasons/0"), "may not push"));
+    assert_int_equal(test_shop_push(&shop, agent), 1);
+    assert_int_equal(ves_agent_status(agent, doc.jw, &error), VES_OK);
+    test_document_read(&doc);
+    assert_string_equal(test_text(&doc, "/health"), "ok");
+
+    assert_int_equal(
+        ves_core_keys(&agent->core,
+                      ves_bytes_str(
+                          "{\"tenantId\":\"00000000-0000-0000-0000-000000000001"
+                          "\",\"keys\":[],\"directorySignature\":\""
+                          "00000000000000000000000000000000000000000000000000"
+                          "00000000000000000000000000000000000000000000000000"
+                          "0000000000000000000000000000\"}"),
+                      1),
+        VES_REFUSED);
+    assert_int_equal(ves_agent_status(agent, doc.jw, &error), VES_OK);
+    test_document_read(&doc);
+    assert_string_equal(test_text(&doc, "/health"), "attention");
+    assert_non_null(strstr(test_text(&doc, "/reasons/0"), "alert"));
+    assert_string_equal(test_text(&doc, "/nextSteps/0"), "ves quarantine");
+    ves_agent_close(agent);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -225,6 +262,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_temporary_table_swallows_nothing,
                                         set_up, tear_down),
         cmocka_unit_test_setup_teardown(an_outdated_transaction_is_told_so,
+                                        set_up, tear_down),
+        cmocka_unit_test_setup_teardown(an_open_alert_is_a_reason_for_attention,
                                         set_up, tear_down),
     };
 

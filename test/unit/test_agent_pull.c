@@ -777,7 +777,10 @@ static void a_directory_must_be_signed_and_ours(void **state)
     fleet.hub.stream.store = test_id(0x5555);
     assert_int_equal(give_directory(), VES_REFUSED);
     fleet.hub.stream.store = store;
+    assert_int_equal(test_fleet_status(&fleet, 1).open_alerts, 2);
+    /* Until the answer verifies. */
     assert_int_equal(give_directory(), VES_OK);
+    assert_int_equal(test_fleet_status(&fleet, 1).open_alerts, 0);
 }
 
 static void a_pinned_key_never_changes(void **state)
@@ -880,6 +883,7 @@ static void a_new_sequencer_key_needs_its_predecessor(void **state)
     assert_int_equal(ves_core_sequencer_keys(core, ves_buf_view(&page), 1),
                      VES_OK);
     assert_int_equal(core->sequencer_key_count, 2);
+    assert_int_equal(open_alerts("sequencer_key_changed"), 0);
 
     /* Receipts of both verify, now and after the store is opened again. */
     fill_log(1);

@@ -592,6 +592,42 @@ static void a_fenced_pusher_changes_nothing_else(void **state)
     ves_push_free(&other, ves_alloc_default());
 }
 
+/* Of two answers that contradict each other the receipt is the fact: the event
+ * counts in the local view again. */
+static void a_late_receipt_takes_a_refusal_back(void **state)
+{
+    struct ves_uuid a = test_fleet_adjust(&fleet, 0, "s", "1");
+    struct ves_core_env env = test_fleet_env(&fleet);
+    struct ves_push other;
+
+    (void)state;
+    begin(0, true, 1);
+    char *late = strdup(ingest());
+    assert_non_null(late);
+    alive = false;
+    assert_int_equal(begin_as(7, &other), VES_OK);
+    assert_int_equal(
+        ves_core_push_end(
+            core_of(0), &other, &env, 200,
+            ves_bytes_str(refusal(&a, "schema_validation", true, false)), 0,
+            &result),
+        VES_OK);
+    assert_true(row_of(&a).is_refused);
+    assert_string_equal(on_hand("s"), "");
+
+    assert_int_equal(end(200, late), VES_OK);
+    struct ves_outbox_row row = row_of(&a);
+    assert_true(row.has_receipt);
+    assert_false(row.is_refused);
+    assert_true(row.is_in_overlay);
+    assert_string_equal(on_hand("s"), "1");
+    assert_int_equal(test_fleet_pull(&fleet, 0, 0, NULL), VES_OK);
+    assert_false(row_of(&a).is_in_overlay);
+    assert_string_equal(on_hand("s"), "1");
+    ves_push_free(&other, ves_alloc_default());
+    free(late);
+}
+
 static void a_crash_between_begin_and_end_loses_nothing(void **state)
 {
     struct ves_uuid a = test_fleet_adjust(&fleet, 0, "s", "1");
@@ -1061,6 +1097,7 @@ int main(void)
         TEST(seen_beyond_head_stops_pushing),
         TEST(one_process_pushes),
         TEST(a_fenced_pusher_changes_nothing_else),
+        TEST(a_late_receipt_takes_a_refusal_back),
         TEST(a_crash_between_begin_and_end_loses_nothing),
         TEST(releasing_gives_claimed_rows_back),
         TEST(delay_is_full_jitter),

@@ -1,0 +1,158 @@
+#!/bin/bash
+# 24-keys.sh -- keys: revoked, rotated, sealed, and kept to themselves.
+. "$(dirname "$0")/../lib/tap.sh"
+cd "$T" || exit 1
+umask 022
+new_hub --log-level 2 --log-format json || exit 1
+for s in till office; do join $s.db; done
+admin() { "$VES" admin "$@" --server "$URL" --key-file "$SEQ.admin-key"; }
+agent_of() { json "$("$VES" keys --db "$1" --json)" 'd["own"]["agentId"]'; }
+
+# ---- revoked
+adjust till.db MUG 10
+"$VES" sync --db till.db > /dev/null
+before=$("$VES" append --db till.db inventory.adjusted MUG --payload '{"delta":-1}')
+"$VES" push --db till.db > /dev/null
+pending=$("$VES" append --db till.db inventory.adjusted MUG --payload '{"delta":-2}')
+check "the operator revokes the till's key" admin revoke --tenant "$TENANT" --agent "$(agent_of till.db)"
+exits "the push after that is done in part (exit 3)" 3 "$VES" push --db till.db
+is "the pending event is failed" "$(json "$("$VES" show --db till.db "$pending" --json)" 'd["status"]')" failed
+like "why says whose word it is" "$("$VES" why --db till.db "$pending")" "refused it, and signed the refusal:.*agent_key_invalid: Agent key has been revoked"
+like "outbox says so" "$("$VES" outbox --db till.db --status failed)" "$pending.*has been revoked"
+is "it does not count any more" "$(on_hand till.db MUG)" 9
+check "what was sequenced before is acknowledged" "$VES" ack --db till.db "$before"
+check "the office takes what came before" "$VES" sync --db office.db
+is "all of it" "$(on_hand office.db MUG)" 9
+check "the office knows since when" "$VES" pull --db office.db --since 1
+like "the directory says since when" "$(admin keys --tenant "$TENANT" --store "$STORE" --json)" '"validFromSequence":1,"revokedAtSequence":3,'
+check "the refusal can be listed, with its signature, and verifies" bash -c '
+	"$VES" admin refusals --server '"$URL"' --key-file '"$SEQ"'.admin-key --tenant '"$TENANT"' --store '"$STORE"' > refusals.json
+	PYTHONPATH='"$HERE/test/lib"' '"$PYTHON"' - <<P
+import base64, json, vestest as v
+d = json.load(open("refusals.json"))
+r = d["refusals"][-1]
+print(r)
+element = base64.b64decode(next(r[k] for k in ("element", "body", "bytes", "elementBase64") if k in r))
+reason = r["reason"]
+assert json.loads(element)["event_id"] == "'"$pending"'"
+h = v.refusal_hash("'"$TENANT"'", "'"$STORE"'", element, reason)
+sig = bytes.fromhex(next(r[k] for k in ("refusalSignature", "signature") if k in r))
+assert v.verify(list(v.sequencer_keys(v.open_store("'"$SEQ"'")).values())[-1], h, sig), "signature"
+P'
+exits "a retry changes nothing" 3 bash -c '"$VES" retry --db till.db > /dev/null; "$VES" push --db till.db'
+exits "revoking a key that is not there" 5 admin revoke --tenant "$TENANT" --agent "$(agent_of till.db)" --key-id 7
+check "an independent checker agrees" lib check_log "$SEQ" till.db office.db
+
+# ---- rotated
+join second.db
+adjust office.db MUG 1
+"$VES" sync --db office.db > /dev/null
+old=$(sha256sum < "$SEQ.key")
+stop_server
+LISTEN=${URL#http://} start_server "$SEQ" --rotate-key || exit 1
+[ "$(sha256sum < "$SEQ.key")" != "$old" ] && ok "the key file has another key" || not_ok "the key file has another key"
+is "readable by its owner only" "$(stat -c %a "$SEQ.key")" 600
+adjust office.db MUG 1
+check "a store that pushes first after it syncs" "$VES" sync --db office.db
+is "the new receipt is of version 2" "$(sqlite3 office.db "SELECT max(receipt_key_version) FROM ves_outbox")" 2
+check "a store that only pulls syncs" "$VES" sync --db second.db
+is "both pinned version 2" "$(for s in office second; do json "$("$VES" keys --db $s.db --json)" '[k["version"] for k in d["sequencer"]["keys"]]'; done | sort -u)" "[1, 2]"
+check "an independent reader verifies the statement" python3 - "$HERE/test/lib" "$SEQ" <<'P'
+import json, sys
+sys.path.insert(0, sys.argv[1])
+import vestest as v
+hub = v.open_store(sys.argv[2])
+keys = json.loads(hub.execute("SELECT value FROM ves_meta WHERE name = 'sequencer.keys'").fetchone()[0])
+old, new = keys
+h = v.sha256(b"VES_SEQKEY_V1", v.unhex(old["publicKey"]), v.unhex(new["publicKey"]), v.u32(2))
+assert v.verify(v.unhex(old["publicKey"]), h, v.unhex(new["statementSignature"]))
+P
+stop_server
+LISTEN=${URL#http://} start_server "$SEQ" --rotate-key || exit 1
+stop_server
+LISTEN=${URL#http://} start_server "$SEQ" --rotate-key || exit 1
+adjust second.db MUG 1
+check "a store that missed two rotations fetches the keys and pushes" "$VES" push --db second.db
+is "its event is there once" "$(json "$("$VES" status --db second.db --json)" '[d["counts"]["pending"], d["counts"]["syncing"]]') $(sqlite3 "$SEQ" "SELECT count(*) FROM ves_events WHERE receipt_key_version = 4")" "[0, 1] 1"
+check "and syncs" "$VES" sync --db second.db
+is "it pinned both" "$(json "$("$VES" keys --db second.db --json)" '[k["version"] for k in d["sequencer"]["keys"]]')" "[1, 2, 3, 4]"
+check "the office follows" "$VES" sync --db office.db
+for s in office second; do exits "$s: receipts of all versions verify" 0 "$VES" doctor --db $s.db; done
+is "health" "$(store_is office.db 'd["health"]') $(store_is second.db 'd["health"]')" "ok ok"
+join third.db
+check "a new store verifies the whole log" "$VES" sync --db third.db
+is "state hashes are equal" "$(for s in office second third; do "$VES" sync --db $s.db > /dev/null; store_is $s.db 'd["stateHash"]'; done | sort -u | wc -l)" 1
+check "an independent checker agrees" lib check_log "$SEQ" office.db second.db third.db
+stop_server
+cp "$SEQ.key" kept.key
+cp till.db.key "$SEQ.key"
+timeout 10 "$VES" serve --db "$SEQ" --listen 127.0.0.1:0 > out 2>&1
+[ $? -eq 1 ] && ok "a sequencer does not start with somebody else's key" || not_ok "a sequencer does not start with somebody else's key: $(cat out)"
+cp kept.key "$SEQ.key"
+chmod 644 "$SEQ.key"
+timeout 10 "$VES" serve --db "$SEQ" --listen 127.0.0.1:0 > out 2>&1
+like "nor with one that others can read" "$(cat out)" "open to others.*chmod 600"
+chmod 600 "$SEQ.key"
+
+# ---- sealed
+echo "correct horse battery staple" > passphrase
+echo "wrong" > wrong
+chmod 600 passphrase wrong
+LISTEN=${URL#http://} start_server "$SEQ" --log-level 2 || exit 1
+"$VES" admin invite --server "$URL" --key-file "$SEQ.admin-key" $STREAM_ARGS --uses 0 | tail -n 1 > invitation
+VES_PASSPHRASE_FILE=passphrase check "a store with a sealed key" "$VES" init --db sealed.db --invite @invitation --seal
+VES_PASSPHRASE_FILE=passphrase check "appends with the passphrase" "$VES" append --db sealed.db inventory.adjusted MUG --payload '{"delta":1}'
+VES_PASSPHRASE_FILE=wrong exits "not with another" 1 "$VES" append --db sealed.db inventory.adjusted MUG --payload '{"delta":1}'
+VES_PASSPHRASE_FILE=nothing exits "not without" 1 "$VES" append --db sealed.db inventory.adjusted MUG --payload '{"delta":1}'
+VES_PASSPHRASE_FILE=nothing check "looking needs none" "$VES" status --db sealed.db
+VES_PASSPHRASE_FILE=nothing check "pushing needs none" "$VES" push --db sealed.db
+
+# ---- kept to themselves
+bad=
+for f in *.db *.db-wal *.key *.credential *.admin-key *.owner-*; do
+	[ -e "$f" ] || continue
+	[ "$(stat -c %a "$f")" = 600 ] || bad="$bad $f is $(stat -c %a "$f");"
+done
+is "every file of ours is 0600, whatever the umask" "$(sed 's/ kept.key[^;]*;//; s/ wrong.key[^;]*;//' <<< "$bad")" ""
+chmod 644 office.db.key
+exits "a key that others can read is not used" 1 "$VES" append --db office.db inventory.adjusted MUG --payload '{"delta":1}'
+exits "the doctor sees it" 1 "$VES" doctor --db office.db
+chmod 600 office.db.key
+"$VES" sync --db office.db --watch --interval 50 > watch.out 2> watch.err & watch=$!
+tap_pids+=($watch)
+"$VES" init --db last.db --invite @invitation > init.out 2>&1
+"$VES" init --db last.db --invite @invitation >> init.out 2>&1
+cp last.db.credential good
+echo "$(cat good)x" > last.db.credential
+"$VES" sync --db last.db > refused.out 2>&1
+cp good last.db.credential
+curl -s -H "x-api-key: $(cat good)" "$URL/api/v1/ves/head?tenant_id=$TENANT" > curl.out
+curl -s -X POST -H "x-api-key: $(cat good)" -d '{"apiKey":"'"$(cat good)"'"}' "$URL/api/v1/invitations/redeem" >> curl.out
+sleep 0.2
+cat /proc/$SERVER_PID/cmdline /proc/$watch/cmdline | tr '\0' '\n' > cmdlines
+kill -INT $watch
+{ wait $watch; } 2> /dev/null
+is "no secret in logs, arguments, answers, errors or database files" "$(python3 - "$HERE/test/lib" "$SEQ" <<'P'
+import glob, json, re, sys
+sys.path.insert(0, sys.argv[1])
+import vestest as v
+secrets = {}
+for path in glob.glob("*.credential") + glob.glob("*.admin-key") + ["passphrase"]:
+    secrets[path] = open(path, "rb").read().strip()
+for path in glob.glob("*.key") + glob.glob("*.owner-*"):
+    for hexed in re.findall(r"^seed ([0-9a-f]{64})$", open(path).read(), re.M):
+        secrets[path] = hexed.encode()
+secrets["invitation"] = v.invitation(open("invitation").read())["secret"].encode()
+if len([s for s in secrets if s.endswith(".key")]) < 4:
+    print("only these secrets are known to look for:", sorted(secrets))
+for path in [sys.argv[2] + ".log", "watch.out", "watch.err", "init.out", "refused.out", "curl.out", "cmdlines"] + \
+        glob.glob("*.db") + glob.glob("*.db-wal"):
+    data = open(path, "rb").read()
+    for name, secret in secrets.items():
+        raw = bytes.fromhex(secret.decode()) if re.fullmatch(rb"[0-9a-f]{64}", secret) else None
+        if secret in data or (raw and raw in data):
+            print("the secret of", name, "is in", path)
+P
+)" ""
+like "requests are in the log, with ids" "$(cat "$SEQ.log")" '"requestId":"[0-9a-f-]{36}"'
+done_testing
