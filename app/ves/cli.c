@@ -259,6 +259,12 @@ int cli_open(struct cli *cli, bool is_read_only, struct ves_agent **agent)
     cli_store_options(cli, &options);
     options.is_read_only = is_read_only;
     enum ves_status status = ves_agent_open(&options, agent, &cli->error);
+    if (status == VES_UNSUPPORTED && is_read_only) {
+        /* Perhaps its tables are an older program's: writing brings them up to
+         * date. */
+        options.is_read_only = false;
+        status = ves_agent_open(&options, agent, &cli->error);
+    }
     return status ? cli_fail_here(cli, status) : CLI_DONE;
 }
 

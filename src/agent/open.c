@@ -381,6 +381,12 @@ enum ves_status ves_agent_need_key(struct ves_agent *agent,
     enum ves_status status = ves_keyfile_load(
         agent->key_path, VES_KEY_AGENT, agent->passphrase ? &passphrase : NULL,
         &signer, error);
+    if (status == VES_NOT_FOUND)
+        return ves_fail(error, status,
+                        "the key file %s is not there; nothing was signed; put "
+                        "it back (a backup of the store does not hold it), or "
+                        "set up a new store with an invitation",
+                        agent->key_path);
     if (status)
         return status;
     if (agent->has_public_key &&

@@ -62,10 +62,9 @@ static enum ves_status read_standing(struct ves_agent *agent,
 static bool needs_attention(const struct ves_core_status *core)
 {
     return core->counts[VES_OUTBOX_FAILED] > 0 ||
-           core->counts[VES_OUTBOX_CONFLICT] > 0 ||
-           core->open_alerts > 0 || core->quarantined > 0 ||
-           core->is_diverged || core->is_copied || core->needs_auth ||
-           core->is_forbidden;
+           core->counts[VES_OUTBOX_CONFLICT] > 0 || core->open_alerts > 0 ||
+           core->quarantined > 0 || core->is_diverged || core->is_copied ||
+           core->needs_auth || core->is_forbidden;
 }
 
 static const char *health(const struct ves_agent *agent,
@@ -222,8 +221,7 @@ static void put_reasons(struct ves_jw *jw, const struct ves_agent *agent,
                        "events are kept; ask the sequencer's operator.");
     else if (core->open_alerts > 0 && core->signature_failures == 0 &&
              core->quarantined == 0 && !core->is_copied && !core->is_diverged)
-        ves_jw_str(jw, "There are open security alerts: something the "
-                       "sequencer said contradicts what this store knows.");
+        ves_jw_str(jw, "There are open alerts; `ves quarantine` lists them.");
     if (core->needs_auth)
         ves_jw_str(jw, "The sequencer does not accept this store's credential. "
                        "Local work goes on and nothing was wiped.");

@@ -15,6 +15,7 @@
 enum {
     MILLION = 1000000,
     PARTS = 10,    /* the first against the last */
+    SLICES = 5,    /* of a part, each with limits of its own */
     CHUNK = 50000, /* events signed ahead: what the generator holds */
     BATCH = 500,
     CONNECTIONS = 4,
@@ -29,14 +30,22 @@ enum {
 /* Slower means: by more than the machine's own unrest. */
 #define STEADY 0.9
 
-/* One tenth of the million, with the machine's speed beside it. */
+/* A part of the million, with the machine's speed beside it. */
 struct stretch {
-    double rate; /* events a second */
-    double limit_us;
+    double rate;     /* events a second */
+    double limit_us; /* of one event */
 };
 
-struct growth {
-    struct stretch first, last;
+/* What is done a million times. */
+struct task {
+    struct ves_bench_run *run;
+    const char *name;
+    struct ves_agent *agent; /* NULL for ingest */
+    /* Does it for so many events after the first ones; adds the time. */
+    enum ves_status (*work)(struct task *task, uint64_t first, uint64_t events,
+                            double *seconds);
+    /* What bounds it, of one event. */
+    double (*limit_us)(const struct ves_bench_limit *limit);
 };
 
 static uint64_t million(const struct ves_bench_run *run)
@@ -44,22 +53,70 @@ static uint64_t million(const struct ves_bench_run *run)
     return run->options->million ? run->options->million : MILLION;
 }
 
-/* Both rates as they would be on a machine as fast as during the last. */
-static void add_growth(struct ves_bench_run *run, const char *name,
-                       const struct growth *growth, double seconds)
+static enum ves_status show(const struct task *task, uint64_t done)
 {
-    double scale = growth->first.limit_us / growth->last.limit_us;
-    struct ves_bench_figure figure = {.name = name,
+    return ves_bench_step(task->run, task->name, done, million(task->run));
+}
+
+/* ---- does it get slower? --------------------------------------------------
+ */
+
+static int compare_stretches(const void *a, const void *b)
+{
+    const struct stretch *x = a, *y = b;
+    double left = x->rate * x->limit_us, right = y->rate * y->limit_us;
+    return left < right ? -1 : left > right;
+}
+
+/* One tenth, in slices: the middle one, as the machine's speed allowed. */
+static enum ves_status measure_part(struct task *task, uint64_t first,
+                                    struct stretch *out, double *seconds)
+{
+    struct ves_bench_run *run = task->run;
+    struct stretch slices[SLICES];
+    uint64_t events = million(run) / PARTS / SLICES;
+    enum ves_status status = VES_OK;
+    for (uint64_t i = 0; !status && i < SLICES; i++) {
+        struct ves_bench_limit limit;
+        double spent = 0;
+        ves_bench_limit(run, &limit);
+        status = task->work(task, first + i * events, events, &spent);
+        ves_bench_limit_again(run, &limit);
+        slices[i].rate = (double)events / spent;
+        slices[i].limit_us = task->limit_us(&limit);
+        *seconds += spent;
+    }
+    qsort(slices, SLICES, sizeof(slices[0]), compare_stretches);
+    *out = slices[SLICES / 2];
+    return status;
+}
+
+/* Both rates as they would be on a machine as fast as during the last. */
+static enum ves_status measure_growth(struct task *task, const char *title)
+{
+    uint64_t all = million(task->run), part = all / PARTS;
+    struct stretch first, last;
+    double seconds = 0;
+    enum ves_status status = measure_part(task, 0, &first, &seconds);
+    if (!status)
+        status = task->work(task, part, all - 2 * part, &seconds);
+    if (!status)
+        status = measure_part(task, all - part, &last, &seconds);
+    if (status)
+        return status;
+    double scale = first.limit_us / last.limit_us;
+    struct ves_bench_figure figure = {.name = title,
                                       .unit = "events/s",
                                       .limit_name = "its first tenth",
-                                      .figure = growth->last.rate,
-                                      .limit = growth->first.rate * scale,
+                                      .figure = last.rate,
+                                      .limit = first.rate * scale,
                                       .target = STEADY};
     snprintf(figure.note, sizeof(figure.note),
              "all: %.0f events/s; first tenth as measured: %.0f, the machine "
              "then %.2f times as fast",
-             (double)million(run) / seconds, growth->first.rate, 1 / scale);
-    ves_bench_add(run, &figure);
+             (double)all / seconds, first.rate, 1 / scale);
+    ves_bench_add(task->run, &figure);
+    return VES_OK;
 }
 
 static void add_ceiling(struct ves_bench_run *run, const char *name,
@@ -77,23 +134,27 @@ static void add_ceiling(struct ves_bench_run *run, const char *name,
     ves_bench_add(run, &out);
 }
 
+static void add_memory(struct ves_bench_run *run, const char *name)
+{
+    double now, most;
+    char note[64];
+    ves_bench_server_memory(&run->server, &now, &most);
+    snprintf(note, sizeof(note), "at the end %.0f MB", now);
+    add_ceiling(run, name, "MB", most, MEMORY_MB, note);
+}
+
 /* ---- ingest ---------------------------------------------------------------
  */
 
 /* Makes, sends and checks; only sending is on the clock. */
 static enum ves_status send_chunk(struct ves_bench_run *run, uint64_t events,
-                                  double *seconds,
-                                  struct ves_bench_limit *limit)
+                                  double *seconds)
 {
     struct ves_bench_load load;
     enum ves_status status = ves_bench_load_make(run, (size_t)(events / BATCH),
                                                  BATCH, CONNECTIONS, &load);
-    if (!status && limit)
-        ves_bench_limit_again(run, limit);
     if (!status)
         status = ves_bench_send(run, &load, CONNECTIONS);
-    if (!status && limit)
-        ves_bench_limit_again(run, limit);
     if (!status)
         status = ves_bench_check(run, &load);
     *seconds += load.seconds;
@@ -101,54 +162,43 @@ static enum ves_status send_chunk(struct ves_bench_run *run, uint64_t events,
     return status;
 }
 
-static enum ves_status ingest_stretch(struct ves_bench_run *run,
-                                      uint64_t events, struct stretch *out,
-                                      double *seconds)
+static enum ves_status send_events(struct task *task, uint64_t first,
+                                   uint64_t events, double *seconds)
 {
-    struct ves_bench_limit limit = {0};
-    double spent = 0;
     enum ves_status status = VES_OK;
-    for (uint64_t done = 0; !status && done < events;) {
-        uint64_t n = events - done < CHUNK ? events - done : CHUNK;
-        status =
-            ves_bench_step(run, "million: ingest", run->head, million(run));
+    for (uint64_t done = 0; !status && done < events; done += CHUNK) {
+        uint64_t left = events - done;
+        status = show(task, first + done);
         if (!status)
-            status = send_chunk(run, n, &spent, out ? &limit : NULL);
-        done += n;
+            status =
+                send_chunk(task->run, left < CHUNK ? left : CHUNK, seconds);
     }
-    *seconds += spent;
-    if (out)
-        *out = (struct stretch){(double)events / spent,
-                                limit.verify_us + limit.sign_us};
     return status;
+}
+
+static double ingest_limit(const struct ves_bench_limit *limit)
+{
+    return limit->verify_us + limit->sign_us;
 }
 
 static enum ves_status ingest(struct ves_bench_run *run)
 {
-    struct growth growth;
-    uint64_t part = million(run) / PARTS;
-    double seconds = 0, now, most;
-    char note[64];
-    enum ves_status status = ingest_stretch(run, part, &growth.first, &seconds);
+    struct task task = {.run = run,
+                        .name = "million: ingest",
+                        .work = send_events,
+                        .limit_us = ingest_limit};
+    enum ves_status status =
+        measure_growth(&task, "million: ingest, last tenth");
     if (!status)
-        status = ingest_stretch(run, million(run) - 2 * part, NULL, &seconds);
-    if (!status)
-        status = ingest_stretch(run, part, &growth.last, &seconds);
-    if (status)
-        return status;
-    add_growth(run, "million: ingest, last tenth", &growth, seconds);
-    ves_bench_server_memory(&run->server, &now, &most);
-    snprintf(note, sizeof(note), "at the end %.0f MB", now);
-    add_ceiling(run, "million: server memory, at most", "MB", most, MEMORY_MB,
-                note);
-    return VES_OK;
+        add_memory(run, "million: server memory, at most");
+    return status;
 }
 
 /* ---- pull -----------------------------------------------------------------
  */
 
 struct watcher {
-    struct ves_bench_run *run;
+    struct task *task;
     uint64_t before; /* events of earlier calls */
     bool is_stopped;
 };
@@ -158,129 +208,98 @@ static bool watch(void *ctx, const char *what, uint64_t done, uint64_t total)
     struct watcher *watcher = ctx;
     (void)what;
     (void)total;
-    watcher->is_stopped =
-        ves_bench_step(watcher->run, "million: pull", watcher->before + done,
-                       million(watcher->run)) != VES_OK;
+    watcher->is_stopped = show(watcher->task, watcher->before + done) != VES_OK;
     return !watcher->is_stopped;
 }
 
-static enum ves_status pull_stretch(struct ves_bench_run *run,
-                                    struct ves_agent *agent, uint64_t before,
-                                    uint64_t events, struct stretch *out,
-                                    double *seconds)
+static enum ves_status pull_events(struct task *task, uint64_t first,
+                                   uint64_t events, double *seconds)
 {
-    struct watcher watcher = {.run = run, .before = before};
+    struct watcher watcher = {.task = task, .before = first};
     const struct ves_sync_options options = {
         .limit = events, .progress = watch, .progress_ctx = &watcher};
-    struct ves_bench_limit limit = {0};
     struct ves_pull_report report;
-    if (out)
-        ves_bench_limit(run, &limit);
     double start = ves_bench_now();
-    enum ves_status status = ves_pull(agent, &options, 0, &report, run->error);
-    double spent = ves_bench_now() - start;
-    if (out)
-        ves_bench_limit_again(run, &limit);
-    *seconds += spent;
+    enum ves_status status =
+        ves_pull(task->agent, &options, 0, &report, task->run->error);
+    *seconds += ves_bench_now() - start;
     if (watcher.is_stopped)
         return VES_AGAIN;
     if (!status && report.applied != events)
         return ves_fail(
-            run->error, VES_REFUSED, "%llu of %llu events were applied",
+            task->run->error, VES_REFUSED, "%llu of %llu events were applied",
             (unsigned long long)report.applied, (unsigned long long)events);
-    if (out)
-        *out = (struct stretch){(double)events / spent, limit.verify_us};
     return status;
+}
+
+static double pull_limit(const struct ves_bench_limit *limit)
+{
+    return limit->verify_us;
 }
 
 static enum ves_status pull(struct ves_bench_run *run)
 {
-    struct growth growth;
-    struct ves_agent *agent;
-    uint64_t all = million(run), part = all / PARTS;
-    double seconds = 0, now, most;
-    char note[64];
-    enum ves_status status = ves_bench_reader(run, "office.db", &agent);
+    struct task task = {.run = run,
+                        .name = "million: pull",
+                        .work = pull_events,
+                        .limit_us = pull_limit};
+    enum ves_status status = ves_bench_reader(run, "office.db", &task.agent);
     if (status)
         return status;
-    status = pull_stretch(run, agent, 0, part, &growth.first, &seconds);
+    status = measure_growth(&task, "million: pull, last tenth");
+    ves_agent_close(task.agent);
     if (!status)
-        status = pull_stretch(run, agent, part, all - 2 * part, NULL, &seconds);
-    if (!status)
-        status =
-            pull_stretch(run, agent, all - part, part, &growth.last, &seconds);
-    ves_agent_close(agent);
-    if (status)
-        return status;
-    add_growth(run, "million: pull, last tenth", &growth, seconds);
-    ves_bench_server_memory(&run->server, &now, &most);
-    snprintf(note, sizeof(note), "at the end %.0f MB", now);
-    add_ceiling(run, "million: server memory, served too", "MB", most,
-                MEMORY_MB, note);
-    return VES_OK;
+        add_memory(run, "million: server memory, served too");
+    return status;
 }
 
 /* ---- append ---------------------------------------------------------------
  */
 
-static enum ves_status append_stretch(struct ves_bench_run *run,
-                                      struct ves_agent *agent, uint64_t first,
-                                      uint64_t events, struct stretch *out,
-                                      double *seconds)
+static enum ves_status append_events(struct task *task, uint64_t first,
+                                     uint64_t events, double *seconds)
 {
-    struct ves_bench_limit limit = {0};
-    struct ves_buf payload;
+    struct ves_bench_run *run = task->run;
     enum ves_status status = VES_OK;
     char aggregate[VES_BENCH_ID_MAX];
-    if (out)
-        ves_bench_limit(run, &limit);
+    struct ves_buf payload;
     ves_buf_init(&payload, run->alloc, PAYLOAD_MAX);
     double start = ves_bench_now();
     for (uint64_t i = 0; !status && i < events; i++) {
         struct ves_append what;
         struct ves_uuid id;
         if (i % BULK == 0)
-            status = ves_agent_begin(agent, run->error);
+            status = ves_agent_begin(task->agent, run->error);
         ves_bench_append_fill(first + i, &payload, aggregate, &what);
         if (!status)
-            status = ves_append(agent, &what, &id, run->error);
+            status = ves_append(task->agent, &what, &id, run->error);
         if (!status && (i % BULK == BULK - 1 || i == events - 1)) {
-            status = ves_agent_commit(agent, run->error);
+            status = ves_agent_commit(task->agent, run->error);
             if (!status)
-                status = ves_bench_step(run, "million: append", first + i + 1,
-                                        million(run));
+                status = show(task, first + i + 1);
         }
     }
-    double spent = ves_bench_now() - start;
+    *seconds += ves_bench_now() - start;
     ves_buf_free(&payload);
-    if (out) {
-        ves_bench_limit_again(run, &limit);
-        *out = (struct stretch){(double)events / spent, limit.sign_us};
-    }
-    *seconds += spent;
     return status;
+}
+
+static double append_limit(const struct ves_bench_limit *limit)
+{
+    return limit->sign_us;
 }
 
 static enum ves_status append(struct ves_bench_run *run)
 {
-    struct growth growth;
-    struct ves_agent *agent;
-    uint64_t all = million(run), part = all / PARTS;
-    double seconds = 0;
-    enum ves_status status = ves_bench_reader(run, "till.db", &agent);
+    struct task task = {.run = run,
+                        .name = "million: append",
+                        .work = append_events,
+                        .limit_us = append_limit};
+    enum ves_status status = ves_bench_reader(run, "till.db", &task.agent);
     if (status)
         return status;
-    status = append_stretch(run, agent, 0, part, &growth.first, &seconds);
-    if (!status)
-        status =
-            append_stretch(run, agent, part, all - 2 * part, NULL, &seconds);
-    if (!status)
-        status = append_stretch(run, agent, all - part, part, &growth.last,
-                                &seconds);
-    ves_agent_close(agent);
-    if (!status)
-        add_growth(run, "million: append in bulk, last tenth", &growth,
-                   seconds);
+    status = measure_growth(&task, "million: append in bulk, last tenth");
+    ves_agent_close(task.agent);
     return status;
 }
 
@@ -375,7 +394,8 @@ static enum ves_status start_over(struct ves_bench_run *run)
 
 enum ves_status ves_bench_million(struct ves_bench_run *run)
 {
-    VES_ASSERT(million(run) % ((uint64_t)PARTS * BATCH * CONNECTIONS) == 0);
+    VES_ASSERT(
+        million(run) % ((uint64_t)PARTS * SLICES * BATCH * CONNECTIONS) == 0);
     enum ves_status status = start_over(run);
     if (!status)
         status = ingest(run);

@@ -264,6 +264,10 @@ static enum ves_status load(struct ves_agent_core *core,
     if (status || !is_old)
         return status;
     status = ves_device_begin(core);
+    /* Opened for reading only: the states are those of an older program, and
+     * status says of which. */
+    if (status == VES_INVALID)
+        return VES_OK;
     return status ? status : ves_device_end(core, upgrade(core, arena));
 }
 

@@ -583,9 +583,9 @@ static enum ves_status store_rows(struct settle *settle)
             returning[back++] = *row;
     }
     status = ves_device_overlay(core, settle->arena, settle->leaving, n, false);
-    return status ? status
-                  : ves_device_overlay(core, settle->arena, returning, back,
-                                       true);
+    return status
+               ? status
+               : ves_device_overlay(core, settle->arena, returning, back, true);
 }
 
 static enum ves_status store_trail(struct settle *settle)

@@ -155,10 +155,10 @@ VES_NODISCARD enum ves_status ves_sequencer_key_span(
     const struct ves_key_row *key, struct ves_key_span *span);
 
 /* Registers, replaces never: VES_CONFLICT when (tenant, agent, key id) exists
- * with another key, for another stream only or revoked; the same again is VES_OK
- * and changes nothing.  VES_INVALID: not a public key, or an empty validity.
- * Writes head + 1 as first sequence of each stream of the tenant (or of the
- * one the key is for).  Needs no transaction open; makes one. */
+ * with another key, for another stream only, or revoked; the same key again is
+ * VES_OK and changes nothing.  VES_INVALID: not a public key, or an empty
+ * validity.  Writes head + 1 as first sequence of each stream of the tenant (or
+ * of the one the key is for).  Needs no transaction open; makes one. */
 VES_NODISCARD enum ves_status
 ves_sequencer_register_key(struct ves_sequencer *sequencer,
                            const struct ves_key_row *row,

@@ -68,10 +68,10 @@ struct ves_log_row {
     struct ves_sig receipt;
     uint32_t receipt_key_version;
     struct ves_bytes envelope; /* ves_event_write_open form; "" once pruned */
-    struct ves_bytes raw;      /* device: the page item as received; may be "" */
+    struct ves_bytes raw; /* device: the page item as received; may be "" */
 };
 
-struct ves_id_row { /* answer to find_ids and find_commands */
+struct ves_id_row {           /* answer to find_ids and find_commands */
     uint64_t sequence_number; /* 0: not there */
     struct ves_hash fingerprint;
 };
@@ -82,14 +82,14 @@ struct ves_entity_row {
     bool is_found;       /* out: false means all below is zero or empty */
     struct ves_bytes entity_type;
     struct ves_bytes entity_id;
-    uint64_t count;     /* events of the entity in the log */
-    uint64_t last;      /* sequence of the newest of them */
-    uint64_t last_jump; /* its entity_jump */
-    uint64_t version;   /* ver(e): applied events */
+    uint64_t count;           /* events of the entity in the log */
+    uint64_t last;            /* sequence of the newest of them */
+    uint64_t last_jump;       /* its entity_jump */
+    uint64_t version;         /* ver(e): applied events */
     struct ves_hash head;     /* head(e); zeros when version is 0 */
     uint64_t head_applied_at; /* sequence at which head(e) was applied */
     /* device only */
-    struct ves_bytes state;     /* sequenced state, canonical JSON, "" if none */
+    struct ves_bytes state; /* sequenced state, canonical JSON, "" if none */
     struct ves_hash state_hash; /* SHA-256 of state; zeros if none */
     uint64_t own_count;         /* own events above the cursor on it */
     struct ves_hash own_head;   /* hash of the newest of them */
@@ -98,22 +98,22 @@ struct ves_entity_row {
 /* ---- the device's tables ------------------------------------------------- */
 
 enum ves_outbox_status { /* seed.md; order is the order of counts[] */
-    VES_OUTBOX_PENDING,
-    VES_OUTBOX_SYNCING,
-    VES_OUTBOX_SYNCED,
-    VES_OUTBOX_FAILED,
-    VES_OUTBOX_CONFLICT,
-    VES_OUTBOX_STATUSES
+                         VES_OUTBOX_PENDING,
+                         VES_OUTBOX_SYNCING,
+                         VES_OUTBOX_SYNCED,
+                         VES_OUTBOX_FAILED,
+                         VES_OUTBOX_CONFLICT,
+                         VES_OUTBOX_STATUSES
 };
 
 enum ves_error_class { /* semantics.md 3.9 */
-    VES_ERROR_NONE,
-    VES_ERROR_OFFLINE,
-    VES_ERROR_BUSY,
-    VES_ERROR_AUTH,
-    VES_ERROR_FORBIDDEN,
-    VES_ERROR_PROTOCOL,
-    VES_ERROR_REFUSED
+                       VES_ERROR_NONE,
+                       VES_ERROR_OFFLINE,
+                       VES_ERROR_BUSY,
+                       VES_ERROR_AUTH,
+                       VES_ERROR_FORBIDDEN,
+                       VES_ERROR_PROTOCOL,
+                       VES_ERROR_REFUSED
 };
 
 struct ves_outbox_row {
@@ -131,7 +131,7 @@ struct ves_outbox_row {
     bool has_command_id;
     struct ves_uuid command_id;
     uint32_t cmd_index;
-    uint32_t cmd_count; /* 0: not in an atomic group */
+    uint32_t cmd_count;        /* 0: not in an atomic group */
     struct ves_bytes envelope; /* complete JSON as pushed; "" once pruned */
     /* moving */
     enum ves_outbox_status status;
@@ -226,7 +226,7 @@ struct ves_commitment_row {
 
 enum { VES_RIGHT_READ = 1, VES_RIGHT_WRITE = 2, VES_RIGHT_ADMIN = 4 };
 
-struct ves_credential_row { /* an API key, protocol.md B.1 */
+struct ves_credential_row {   /* an API key, protocol.md B.1 */
     struct ves_hash key_hash; /* SHA-256 of the whole key text */
     struct ves_uuid tenant;   /* nil with admin: every tenant */
     bool has_store;
@@ -265,10 +265,10 @@ typedef enum ves_status ves_record_visitor(void *ctx,
 typedef enum ves_status ves_key_visitor(void *ctx,
                                         const struct ves_key_row *row,
                                         const struct ves_key_span *span);
-typedef enum ves_status ves_commitment_visitor(
-    void *ctx, const struct ves_commitment_row *row);
-typedef enum ves_status ves_credential_visitor(
-    void *ctx, const struct ves_credential_row *row);
+typedef enum ves_status
+ves_commitment_visitor(void *ctx, const struct ves_commitment_row *row);
+typedef enum ves_status
+ves_credential_visitor(void *ctx, const struct ves_credential_row *row);
 typedef enum ves_status ves_stream_visitor(void *ctx,
                                            const struct ves_stream_row *row);
 
@@ -312,8 +312,7 @@ struct ves_store_ops {
     /* VES_CONFLICT when a sequence or event id is taken, VES_INVALID when a
      * sequence would leave a gap, VES_NOT_FOUND without such a stream. */
     enum ves_status (*log_append)(struct ves_store *s, uint32_t stream_no,
-                                  const struct ves_log_row *rows,
-                                  size_t count);
+                                  const struct ves_log_row *rows, size_t count);
     /* In order from `from`, at most limit rows (0: no limit). */
     enum ves_status (*log_read)(struct ves_store *s, uint32_t stream_no,
                                 uint64_t from, uint32_t limit,
@@ -354,14 +353,12 @@ struct ves_store_ops {
                                    const uint16_t *buckets, size_t count);
     /* Writes the hash and makes it clean. */
     enum ves_status (*bucket_put)(struct ves_store *s, uint32_t stream_no,
-                                  uint16_t bucket,
-                                  const struct ves_hash *hash);
+                                  uint16_t bucket, const struct ves_hash *hash);
 
     /* -- outbox -- */
     /* Gives rows[i].local_seq.  VES_CONFLICT when an event id is taken. */
     enum ves_status (*outbox_append)(struct ves_store *s,
-                                     struct ves_outbox_row *rows,
-                                     size_t count);
+                                     struct ves_outbox_row *rows, size_t count);
     /* rows[i].local_seq is 0 when ids[i] is not there. */
     enum ves_status (*outbox_get)(struct ves_store *s,
                                   const struct ves_uuid *ids, size_t count,

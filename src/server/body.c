@@ -40,11 +40,8 @@ static void wrong(struct reader *r, const char *name, const char *what)
         ves_fail(r->error, VES_INVALID, "body member %s %s", name, what);
 }
 
-/* The member called name, or name in snake_case; NULL when absent or null. */
-static const struct ves_json *optional(const struct ves_json *object,
-                                       const char *name)
+static void write_snake(const char *name, char snake[SNAKE_MAX])
 {
-    char snake[SNAKE_MAX];
     size_t len = 0;
     for (const char *c = name; *c && len < SNAKE_MAX - 3; c++) {
         bool is_upper = *c >= 'A' && *c <= 'Z';
@@ -53,6 +50,14 @@ static const struct ves_json *optional(const struct ves_json *object,
         snake[len++] = is_upper ? (char)(*c + 'a' - 'A') : *c;
     }
     snake[len] = 0;
+}
+
+/* The member called name, or name in snake_case; NULL when absent or null. */
+static const struct ves_json *optional(const struct ves_json *object,
+                                       const char *name)
+{
+    char snake[SNAKE_MAX];
+    write_snake(name, snake);
     const struct ves_json *node = ves_json_member(object, name);
     if (ves_json_is_absent(node))
         node = ves_json_member(object, snake);
@@ -316,6 +321,36 @@ enum ves_status ves_redeem_body_read(struct ves_arena *arena,
     return r.status;
 }
 
+static bool is_among(struct ves_bytes key, const char *const *names,
+                     size_t count)
+{
+    char snake[SNAKE_MAX];
+    for (size_t i = 0; i < count; i++) {
+        write_snake(names[i], snake);
+        if (ves_bytes_is(key, names[i]) || ves_bytes_is(key, snake))
+            return true;
+    }
+    return false;
+}
+
+/* Where a member that is overlooked would give away more than was meant. */
+static void refuse_others(struct reader *r, const char *const *names,
+                          size_t count)
+{
+    const struct ves_json *member = r->status ? NULL : r->root->first;
+    while (member && is_among(member->key, names, count))
+        member = member->next;
+    if (!member)
+        return;
+    struct ves_bytes key = member->key;
+    r->status =
+        key.len < SNAKE_MAX
+            ? ves_fail(r->error, VES_INVALID, "body member %.*s is not known",
+                       (int)key.len, (const char *)key.ptr)
+            : ves_fail(r->error, VES_INVALID,
+                       "a body member with a long name is not known");
+}
+
 static void read_label(struct reader *r, struct ves_bytes *out)
 {
     const struct ves_json *node = r->status ? NULL : optional(r->root, "label");
@@ -333,8 +368,11 @@ enum ves_status ves_api_key_body_read(struct ves_arena *arena,
                                       struct ves_api_key_body *out,
                                       struct ves_error *error)
 {
+    static const char *const names[] = {"tenantId", "storeId",   "agentId",
+                                        "rights",   "expiresAt", "label"};
     struct reader r;
     open(&r, arena, body, error);
+    refuse_others(&r, names, sizeof(names) / sizeof(names[0]));
     need_uuid(&r, "tenantId", &out->tenant);
     may_uuid(&r, "storeId", &out->has_store, &out->store);
     may_uuid(&r, "agentId", &out->has_agent, &out->agent);

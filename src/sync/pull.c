@@ -265,6 +265,16 @@ static enum ves_status apply(struct puller *p, uint64_t *from,
     return VES_OK;
 }
 
+/* Brought up to date here, in passing, so that status need not: it may be
+ * asked by somebody who may only read.  Failing is of no consequence. */
+static void keep_state_hash(struct puller *p)
+{
+    struct ves_hash ignored;
+
+    if (p->report->applied > 0)
+        (void)!ves_core_state_hash(&p->session->agent->core, &ignored);
+}
+
 static enum ves_status pull_pages(struct puller *p, uint64_t from,
                                   struct ves_error *error)
 {
@@ -292,6 +302,7 @@ static enum ves_status pull_pages(struct puller *p, uint64_t from,
                           p->report->remote_head, p->report->cursor);
     drop(&p->pages[0]);
     drop(&p->pages[1]);
+    keep_state_hash(p);
     return status;
 }
 

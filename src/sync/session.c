@@ -146,8 +146,8 @@ enum ves_status ves_session_request(struct ves_session *session,
         ves_agent_note_contact(session->agent, status == VES_OK,
                                ves_clock_now_ms());
     if (!status && (reply->status < 200 || reply->status > 299))
-        status =
-            ves_session_explain(session->agent->alloc, reply, method, error);
+        status = ves_session_explain(session->agent->alloc, reply,
+                                     "asking the sequencer", error);
     return status;
 }
 

@@ -44,10 +44,11 @@ check "the sequencer's order is every agent's own" lib check_log "$SEQ" office.d
 stop_server
 LISTEN=${URL#http://}
 rm -f "$SEQ.port"
-faketime -f -2d "$VES" serve --db "$SEQ" --listen "$LISTEN" --port-file "$SEQ.port" >> "$SEQ.log" 2>&1 &
-SERVER_PID=$!
-tap_pids+=("$SERVER_PID")
+# faketime stays beside what it started, so that says its own number.
+faketime -f -2d sh -c 'echo $$ > pid; exec "$@"' sh \
+	"$VES" serve --db "$SEQ" --listen "$LISTEN" --port-file "$SEQ.port" >> "$SEQ.log" 2>&1 &
 wait_for 20 test -s "$SEQ.port"
+tap_pids+=("$(cat pid)")
 adjust office.db MUG 1
 check "a sequencer two days behind its own log goes on" "$VES" sync --db office.db
 check "and is believed by others" "$VES" sync --db ahead.db

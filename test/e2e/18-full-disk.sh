@@ -102,4 +102,7 @@ stop_server
 start_server "$SEQ"
 is "after a restart the head is the same" "$(sqlite3 "$SEQ" "SELECT count(*) FROM ves_events")" $((before + 26))
 check "an independent checker agrees" lib check_log "$SEQ" till/till.db office.db --settled
+stop_server
+cd /
+[ $FULL_DISK = limit ] || umount "$T/till" "$T/hub"
 done_testing

@@ -88,7 +88,7 @@ static void set_up(void)
     for (size_t i = 0; i < KNOWN; i++)
         (void)unsetenv(known[i].environment);
     memset(&identity.stream, 7, sizeof(identity.stream));
-    strcpy(folder, "/tmp/ves-fuzz-XXXXXX");
+    (void)snprintf(folder, sizeof(folder), "/tmp/ves-fuzz-XXXXXX");
     REQUIRE(mkdtemp(folder));
     path_of("store.db", path);
     options.path = path;

@@ -1,6 +1,6 @@
 """extract.py readme FILE | man FILE -- the examples of a document, as a shell
 script (readme: fenced blocks after "<!-- test: NAME -->"; man: the literal
-displays of EXAMPLES), or, with extract.py c FILE, the C program in them."""
+displays of EXAMPLES)."""
 import re
 import sys
 

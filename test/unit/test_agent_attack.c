@@ -88,8 +88,8 @@ static const char *many_members(unsigned count)
     int len = snprintf(text, sizeof(text), "{\"name\":\"n\"");
 
     while (count-- > 0)
-        len += snprintf(text + len, sizeof(text) - (size_t)len,
-                        ",\"M%03u\":%u", count, count);
+        len += snprintf(text + len, sizeof(text) - (size_t)len, ",\"M%03u\":%u",
+                        count, count);
     snprintf(text + len, sizeof(text) - (size_t)len, "}");
     return text;
 }
@@ -235,21 +235,63 @@ static void an_open_alert_is_a_reason_for_attention(void **state)
     assert_string_equal(test_text(&doc, "/health"), "ok");
 
     assert_int_equal(
-        ves_core_keys(&agent->core,
-                      ves_bytes_str(
-                          "{\"tenantId\":\"00000000-0000-0000-0000-000000000001"
+        ves_core_keys(
+            &agent->core,
+            ves_bytes_str("{\"tenantId\":\"00000000-0000-0000-0000-000000000001"
                           "\",\"keys\":[],\"directorySignature\":\""
                           "00000000000000000000000000000000000000000000000000"
                           "00000000000000000000000000000000000000000000000000"
                           "0000000000000000000000000000\"}"),
-                      1),
+            1),
         VES_REFUSED);
     assert_int_equal(ves_agent_status(agent, doc.jw, &error), VES_OK);
     test_document_read(&doc);
     assert_string_equal(test_text(&doc, "/health"), "attention");
-    assert_non_null(strstr(test_text(&doc, "/reasons/0"), "alert"));
+    assert_non_null(strstr(test_text(&doc, "/reasons/0"), "not verify"));
     assert_string_equal(test_text(&doc, "/nextSteps/0"), "ves quarantine");
     ves_agent_close(agent);
+}
+
+/* After an update of the program, on a store that cannot be folded again. */
+static void an_older_fold_can_still_be_looked_at(void **state)
+{
+    struct ves_agent *agent = test_shop_store(&shop, "till.db", NULL);
+    struct ves_agent_options options = {.path =
+                                            test_shop_path(&shop, "till.db")};
+    struct ves_error error;
+    uint64_t pruned;
+    sqlite3 *db;
+
+    (void)state;
+    test_shop_append(agent, "order.created", "ORD-1", "{}");
+    test_shop_push(&shop, agent);
+    test_shop_pull(&shop, agent);
+    assert_int_equal(ves_agent_prune(agent, 0, &pruned, &error), VES_OK);
+    assert_true(pruned > 0);
+    ves_agent_close(agent);
+    db = app_open("till.db");
+    sql(db, "UPDATE ves_meta SET value = '0' WHERE name = 'fold.version'");
+    sqlite3_close(db);
+
+    for (int i = 0; i < 2; i++) {
+        options.is_read_only = true;
+        if (ves_agent_open(&options, &agent, &error))
+            fail_msg("%s", error.text);
+        assert_int_equal(count_of(agent, "/foldVersion"), 0);
+        ves_agent_close(agent);
+        /* Writing goes on too, and says why the states are old. */
+        options.is_read_only = false;
+        if (ves_agent_open(&options, &agent, &error))
+            fail_msg("%s", error.text);
+        test_shop_append(agent, "order.created", "ORD-2", "{}");
+        assert_int_equal(ves_agent_quarantine(agent, 10, doc.jw, &error),
+                         VES_OK);
+        test_document_read(&doc);
+        assert_int_equal(test_number(&doc, "/openAlerts"), 1);
+        assert_string_equal(test_text(&doc, "/alerts/0/code"),
+                            "refold_impossible");
+        ves_agent_close(agent);
+    }
 }
 
 int main(void)
@@ -262,6 +304,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_temporary_table_swallows_nothing,
                                         set_up, tear_down),
         cmocka_unit_test_setup_teardown(an_outdated_transaction_is_told_so,
+                                        set_up, tear_down),
+        cmocka_unit_test_setup_teardown(an_older_fold_can_still_be_looked_at,
                                         set_up, tear_down),
         cmocka_unit_test_setup_teardown(an_open_alert_is_a_reason_for_attention,
                                         set_up, tear_down),

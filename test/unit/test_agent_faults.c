@@ -429,7 +429,7 @@ static void a_locked_store_says_so(void **state)
             test_ops_install(fleet.devices[0].store);
             test_ops_arm(n, false, VES_BUSY);
             is_busy = operation->run() == VES_BUSY &&
-                      strstr(core_of(0)->error.text, "another process");
+                      strstr(core_of(0)->error.text, "the test says so");
             test_ops_remove(fleet.devices[0].store);
         }
         assert_true(is_busy);

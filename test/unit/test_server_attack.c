@@ -114,6 +114,31 @@ static void test_expired_at_epoch(void **state)
                         "agent_key_invalid: Agent key has expired");
 }
 
+/* A limit that was misspelt is not a key without limits. */
+static void test_misspelt_limits(void **state)
+{
+    (void)state;
+    struct test_http *h = &serve.http;
+    static const char *const wrong[] = {"expiresAtMs", "expires", "store",
+                                        "store_Id", "agent"};
+    char word[64];
+    for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+        assert_int_equal(test_http_post(h, "/api/v1/api-keys",
+                                        "{\"tenantId\":\"%s\",\"%s\":null,"
+                                        "\"rights\":[\"read\"]}",
+                                        serve.tenant, wrong[i]),
+                         400);
+        snprintf(word, sizeof(word), "member %s is not known", wrong[i]);
+        assert_non_null(strstr(test_http_text(h, "/message"), word));
+    }
+    assert_int_equal(test_http_post(h, "/api/v1/api-keys",
+                                    "{\"tenant_id\":\"%s\",\"store_id\":"
+                                    "null,\"expires_at\":null,\"label\":null,"
+                                    "\"agentId\":null,\"rights\":[\"read\"]}",
+                                    serve.tenant),
+                     200);
+}
+
 /* Nobody is told that a revoked key is registered. */
 static void test_revoked_stays_revoked(void **state)
 {
@@ -455,6 +480,7 @@ static void test_flood_of_small_events(void **state)
             still = 0;
         last = taken;
     }
+    assert_int_equal(metric("sequencer_http_in_flight"), FLOOD);
     sqlite3_exec(db, "ROLLBACK", NULL, NULL, NULL);
     sqlite3_close(db);
     assert_in_range(taken, FLOOD_EVENTS,
@@ -540,6 +566,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_expired_at_epoch),
+        cmocka_unit_test(test_misspelt_limits),
         cmocka_unit_test(test_revoked_stays_revoked),
         cmocka_unit_test(test_redeem_after_revocation),
         cmocka_unit_test(test_hoarded_bodies),

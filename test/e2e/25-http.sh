@@ -1,0 +1,57 @@
+#!/bin/bash
+# 25-http.sh -- the HTTP interface: every route of src/server/routes.c with good
+# and bad credentials and bodies (test/lib/http_checks.py), and the examples of
+# doc/http.md with curl.
+. "$(dirname "$0")/../lib/tap.sh"
+cd "$T" || exit 1
+new_hub --log-level 2 || exit 1
+lib http_checks "$URL" "$SEQ.admin-key" "$SEQ" "$HERE/src/server" > checks 2>&1
+code=$?
+while IFS= read -r line; do
+	case $line in
+	"ok "*) ok "${line#ok }" ;;
+	"not ok "*) not_ok "${line#not ok }" ;;
+	*) echo "# $line" ;;
+	esac
+done < checks
+is "the checks ran to their end" $code 0
+
+# doc/http.md
+join till.db
+adjust till.db MUG 1
+"$VES" sync --db till.db > /dev/null
+ADMIN=$(cat "$SEQ.admin-key")
+export ADMIN URL TENANT STORE
+lib extract readme "$HERE/doc/http.md" > examples.sh
+bash -eu examples.sh > examples.out 2> examples.err
+is "the examples of doc/http.md run with curl" $? 0
+[ ! -s examples.err ] || sed 's/^/# /' examples.err
+is "all of them" "$(grep -c '^curl' examples.sh)" 8
+like "and answer" "$(cat examples.out)" '"head_sequence":1'
+like "down to the metrics" "$(cat examples.out)" "^sequencer_head_sequence.tenant=.$TENANT.,store=.$STORE.. 1$"
+
+# Over the body limit, with the length told before, and without.
+head -c 10485761 /dev/zero | tr '\0' ' ' > big
+post() { curl -s -m 20 -X POST -H "x-api-key: $ADMIN" "$@" "$URL/api/v1/ves/events/ingest"; }
+is "a body over 10 MiB: 413" "$(json "$(post --data-binary @big)" '[d["code"], "10485760" in d["message"]]')" '["PAYLOAD_TOO_LARGE", true]'
+is "in pieces, too" "$(post -H 'Transfer-Encoding: chunked' --data-binary @big -o /dev/null -w '%{http_code}')" 413
+truncate -s -1 big
+is "one byte less is read" "$(json "$(post --data-binary @big)" 'd["code"]')" INVALID_FIELD_VALUE
+
+# Broken clients do not hurt the others.
+printf 'GET /health HTTP/1.1\r\n' > half
+(exec 3<> "/dev/tcp/${URL#http://}" 2> /dev/null) 2> /dev/null
+host=${URL#http://} port=${host##*:} host=${host%:*}
+for bytes in 'GET / HTTP/9.9\r\n\r\n' '\x16\x03\x01\x02\x00\x01' 'POST /api/v1/ves/events/ingest HTTP/1.1\r\nHost: x\r\nContent-Length: -5\r\n\r\n' \
+	'POST /api/v1/ves/events/ingest HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999999999999999\r\n\r\n' \
+	'GET /health HTTP/1.1\r\nHost: x\r\nx-a: '"$(head -c 100000 /dev/zero | tr '\0' a)"'\r\n\r\n'; do
+	exec 3<> "/dev/tcp/$host/$port"
+	printf "$bytes" >&3 2> /dev/null
+	exec 3>&- 3<&-
+done
+is "broken requests leave the sequencer well" "$(curl -s -o /dev/null -w '%{http_code}' "$URL/health")" 200
+curl -s -m 1 -o /dev/null -H "x-api-key: $ADMIN" -H 'Content-Length: 1000' -d '{' "$URL/api/v1/ves/events/ingest"
+is "a client that goes away in the middle, too" "$(curl -s -o /dev/null -w '%{http_code}' "$URL/health")" 200
+stop_server
+check "the log is sound" lib check_log "$SEQ" till.db --signatures 10
+done_testing
