@@ -210,6 +210,11 @@ static enum ves_status make_store(struct ves_agent *agent,
     struct ves_public_key key;
 
     enum ves_status status = adopt(agent, &identity, error);
+    if (!status && agent->has_public_key && !ves_file_exists(agent->key_path))
+        return ves_fail(error, VES_NOT_FOUND,
+                        "this store exists, but its key %s is not there; "
+                        "nothing was changed; put it back, or use a new file",
+                        agent->key_path);
     if (!status)
         status = make_key(agent, make, &key, error);
     if (status)

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 #include <sqlite3.h>
@@ -252,6 +253,25 @@ static void an_open_alert_is_a_reason_for_attention(void **state)
     ves_agent_close(agent);
 }
 
+/* Joining again must not put a fresh key where the lost one belongs. */
+static void a_lost_key_is_not_replaced(void **state)
+{
+    struct ves_agent *agent = test_shop_store(&shop, "till.db", NULL);
+    const struct ves_agent_options options = {
+        .path = test_shop_path(&shop, "till.db")};
+    const struct ves_agent_identity identity = {.stream = shop.hub.stream,
+                                                .agent = agent->core.agent};
+    struct ves_error error;
+
+    (void)state;
+    ves_agent_close(agent);
+    assert_int_equal(unlink(test_shop_path(&shop, "till.db.key")), 0);
+    assert_int_equal(ves_agent_create(&options, &identity, &agent, &error),
+                     VES_NOT_FOUND);
+    assert_says(&error, "till.db.key");
+    assert_int_equal(access(test_shop_path(&shop, "till.db.key"), F_OK), -1);
+}
+
 /* After an update of the program, on a store that cannot be folded again. */
 static void an_older_fold_can_still_be_looked_at(void **state)
 {
@@ -305,6 +325,8 @@ int main(void)
                                         set_up, tear_down),
         cmocka_unit_test_setup_teardown(an_outdated_transaction_is_told_so,
                                         set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_lost_key_is_not_replaced, set_up,
+                                        tear_down),
         cmocka_unit_test_setup_teardown(an_older_fold_can_still_be_looked_at,
                                         set_up, tear_down),
         cmocka_unit_test_setup_teardown(an_open_alert_is_a_reason_for_attention,
