@@ -356,7 +356,8 @@ void sim_device_pull(struct sim_world *world, size_t device, size_t process)
     if (status)
         return;
     /* Now and then a host looks at the directories without being asked. */
-    bool is_refresh = sim_chance(&world->rng, world->options.refresh);
+    bool is_refresh =
+        !world->is_quiet && sim_chance(&world->rng, world->options.refresh);
     ask(world, device, process, is_refresh ? SIM_SEQUENCER_KEYS : SIM_PULL);
 }
 

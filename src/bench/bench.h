@@ -72,6 +72,7 @@ struct ves_bench_load {
     uint64_t events;
     /* out */
     double seconds;
+    double server_s, sender_s; /* of processor time */
     uint64_t p50_us, p99_us;
 };
 
@@ -172,6 +173,8 @@ VES_NODISCARD enum ves_status ves_bench_check(struct ves_bench_run *run,
 
 VES_NODISCARD enum ves_status ves_bench_server_start(struct ves_bench_run *run);
 void ves_bench_server_stop(struct ves_bench_server *server);
+/* Processor time used so far, in seconds. */
+double ves_bench_server_cpu(const struct ves_bench_server *server);
 /* Resident now and at most so far, in MB; 0 when /proc does not say. */
 void ves_bench_server_memory(const struct ves_bench_server *server, double *now,
                              double *most);

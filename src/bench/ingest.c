@@ -41,8 +41,11 @@ static enum ves_status send_once(struct ves_bench_run *run,
             .limit = run->cores * 1e6 / (limit.verify_us + limit.sign_us),
             .target = shape->target};
         snprintf(out->note, sizeof(out->note),
-                 "answer after %.1f ms (median), %.1f ms (99 of 100)",
-                 (double)load.p50_us / 1e3, (double)load.p99_us / 1e3);
+                 "answers in %.1f ms (median), %.1f ms (99 of 100); processor "
+                 "us an event: server %.0f, generator %.1f",
+                 (double)load.p50_us / 1e3, (double)load.p99_us / 1e3,
+                 load.server_s * 1e6 / (double)load.events,
+                 load.sender_s * 1e6 / (double)load.events);
         status = ves_bench_check(run, &load);
     }
     ves_bench_load_free(run, &load);

@@ -14,6 +14,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/assert.h"
@@ -245,6 +246,13 @@ static void note_latencies(struct ves_bench_load *load)
     free(all);
 }
 
+static double thread_cpu(void)
+{
+    struct timespec used;
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &used);
+    return (double)used.tv_sec + (double)used.tv_nsec / 1e9;
+}
+
 enum ves_status ves_bench_send(struct ves_bench_run *run,
                                struct ves_bench_load *load, size_t connections)
 {
@@ -259,10 +267,13 @@ enum ves_status ves_bench_send(struct ves_bench_run *run,
     }
     for (; !status && s.count < connections; s.count++)
         status = connect_one(&s, &s.connections[s.count], s.count);
-    double start = ves_bench_now();
+    double start = ves_bench_now(), sender = thread_cpu();
+    double server = ves_bench_server_cpu(&run->server);
     if (!status)
         status = run_all(&s);
     load->seconds = ves_bench_now() - start;
+    load->sender_s = thread_cpu() - sender;
+    load->server_s = ves_bench_server_cpu(&run->server) - server;
     for (size_t i = 0; i < s.count; i++) {
         if (s.connections[i].fd >= 0)
             close(s.connections[i].fd);

@@ -1,2 +1,2 @@
 # src/engine/agent_settle.c -- a refused event stays in the local view
-s/if (settle->rows\[i\].is_refused && settle->rows\[i\].is_in_overlay)/if (false)/
+s/if (row->is_refused && row->is_in_overlay)/if (false)/
