@@ -1,6 +1,7 @@
 /* cmd_admin.c -- ves admin: what needs the admin key of a sequencer. */
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "cli.h"
 
@@ -15,6 +16,8 @@ static const struct cli_option options[] = {
     {"read-only", NULL, "invite: the new store may only pull"},
     {"agent", "UUID", "revoke: whose key"},
     {"key-id", "N", "revoke: which key (default 1)"},
+    {"with-api-keys", NULL,
+     "revoke: its API keys too, so that it cannot even read"},
     {"json", NULL, "one JSON document on standard output"},
     {NULL, NULL, NULL}};
 
@@ -67,22 +70,60 @@ static int invite(struct cli *cli)
     return code;
 }
 
-/* Sends one administrative request and prints the reply. */
-static int call(struct cli *cli, const char *method, const char *path)
+/* One administrative request; the reply is in jw.  CLI_DONE or the exit code
+ * to leave with, after words on standard error. */
+static int ask(struct cli *cli, const char *method, const char *path,
+               struct ves_jw *jw)
 {
     struct ves_bytes none = {NULL, 0};
-    struct ves_jw *jw = cli_writer();
     uint32_t http_status = 0;
     enum ves_status status = ves_admin_call(
         cli_get(cli, "server"), cli_get(cli, "key-file"), cli_get(cli, "ca"),
         method, path, none, jw, &http_status, &cli->error);
 
-    if (status) {
-        ves_jw_free(jw);
+    if (status)
         return cli_fail(cli, status);
+    return http_status < 300 ? CLI_DONE : CLI_REFUSED;
+}
+
+/* Sends one administrative request and prints the reply. */
+static int call(struct cli *cli, const char *method, const char *path)
+{
+    struct ves_jw *jw = cli_writer();
+    int code = ask(cli, method, path, jw);
+
+    if (ves_jw_view(jw).len == 0) {
+        ves_jw_free(jw);
+        return code;
     }
-    int code = cli_print(jw);
-    return code ? code : http_status < 300 ? CLI_DONE : CLI_REFUSED;
+    int printed = cli_print(jw);
+    return printed ? printed : code;
+}
+
+/* Revokes every live API key that is bound to an agent. */
+static int revoke_api_keys(struct cli *cli, const char *tenant,
+                           const char *agent)
+{
+    struct ves_jw *jw = cli_writer();
+    char path[512];
+
+    snprintf(path, sizeof(path), "/api/v1/api-keys?tenant_id=%s", tenant);
+    int code = ask(cli, "GET", path, jw);
+    struct ves_jr *jr =
+        code ? NULL : ves_jr_new(ves_alloc_default(), ves_jw_view(jw));
+    size_t count = jr ? ves_jr_count(jr, "/apiKeys") : 0;
+    for (size_t i = 0; code == CLI_DONE && i < count; i++) {
+        if (strcasecmp(ves_jr_str(jr, "/apiKeys/%zu/agentId", i), agent) != 0 ||
+            ves_jr_has(jr, "/apiKeys/%zu/revokedAt", i))
+            continue;
+        snprintf(path, sizeof(path), "/api/v1/api-keys/%s",
+                 ves_jr_str(jr, "/apiKeys/%zu/id", i));
+        ves_jw_reset(jw);
+        code = ask(cli, "DELETE", path, jw);
+    }
+    ves_jr_free(jr);
+    ves_jw_free(jw);
+    return code;
 }
 
 static const char *need(struct cli *cli, const char *name)
@@ -119,7 +160,11 @@ static int run(struct cli *cli)
             need(cli, "agent"),
             (unsigned long long)cli_number(cli, "key-id", 0, UINT32_MAX, 1),
             need(cli, "tenant"));
-        return call(cli, "DELETE", path);
+        int code = call(cli, "DELETE", path);
+        if (code == CLI_DONE && cli_get(cli, "with-api-keys"))
+            code =
+                revoke_api_keys(cli, need(cli, "tenant"), need(cli, "agent"));
+        return code;
     }
     if (strcmp(act, "refusals") == 0) {
         snprintf(path, sizeof(path),

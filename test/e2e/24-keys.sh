@@ -43,6 +43,10 @@ exits "a retry changes nothing" 3 bash -c '"$VES" retry --db till.db > /dev/null
 exits "revoking a key that is not there" 5 admin revoke --tenant "$TENANT" --agent "$(agent_of till.db)" --key-id 7
 check "an independent checker agrees" lib check_log "$SEQ" till.db office.db
 
+check "a stolen store loses its API key, too" admin revoke --tenant "$TENANT" --agent "$(agent_of till.db)" --with-api-keys
+exits "then it cannot even pull" 5 "$VES" pull --db till.db
+check "others can" "$VES" pull --db office.db
+
 # ---- rotated
 join second.db
 adjust office.db MUG 1
