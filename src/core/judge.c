@@ -273,7 +273,11 @@ static enum ves_status apply(struct ves_judge_scan *scan,
     ves_judge_apply(out, scan->effects);
     out->is_fact = scan->subject->is_fact;
     enum ves_status status = note_dangling(scan, out);
-    return status ? status : note_unresolved(scan, out);
+    /* Facts are many and their references change nothing: not worth a look
+     * at every product of every sale. */
+    if (!status && !out->is_fact)
+        status = note_unresolved(scan, out);
+    return status;
 }
 
 /* ---- facts --------------------------------------------------------------- */
@@ -422,11 +426,14 @@ static enum ves_status find_base(struct found *found)
         find(found, VES_CONFLICT_VERSION_MISMATCH, "future_base");
         return VES_OK;
     }
+    /* Without a head the number alone speaks. */
+    if (!subject->has_base_head)
+        return VES_OK;
     if (scan->own.count > 0)
         head = scan->own.list[scan->own.count - 1].hash;
     else if (scan->has_known_head)
         head = scan->known_head;
-    if (!ves_hash_equal(&head, &subject->base_head))
+    if (known == 0 || !ves_hash_equal(&head, &subject->base_head))
         find(found, VES_CONFLICT_VERSION_MISMATCH, "fork_base");
     return VES_OK;
 }

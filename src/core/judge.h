@@ -93,9 +93,11 @@ struct ves_judge_subject {
     bool needs_base;
     bool has_base;
     uint64_t base_version;
-    struct ves_hash base_head; /* zeros: none */
+    bool has_base_head;
+    struct ves_hash base_head;
     struct ves_hashes deps;
-    struct ves_hashes refs; /* keys of the entities it refers to */
+    struct ves_hashes refs; /* keys of the entities it refers to; looked at for
+                               intents only */
     struct ves_effects effects;
     const struct ves_resolution *resolution; /* NULL: none */
 };

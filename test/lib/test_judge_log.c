@@ -639,6 +639,7 @@ static struct test_judge_event *append(struct test_judge_log *log,
         .effects = effects_of(log, event->values),
     };
     put_text((char *)subject->agent.b, sizeof(subject->agent.b), says->agent);
+    subject->has_base_head = says->base_head != NULL;
     if (says->base_head)
         subject->base_head = hash_of(says->base_head);
     if (says->ref)

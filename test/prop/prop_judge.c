@@ -450,7 +450,10 @@ static void agrees_with_the_model(void **state)
     assert_int_equal(pclose(model), 0);
     for (size_t i = 0; i < met_count; i++)
         print_message("# %7u %s\n", met[i].count, met[i].name);
-    assert_true(number >= EVENTS || getenv("VES_EVENTS"));
+    /* Fewer may be asked for, to look at one seed. */
+    if (number < EVENTS && getenv("VES_EVENTS"))
+        return;
+    assert_true(number >= EVENTS);
     for (size_t i = 0; i < sizeof(must_meet) / sizeof(must_meet[0]); i++) {
         if (times_met(must_meet[i]) == 0)
             fail_msg("never met: %s", must_meet[i]);
