@@ -695,6 +695,7 @@ void test_judge_log_reset(struct test_judge_log *log)
     log->count = 0;
     log->conflict_count = 0;
     log->entity_count = 0;
+    log->visited = 0;
     ves_arena_reset(&log->arena);
 }
 
