@@ -2,20 +2,43 @@
 """Random histories of the reference model with everything it says of them.
 
 usage: judge_driver.py SPEC_DIR SEED EVENTS [LENGTH]
+       judge_driver.py SPEC_DIR scopes|soak
 
 Reads judge.py in place, lets its own generator make histories until they have
 EVENTS events together, and writes one JSON line an event: what the event says,
-and under "want" all that changed by it: verdicts, conflicts, entities.
+and under "want" all that changed by it: verdicts, conflicts, entities.  With
+"scopes", every history of a few small scopes (agents, operations, edits,
+resolutions, entities) instead; with "soak", of larger ones.
 """
 import json
 import random
 import sys
+import time
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, sys.argv[1])
 import judge  # noqa: E402
 
-WINNERS = ("branch", "applied", "merge", "undo")
+SCOPES = [
+    (3, ("setf", "delete", "ref"), 3, 0, ("e", "p")),
+    (3, ("setf", "setg", "count"), 3, 0, ("e",)),
+    (2, ("setf", "setg"), 3, 1, ("e",)),
+    (2, ("setf", "delete"), 2, 2, ("e",)),
+    (2, ("ship", "cancel", "track"), 3, 1, ("e",)),
+    (2, ("create", "setf", "count"), 3, 1, ("e",)),
+    (3, ("setf", "wait"), 3, 0, ("e",)),
+    (2, ("setf", "wait"), 2, 1, ("e",)),
+]
+SOAK = [
+    (3, ("setf", "delete", "ref"), 4, 0, ("e", "p")),
+    (3, ("setf", "setg", "count"), 4, 0, ("e",)),
+    (2, ("setf", "setg"), 4, 1, ("e",)),
+    (2, ("setf", "delete"), 2, 3, ("e",)),
+    (2, ("ship", "cancel", "track"), 3, 2, ("e",)),
+    (2, ("create", "setf", "count"), 4, 1, ("e",)),
+    (3, ("setf", "wait"), 4, 0, ("e",)),
+    (2, ("setf", "wait"), 3, 1, ("e",)),
+]
 
 
 def judged(log):
@@ -73,23 +96,37 @@ def write(line):
     sys.stdout.write("\n")
 
 
-def main(seed, limit, length):
+def history(seed, log):
+    for n, y in enumerate(log):
+        write({"seed": seed, "new": n == 0, "says": says(y),
+               "want": want(judged(log[:n]), judged(log[:n + 1]), y)})
+
+
+def sample(seed, limit, length):
     events = 0
     while events < limit:
         judge.rand(seed, length or
                    random.Random(seed).choice((15, 40, 120)))
         log = max(judge.CACHE, key=len)
-        before = judge.Judge()
-        for n, y in enumerate(log):
-            after = before.clone()
-            after.step(y)
-            write({"seed": seed, "new": n == 0, "says": says(y),
-                   "want": want(before, after, y)})
-            before = after
+        history(seed, log)
         events += len(log)
         seed += 1
 
 
+def exhaust(scopes):
+    for number, (agents, ops, edits, resolves, ents) in enumerate(scopes):
+        judge.CACHE.clear()
+        _, complete = judge.explore(agents, ops, edits, resolves, ents,
+                                    time.time() + 3600)
+        assert complete
+        logs = set(judge.CACHE)
+        for log in sorted(logs - {x[:-1] for x in logs if x}, key=str):
+            history(number, log)
+
+
 if __name__ == "__main__":
-    main(int(sys.argv[2]), int(sys.argv[3]),
-         int(sys.argv[4]) if len(sys.argv) > 4 else 0)
+    if sys.argv[2] in ("scopes", "soak"):
+        exhaust(SCOPES if sys.argv[2] == "scopes" else SOAK)
+    else:
+        sample(int(sys.argv[2]), int(sys.argv[3]),
+               int(sys.argv[4]) if len(sys.argv) > 4 else 0)

@@ -1,7 +1,8 @@
 /* prop_judge.c -- the judge against its executable model.
  *
  * judge.py of the shared specification is read in place: its own generator
- * makes random histories of several offline agents, and after every event all
+ * makes random histories of several offline agents, its own explorer every
+ * history of a few small scopes, and after every event all
  * that changed must be the same here: verdicts, sub-codes, notes, members of
  * conflicts and what became of them, order of application, versions, heads,
  * states, tombstones.
@@ -387,29 +388,49 @@ static void check_line(struct ves_bytes line, unsigned number)
     count(&logs[0]);
 }
 
-static FILE *start_model(void)
+/* Runs the driver with those arguments and holds every line against the
+ * judge; the number of events, 0 (and skipped) when there is no model. */
+static unsigned run_model(const char *arguments)
 {
-    const char *seed = getenv("VES_SEED");
-    const char *events = getenv("VES_EVENTS");
     char command[1024];
+    char *line = NULL;
+    size_t cap = 0;
+    ssize_t len;
+    unsigned number = 0;
 
     snprintf(command, sizeof(command), "%s/spec/judge.py", test_shared_dir());
     if (access(command, R_OK) != 0) {
         print_message("# %s is not there\n", command);
-        return NULL;
+        return 0;
     }
     if (system("python3 -c 'import sys' > /dev/null 2>&1") != 0) {
         print_message("# python3 is not there\n");
-        return NULL;
+        return 0;
     }
     snprintf(command, sizeof(command),
-             "python3 test/lib/judge_driver.py '%s/spec' %llu %llu",
-             test_shared_dir(), seed ? strtoull(seed, NULL, 0) : 1ULL,
-             events ? strtoull(events, NULL, 0) : (unsigned long long)EVENTS);
+             "python3 test/lib/judge_driver.py '%s/spec' %s", test_shared_dir(),
+             arguments);
     print_message("# %s\n", command);
+    met_count = 0;
     FILE *model = popen(command, "r");
     assert_non_null(model);
-    return model;
+    while ((len = getline(&line, &cap, model)) > 0)
+        check_line(ves_bytes(line, (size_t)len), ++number);
+    free(line);
+    assert_int_equal(pclose(model), 0);
+    assert_true(number > 0);
+    print_message("# %u events\n", number);
+    for (size_t i = 0; i < met_count; i++)
+        print_message("# %7u %s\n", met[i].count, met[i].name);
+    return number;
+}
+
+/* All interleavings of a few small scopes; VES_SOAK: of larger ones. */
+static void agrees_in_every_small_history(void **state)
+{
+    (void)state;
+    if (run_model(getenv("VES_SOAK") ? "soak" : "scopes") == 0)
+        skip();
 }
 
 static void agrees_with_the_model(void **state)
@@ -433,23 +454,19 @@ static void agrees_with_the_model(void **state)
         "superseded branch_grew",
         "superseded head_moved",
     };
-    char *line = NULL;
-    size_t cap = 0;
-    ssize_t len;
-    unsigned number = 0;
+    const char *seed = getenv("VES_SEED");
+    const char *events = getenv("VES_EVENTS");
+    char arguments[64];
     (void)state;
 
-    FILE *model = start_model();
-    if (!model) {
+    snprintf(arguments, sizeof(arguments), "%llu %llu",
+             seed ? strtoull(seed, NULL, 0) : 1ULL,
+             events ? strtoull(events, NULL, 0) : (unsigned long long)EVENTS);
+    unsigned number = run_model(arguments);
+    if (number == 0) {
         skip();
         return;
     }
-    while ((len = getline(&line, &cap, model)) > 0)
-        check_line(ves_bytes(line, (size_t)len), ++number);
-    free(line);
-    assert_int_equal(pclose(model), 0);
-    for (size_t i = 0; i < met_count; i++)
-        print_message("# %7u %s\n", met[i].count, met[i].name);
     /* Fewer may be asked for, to look at one seed. */
     if (number < EVENTS && getenv("VES_EVENTS"))
         return;
@@ -487,6 +504,7 @@ static int tear_down(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(agrees_in_every_small_history),
         cmocka_unit_test(agrees_with_the_model),
     };
     cmocka_set_message_output(CM_OUTPUT_TAP);
