@@ -106,7 +106,8 @@ void ves_judge_apply(struct ves_judgement *out, struct ves_effects effects)
     out->tombstone = ves_effects_tombstone(effects);
 }
 
-static void join(struct ves_judgement *out, const struct ves_hash *conflict_id)
+void ves_judge_join(struct ves_judgement *out,
+                    const struct ves_hash *conflict_id)
 {
     out->verdict = VES_VERDICT_CONFLICT;
     ves_judge_sub_code(out, "tail");
@@ -364,7 +365,7 @@ static enum ves_status find_branch(struct found *found, bool *joined)
         return status;
     if (conflict.is_found && conflict.is_open) {
         *joined = true;
-        join(found->out, &lost->conflict_id);
+        ves_judge_join(found->out, &lost->conflict_id);
         return VES_OK;
     }
     find(found, VES_CONFLICT_VERSION_MISMATCH, "closed_branch");

@@ -100,6 +100,10 @@ struct ves_judge_subject {
                                intents only */
     struct ves_effects effects;
     const struct ves_resolution *resolution; /* NULL: none */
+    /* Of an atomic group: sequences first_of_group ... + group_count - 1.
+     * group_count 0 or 1: alone. */
+    uint64_t first_of_group;
+    uint32_t group_count;
 };
 
 /* Reads it from a checked event (ves_event_check) that has or will get that
@@ -247,6 +251,15 @@ VES_NODISCARD enum ves_status ves_judge(const struct ves_judge_view *view,
                                         const struct ves_judge_subject *subject,
                                         struct ves_judgement *out);
 
+/* Judges the members of an atomic group, in the order of the log and with the
+ * sequences they will get: if one is a conflict, the other intents join its
+ * record as tail (in their order, after it); if one waits, all do.  Facts and
+ * events without a rule stand for themselves.  out: count judgements. */
+VES_NODISCARD enum ves_status
+ves_judge_group(const struct ves_judge_view *view, struct ves_arena *arena,
+                const struct ves_judge_subject *subjects, size_t count,
+                struct ves_judgement *out);
+
 /* What an engine adds so that waiting events are judged again. */
 struct ves_judge_writer {
     void *ctx;
@@ -259,18 +272,21 @@ struct ves_judge_writer {
     enum ves_status (*waiters)(void *ctx, const struct ves_hash *waits_for,
                                ves_judge_sequence_visitor *visit,
                                void *visit_ctx);
-    /* The waiting event with that sequence, into arena. */
+    /* The waiting event with that sequence, into arena; VES_NOT_FOUND when it
+     * does not wait (any more). */
     enum ves_status (*subject)(void *ctx, uint64_t sequence,
                                struct ves_arena *arena,
                                struct ves_judge_subject *out);
 };
 
-/* Judges and writes a new event, then every event it sets free, in sequence
- * order, until nothing changes (3.1).  *out: the judgement of the new one. */
+/* Judges and writes a new event, or all members of a new atomic group at
+ * once, then every event that comes free by it, in sequence order, until
+ * nothing changes (3.1).  The record's opener is written before its tail.
+ * out: count judgements of the new ones. */
 VES_NODISCARD enum ves_status
 ves_judge_step(const struct ves_judge_view *view,
                const struct ves_judge_writer *writer, struct ves_arena *arena,
-               const struct ves_judge_subject *subject,
+               const struct ves_judge_subject *subjects, size_t count,
                struct ves_judgement *out);
 
 /* Is the base of an event without causal context what its author takes it

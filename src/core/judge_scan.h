@@ -69,6 +69,8 @@ VES_NODISCARD enum ves_status ves_judge_resolution(struct ves_judge_scan *scan,
 
 /* judge.c: what both kinds of verdict end with. */
 void ves_judge_apply(struct ves_judgement *out, struct ves_effects effects);
+void ves_judge_join(struct ves_judgement *out,
+                    const struct ves_hash *conflict_id);
 void ves_judge_sub_code(struct ves_judgement *out, const char *sub_code);
 
 #endif

@@ -75,36 +75,91 @@ static enum ves_status wake(const struct ves_judge_writer *writer,
     return status ? status : heap->status;
 }
 
-/* Looks at one waiting event again. */
+/* Writes judgements made together; the one that opens a record comes before
+ * those that join it. */
+static enum ves_status write_all(const struct ves_judge_writer *writer,
+                                 struct heap *heap,
+                                 const struct ves_judge_subject *subjects,
+                                 size_t count,
+                                 const struct ves_judgement *judgements)
+{
+    enum ves_status status = VES_OK;
+
+    for (int pass = 0; pass < 2; pass++) {
+        for (size_t i = 0; i < count && !status; i++) {
+            bool is_tail = judgements[i].change == VES_CONFLICT_JOINED;
+            if (is_tail != (pass == 1))
+                continue;
+            status = writer->write(writer->ctx, &subjects[i], &judgements[i]);
+            if (!status)
+                status = wake(writer, heap, &subjects[i], &judgements[i]);
+        }
+    }
+    return status;
+}
+
+/* The waiting members of the group that one is in; *count is 0 when it does
+ * not wait any more. */
+static enum ves_status load_waiting(const struct ves_judge_writer *writer,
+                                    struct ves_arena *arena, uint64_t sequence,
+                                    struct ves_judge_subject **subjects,
+                                    size_t *count)
+{
+    struct ves_judge_subject one;
+
+    *count = 0;
+    enum ves_status status =
+        writer->subject(writer->ctx, sequence, arena, &one);
+    if (status)
+        return status == VES_NOT_FOUND ? VES_OK : status;
+    size_t room = one.group_count > 1 ? one.group_count : 1;
+    uint64_t first = room > 1 ? one.first_of_group : sequence;
+    *subjects = ves_arena_alloc(arena, room * sizeof(**subjects));
+    if (!*subjects)
+        return VES_NOMEM;
+    for (size_t i = 0; i < room; i++) {
+        status = writer->subject(writer->ctx, first + i, arena,
+                                 &(*subjects)[*count]);
+        if (status && status != VES_NOT_FOUND)
+            return status;
+        if (!status)
+            ++*count;
+    }
+    return VES_OK;
+}
+
+/* Looks at one waiting event, and those bound to it, again. */
 static enum ves_status again(const struct ves_judge_view *view,
                              const struct ves_judge_writer *writer,
                              struct heap *heap, uint64_t sequence)
 {
-    struct ves_judge_subject subject;
-    struct ves_judgement judgement;
+    struct ves_judge_subject *subjects;
+    size_t count;
 
     enum ves_status status =
-        writer->subject(writer->ctx, sequence, heap->arena, &subject);
-    if (!status)
-        status = ves_judge(view, heap->arena, &subject, &judgement);
-    if (!status)
-        status = writer->write(writer->ctx, &subject, &judgement);
-    return status ? status : wake(writer, heap, &subject, &judgement);
+        load_waiting(writer, heap->arena, sequence, &subjects, &count);
+    if (status || count == 0)
+        return status;
+    struct ves_judgement *judgements =
+        ves_arena_alloc(heap->arena, count * sizeof(*judgements));
+    if (!judgements)
+        return VES_NOMEM;
+    status = ves_judge_group(view, heap->arena, subjects, count, judgements);
+    return status ? status
+                  : write_all(writer, heap, subjects, count, judgements);
 }
 
 enum ves_status ves_judge_step(const struct ves_judge_view *view,
                                const struct ves_judge_writer *writer,
                                struct ves_arena *arena,
-                               const struct ves_judge_subject *subject,
-                               struct ves_judgement *out)
+                               const struct ves_judge_subject *subjects,
+                               size_t count, struct ves_judgement *out)
 {
     struct heap heap = {.arena = arena};
 
-    enum ves_status status = ves_judge(view, arena, subject, out);
+    enum ves_status status = ves_judge_group(view, arena, subjects, count, out);
     if (!status)
-        status = writer->write(writer->ctx, subject, out);
-    if (!status)
-        status = wake(writer, &heap, subject, out);
+        status = write_all(writer, &heap, subjects, count, out);
     while (!status && heap.count > 0) {
         uint64_t sequence = pop(&heap);
         /* Two reasons to look at one event come one after the other. */

@@ -91,6 +91,10 @@ static enum ves_status read_context(struct ves_arena *arena,
 
     out->agent_seq = context->agent_seq;
     out->seen = context->seen;
+    if (context->has_cmd) {
+        out->first_of_group = out->sequence - context->cmd_index;
+        out->group_count = context->cmd_count;
+    }
     out->has_base_head = context->has_base_head;
     out->base_head = context->base_head;
     out->deps.list =

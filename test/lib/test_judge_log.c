@@ -546,8 +546,11 @@ static enum ves_status waiting_subject(void *ctx, uint64_t sequence,
 {
     struct test_judge_log *log = ctx;
     (void)arena;
+    NEED(sequence >= 1 && sequence <= log->count);
     *out = log->events[sequence - 1].subject;
-    return VES_OK;
+    return log->events[sequence - 1].now.verdict == VES_VERDICT_WAITING
+               ? VES_OK
+               : VES_NOT_FOUND;
 }
 
 /* ---- one step ------------------------------------------------------------ */
@@ -653,6 +656,13 @@ const struct test_judge_event *
 test_judge_log_step(struct test_judge_log *log,
                     const struct test_judge_says *says)
 {
+    return test_judge_log_group(log, says, 1);
+}
+
+const struct test_judge_event *
+test_judge_log_group(struct test_judge_log *log,
+                     const struct test_judge_says *says, size_t count)
+{
     const struct ves_judge_view view = {
         .ctx = log,
         .entity = view_entity,
@@ -669,7 +679,9 @@ test_judge_log_step(struct test_judge_log *log,
         .waiters = waiters,
         .subject = waiting_subject,
     };
-    struct ves_judgement judgement;
+    struct ves_judgement *judgements = get(log, count * sizeof(*judgements));
+    struct ves_judge_subject *subjects = get(log, count * sizeof(*subjects));
+    size_t first = log->count;
 
     for (size_t i = 0; i < log->count; i++)
         log->events[i].is_dirty = false;
@@ -677,10 +689,15 @@ test_judge_log_step(struct test_judge_log *log,
         log->conflicts[i].is_dirty = false;
     for (size_t i = 0; i < log->entity_count; i++)
         log->entities[i].is_dirty = false;
-    struct test_judge_event *event = append(log, says);
-    NEED(ves_judge_step(&view, &writer, &log->arena, &event->subject,
-                        &judgement) == VES_OK);
-    return event;
+    for (size_t i = 0; i < count; i++) {
+        struct test_judge_event *event = append(log, &says[i]);
+        event->subject.first_of_group = first + 1;
+        event->subject.group_count = (uint32_t)count;
+        subjects[i] = event->subject;
+    }
+    NEED(ves_judge_step(&view, &writer, &log->arena, subjects, count,
+                        judgements) == VES_OK);
+    return &log->events[first];
 }
 
 void test_judge_log_init(struct test_judge_log *log)

@@ -98,6 +98,11 @@ const struct test_judge_event *
 test_judge_log_step(struct test_judge_log *log,
                     const struct test_judge_says *says);
 
+/* Same for an atomic group; its first member. */
+const struct test_judge_event *
+test_judge_log_group(struct test_judge_log *log,
+                     const struct test_judge_says *says, size_t count);
+
 /* NULL when there is none. */
 const struct test_judge_event *
 test_judge_log_event(const struct test_judge_log *log, const char *name);

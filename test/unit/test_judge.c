@@ -629,6 +629,76 @@ static void foreign_events_are_the_whole_entity(void **state)
     APPLIED("B2", 3, 2, "X0", "set g 1");
 }
 
+/* ---- atomic groups (decision 17) ----------------------------------------- */
+
+static void a_group_takes_effect_together(void **state)
+{
+    struct test_judge_says group[3];
+    (void)state;
+    APPLIED("A1", 0, 0, NULL, "set f 1");
+    group[0] = edit("B1", 0, 0, NULL, "set f 7");
+    group[0].entity = "p";
+    struct test_effect kept[3];
+    kept[0] = group[0].effects.list[0];
+    group[0].effects.list = &kept[0];
+    group[1] = edit("B2", 0, 0, NULL, "set f 2");
+    kept[1] = group[1].effects.list[0];
+    group[1].effects.list = &kept[1];
+    group[2] = fact("B3", 0, "delta q 1");
+    kept[2] = group[2].effects.list[0];
+    group[2].effects.list = &kept[2];
+    const struct test_judge_event *b = test_judge_log_group(log_, group, 3);
+    expect(&b[1], VES_VERDICT_CONFLICT, "same_field");
+    expect(&b[0], VES_VERDICT_CONFLICT, "tail");
+    expect(&b[2], VES_VERDICT_APPLIED, ""); /* it happened */
+    assert_int_equal(log_->conflict_count, 1);
+    assert_int_equal(log_->conflicts[0].branch.count, 2);
+    assert_int_equal(test_judge_log_entity(log_, "p")->version, 0);
+}
+
+/* Members see the ones before them. */
+static void a_group_may_build_on_itself(void **state)
+{
+    struct test_judge_says group[2];
+    struct test_effect kept[2];
+    (void)state;
+    group[0] = edit("B1", 0, 0, NULL, "create @ 1");
+    kept[0] = group[0].effects.list[0];
+    group[0].effects.list = &kept[0];
+    group[1] = edit("B2", 0, 1, "B1", "set f 2");
+    kept[1] = group[1].effects.list[0];
+    group[1].effects.list = &kept[1];
+    const struct test_judge_event *b = test_judge_log_group(log_, group, 2);
+    expect(&b[0], VES_VERDICT_APPLIED, "");
+    expect(&b[1], VES_VERDICT_APPLIED, "");
+    assert_int_equal(test_judge_log_entity(log_, "e")->version, 2);
+    APPLIED("A1", 2, 2, "B2", "set f 3");
+}
+
+static void a_group_waits_together(void **state)
+{
+    struct test_judge_says group[2], says;
+    struct test_effect kept[2];
+    (void)state;
+    group[0] = edit("B1", 0, 0, NULL, "set f 7");
+    group[0].entity = "p";
+    kept[0] = group[0].effects.list[0];
+    group[0].effects.list = &kept[0];
+    group[1] = edit("B2", 0, 0, NULL, "set f 2");
+    kept[1] = group[1].effects.list[0];
+    group[1].effects.list = &kept[1];
+    group[1].deps[0] = "C1";
+    const struct test_judge_event *b = test_judge_log_group(log_, group, 2);
+    expect(&b[0], VES_VERDICT_WAITING, "");
+    expect(&b[1], VES_VERDICT_WAITING, "");
+    says = edit("C1", 0, 0, NULL, "set f 1");
+    says.entity = "r";
+    applied(&says);
+    expect(&b[0], VES_VERDICT_APPLIED, "");
+    expect(&b[1], VES_VERDICT_APPLIED, "");
+    assert_int_equal(b[0].applied_at, 3);
+}
+
 /* ---- reading events ------------------------------------------------------ */
 
 static struct ves_judge_subject read(struct ves_event *event, const char *type,
@@ -853,6 +923,9 @@ int main(void)
         T(resolving_a_deleted_entity_restores_it),
         T(carried_events_count_and_touch_nothing),
         T(foreign_events_are_the_whole_entity),
+        T(a_group_takes_effect_together),
+        T(a_group_may_build_on_itself),
+        T(a_group_waits_together),
         T(subjects_of_our_events),
         T(subjects_of_other_events),
         T(subjects_of_resolutions),
