@@ -99,11 +99,17 @@ static enum ves_status below(struct reader *reader, struct ves_bytes path,
 
 /* ---- values -------------------------------------------------------------- */
 
+/* node NULL: that there is none. */
 static enum ves_status hash_value(struct ves_arena *arena,
                                   const struct ves_json *node,
                                   struct ves_hash *out)
 {
     struct ves_scratch scratch;
+
+    if (!node) {
+        ves_sha256_one("", 0, out);
+        return VES_OK;
+    }
 
     ves_scratch_init(&scratch, arena, 64, 4 * (size_t)VES_PAYLOAD_MAX);
     enum ves_status status =
@@ -156,23 +162,25 @@ static enum ves_status add(struct reader *reader, enum ves_op op,
 
 /* ---- leaves -------------------------------------------------------------- */
 
-/* Every leaf below an object: whatever is no object with members.  Depth is
- * bounded by that of payloads. */
+/* Every leaf below an object: whatever is no object with members.  In a patch
+ * null removes.  Depth is bounded by that of payloads. */
 static enum ves_status add_leaves(struct reader *reader, struct ves_bytes path,
-                                  const struct ves_json *object, bool is_top)
+                                  const struct ves_json *object, bool is_patch,
+                                  bool is_top)
 {
     for (const struct ves_json *m = object->first; m && !reader->is_full;
          m = m->next) {
         struct ves_bytes inner;
+        bool is_removed = is_patch && m->type == VES_JSON_NULL;
         if (is_top && ves_bytes_is(m->key, "_ves"))
             continue;
         enum ves_status status = below(reader, path, m->key, &inner);
         if (status)
             return status;
         if (m->type == VES_JSON_OBJECT && m->first)
-            status = add_leaves(reader, inner, m, false);
+            status = add_leaves(reader, inner, m, is_patch, false);
         else
-            status = add(reader, VES_OP_SET, inner, m);
+            status = add(reader, VES_OP_SET, inner, is_removed ? NULL : m);
         if (status)
             return status;
     }
@@ -210,10 +218,11 @@ static enum ves_status add_patch(struct reader *reader,
     const struct ves_json *patch = ves_json_member(payload, "patch");
 
     if (!patch)
-        return add_leaves(reader, ves_bytes("", 0), payload, true);
+        return add_leaves(reader, ves_bytes("", 0), payload, true, true);
     if (patch->type != VES_JSON_OBJECT)
         return VES_OK;
-    enum ves_status status = add_leaves(reader, ves_bytes("", 0), patch, true);
+    enum ves_status status =
+        add_leaves(reader, ves_bytes("", 0), patch, true, true);
     return status ? status
                   : add_expected(reader, ves_json_member(payload, "before"));
 }
@@ -243,7 +252,7 @@ static enum ves_status add_footprint(struct reader *reader,
     case VES_FOOTPRINT_WHOLE:
         return add(reader, footprint->op, path, payload);
     case VES_FOOTPRINT_LEAVES:
-        return add_leaves(reader, path, payload, true);
+        return add_leaves(reader, path, payload, false, true);
     case VES_FOOTPRINT_PATCH:
         return add_patch(reader, payload);
     }
@@ -315,7 +324,6 @@ static bool read_op(const struct ves_json *node, enum ves_op *op)
 static bool add_op(struct reader *reader, const struct ves_json *node,
                    enum ves_status *status)
 {
-    static const struct ves_json null = {.type = VES_JSON_NULL};
     const struct ves_json *value = ves_json_member(node, "value");
     struct ves_bytes path;
     enum ves_op op;
@@ -323,7 +331,7 @@ static bool add_op(struct reader *reader, const struct ves_json *node,
     if (!read_op(node, &op))
         return false;
     if (op == VES_OP_DELETE || op == VES_OP_RESTORE) {
-        *status = add(reader, op, ves_bytes_str(VES_PATH_WHOLE), &null);
+        *status = add(reader, op, ves_bytes_str(VES_PATH_WHOLE), NULL);
         return true;
     }
     if (!ves_json_get_string(node, "path", &path) || path.len == 0 ||
@@ -331,7 +339,7 @@ static bool add_op(struct reader *reader, const struct ves_json *node,
         return false;
     if (path.len > VES_EFFECT_PATH_MAX)
         return false;
-    *status = add(reader, op, path, value ? value : &null);
+    *status = add(reader, op, path, value);
     return true;
 }
 
@@ -345,7 +353,7 @@ static enum ves_status read_result(struct reader *reader,
     if (ves_json_is_absent(result))
         return VES_OK;
     if (!ops && patch && patch->type == VES_JSON_OBJECT)
-        return add_leaves(reader, ves_bytes("", 0), patch, false);
+        return add_leaves(reader, ves_bytes("", 0), patch, true, true);
     if (!ops || patch || ops->type != VES_JSON_ARRAY)
         return whole(reader, result);
     for (const struct ves_json *o = ops->first; o && !status; o = o->next) {

@@ -19,6 +19,10 @@
  *              flags; one row a conflict, changed when a tail joins
  *  waiting     (waits_for hash, sequence) of the events judged `waiting`
  *
+ * An event becomes applied at the last sequence of the log when its judgement
+ * is written: its own, the last of its group, or, if it waited, that of the
+ * event that set it free.
+ *
  * Walking an entity's events newest first is the chain of engine/chain.h;
  * those applied above the cursor are the chain's rows above it plus events
  * that waited, which an engine keeps apart (they are rare) by applied_at.

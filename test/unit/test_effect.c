@@ -329,6 +329,25 @@ static void results_of_resolutions(void **state)
                "{\"op\":\"delete\"}]}"),
         "restore *, set /a, delta /b, delete *");
     assert_string_equal(result("{\"patch\":{\"a\":{\"b\":1}}}"), "set /a/b");
+    /* A patch's null and a set without value are the same removal. */
+    struct ves_effects a =
+        effects_of("order.updated", "{\"patch\":{\"a\":null}}");
+    struct ves_effects b;
+    assert_int_equal(
+        ves_effects_of_result(
+            &arena,
+            test_json(&arena, "{\"ops\":[{\"op\":\"set\",\"path\":\"/a\"}]}"),
+            &b),
+        VES_OK);
+    assert_true(ves_commutes(a, b));
+    assert_int_equal(
+        ves_effects_of_result(
+            &arena,
+            test_json(&arena, "{\"ops\":[{\"op\":\"set\",\"path\":\"/a\","
+                              "\"value\":null}]}"),
+            &b),
+        VES_OK);
+    assert_false(ves_commutes(a, b));
     /* What is not understood slips past nothing. */
     assert_string_equal(result("{}"), "set *");
     assert_string_equal(result("7"), "set *");
