@@ -176,8 +176,8 @@ static enum ves_status judge(struct ves_commit *commit,
 {
     struct ves_commit_entity *entity;
 
-    enum ves_status status = ves_commit_find_entity(
-        commit, stream, &e->event->entity_key, &entity);
+    enum ves_status status =
+        ves_commit_find_entity(commit, stream, &e->event->entity_key, &entity);
     if (!status)
         status =
             ves_judge_foreign(&e->event->event, entity->row.version, refusal);
