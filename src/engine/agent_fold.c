@@ -96,40 +96,15 @@ struct ves_device_slot *ves_device_fold_slot(struct ves_device_fold *fold,
     return at ? &fold->slots[at - 1] : NULL;
 }
 
-/* ves_judge_view.entity over the slots, and over the store for the others. */
-static enum ves_status view_entity(void *ctx, const struct ves_hash *key,
-                                   uint64_t *version, struct ves_hash *head,
-                                   uint64_t *head_applied_at)
-{
-    struct ves_device_fold *fold = ctx;
-    struct ves_device_slot *slot = ves_device_fold_slot(fold, key);
-    struct ves_entity_row row;
-
-    if (slot) {
-        row = slot->row;
-    } else {
-        struct ves_store *store = fold->core->store;
-        enum ves_status status = store->ops->entity_get(
-            store, fold->core->stream_no, key, 1, &fold->scratch, &row);
-        if (status)
-            return status;
-    }
-    *version = row.version;
-    *head = row.head;
-    *head_applied_at = row.head_applied_at;
-    return VES_OK;
-}
-
 static enum ves_status judge(struct ves_device_fold *fold,
+                             const struct ves_device_slot *slot,
                              const struct ves_event *event,
                              struct ves_log_row *row)
 {
-    const struct ves_judge_view view = {
-        .ctx = fold, .head = row->sequence_number - 1, .entity = view_entity};
-    struct ves_judgement judgement;
     struct ves_refusal refusal;
 
-    enum ves_status status = ves_judge(&view, event, &judgement, &refusal);
+    enum ves_status status =
+        ves_judge_foreign(event, slot->row.version, &refusal);
     if (status == VES_REFUSED) {
         /* A sequencer that follows the rules refuses such an event.  It is in
          * the log all the same, so every replica must say the same of it, and
@@ -139,8 +114,9 @@ static enum ves_status judge(struct ves_device_fold *fold,
     }
     if (status)
         return status;
-    row->verdict = (uint32_t)judgement.verdict;
-    return ves_device_text(fold->arena, judgement.sub_code, &row->sub_code);
+    row->verdict = VES_VERDICT_APPLIED;
+    row->sub_code = ves_bytes(NULL, 0);
+    return VES_OK;
 }
 
 /* {"unusable":"reason"} into row->note. */
@@ -215,7 +191,7 @@ enum ves_status ves_device_fold_event(struct ves_device_fold *fold,
     row->applied_at = 0;
     row->version = 0;
     row->note = ves_bytes(NULL, 0);
-    enum ves_status status = judge(fold, event, row);
+    enum ves_status status = judge(fold, slot, event, row);
     if (!status && row->verdict == VES_VERDICT_APPLIED)
         status = apply(fold, slot, event, row);
     return status;

@@ -169,38 +169,20 @@ static enum ves_status check_seen(const struct ves_commit_stream *stream,
                       (unsigned long long)stream->row.head);
 }
 
-struct view {
-    struct ves_commit *commit;
-    struct ves_commit_stream *stream;
-};
-
-static enum ves_status view_entity(void *ctx, const struct ves_hash *entity_key,
-                                   uint64_t *version, struct ves_hash *head,
-                                   uint64_t *head_applied_at)
-{
-    struct view *view = ctx;
-    struct ves_commit_entity *entity;
-
-    enum ves_status status =
-        ves_commit_find_entity(view->commit, view->stream, entity_key, &entity);
-    if (status)
-        return status;
-    *version = entity->row.version;
-    *head = entity->row.head;
-    *head_applied_at = entity->row.head_applied_at;
-    return VES_OK;
-}
-
 static enum ves_status judge(struct ves_commit *commit,
                              struct ves_commit_stream *stream,
                              struct ves_commit_event *e,
                              struct ves_refusal *refusal)
 {
-    struct view ctx = {commit, stream};
-    struct ves_judge_view view = {
-        .ctx = &ctx, .head = stream->row.head, .entity = view_entity};
+    struct ves_commit_entity *entity;
 
-    return ves_judge(&view, &e->event->event, &e->judgement, refusal);
+    enum ves_status status =
+        ves_commit_find_entity(commit, stream, &e->event->entity_key, &entity);
+    if (!status)
+        status =
+            ves_judge_foreign(&e->event->event, entity->row.version, refusal);
+    e->judgement = (struct ves_judgement){.verdict = VES_VERDICT_APPLIED};
+    return status;
 }
 
 /* Remembers what the entity was, once for each atomic group. */

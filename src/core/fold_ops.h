@@ -1,0 +1,37 @@
+/* fold_ops.h -- operations on an entity's state, and how to take them back.
+ *
+ * semantics.md 3.3: what a resolution writes is a list of operations, as in
+ * core/effect_read.h; an undo writes the opposite of what was there before
+ * ("before-images, opposite deltas").
+ *
+ *   set, transition  the value at path; without "value" the member goes.
+ *                    Objects on the way are made.
+ *   delta            the quantity at path (absent: 0) grows by value
+ *   add_to_set       value, or each item of it, joins the array at path unless
+ *                    an equal item is there
+ *   append           value becomes the last item of the array at path
+ *   delete, restore  the entity is deleted, or is not any more; its state
+ *                    stays as it is
+ */
+#ifndef VES_CORE_FOLD_OPS_H
+#define VES_CORE_FOLD_OPS_H
+
+#include "base/buf.h"
+#include "json/json.h"
+
+struct ves_fold_ops {
+    const struct ves_json *state; /* an object; in and out */
+    bool is_deleted;              /* in and out */
+    const char *reason;           /* out: why nothing was done, static */
+};
+
+/* Does all of ops (an array; NULL counts as empty) or nothing.  Appends the
+ * opposite, a JSON array of operations, to opposite unless that is NULL.
+ * VES_OK, VES_NOMEM, or VES_INVALID with ops->reason and nothing changed.
+ * Results share memory with arena and inputs. */
+VES_NODISCARD enum ves_status ves_fold_ops(struct ves_arena *arena,
+                                           const struct ves_json *list,
+                                           struct ves_fold_ops *ops,
+                                           struct ves_buf *opposite);
+
+#endif

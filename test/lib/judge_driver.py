@@ -1,0 +1,132 @@
+#!/usr/bin/env python3
+"""Random histories of the reference model with everything it says of them.
+
+usage: judge_driver.py SPEC_DIR SEED EVENTS [LENGTH]
+       judge_driver.py SPEC_DIR scopes|soak
+
+Reads judge.py in place, lets its own generator make histories until they have
+EVENTS events together, and writes one JSON line an event: what the event says,
+and under "want" all that changed by it: verdicts, conflicts, entities.  With
+"scopes", every history of a few small scopes (agents, operations, edits,
+resolutions, entities) instead; with "soak", of larger ones.
+"""
+import json
+import random
+import sys
+import time
+
+sys.dont_write_bytecode = True
+sys.path.insert(0, sys.argv[1])
+import judge  # noqa: E402
+
+SCOPES = [
+    (3, ("setf", "delete", "ref"), 3, 0, ("e", "p")),
+    (3, ("setf", "setg", "count"), 3, 0, ("e",)),
+    (2, ("setf", "setg"), 3, 1, ("e",)),
+    (2, ("setf", "delete"), 2, 2, ("e",)),
+    (2, ("ship", "cancel", "track"), 3, 1, ("e",)),
+    (2, ("create", "setf", "count"), 3, 1, ("e",)),
+    (3, ("setf", "wait"), 3, 0, ("e",)),
+    (2, ("setf", "wait"), 2, 1, ("e",)),
+]
+SOAK = [
+    (3, ("setf", "delete", "ref"), 4, 0, ("e", "p")),
+    (3, ("setf", "setg", "count"), 4, 0, ("e",)),
+    (2, ("setf", "setg"), 4, 1, ("e",)),
+    (2, ("setf", "delete"), 2, 3, ("e",)),
+    (2, ("ship", "cancel", "track"), 3, 2, ("e",)),
+    (2, ("create", "setf", "count"), 4, 1, ("e",)),
+    (3, ("setf", "wait"), 4, 0, ("e",)),
+    (2, ("setf", "wait"), 3, 1, ("e",)),
+]
+
+
+def judged(log):
+    """The model's judge of a prefix, without its self-checks: they are run
+    where the model lives, and cost most of the time."""
+    if log in judge.CACHE:
+        return judge.CACHE[log]
+    j = judged(log[:-1]).clone() if log else judge.Judge()
+    if log:
+        j.step(log[-1])
+    judge.CACHE[log] = j
+    return j
+
+
+judge.judged = judged
+
+
+def conflict(k):
+    return None if k is None else [k[0], sorted(k[1])]
+
+
+def event_of(j, i):
+    note = j.note.get(i, {})
+    sub = j.sub.get(i, "")
+    return [i, j.verdict[i], sub,
+            conflict(j.kid.get(i)) if j.verdict[i] != "waiting" else None,
+            sorted(note.get("commuted", ())), sorted(note.get("overrode", ()))]
+
+
+def want(a, b, y):
+    """All that y changed."""
+    events = [event_of(b, x.id) for x in b.log
+              if a.verdict.get(x.id) != b.verdict[x.id]]
+    conflicts = [[conflict(k), c["ent"], list(c["branch"]), c["by"], c["type"]]
+                 for k, c in b.conflicts.items() if a.conflicts.get(k) != c]
+    entities = [[e, b.ver(e), b.head(e), [i for _, i in h], b.state[e],
+                 b.tomb.get(e)]
+                for e, h in b.hist.items() if a.hist.get(e) != h]
+    return {"events": events, "conflicts": sorted(conflicts, key=str),
+            "entities": sorted(entities)}
+
+
+def says(y):
+    res = y.res and {"first": y.res[0][0], "over": list(y.res[0][1]),
+                     "winner": y.res[1], "inputs": list(y.res[2]),
+                     "supersedes": y.res[3]}
+    return {"id": y.id, "agent": y.agent, "n": y.n, "seen": y.seen,
+            "bver": y.bver, "bhead": y.bhead, "ent": y.ent, "fact": y.fact,
+            "eff": [list(o) for o in y.eff], "deps": list(y.deps),
+            "ref": y.ref, "res": res}
+
+
+def write(line):
+    sys.stdout.write(json.dumps(line, sort_keys=True, separators=(",", ":")))
+    sys.stdout.write("\n")
+
+
+def history(seed, log):
+    for n, y in enumerate(log):
+        write({"seed": seed, "new": n == 0, "says": says(y),
+               "want": want(judged(log[:n]), judged(log[:n + 1]), y)})
+
+
+def sample(seed, limit, length):
+    events = 0
+    while events < limit:
+        judge.rand(seed, length or
+                   random.Random(seed).choice((15, 40, 120)))
+        log = max(judge.CACHE, key=len)
+        history(seed, log)
+        events += len(log)
+        seed += 1
+
+
+def exhaust(scopes):
+    for number, (agents, ops, edits, resolves, ents) in enumerate(scopes):
+        judge.CACHE.clear()
+        _, complete = judge.explore(agents, ops, edits, resolves, ents,
+                                    time.time() + 3600)
+        assert complete
+        logs = set(judge.CACHE)
+        for log in sorted(logs - {x[:-1] for x in logs if x}, key=str):
+            history(number, log)
+
+
+if __name__ == "__main__":
+    if sys.argv[2] in ("scopes", "soak"):
+        exhaust(SCOPES if sys.argv[2] == "scopes" else SOAK)
+    else:
+        sample(int(sys.argv[2]), int(sys.argv[3]),
+               int(sys.argv[4]) if len(sys.argv) > 4 else 0)
