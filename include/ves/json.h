@@ -51,7 +51,8 @@ VES_API void ves_jw_reset(struct ves_jw *jw);
 /* A document that was read; strictly, as everywhere in VES. */
 struct ves_jr;
 
-/* NULL when json is not well formed or memory is out.  json is copied. */
+/* NULL when json is not well formed or memory is out.  json is copied.  alloc
+ * NULL: the heap. */
 VES_API struct ves_jr *ves_jr_new(const struct ves_alloc *alloc,
                                   struct ves_bytes json);
 VES_API void ves_jr_free(struct ves_jr *jr);

@@ -20,8 +20,8 @@ struct ves_jr {
 
 struct ves_jr *ves_jr_new(const struct ves_alloc *alloc, struct ves_bytes json)
 {
-    VES_ASSERT(alloc != NULL);
-
+    if (!alloc)
+        alloc = ves_alloc_default();
     struct ves_jr *jr = alloc->realloc(alloc->ctx, NULL, sizeof(*jr));
     /* What VES says wraps payloads and states, which are that deep. */
     const struct ves_json_options options = {.depth_max =
