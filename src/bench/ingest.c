@@ -14,8 +14,8 @@ struct shape {
 };
 
 static const struct shape shapes[] = {
-    {"ingest, batches of 100", 100, 8, 600, 200, 0.6},
-    {"ingest, batches of 500", 500, 4, 120, 40, 0.6},
+    {"ingest, batches of 100", 100, 16, 600, 200, 0.6},
+    {"ingest, batches of 500", 500, 8, 120, 40, 0.6},
     {"ingest, single events, 64 connections", 1, 64, 32000, 8000, 0.3},
 };
 
