@@ -64,6 +64,8 @@ SRV_LIBS     := $(shell pkg-config --libs $(SRV_PKGS))
 LIB_SRC  := $(wildcard $(foreach d,base json crypto core engine store os net agent sync,src/$(d)/*.c))
 SRV_SRC  := $(wildcard src/server/*.c src/bench/*.c)
 EXT_SRC  := $(wildcard src/ext/*.c)
+# What libves installs; the other two are of libves-server.
+PUBLIC_H := $(filter-out %/serve.h %/bench.h,$(wildcard include/ves/*.h))
 CLI_SRC  := $(wildcard app/ves/*.c)
 SIM_SRC  := $(wildcard sim/*.c)
 UNIT     := $(patsubst test/unit/%.c,%,$(wildcard test/unit/test_*.c))
@@ -220,7 +222,7 @@ install: all
 	ln -sf libves.so.$(VERSION) $(DESTDIR)$(LIBDIR)/libves.so.$(SOMAJOR)
 	ln -sf libves.so.$(VERSION) $(DESTDIR)$(LIBDIR)/libves.so
 	install -m 755 $(EXT_SO) $(DESTDIR)$(LIBDIR)/ves/
-	install -m 644 include/ves/*.h $(DESTDIR)$(INCDIR)/ves/
+	install -m 644 $(PUBLIC_H) $(DESTDIR)$(INCDIR)/ves/
 	install -m 644 man/*.1 $(DESTDIR)$(MANDIR)/man1/
 	install -m 644 man/*.3 $(DESTDIR)$(MANDIR)/man3/
 	install -m 644 man/*.8 $(DESTDIR)$(MANDIR)/man8/
@@ -231,7 +233,7 @@ install: all
 uninstall:
 	rm -f $(DESTDIR)$(BINDIR)/ves $(DESTDIR)$(LIBDIR)/libves.a $(DESTDIR)$(LIBDIR)/libves.so* \
 	    $(DESTDIR)$(LIBDIR)/ves/ves.so $(DESTDIR)$(LIBDIR)/pkgconfig/ves.pc \
-	    $(patsubst include/%,$(DESTDIR)$(INCDIR)/%,$(wildcard include/ves/*.h)) \
+	    $(patsubst include/%,$(DESTDIR)$(INCDIR)/%,$(PUBLIC_H)) \
 	    $(patsubst man/%,$(DESTDIR)$(MANDIR)/man1/%,$(wildcard man/*.1)) \
 	    $(patsubst man/%,$(DESTDIR)$(MANDIR)/man3/%,$(wildcard man/*.3)) \
 	    $(patsubst man/%,$(DESTDIR)$(MANDIR)/man8/%,$(wildcard man/*.8)) \

@@ -142,8 +142,8 @@ static void all_or_nothing(void **state)
 {
     static const char *const bad[] = {
         "[{\"op\":\"delete\"},{\"op\":\"delta\",\"path\":\"/a\",\"value\":1}]",
-        "[{\"op\":\"set\",\"path\":\"/b\",\"value\":1},"
-        "{\"op\":\"delta\",\"path\":\"/b\",\"value\":\"x\"}]",
+        ("[{\"op\":\"set\",\"path\":\"/b\",\"value\":1},"
+         "{\"op\":\"delta\",\"path\":\"/b\",\"value\":\"x\"}]"),
         "[{\"op\":\"set\",\"path\":\"/a/b\",\"value\":1}]",
         "[{\"op\":\"append\",\"path\":\"/a\",\"value\":1}]",
         "[{\"op\":\"set\",\"path\":\"a\",\"value\":1}]",
