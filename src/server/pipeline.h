@@ -23,7 +23,7 @@ enum {
     VES_PIPELINE_SHARE_BYTES = 32 * 1024,
     /* One transaction: large enough that fsync does not count, small enough
      * that nobody waits long. */
-    VES_PIPELINE_GROUP_EVENTS_MAX = 2000,
+    VES_PIPELINE_GROUP_EVENTS_MAX = 1000,
     /* Events prepared and not yet answered: an event of two bytes takes some
      * kilobytes by then, so workers wait for the committer. */
     VES_PIPELINE_EVENTS_MAX = 16000,
