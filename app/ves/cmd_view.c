@@ -18,6 +18,11 @@ static const struct cli_option log_options[] = {
     {NULL, NULL, NULL}};
 static const struct cli_option list_options[] = {
     {"limit", "N", "at most N lines (default 20)"}, {NULL, NULL, NULL}};
+static const struct cli_option quarantine_options[] = {
+    {"limit", "N", "at most N lines (default 20)"},
+    {"settle", "ALERT", "settle the alert with that number; needs --reason"},
+    {"reason", "TEXT", "what you found, for the trail"},
+    {NULL, NULL, NULL}};
 static const struct cli_option status_options[] = {
     {"probe", NULL, "ask the sequencer for its head first"},
     {NULL, NULL, NULL}};
@@ -237,7 +242,8 @@ static void print_records(struct ves_jr *jr, const char *list)
     size_t n = ves_jr_count(jr, "/%s", list);
 
     for (size_t i = 0; i < n; i++)
-        printf("%s  %-18s %s%s\n", cli_str(jr, "/%s/%zu/at", list, i),
+        printf("%4s  %s  %-18s %s%s\n", cli_str(jr, "/%s/%zu/number", list, i),
+               cli_str(jr, "/%s/%zu/at", list, i),
                cli_str(jr, "/%s/%zu/code", list, i),
                cli_str(jr, "/%s/%zu/detail", list, i),
                ves_jr_has(jr, "/%s/%zu/settledAt", list, i) ? "  (settled)"
@@ -274,10 +280,41 @@ static int run_trail(struct cli *cli)
                 human_trail);
 }
 
+static int run_settle(struct cli *cli)
+{
+    struct ves_agent *agent;
+    uint64_t alert = cli_number(cli, "settle", 1, INT64_MAX, 0);
+    int code = cli_open(cli, false, &agent);
+
+    if (code)
+        return code;
+    enum ves_status status =
+        ves_agent_settle(agent, alert, cli_get(cli, "reason"), &cli->error);
+    ves_agent_close(agent);
+    if (status)
+        return cli_fail_here(cli, status);
+    if (!cli->is_json) {
+        printf("alert %llu is settled; the reason is in the trail\n",
+               (unsigned long long)alert);
+        return CLI_DONE;
+    }
+    struct ves_jw *jw = cli_writer();
+    ves_jw_object(jw);
+    ves_jw_key(jw, "settled");
+    ves_jw_u64(jw, alert);
+    ves_jw_end(jw);
+    return cli_print(jw);
+}
+
 static int run_quarantine(struct cli *cli)
 {
     struct ves_agent *agent;
     uint32_t limit = (uint32_t)cli_number(cli, "limit", 1, 100000, 20);
+
+    if (!cli_get(cli, "settle") != !cli_get(cli, "reason"))
+        cli_usage(cli, "--settle ALERT and --reason TEXT go together");
+    if (cli_get(cli, "settle"))
+        return run_settle(cli);
     int code = cli_open(cli, true, &agent);
 
     if (code)
@@ -443,9 +480,9 @@ const struct cli_command cli_cmd_keys = {
 const struct cli_command cli_cmd_quarantine = {
     .name = "quarantine",
     .args = "",
-    .summary = "bytes that did not verify, kept as evidence",
+    .summary = "bytes that did not verify, kept as evidence; settle alerts",
     .is_store = true,
-    .options = list_options,
+    .options = quarantine_options,
     .run = run_quarantine,
 };
 const struct cli_command cli_cmd_doctor = {

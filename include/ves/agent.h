@@ -179,6 +179,15 @@ VES_API VES_NODISCARD enum ves_status ves_agent_trail(struct ves_agent *agent,
 VES_API VES_NODISCARD enum ves_status
 ves_agent_quarantine(struct ves_agent *agent, uint32_t limit, struct ves_jw *jw,
                      struct ves_error *error);
+/* Settles the open alert with that number (ves_agent_quarantine lists them),
+ * and what is kept under its code and sequence number, because a person looked
+ * into it; why (1 to 500 bytes, UTF-8) goes into the trail.  Met again, the
+ * same falsehood is a new alert.  VES_NOT_FOUND, VES_CONFLICT (settled
+ * already), VES_INVALID (why). */
+VES_API VES_NODISCARD enum ves_status ves_agent_settle(struct ves_agent *agent,
+                                                       uint64_t alert,
+                                                       const char *why,
+                                                       struct ves_error *error);
 /* Own key and the keys of others as this store knows them. */
 VES_API VES_NODISCARD enum ves_status ves_agent_keys(struct ves_agent *agent,
                                                      struct ves_jw *jw,

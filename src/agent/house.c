@@ -1,4 +1,4 @@
-/* house.c -- retry, acknowledge, backup, prune, state hash. */
+/* house.c -- retry, settle, acknowledge, backup, prune, state hash. */
 #include <string.h>
 
 #include "agent/agent.h"
@@ -20,6 +20,18 @@ enum ves_status ves_agent_retry(struct ves_agent *agent,
     status = ves_core_retry(&agent->core, event_id, event_id ? 1 : 0,
                             ves_clock_now_ms(), retried);
     return ves_agent_fail(agent, status, error, "retrying");
+}
+
+enum ves_status ves_agent_settle(struct ves_agent *agent, uint64_t alert,
+                                 const char *why, struct ves_error *error)
+{
+    ves_agent_start(agent);
+    enum ves_status status = ves_agent_need_write(agent, "settling", error);
+    if (status)
+        return status;
+    status = ves_core_settle(&agent->core, alert, ves_bytes_str(why),
+                             ves_clock_now_ms());
+    return ves_agent_fail(agent, status, error, "settling an alert");
 }
 
 enum ves_status ves_acknowledge(struct ves_agent *agent,

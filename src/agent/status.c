@@ -221,7 +221,9 @@ static void put_reasons(struct ves_jw *jw, const struct ves_agent *agent,
                        "events are kept; ask the sequencer's operator.");
     else if (core->open_alerts > 0 && core->signature_failures == 0 &&
              core->quarantined == 0 && !core->is_copied && !core->is_diverged)
-        ves_jw_str(jw, "There are open alerts; `ves quarantine` lists them.");
+        ves_jw_str(jw,
+                   "There are open alerts; `ves quarantine` lists them, and "
+                   "its --settle ends one that you have looked into.");
     if (core->needs_auth)
         ves_jw_str(jw, "The sequencer does not accept this store's credential. "
                        "Local work goes on and nothing was wiped.");

@@ -269,6 +269,17 @@ VES_NODISCARD enum ves_status ves_core_retry(struct ves_agent_core *core,
                                              size_t count, int64_t now_ms,
                                              uint64_t *retried);
 
+/* Settles the open alert with that number, and what is in quarantine under its
+ * code and sequence number, because a person looked into it: those that no
+ * later answer of the sequencer settles stay open until then.  why, 1 to 500
+ * bytes of UTF-8, goes into the trail.  Nothing that caused it is forgotten:
+ * the same falsehood met again is a new alert.  VES_NOT_FOUND: no such alert,
+ * VES_CONFLICT: it is settled already, VES_INVALID: why. */
+VES_NODISCARD enum ves_status ves_core_settle(struct ves_agent_core *core,
+                                              uint64_t alert_no,
+                                              struct ves_bytes why,
+                                              int64_t now_ms);
+
 /* ---- views ----------------------------------------------------------------
  */
 

@@ -1,7 +1,10 @@
 /* agent_records.c -- the trail, alerts and quarantine. */
 #include "base/assert.h"
 #include "base/bytes.h"
+#include "base/error.h"
+#include "base/text.h"
 #include "engine/agent_internal.h"
+#include "json/jcs.h"
 
 enum ves_status ves_device_trail(struct ves_agent_core *core, int64_t now_ms,
                                  const char *code, struct ves_bytes detail)
@@ -202,6 +205,147 @@ enum ves_status ves_device_settle(struct ves_agent_core *core, int64_t now_ms,
         for (size_t i = 0; i < sizeof(codes) / sizeof(codes[0]) && !status; i++)
             status = close_code(core, &arena, now_ms, codes[i]);
     }
+    ves_arena_free(&arena);
+    return status;
+}
+
+/* ---- a person's word ----------------------------------------------------- */
+
+enum { WHY_MAX = 500 };
+
+struct settling {
+    uint64_t no;
+    bool is_found;
+    struct ves_record alert;
+    struct ves_buf code;
+};
+
+static enum ves_status visit_alert(void *ctx, const struct ves_record *row)
+{
+    struct settling *settling = ctx;
+
+    if (row->no != settling->no)
+        return VES_OK;
+    settling->is_found = true;
+    settling->alert.closed_ms = row->closed_ms;
+    settling->alert.sequence_number = row->sequence_number;
+    ves_buf_put_bytes(&settling->code, row->code);
+    enum ves_status status = ves_buf_status(&settling->code);
+    return status ? status : VES_AGAIN;
+}
+
+static enum ves_status visit_kept(void *ctx, const struct ves_record *row)
+{
+    struct search *search = ctx;
+
+    if (row->closed_ms == 0 &&
+        row->sequence_number == search->like->sequence_number &&
+        ves_bytes_equal(row->code, search->like->code)) {
+        if (search->count == VES_DEVICE_CHUNK)
+            return VES_AGAIN;
+        search->list[search->count++] = (struct ves_record){.no = row->no};
+    }
+    return VES_OK;
+}
+
+static enum ves_status find_alert(struct ves_agent_core *core,
+                                  struct settling *settling)
+{
+    enum ves_status status = core->store->ops->record_list(
+        core->store, VES_RECORD_ALERT, core->stream_no, settling->no, false, 1,
+        visit_alert, settling);
+
+    if (status && status != VES_AGAIN)
+        return status;
+    if (!settling->is_found)
+        return ves_fail(&core->error, VES_NOT_FOUND,
+                        "there is no alert %llu; nothing was settled",
+                        (unsigned long long)settling->no);
+    if (settling->alert.closed_ms != 0)
+        return ves_fail(&core->error, VES_CONFLICT,
+                        "alert %llu is settled already; nothing was changed",
+                        (unsigned long long)settling->no);
+    settling->alert.code = ves_buf_view(&settling->code);
+    return VES_OK;
+}
+
+static enum ves_status settle_kept(struct ves_agent_core *core,
+                                   struct ves_arena *arena, int64_t now_ms,
+                                   const struct ves_record *alert)
+{
+    struct search search = {
+        .like = alert,
+        .list =
+            ves_arena_alloc(arena, VES_DEVICE_CHUNK * sizeof(*search.list))};
+
+    if (!search.list)
+        return VES_NOMEM;
+    enum ves_status status = core->store->ops->record_list(
+        core->store, VES_RECORD_QUARANTINE, core->stream_no, 0, true, 0,
+        visit_kept, &search);
+    if (status == VES_AGAIN)
+        status = VES_OK;
+    return status ? status
+                  : close_all(core, now_ms, VES_RECORD_QUARANTINE, &search);
+}
+
+static enum ves_status settle_trail(struct ves_agent_core *core, int64_t now_ms,
+                                    const struct settling *settling,
+                                    struct ves_bytes why)
+{
+    struct ves_buf detail;
+
+    ves_buf_init(&detail, core->alloc, 8 * WHY_MAX);
+    ves_buf_putf(&detail,
+                 "{\"alert\":%llu,\"code\":", (unsigned long long)settling->no);
+    ves_jcs_write_string(&detail, settling->alert.code);
+    ves_buf_put_str(&detail, ",\"reason\":");
+    ves_jcs_write_string(&detail, why);
+    ves_buf_put_str(&detail, "}");
+    enum ves_status status = ves_buf_status(&detail);
+    if (!status)
+        status =
+            ves_device_trail(core, now_ms, "settle", ves_buf_view(&detail));
+    ves_buf_free(&detail);
+    return status;
+}
+
+static enum ves_status settle_alert(struct ves_agent_core *core,
+                                    struct ves_arena *arena,
+                                    struct settling *settling,
+                                    struct ves_bytes why, int64_t now_ms)
+{
+    enum ves_status status = find_alert(core, settling);
+
+    if (!status)
+        status = core->store->ops->record_close(core->store, VES_RECORD_ALERT,
+                                                core->stream_no, settling->no,
+                                                now_ms);
+    if (!status)
+        status = settle_kept(core, arena, now_ms, &settling->alert);
+    return status ? status : settle_trail(core, now_ms, settling, why);
+}
+
+enum ves_status ves_core_settle(struct ves_agent_core *core, uint64_t alert_no,
+                                struct ves_bytes why, int64_t now_ms)
+{
+    struct settling settling = {.no = alert_no};
+    struct ves_arena arena;
+
+    core->error.status = VES_OK;
+    if (why.len == 0 || why.len > WHY_MAX || !ves_utf8_valid(why, NULL))
+        return ves_fail(&core->error, VES_INVALID,
+                        "settling an alert needs a reason, 1 to %d bytes of "
+                        "UTF-8, for those who read the trail later; nothing "
+                        "was settled",
+                        WHY_MAX);
+    ves_arena_init(&arena, core->alloc, VES_DEVICE_ARENA_MAX);
+    ves_buf_init(&settling.code, core->alloc, 256);
+    enum ves_status status = ves_device_begin(core);
+    if (!status)
+        status = ves_device_end(
+            core, settle_alert(core, &arena, &settling, why, now_ms));
+    ves_buf_free(&settling.code);
     ves_arena_free(&arena);
     return status;
 }

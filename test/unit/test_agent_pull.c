@@ -454,6 +454,54 @@ static void one_number_for_two_events_is_equivocation(void **state)
     assert_int_equal(open_quarantine("equivocation"), 1);
 }
 
+struct trail_search {
+    const char *code, *detail;
+    bool is_found;
+};
+
+static enum ves_status visit_trail(void *ctx, const struct ves_record *row)
+{
+    struct trail_search *search = ctx;
+
+    search->is_found =
+        search->is_found || (ves_bytes_is(row->code, search->code) &&
+                             ves_bytes_is(row->detail, search->detail));
+    return VES_OK;
+}
+
+static bool trail_says(const char *code, const char *detail)
+{
+    struct trail_search search = {code, detail, false};
+    struct ves_store *store = core_of(1)->store;
+
+    assert_int_equal(store->ops->record_list(store, VES_RECORD_TRAIL,
+                                             core_of(1)->stream_no, 0, false, 0,
+                                             visit_trail, &search),
+                     VES_OK);
+    return search.is_found;
+}
+
+static void a_person_settles_what_no_answer_does(void **state)
+{
+    struct ves_agent_core *core = core_of(1);
+    struct ves_bytes why = ves_bytes_str("two \"histories\", sequencer left");
+    enum { NOW = 1000 };
+    static const char said[] = "{\"alert\":1,\"code\":\"equivocation\","
+                               "\"reason\":\"two \\\"histories\\\", "
+                               "sequencer left\"}";
+
+    one_number_for_two_events_is_equivocation(state);
+    assert_int_equal(ves_core_settle(core, 1, ves_bytes_str(""), NOW),
+                     VES_INVALID);
+    assert_int_equal(ves_core_settle(core, 2, why, NOW), VES_NOT_FOUND);
+    assert_int_equal(open_alerts("equivocation"), 1);
+    assert_int_equal(ves_core_settle(core, 1, why, NOW), VES_OK);
+    assert_int_equal(open_alerts("equivocation"), 0);
+    assert_int_equal(open_quarantine("equivocation"), 0);
+    assert_true(trail_says("settle", said));
+    assert_int_equal(ves_core_settle(core, 1, why, NOW), VES_CONFLICT);
+}
+
 static void an_event_cannot_have_two_numbers(void **state)
 {
     (void)state;
@@ -1002,6 +1050,7 @@ int main(void)
         TEST(a_renumbered_log_does_not_verify),
         TEST(a_key_is_valid_from_and_until_its_numbers),
         TEST(one_number_for_two_events_is_equivocation),
+        TEST(a_person_settles_what_no_answer_does),
         TEST(an_event_cannot_have_two_numbers),
         TEST(a_sequencer_that_lost_its_tail_is_noticed),
         TEST(own_events_leave_the_overlay_when_they_come_back),
