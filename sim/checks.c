@@ -233,8 +233,8 @@ struct walk {
     struct ves_hash prev; /* of the agent's chain */
     struct {
         struct ves_hash key, head;
-        uint64_t count;
-    } own[SIM_ENTITIES_MAX]; /* overlay, entity by entity */
+        uint64_t count, last;
+    } own[SIM_ENTITIES_MAX]; /* rows and overlay, entity by entity */
     size_t own_count;
 };
 
@@ -322,7 +322,16 @@ static void count_own(struct walk *walk, const struct ves_outbox_row *row)
         walk->own_count++;
         walk->own[i].key = row->entity_key;
         walk->own[i].count = 0;
+        walk->own[i].last = 0;
+        memset(&walk->own[i].head, 0, sizeof(walk->own[i].head));
     }
+    if (row->entity_prev != walk->own[i].last)
+        sim_fail(walk->world, "store %zu: row %llu does not follow row %llu",
+                 walk->device, (unsigned long long)row->local_seq,
+                 (unsigned long long)walk->own[i].last);
+    walk->own[i].last = row->local_seq;
+    if (!row->is_in_overlay)
+        return;
     walk->own[i].count++;
     walk->own[i].head = row->event_hash;
 }
@@ -363,8 +372,7 @@ static enum ves_status check_outbox(void *ctx, const struct ves_outbox_row *row)
         sim_fail(world, "store %zu %s event %zu in its local view",
                  walk->device, row->is_in_overlay ? "still has" : "misses",
                  place);
-    if (row->is_in_overlay)
-        count_own(walk, row);
+    count_own(walk, row);
     check_chain(walk, row);
     return VES_OK;
 }
@@ -375,18 +383,24 @@ static enum ves_status check_entity(void *ctx, const struct ves_entity_row *row)
     static const struct ves_hash none;
     struct walk *walk = ctx;
     const struct ves_hash *head = &none;
-    uint64_t count = 0;
+    uint64_t count = 0, last = 0;
 
     for (size_t i = 0; i < walk->own_count; i++)
         if (ves_hash_equal(&walk->own[i].key, &row->key)) {
             count = walk->own[i].count;
             head = &walk->own[i].head;
+            last = walk->own[i].last;
         }
     if (row->own_count != count || !ves_hash_equal(&row->own_head, head))
         sim_fail(walk->world,
                  "store %zu counts %llu own events on an entity that has %llu",
                  walk->device, (unsigned long long)row->own_count,
                  (unsigned long long)count);
+    if (row->own_last != last)
+        sim_fail(walk->world,
+                 "store %zu: an entity's rows end at %llu, not %llu",
+                 walk->device, (unsigned long long)last,
+                 (unsigned long long)row->own_last);
     return VES_OK;
 }
 

@@ -282,6 +282,10 @@ static enum ves_status visit_outbox(void *ctx, const struct ves_outbox_row *row)
     doctor->outbox.examined++;
     doctor->counts[row->status]++;
     doctor->overlay += row->is_in_overlay;
+    if (row->entity_prev >= row->local_seq)
+        problem(&doctor->outbox,
+                "outbox row %llu names a later one as the one before it",
+                (unsigned long long)row->local_seq);
     if (row->envelope.len == 0 && row->status != VES_OUTBOX_SYNCED)
         problem(&doctor->outbox,
                 "outbox row %llu has no body although it is not synced",
@@ -448,6 +452,45 @@ static enum ves_status walk_log(struct doctor *doctor)
 
 /* ---- entities ------------------------------------------------------------ */
 
+struct chain {
+    const struct ves_entity_row *entity;
+    uint64_t rows;
+    struct ves_hash newest;
+};
+
+static enum ves_status follow(void *ctx, const struct ves_outbox_row *row)
+{
+    struct chain *chain = ctx;
+
+    if (ves_hash_equal(&row->entity_key, &chain->entity->key))
+        chain->rows++;
+    chain->newest = row->event_hash;
+    return VES_OK;
+}
+
+/* Are the own events the entity counts found from it, its head last? */
+static enum ves_status check_own(struct doctor *doctor,
+                                 const struct ves_entity_row *row)
+{
+    struct ves_store *store = doctor->agent->store;
+    struct chain chain = {.entity = row};
+
+    if (row->own_count == 0)
+        return VES_OK;
+    enum ves_status status = store->ops->outbox_overlay(
+        store, row->own_last, row->own_count, follow, &chain);
+    if (!status && (chain.rows != row->own_count ||
+                    !ves_hash_equal(&chain.newest, &row->own_head)))
+        problem(&doctor->entities,
+                "%.*s \"%.*s\" counts %llu own events that are not in the log "
+                "yet; %llu are found from it",
+                (int)row->entity_type.len, (const char *)row->entity_type.ptr,
+                (int)row->entity_id.len, (const char *)row->entity_id.ptr,
+                (unsigned long long)row->own_count,
+                (unsigned long long)chain.rows);
+    return status;
+}
+
 static enum ves_status visit_entity(void *ctx, const struct ves_entity_row *row)
 {
     struct doctor *doctor = ctx;
@@ -467,7 +510,7 @@ static enum ves_status visit_entity(void *ctx, const struct ves_entity_row *row)
                 "the state of %.*s \"%.*s\" is not the one that was folded",
                 (int)row->entity_type.len, (const char *)row->entity_type.ptr,
                 (int)row->entity_id.len, (const char *)row->entity_id.ptr);
-    return VES_OK;
+    return check_own(doctor, row);
 }
 
 static enum ves_status walk_entities(struct doctor *doctor)

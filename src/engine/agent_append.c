@@ -426,6 +426,7 @@ static enum ves_status store_row(struct append *append)
         .command_id = event->command_id,
         .cmd_index = event->context.cmd_index,
         .cmd_count = event->context.cmd_count,
+        .entity_prev = append->entity.own_last,
         .envelope = ves_buf_view(&envelope.buf),
         .status = VES_OUTBOX_PENDING,
         .is_in_overlay = true,
@@ -435,6 +436,7 @@ static enum ves_status store_row(struct append *append)
         return ves_fail(&core->error, VES_CONFLICT,
                         "the outbox holds an event with this id already; "
                         "nothing was stored");
+    append->entity.own_last = row.local_seq;
     return status;
 }
 

@@ -374,7 +374,7 @@ static enum ves_status write_items(struct apply *apply,
     enum ves_status status = core->store->ops->log_append(
         core->store, core->stream_no, apply->rows, apply->row_count);
     if (!status)
-        status = ves_device_own_save(&apply->own);
+        status = ves_device_own_save(&apply->own, fold);
     return status ? status : ves_device_fold_save(fold);
 }
 

@@ -349,7 +349,9 @@ bool ves_device_own_contradicts(const struct ves_device_own *own,
 VES_NODISCARD enum ves_status ves_device_own_event(
     struct ves_device_own *own, const struct ves_page_item *item,
     const struct ves_log_row *row, struct ves_device_slot *slot);
-/* Writes rows, rows taken back and the chain. */
-VES_NODISCARD enum ves_status ves_device_own_save(struct ves_device_own *own);
+/* Writes rows, rows taken back, which join the chains of their entities in
+ * fold, and the agent's chain. */
+VES_NODISCARD enum ves_status ves_device_own_save(struct ves_device_own *own,
+                                                  struct ves_device_fold *fold);
 
 #endif

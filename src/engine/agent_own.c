@@ -287,7 +287,28 @@ enum ves_status ves_device_own_event(struct ves_device_own *own,
 
 /* ---- writing ------------------------------------------------------------- */
 
-enum ves_status ves_device_own_save(struct ves_device_own *own)
+/* One by one: the next of the same entity has to name its number. */
+static enum ves_status append_back(struct ves_device_own *own,
+                                   struct ves_device_fold *fold)
+{
+    struct ves_store *store = own->core->store;
+    enum ves_status status = VES_OK;
+
+    for (size_t i = 0; i < own->back_count && !status; i++) {
+        struct ves_outbox_row *row = &own->back[i];
+        struct ves_device_slot *slot =
+            ves_device_fold_slot(fold, &row->entity_key);
+
+        VES_ASSERT(slot);
+        row->entity_prev = slot->row.own_last;
+        status = store->ops->outbox_append(store, row, 1);
+        slot->row.own_last = row->local_seq;
+    }
+    return status;
+}
+
+enum ves_status ves_device_own_save(struct ves_device_own *own,
+                                    struct ves_device_fold *fold)
 {
     struct ves_agent_core *core = own->core;
     enum ves_status status = VES_OK;
@@ -299,9 +320,8 @@ enum ves_status ves_device_own_save(struct ves_device_own *own)
     }
     if (n > 0)
         status = core->store->ops->outbox_update(core->store, own->rows, n);
-    if (!status && own->back_count > 0)
-        status = core->store->ops->outbox_append(core->store, own->back,
-                                                 own->back_count);
+    if (!status)
+        status = append_back(own, fold);
     if (!status && own->is_chain_moved)
         status = ves_device_chain_put(core, &own->chain);
     return status;

@@ -38,17 +38,11 @@ static enum ves_status take_hash(void *ctx, const struct ves_outbox_row *row)
 enum ves_status ves_device_own_head(struct ves_agent_core *core,
                                     struct ves_entity_row *entity)
 {
-    const struct ves_outbox_filter filter = {.has_entity = true,
-                                             .entity_key = entity->key,
-                                             .overlay_only = true,
-                                             .is_descending = true,
-                                             .limit = 1};
-
     memset(&entity->own_head, 0, sizeof(entity->own_head));
     if (entity->own_count == 0)
         return VES_OK;
-    return core->store->ops->outbox_list(core->store, &filter, take_hash,
-                                         &entity->own_head);
+    return core->store->ops->outbox_overlay(core->store, entity->own_last, 1,
+                                            take_hash, &entity->own_head);
 }
 
 static enum ves_status count_overlay(struct ves_device_fold *fold,

@@ -183,14 +183,11 @@ static enum ves_status fold_own(struct ves_agent_core *core,
                                 const struct ves_entity_row *row,
                                 struct ves_arena *arena, struct ves_bytes *out)
 {
-    const struct ves_outbox_filter filter = {
-        .has_entity = true, .entity_key = row->key, .overlay_only = true};
-
     ves_buf_put_bytes(&overlay->state, row->state);
     enum ves_status status = ves_buf_status(&overlay->state);
     if (!status)
-        status = core->store->ops->outbox_list(core->store, &filter, visit_own,
-                                               overlay);
+        status = core->store->ops->outbox_overlay(
+            core->store, row->own_last, row->own_count, visit_own, overlay);
     if (status)
         return status;
     return ves_arena_copy(arena, ves_buf_view(&overlay->state), out);

@@ -93,6 +93,7 @@ struct ves_entity_row {
     struct ves_hash state_hash; /* SHA-256 of state; zeros if none */
     uint64_t own_count;         /* own events above the cursor on it */
     struct ves_hash own_head;   /* hash of the newest of them */
+    uint64_t own_last; /* local_seq of its newest outbox row, 0: none */
 };
 
 /* ---- the device's tables ------------------------------------------------- */
@@ -131,7 +132,9 @@ struct ves_outbox_row {
     bool has_command_id;
     struct ves_uuid command_id;
     uint32_t cmd_index;
-    uint32_t cmd_count;        /* 0: not in an atomic group */
+    uint32_t cmd_count;   /* 0: not in an atomic group */
+    uint64_t entity_prev; /* local_seq of the row before it of the same entity,
+                             0: none; what the entity's own_last was */
     struct ves_bytes envelope; /* complete JSON as pushed; "" once pruned */
     /* moving */
     enum ves_outbox_status status;
@@ -160,7 +163,6 @@ struct ves_outbox_filter {
     uint32_t status_mask; /* bit 1u << status; 0: all */
     bool has_entity;
     struct ves_hash entity_key; /* only rows of this entity */
-    bool overlay_only;
     uint64_t after_local_seq; /* exclusive; when descending: before, 0 = end */
     bool is_descending;
     uint32_t limit; /* 0: no limit */
@@ -367,6 +369,12 @@ struct ves_store_ops {
     enum ves_status (*outbox_list)(struct ves_store *s,
                                    const struct ves_outbox_filter *filter,
                                    ves_outbox_visitor *visit, void *ctx);
+    /* The newest `count` rows in the overlay of the entity whose newest row is
+     * last (own_count and own_last), oldest first: found by entity_prev, so
+     * that no index by entity has to be kept. */
+    enum ves_status (*outbox_overlay)(struct ves_store *s, uint64_t last,
+                                      uint64_t count, ves_outbox_visitor *visit,
+                                      void *ctx);
     /* Writes the moving members of rows by local_seq.  VES_NOT_FOUND when a
      * row is not there. */
     enum ves_status (*outbox_update)(struct ves_store *s,

@@ -284,6 +284,7 @@ static const struct ves_store_ops ops = {
     .outbox_append = ves_mem_outbox_append,
     .outbox_get = ves_mem_outbox_get,
     .outbox_list = ves_mem_outbox_list,
+    .outbox_overlay = ves_mem_outbox_overlay,
     .outbox_update = ves_mem_outbox_update,
     .outbox_counts = ves_mem_outbox_counts,
     .outbox_prune = ves_mem_outbox_prune,

@@ -152,8 +152,6 @@ static bool is_wanted(const struct ves_outbox_filter *filter,
 {
     if (filter->status_mask && !(filter->status_mask & 1u << row->status))
         return false;
-    if (filter->overlay_only && !row->is_in_overlay)
-        return false;
     return !filter->has_entity ||
            ves_hash_equal(&filter->entity_key, &row->entity_key);
 }
@@ -203,6 +201,23 @@ enum ves_status ves_mem_outbox_list(struct ves_store *s,
     return VES_OK;
 }
 
+enum ves_status ves_mem_outbox_overlay(struct ves_store *s, uint64_t last,
+                                       uint64_t count,
+                                       ves_outbox_visitor *visit, void *ctx)
+{
+    struct ves_mem_store *st = ves_mem_of(s);
+    struct ves_mem_key key = outbox_key(last);
+    const struct ves_outbox_row *row = ves_mem_get(&st->map, &key);
+    enum ves_status status = VES_OK;
+
+    if (!row || count == 0)
+        return VES_OK;
+    if (row->entity_prev < last)
+        status = ves_mem_outbox_overlay(s, row->entity_prev,
+                                        count - row->is_in_overlay, visit, ctx);
+    return !status && row->is_in_overlay ? visit(ctx, row) : status;
+}
+
 /* The members outbox_append fixed. */
 static void keep_fixed(struct ves_outbox_row *row,
                        const struct ves_outbox_row *old)
@@ -220,6 +235,7 @@ static void keep_fixed(struct ves_outbox_row *row,
     row->command_id = old->command_id;
     row->cmd_index = old->cmd_index;
     row->cmd_count = old->cmd_count;
+    row->entity_prev = old->entity_prev;
     row->envelope = old->envelope;
 }
 

@@ -139,6 +139,7 @@ static const struct ves_store_ops ops = {
     .outbox_append = ves_sqlite_outbox_append,
     .outbox_get = ves_sqlite_outbox_get,
     .outbox_list = ves_sqlite_outbox_list,
+    .outbox_overlay = ves_sqlite_outbox_overlay,
     .outbox_update = ves_sqlite_outbox_update,
     .outbox_counts = ves_sqlite_outbox_counts,
     .outbox_prune = ves_sqlite_outbox_prune,

@@ -9,7 +9,7 @@
 #define ENTITY_COLUMNS                                                    \
     "entity_key, entity_type, entity_id, events, last_sequence,"          \
     " last_jump, version, head, head_applied_at, state_hash, own_events," \
-    " own_head, state"
+    " own_head, own_last, state"
 
 /* ---- reading --------------------------------------------------------------
  */
@@ -31,6 +31,7 @@ static enum ves_status entity_read(struct ves_sql *q,
     ves_sql_fixed(q, row->state_hash.b, sizeof row->state_hash.b);
     row->own_count = ves_sql_u64(q);
     ves_sql_fixed(q, row->own_head.b, sizeof row->own_head.b);
+    row->own_last = ves_sql_u64(q);
     row->state = ves_sql_bytes(q);
     return ves_sql_check(q);
 }
@@ -133,6 +134,7 @@ static enum ves_status entity_put_one(struct ves_sql *q, uint32_t stream_no,
     ves_sql_put_hash_or_null(q, &row->state_hash);
     ves_sql_put_u64(q, row->own_count);
     ves_sql_put_hash_or_null(q, &row->own_head);
+    ves_sql_put_u64(q, row->own_last);
     ves_sql_put_text(q, row->state);
     return ves_sql_run(q);
 }
@@ -149,7 +151,7 @@ enum ves_status ves_sqlite_entity_put(struct ves_store *s, uint32_t stream_no,
     status = ves_sql_open(
         st, &q, VES_SQL_ENTITY_PUT,
         "INSERT INTO ves_entities (stream_no, " ENTITY_COLUMNS ")"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
         " ON CONFLICT (stream_no, entity_key) DO UPDATE SET"
         " entity_type = excluded.entity_type,"
         " entity_id = excluded.entity_id, events = excluded.events,"
@@ -158,6 +160,7 @@ enum ves_status ves_sqlite_entity_put(struct ves_store *s, uint32_t stream_no,
         " head = excluded.head, head_applied_at = excluded.head_applied_at,"
         " state_hash = excluded.state_hash,"
         " own_events = excluded.own_events, own_head = excluded.own_head,"
+        " own_last = excluded.own_last,"
         " state = excluded.state");
     if (status)
         return status;

@@ -48,8 +48,9 @@ enum ves_sql_id {
     VES_SQL_OUTBOX_COUNTS,
     VES_SQL_OUTBOX_COUNT,
     VES_SQL_OUTBOX_PRUNE,
-    VES_SQL_OUTBOX_LIST, /* eight of them, see store_sqlite_outbox_list.c */
-    VES_SQL_OUTBOX_LIST_END = VES_SQL_OUTBOX_LIST + 7,
+    VES_SQL_OUTBOX_LIST, /* four of them, see store_sqlite_outbox_list.c */
+    VES_SQL_OUTBOX_LIST_END = VES_SQL_OUTBOX_LIST + 3,
+    VES_SQL_OUTBOX_OVERLAY,
     VES_SQL_RECORD_LAST, /* from here by enum ves_record_kind */
     VES_SQL_RECORD_APPEND = VES_SQL_RECORD_LAST + VES_RECORD_KINDS,
     VES_SQL_RECORD_LIST = VES_SQL_RECORD_APPEND + VES_RECORD_KINDS,
@@ -230,7 +231,7 @@ extern const char *const ves_sqlite_error_classes[VES_SQLITE_ERROR_CLASSES];
     " error_class, error, refusal_signature, is_refused,"                  \
     " sequence_number, sequencer_id, sequenced_at_ms, receipt,"            \
     " receipt_key_version, verdict, disposition, pushed_ms, synced_ms,"    \
-    " is_in_overlay, envelope"
+    " is_in_overlay, envelope, entity_prev"
 VES_NODISCARD enum ves_status
 ves_sqlite_outbox_read(struct ves_sql *q, struct ves_outbox_row *row);
 
@@ -303,6 +304,9 @@ enum ves_status ves_sqlite_outbox_get(struct ves_store *s,
 enum ves_status ves_sqlite_outbox_list(struct ves_store *s,
                                        const struct ves_outbox_filter *filter,
                                        ves_outbox_visitor *visit, void *ctx);
+enum ves_status ves_sqlite_outbox_overlay(struct ves_store *s, uint64_t last,
+                                          uint64_t count,
+                                          ves_outbox_visitor *visit, void *ctx);
 enum ves_status ves_sqlite_outbox_update(struct ves_store *s,
                                          const struct ves_outbox_row *rows,
                                          size_t count);

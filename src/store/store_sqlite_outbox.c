@@ -144,6 +144,7 @@ static enum ves_status append_one(struct ves_sql *q,
     ves_sql_put_i64(q, row->cmd_count);
     put_moving(q, row);
     ves_sql_put_text(q, row->envelope);
+    ves_sql_put_u64(q, row->entity_prev);
     return ves_sql_run(q);
 }
 
@@ -156,7 +157,7 @@ static enum ves_status append_all(struct ves_sqlite *st,
         st, &q, VES_SQL_OUTBOX_APPEND,
         "INSERT INTO ves_outbox (" VES_SQLITE_OUTBOX_COLUMNS ") VALUES"
         " (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?,"
-        " ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
+        " ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
 
     if (status)
         return status;
@@ -233,6 +234,7 @@ enum ves_status ves_sqlite_outbox_read(struct ves_sql *q,
     row->synced_ms = ves_sql_i64(q);
     row->is_in_overlay = ves_sql_bool(q);
     row->envelope = ves_sql_bytes(q);
+    row->entity_prev = ves_sql_u64(q);
     return ves_sql_check(q);
 }
 

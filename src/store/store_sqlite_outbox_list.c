@@ -2,16 +2,15 @@
 #include "base/assert.h"
 #include "store/store_sqlite_internal.h"
 
-/* ?1 bound on local_seq, ?2 status mask, ?3 entity key or NULL, ?4 overlay
- * only, ?5 limit. */
+/* ?1 bound on local_seq, ?2 status mask, ?3 entity key or NULL, ?4 limit. */
 #define STATUS_BIT                                            \
     "CASE status WHEN 'pending' THEN 1 WHEN 'syncing' THEN 2" \
     " WHEN 'synced' THEN 4 WHEN 'failed' THEN 8 ELSE 16 END"
 #define OF_STATUS " AND (?2 = 0 OR ?2 & " STATUS_BIT ")"
 #define OF_ENTITY " AND (?3 IS NULL OR entity_key = ?3)"
 #define SELECT    "SELECT " VES_SQLITE_OUTBOX_COLUMNS " FROM ves_outbox WHERE "
-#define UP        " ORDER BY local_seq LIMIT ?5"
-#define DOWN      " ORDER BY local_seq DESC LIMIT ?5"
+#define UP        " ORDER BY local_seq LIMIT ?4"
+#define DOWN      " ORDER BY local_seq DESC LIMIT ?4"
 #define AFTER     "local_seq > ?1"
 #define BEFORE    "local_seq < ?1"
 
@@ -29,28 +28,27 @@
     " UNION ALL " ARM("2", "syncing", bound) " UNION ALL " ARM( \
         "8", "failed", bound) " UNION ALL " ARM("16", "conflict", bound)
 
-#define OVERLAY_OF_ENTITY(bound) \
-    SELECT "entity_key = ?3 AND is_in_overlay AND " bound OF_STATUS
+/* ?1 the entity's newest row, ?2 how many in the overlay.  From row to row
+ * back; a link that leads forward, which nobody writes, ends it. */
+#define OVERLAY                                                        \
+    "SELECT " VES_SQLITE_OUTBOX_COLUMNS                                \
+    " FROM ves_outbox WHERE local_seq IN (WITH RECURSIVE"              \
+    " chain (seq, prev, is_in, left) AS ("                             \
+    "SELECT local_seq, entity_prev, is_in_overlay, ?2 - is_in_overlay" \
+    " FROM ves_outbox WHERE local_seq = ?1 AND ?2 > 0"                 \
+    " UNION ALL SELECT o.local_seq, o.entity_prev, o.is_in_overlay,"   \
+    " c.left - o.is_in_overlay FROM chain c CROSS JOIN ves_outbox o"   \
+    " ON o.local_seq = c.prev WHERE c.left > 0 AND c.prev < c.seq)"    \
+    " SELECT seq FROM chain WHERE is_in) ORDER BY local_seq"
 
-/* The overlay is small beside the table; its index knows the rows. */
-#define OVERLAY(bound)                                                      \
-    SELECT "local_seq IN (SELECT local_seq FROM ves_outbox"                 \
-           " INDEXED BY ves_outbox_overlay WHERE is_in_overlay) AND " bound \
-               OF_STATUS
-
-enum way { WAY_ALL, WAY_OPEN, WAY_OVERLAY_OF_ENTITY, WAY_OVERLAY, WAYS };
+enum way { WAY_ALL, WAY_OPEN, WAYS };
 
 static const char *const statements[WAYS][2] = {
     [WAY_ALL] = {ALL(AFTER) UP, ALL(BEFORE) DOWN},
-    [WAY_OPEN] = {OPEN(AFTER) UP, OPEN(BEFORE) DOWN},
-    [WAY_OVERLAY_OF_ENTITY] = {OVERLAY_OF_ENTITY(AFTER) UP,
-                               OVERLAY_OF_ENTITY(BEFORE) DOWN},
-    [WAY_OVERLAY] = {OVERLAY(AFTER) UP, OVERLAY(BEFORE) DOWN}};
+    [WAY_OPEN] = {OPEN(AFTER) UP, OPEN(BEFORE) DOWN}};
 
 static enum way choose_way(const struct ves_outbox_filter *filter)
 {
-    if (filter->overlay_only)
-        return filter->has_entity ? WAY_OVERLAY_OF_ENTITY : WAY_OVERLAY;
     if (filter->status_mask && !(filter->status_mask & 1u << VES_OUTBOX_SYNCED))
         return WAY_OPEN;
     return WAY_ALL;
@@ -67,8 +65,25 @@ static void put_filter(struct ves_sql *q,
     ves_sql_put_i64(q, filter->status_mask);
     ves_sql_put_blob_if(q, filter->has_entity, filter->entity_key.b,
                         sizeof filter->entity_key.b);
-    ves_sql_put_i64(q, filter->overlay_only);
     ves_sql_put_i64(q, filter->limit ? (int64_t)filter->limit : -1);
+}
+
+static enum ves_status visit_rows(struct ves_sql *q, ves_outbox_visitor *visit,
+                                  void *ctx)
+{
+    enum ves_status status = VES_OK;
+
+    while (!status && ves_sql_next(q)) {
+        struct ves_outbox_row row;
+
+        status = ves_sqlite_outbox_read(q, &row);
+        if (!status)
+            status = visit(ctx, &row);
+    }
+    if (!status)
+        status = ves_sql_check(q);
+    ves_sql_close(q);
+    return status;
 }
 
 enum ves_status ves_sqlite_outbox_list(struct ves_store *s,
@@ -88,15 +103,22 @@ enum ves_status ves_sqlite_outbox_list(struct ves_store *s,
     if (status)
         return status;
     put_filter(&q, filter);
-    while (!status && ves_sql_next(&q)) {
-        struct ves_outbox_row row;
+    return visit_rows(&q, visit, ctx);
+}
 
-        status = ves_sqlite_outbox_read(&q, &row);
-        if (!status)
-            status = visit(ctx, &row);
-    }
+enum ves_status ves_sqlite_outbox_overlay(struct ves_store *s, uint64_t last,
+                                          uint64_t count,
+                                          ves_outbox_visitor *visit, void *ctx)
+{
+    struct ves_sqlite *st = ves_sqlite_of(s);
+    struct ves_sql q;
+    enum ves_status status = ves_sqlite_need(st, VES_STORE_DEVICE);
+
     if (!status)
-        status = ves_sql_check(&q);
-    ves_sql_close(&q);
-    return status;
+        status = ves_sql_open(st, &q, VES_SQL_OUTBOX_OVERLAY, OVERLAY);
+    if (status)
+        return status;
+    ves_sql_put_u64(&q, last > INT64_MAX ? 0 : last);
+    ves_sql_put_u64(&q, count > INT64_MAX ? INT64_MAX : count);
+    return visit_rows(&q, visit, ctx);
 }

@@ -1,11 +1,6 @@
 /* store_sqlite_schema.c -- tables of the SQLite store and their history. */
 #include "store/store_sqlite_schema.h"
 
-#include <string.h>
-
-#include "base/assert.h"
-#include "base/error.h"
-
 /* Checks spell out OR: IN with more than two words makes SQLite build a
  * temporary table for every row written.
  *
@@ -283,6 +278,61 @@ static const char *const sequencer_1[] = {
     ") WITHOUT ROWID;",
     NULL};
 
+/* ---- version 2 -------------------------------------------------------------
+ * Writing costs what an index holds at random places (README.md).  Entities
+ * lie in the order of first sight, so that those which events go on to touch
+ * lie together and only a new one has a random place, in the index; the
+ * overlay is a chain from the entity back and needs no index.
+ */
+
+static const char *const common_2[] = {
+    "CREATE TABLE ves_moving AS SELECT * FROM ves_entities;",
+    "DROP TABLE ves_entities;",
+    "CREATE TABLE ves_entities ("
+    " id INTEGER PRIMARY KEY,"
+    " stream_no INTEGER NOT NULL,"
+    " entity_key BLOB NOT NULL,"
+    " entity_type TEXT NOT NULL,"
+    " entity_id TEXT NOT NULL,"
+    " events INTEGER NOT NULL,"
+    " last_sequence INTEGER NOT NULL,"
+    " last_jump INTEGER NOT NULL,"
+    " version INTEGER NOT NULL,"
+    " head BLOB,"
+    " head_applied_at INTEGER NOT NULL,"
+    " state_hash BLOB,"
+    " own_events INTEGER NOT NULL,"
+    " own_head BLOB,"
+    " own_last INTEGER NOT NULL,"
+    " state TEXT NOT NULL"
+    ");",
+    "CREATE UNIQUE INDEX ves_entities_key"
+    " ON ves_entities (stream_no, entity_key);",
+    "INSERT INTO ves_entities (stream_no, entity_key, entity_type, entity_id,"
+    " events, last_sequence, last_jump, version, head, head_applied_at,"
+    " state_hash, own_events, own_head, own_last, state) SELECT stream_no,"
+    " entity_key, entity_type, entity_id, events, last_sequence, last_jump,"
+    " version, head, head_applied_at, state_hash, own_events, own_head, 0,"
+    " state FROM ves_moving ORDER BY stream_no, last_sequence;",
+    "DROP TABLE ves_moving;",
+    NULL};
+
+static const char *const device_2[] = {
+    "DROP INDEX ves_outbox_overlay;",
+    "ALTER TABLE ves_outbox ADD COLUMN"
+    " entity_prev INTEGER NOT NULL DEFAULT 0;",
+    "CREATE TABLE ves_moving (local_seq INTEGER PRIMARY KEY, prev, key);",
+    "INSERT INTO ves_moving SELECT local_seq,"
+    " lag(local_seq, 1, 0) OVER (PARTITION BY entity_key ORDER BY local_seq),"
+    " entity_key FROM ves_outbox;",
+    "UPDATE ves_outbox SET entity_prev = (SELECT prev FROM ves_moving m"
+    "  WHERE m.local_seq = ves_outbox.local_seq);",
+    "CREATE INDEX ves_moving_key ON ves_moving (key, local_seq);",
+    "UPDATE ves_entities SET own_last = coalesce((SELECT max(local_seq)"
+    "  FROM ves_moving m WHERE m.key = ves_entities.entity_key), 0);",
+    "DROP TABLE ves_moving;",
+    NULL};
+
 /* ---- views ----------------------------------------------------------------
  */
 
@@ -545,198 +595,11 @@ static const char *const *const device_1_scripts[] = {
 static const char *const *const sequencer_1_scripts[] = {
     common_1, sequencer_1, views_common, views_sequencer, NULL};
 
+static const char *const *const device_2_scripts[] = {common_2, device_2, NULL};
+static const char *const *const sequencer_2_scripts[] = {common_2, NULL};
+
 const struct ves_sqlite_migration ves_sqlite_migrations[] = {
-    {device_1_scripts, sequencer_1_scripts}};
+    {device_1_scripts, sequencer_1_scripts},
+    {device_2_scripts, sequencer_2_scripts}};
 const uint32_t ves_sqlite_migrations_count =
     sizeof ves_sqlite_migrations / sizeof ves_sqlite_migrations[0];
-
-/* ---- where a file stands --------------------------------------------------
- */
-
-static const char *const role_names[] = {"device", "sequencer"};
-
-/* First column of the first row of text, 0 when there is none. */
-static enum ves_status ask(struct ves_sqlite *st, const char *text,
-                           int64_t *out)
-{
-    sqlite3_stmt *stmt = NULL;
-    int rc = sqlite3_prepare_v3(st->db, text, -1, 0, &stmt, NULL);
-
-    *out = 0;
-    if (rc == SQLITE_OK) {
-        rc = sqlite3_step(stmt);
-        if (rc == SQLITE_ROW)
-            *out = sqlite3_column_int64(stmt, 0);
-        if (rc == SQLITE_ROW || rc == SQLITE_DONE)
-            rc = SQLITE_OK;
-        sqlite3_finalize(stmt);
-    }
-    return rc == SQLITE_OK ? VES_OK : ves_sql_fail(st, rc);
-}
-
-struct standing {
-    int64_t version; /* 0: no tables of ours */
-    int64_t tables;  /* of anybody, ours included */
-    bool is_other_role;
-};
-
-static enum ves_status find_standing(struct ves_sqlite *st,
-                                     struct standing *out)
-{
-    int64_t has_schema, is_device;
-    enum ves_status status;
-
-    memset(out, 0, sizeof *out);
-    status = ask(st,
-                 "SELECT count(*) FROM main.sqlite_master"
-                 " WHERE name = 'ves_schema' AND type = 'table'",
-                 &has_schema);
-    if (!status)
-        status = ask(st,
-                     "SELECT count(*) FROM main.sqlite_master"
-                     " WHERE type = 'table' AND name NOT LIKE 'sqlite_%'",
-                     &out->tables);
-    if (status || !has_schema)
-        return status;
-    status = ask(st, "SELECT version FROM main.ves_schema", &out->version);
-    if (!status)
-        status =
-            ask(st, "SELECT role = 'device' FROM main.ves_schema", &is_device);
-    if (status)
-        return status;
-    out->is_other_role = (st->role == VES_STORE_DEVICE) != (is_device != 0);
-    if (out->version < 1)
-        return ves_fail(&st->store.error, VES_CORRUPT,
-                        "The table ves_schema does not say which version the "
-                        "store has. Nothing was changed. Keep the file and "
-                        "restore a backup.");
-    return VES_OK;
-}
-
-/* Is this a file we may go on with? */
-static enum ves_status check_standing(struct ves_sqlite *st,
-                                      const struct standing *at, uint32_t count,
-                                      bool can_create)
-{
-    struct ves_error *error = &st->store.error;
-
-    if (at->version == 0 && (!can_create || st->is_read_only))
-        return ves_fail(error, VES_NOT_FOUND,
-                        "There is no VES store in this database. Make one with "
-                        "\"ves init\" (or \"ves serve\" for a sequencer).");
-    if (at->version == 0 && st->role == VES_STORE_SEQUENCER && at->tables > 0)
-        return ves_fail(error, VES_INVALID,
-                        "The file holds other tables; a sequencer needs a "
-                        "database of its own. Nothing was changed. Name "
-                        "another file.");
-    if (at->version > count)
-        return ves_fail(error, VES_UNSUPPORTED,
-                        "The store was written by a newer program (schema "
-                        "version %lld, this program knows %u). Nothing was "
-                        "changed. Upgrade this program.",
-                        (long long)at->version, count);
-    if (at->version > 0 && at->is_other_role)
-        return ves_fail(error, VES_INVALID,
-                        "The file is the store of a %s, not of a %s. Nothing "
-                        "was changed. Name another file.",
-                        role_names[st->role == VES_STORE_DEVICE],
-                        role_names[st->role != VES_STORE_DEVICE]);
-    if (at->version < count && st->is_read_only)
-        return ves_fail(error, VES_UNSUPPORTED,
-                        "The store has an older schema (version %lld, this "
-                        "program wants %u) and is opened for reading only. "
-                        "Open it once for writing to upgrade it.",
-                        (long long)at->version, count);
-    return VES_OK;
-}
-
-/* ---- moving on ------------------------------------------------------------
- */
-
-static enum ves_status run_scripts(struct ves_sqlite *st,
-                                   const char *const *const *scripts)
-{
-    for (; *scripts; scripts++) {
-        for (const char *const *text = *scripts; *text; text++) {
-            enum ves_status status = ves_sql_exec(st, *text);
-
-            if (status)
-                return status;
-        }
-    }
-    return VES_OK;
-}
-
-static enum ves_status write_version(struct ves_sqlite *st, uint32_t version)
-{
-    sqlite3_stmt *stmt = NULL;
-    int rc = sqlite3_prepare_v3(
-        st->db,
-        "INSERT INTO main.ves_schema (only, version, role, application_id,"
-        " written_by) VALUES (1, ?, ?, ?, ?) ON CONFLICT (only) DO UPDATE SET"
-        " version = excluded.version, written_by = excluded.written_by",
-        -1, 0, &stmt, NULL);
-
-    if (rc == SQLITE_OK) {
-        sqlite3_bind_int64(stmt, 1, version);
-        sqlite3_bind_text(stmt, 2, role_names[st->role], -1, SQLITE_STATIC);
-        sqlite3_bind_int64(stmt, 3, VES_SQLITE_APPLICATION_ID);
-        sqlite3_bind_text(stmt, 4, "ves " VES_VERSION, -1, SQLITE_STATIC);
-        rc = sqlite3_step(stmt);
-        sqlite3_finalize(stmt);
-    }
-    return rc == SQLITE_DONE ? VES_OK : ves_sql_fail(st, rc);
-}
-
-static enum ves_status move_on(struct ves_sqlite *st,
-                               const struct ves_sqlite_migration *migrations,
-                               uint32_t count, bool can_create)
-{
-    struct standing at;
-    enum ves_status status = find_standing(st, &at);
-
-    /* Somebody else may have moved it while we waited for the lock. */
-    if (!status)
-        status = check_standing(st, &at, count, can_create);
-    if (status || at.version == count)
-        return status;
-    if (st->is_own && at.tables == 0) {
-        status = ves_sql_exec(st, "PRAGMA application_id = 1447383908");
-        if (status)
-            return status;
-    }
-    for (uint32_t i = (uint32_t)at.version; i < count; i++) {
-        status = run_scripts(st, st->role == VES_STORE_DEVICE
-                                     ? migrations[i].device
-                                     : migrations[i].sequencer);
-        if (status)
-            return status;
-    }
-    return write_version(st, count);
-}
-
-enum ves_status
-ves_sqlite_migrate(struct ves_sqlite *st,
-                   const struct ves_sqlite_migration *migrations,
-                   uint32_t count, bool can_create)
-{
-    struct standing at;
-    enum ves_status status = find_standing(st, &at);
-
-    if (!status)
-        status = check_standing(st, &at, count, can_create);
-    if (status || at.version == count)
-        return status;
-    status = st->store.ops->begin(&st->store);
-    if (status)
-        return status;
-    status = move_on(st, migrations, count, can_create);
-    if (status) {
-        struct ves_error words = st->store.error;
-
-        st->store.ops->rollback(&st->store);
-        st->store.error = words;
-        return status;
-    }
-    return st->store.ops->commit(&st->store);
-}

@@ -72,6 +72,9 @@
       (const struct ves_outbox_filter *filter, ves_outbox_visitor *visit,      \
        void *ctx),                                                             \
       (filter, visit, ctx))                                                    \
+    X(outbox_overlay,                                                          \
+      (uint64_t last, uint64_t count, ves_outbox_visitor * visit, void *ctx),  \
+      (last, count, visit, ctx))                                               \
     X(outbox_update, (const struct ves_outbox_row *rows, size_t count),        \
       (rows, count))                                                           \
     X(outbox_counts, (uint64_t counts[VES_OUTBOX_STATUSES]), (counts))         \

@@ -95,8 +95,6 @@ static bool is_wanted(const struct ves_outbox_filter *f,
 {
     if (f->status_mask && !(f->status_mask & 1u << row->status))
         return false;
-    if (f->overlay_only && !row->is_in_overlay)
-        return false;
     if (f->has_entity && !ves_hash_equal(&f->entity_key, &row->entity_key))
         return false;
     if (f->is_descending)
@@ -129,11 +127,10 @@ static void every_filter_gives_its_rows_in_order(void **state)
     struct ves_outbox_row *rows = fill_outbox(s);
     uint32_t seen = 0;
 
-    for (unsigned i = 0; i < 32 * 2 * 2 * 2; i++) {
+    for (unsigned i = 0; i < 32 * 2 * 2; i++) {
         struct ves_outbox_filter f = {.status_mask = i % 32,
                                       .has_entity = i / 32 % 2,
-                                      .overlay_only = i / 64 % 2,
-                                      .is_descending = i / 128};
+                                      .is_descending = i / 64};
 
         f.entity_key = suite_hash('K', 1);
         seen += check_filter(s, rows, &f);
@@ -144,7 +141,79 @@ static void every_filter_gives_its_rows_in_order(void **state)
         f.limit = 0;
         seen += check_filter(s, rows, &f);
     }
-    assert_true(seen > 1000);
+    assert_true(seen > 500);
+}
+
+/* Links each row to the one before it of its entity. */
+static void link_entities(struct ves_outbox_row *rows)
+{
+    for (uint64_t i = 0; i < COUNT; i++) {
+        rows[i].entity_prev = 0;
+        for (uint64_t k = i; k > 0 && rows[i].entity_prev == 0; k--)
+            if (ves_hash_equal(&rows[k - 1].entity_key, &rows[i].entity_key))
+                rows[i].entity_prev = k;
+    }
+}
+
+static void check_overlay(struct suite *s, const struct ves_outbox_row *rows,
+                          uint64_t last, uint64_t count)
+{
+    uint64_t first = last, left = count;
+
+    for (uint64_t i = last; i > 0 && left > 0; i--) {
+        const struct ves_outbox_row *row = &rows[i - 1];
+
+        first = i;
+        if (row->is_in_overlay &&
+            ves_hash_equal(&row->entity_key, &rows[last - 1].entity_key))
+            left--;
+    }
+    for (uint64_t i = first; i <= last && count > 0; i++)
+        if (rows[i - 1].is_in_overlay &&
+            ves_hash_equal(&rows[i - 1].entity_key, &rows[last - 1].entity_key))
+            suite_print_outbox(&s->want, &rows[i - 1]);
+    OK(CALL(s, outbox_overlay, last, count, suite_see_outbox, &s->got));
+    suite_compare(s);
+}
+
+static void the_overlay_of_an_entity_is_its_chain(void **state)
+{
+    struct suite *s = *state;
+    struct ves_outbox_row *rows =
+        ves_arena_alloc(&s->arena, COUNT * sizeof *rows);
+
+    assert_non_null(rows);
+    for (uint64_t i = 0; i < COUNT; i++) {
+        suite_fill_outbox(&rows[i], &s->arena, 1000 + i);
+        rows[i].event_id = suite_uuid('E', i);
+    }
+    link_entities(rows);
+    append(s, rows, COUNT);
+    for (uint64_t last = 1; last <= COUNT; last++)
+        for (uint64_t count = 0; count < 8; count++)
+            check_overlay(s, rows, last, count);
+    check_overlay(s, rows, COUNT, UINT64_MAX);
+    OK(CALL(s, outbox_overlay, 0, 5, suite_see_outbox, &s->got));
+    OK(CALL(s, outbox_overlay, COUNT + 1, 5, suite_see_outbox, &s->got));
+    suite_compare(s);
+}
+
+static void a_link_that_leads_forward_ends_the_chain(void **state)
+{
+    struct suite *s = *state;
+    struct ves_outbox_row *rows = fill_outbox(s), own[2];
+
+    for (uint64_t i = 0; i < 2; i++) {
+        own[i] = rows[i];
+        own[i].event_id = suite_uuid('E', 700 + i);
+        own[i].entity_prev = COUNT + 2 - i;
+        own[i].is_in_overlay = true;
+    }
+    append(s, own, 2);
+    suite_print_outbox(&s->want, &own[0]);
+    suite_print_outbox(&s->want, &own[1]);
+    OK(CALL(s, outbox_overlay, COUNT + 2, 9, suite_see_outbox, &s->got));
+    suite_compare(s);
 }
 
 static void pages_put_together_give_the_whole(void **state)
@@ -300,6 +369,8 @@ static const struct CMUnitTest outbox_tests[] = {
     DEVICE_TEST(rows_are_found_by_event_id),
     DEVICE_TEST(a_taken_event_id_conflicts),
     DEVICE_TEST(every_filter_gives_its_rows_in_order),
+    DEVICE_TEST(the_overlay_of_an_entity_is_its_chain),
+    DEVICE_TEST(a_link_that_leads_forward_ends_the_chain),
     DEVICE_TEST(pages_put_together_give_the_whole),
     DEVICE_TEST(a_visitor_may_stop),
     DEVICE_TEST(updating_changes_the_moving_members_alone),

@@ -152,6 +152,7 @@ void suite_fill_entity(struct ves_entity_row *row, struct ves_arena *arena,
     row->own_count = number(&seed);
     if (chance(&seed))
         fill(&seed, &row->own_head, sizeof row->own_head);
+    row->own_last = number(&seed);
 }
 
 void suite_fill_moving(struct ves_outbox_row *row, struct ves_arena *arena,
@@ -207,6 +208,7 @@ void suite_fill_outbox(struct ves_outbox_row *row, struct ves_arena *arena,
         row->command_id = suite_uuid('C', suite_random(&seed) % SUITE_POOL);
     row->cmd_index = (uint32_t)suite_random(&seed);
     row->cmd_count = (uint32_t)suite_random(&seed);
+    row->entity_prev = number(&seed);
     row->envelope = text(&seed, arena, 300);
 }
 
@@ -379,6 +381,7 @@ void suite_print_entity(struct ves_buf *out, const struct ves_entity_row *row)
     HEX(state_hash);
     U64(own_count);
     HEX(own_head);
+    U64(own_last);
     ves_buf_put_str(out, "\n");
 }
 
@@ -399,6 +402,7 @@ void suite_print_outbox(struct ves_buf *out, const struct ves_outbox_row *row)
     HEX(command_id);
     U64(cmd_index);
     U64(cmd_count);
+    U64(entity_prev);
     TXT(envelope);
     U64(status);
     U64(claim);

@@ -203,6 +203,7 @@ static void do_outbox_append(struct call *c)
     for (size_t i = 0; i < count; i++) {
         suite_fill_outbox(&rows[i], &c->arena, suite_random(&c->seed));
         rows[i].event_id = suite_uuid('E', pick(c, 200));
+        rows[i].entity_prev = pick(c, 30);
     }
     status = DO(c, outbox_append, rows, count);
     say(c, status);
@@ -343,12 +344,15 @@ static void do_outbox_list(struct call *c)
     struct ves_outbox_filter f = {.status_mask = (uint32_t)pick(c, 32),
                                   .has_entity = pick(c, 2),
                                   .entity_key = suite_hash('K', pick(c, 3)),
-                                  .overlay_only = pick(c, 2),
                                   .after_local_seq = pick(c, 30),
                                   .is_descending = pick(c, 2),
                                   .limit = (uint32_t)pick(c, 6)};
 
-    say(c, DO(c, outbox_list, &f, suite_see_outbox, c->out));
+    if (pick(c, 3) == 0)
+        say(c, DO(c, outbox_overlay, pick(c, 40), pick(c, 5), suite_see_outbox,
+                  c->out));
+    else
+        say(c, DO(c, outbox_list, &f, suite_see_outbox, c->out));
 }
 
 static void do_outbox_get(struct call *c)

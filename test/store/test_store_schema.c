@@ -161,36 +161,89 @@ static const char *const *const broken_scripts[] = {broken, NULL};
 
 static void migrations_are_applied_in_order_or_not_at_all(void **state)
 {
-    struct ves_sqlite_migration list[3];
+    struct ves_sqlite_migration list[4];
     struct suite *s = &place.s;
     sqlite3 *db;
 
     (void)state;
-    assert_int_equal(ves_sqlite_migrations_count, 1);
+    assert_int_equal(ves_sqlite_migrations_count, 2);
     list[0] = ves_sqlite_migrations[0];
-    list[1].device = list[1].sequencer = second_scripts;
-    list[2].device = list[2].sequencer = broken_scripts;
+    list[1] = ves_sqlite_migrations[1];
+    list[2].device = list[2].sequencer = second_scripts;
+    list[3].device = list[3].sequencer = broken_scripts;
     s->store = place_open_own();
     suite_append_log(s, 1, 3);
     db = ves_store_sqlite_connection(s->store);
     assert_int_not_equal(
-        ves_sqlite_migrate((struct ves_sqlite *)s->store, list, 3, false),
+        ves_sqlite_migrate((struct ves_sqlite *)s->store, list, 4, false),
         VES_OK);
     assert_true(sqlite3_get_autocommit(db));
-    ASK(db, "SELECT version FROM ves_schema", "1");
+    ASK(db, "SELECT version FROM ves_schema", "2");
     ASK(db,
         "SELECT count(*) FROM sqlite_master"
         " WHERE name IN ('ves_second', 'ves_third')",
         "0");
-    OK(ves_sqlite_migrate((struct ves_sqlite *)s->store, list, 2, false));
-    ASK(db, "SELECT version FROM ves_schema", "2");
+    OK(ves_sqlite_migrate((struct ves_sqlite *)s->store, list, 3, false));
+    ASK(db, "SELECT version FROM ves_schema", "3");
     ASK(db, "SELECT count(*) FROM ves_second", "0");
     ASK(db, "SELECT count(*) FROM ves_events", "3");
-    OK(ves_sqlite_migrate((struct ves_sqlite *)s->store, list, 2, false));
+    OK(ves_sqlite_migrate((struct ves_sqlite *)s->store, list, 3, false));
     assert_int_equal(
         ves_sqlite_migrate((struct ves_sqlite *)s->store, list, 1, false),
         VES_UNSUPPORTED);
     place_close(s->store);
+}
+
+/* A store as version 1 left it: 30 outbox rows of three entities, of which the
+ * third has none, and every second row in the overlay. */
+static void make_version_1(sqlite3 *db)
+{
+    const char *const *const *script = ves_sqlite_migrations[0].device;
+
+    for (; *script; script++)
+        for (const char *const *text = *script; *text; text++)
+            place_exec(db, *text);
+    place_exec(db, "INSERT INTO ves_schema VALUES (1, 1, 'device', 0, 'old');"
+                   "INSERT INTO ves_streams (tenant, store) VALUES (x'01',"
+                   " x'02')");
+    place_exec(db,
+               "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM"
+               " n WHERE i < 30) INSERT INTO ves_outbox SELECT i,"
+               " zeroblob(14) || char(64 + i), zeroblob(32), i,"
+               " CAST(char(i * i % 3 + 48) || zeroblob(31) AS BLOB), 'order',"
+               " 'O', 'order.created', '', 0, NULL, 0, 0, 'pending', 0, 0, 0,"
+               " 'none', '', 0, NULL, 0, NULL, 0, NULL, 0, NULL, '', 0, 0,"
+               " i % 2, '{}' FROM n");
+    place_exec(db,
+               "WITH RECURSIVE n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM"
+               " n WHERE i < 2) INSERT INTO ves_entities SELECT 1,"
+               " CAST(char(i + 48) || zeroblob(31) AS BLOB), 'order', 'O' || i,"
+               " i, 100 - i, 7, i, NULL, 0, NULL, i, NULL, 'state ' || i FROM"
+               " n");
+}
+
+static void version_1_is_linked(void **state)
+{
+    sqlite3 *db = place_connect(place.path);
+
+    (void)state;
+    make_version_1(db);
+    sqlite3_close(db);
+    place_close(place_open_own());
+    db = place_connect(place.path);
+    ASK(db, "SELECT version FROM ves_schema", "2");
+    ASK(db,
+        "SELECT count(*) FROM ves_outbox o WHERE entity_prev = coalesce("
+        "(SELECT max(p.local_seq) FROM ves_outbox p WHERE p.entity_key ="
+        " o.entity_key AND p.local_seq < o.local_seq), 0)",
+        "30");
+    ASK(db,
+        "SELECT group_concat(own_last || ' ' || entity_id || ' ' || state ||"
+        " ' ' || own_events || ' ' || last_sequence, '; ') FROM ves_entities",
+        "0 O2 state 2 2 98; 29 O1 state 1 1 99; 30 O0 state 0 0 100");
+    ASK(db, "SELECT count(*) FROM sqlite_master WHERE name LIKE '%moving%'",
+        "0");
+    sqlite3_close(db);
 }
 
 /* ---- for people -----------------------------------------------------------
@@ -324,9 +377,8 @@ static bool may_scan(const char *sql, const char *detail)
            strstr(detail, "SCAN ves_counts") ||             /* five rows */
            strstr(detail, "SCAN s") ||            /* list of streams */
            strstr(detail, "SCAN ves_api_keys") || /* list of all of them */
-           strstr(detail, "USING INDEX ves_outbox_overlay") ||
-           strstr(detail, "USING COVERING INDEX ves_outbox_overlay") ||
-           strstr(detail, "CONSTANT ROW");
+           strcmp(detail, "SCAN c") == 0 ||       /* rows of a chain */
+           strcmp(detail, "SCAN chain") == 0 || strstr(detail, "CONSTANT ROW");
 }
 
 static void check_plan(sqlite3 *db, const char *sql)
@@ -376,14 +428,15 @@ static void use_all_lists(struct suite *s)
 
     suite_dump(s->store, s->role, &s->got);
     OK(CALL(s, key_list, &tenant, &tenant, 1, suite_see_key, &s->got));
-    for (unsigned i = 0; s->role == SUITE_DEVICE && i < 16; i++) {
+    for (unsigned i = 0; s->role == SUITE_DEVICE && i < 8; i++) {
         struct ves_outbox_filter f = {.status_mask = i % 2 ? 1 : 0,
                                       .has_entity = i / 2 % 2,
-                                      .overlay_only = i / 4 % 2,
-                                      .is_descending = i / 8};
+                                      .is_descending = i / 4};
 
         OK(CALL(s, outbox_list, &f, suite_see_outbox, &s->got));
     }
+    if (s->role == SUITE_DEVICE)
+        OK(CALL(s, outbox_overlay, 1, 1, suite_see_outbox, &s->got));
     if (s->role == SUITE_SEQUENCER) {
         assert_int_equal(CALL(s, commitment_get, &id, &no, &commitment),
                          VES_NOT_FOUND);
@@ -493,6 +546,7 @@ int main(void)
         ON_SEQUENCER(a_sequencer_wants_a_file_of_its_own),
         ON_DEVICE(a_damaged_row_is_said),
         ON_SEQUENCER(migrations_are_applied_in_order_or_not_at_all),
+        ON_DEVICE(version_1_is_linked),
         ON_DEVICE(the_views_speak_to_people),
         ON_SEQUENCER(a_sequencers_views_too),
         ON_DEVICE(history_cannot_be_edited_by_hand),
