@@ -130,6 +130,15 @@ static enum ves_status update_own(struct chunk *chunk)
     return core->store->ops->outbox_update(core->store, rows, n);
 }
 
+/* Rows keep their place in the entity's chain; its end is made again. */
+static void link_again(struct ves_device_slot *slot,
+                       const struct ves_log_row *row)
+{
+    slot->row.count = row->entity_index;
+    slot->row.last = row->sequence_number;
+    slot->row.last_jump = row->entity_jump;
+}
+
 static enum ves_status fold_chunk(struct chunk *chunk)
 {
     struct ves_agent_core *core = chunk->core;
@@ -137,9 +146,11 @@ static enum ves_status fold_chunk(struct chunk *chunk)
 
     enum ves_status status = ves_device_fold_open(&fold, core, chunk->arena,
                                                   chunk->keys, chunk->count);
-    for (size_t i = 0; i < chunk->count && !status; i++)
-        status =
-            ves_device_fold_event(&fold, &chunk->events[i], &chunk->rows[i]);
+    for (size_t i = 0; i < chunk->count && !status; i++) {
+        struct ves_log_row *row = &chunk->rows[i];
+        link_again(ves_device_fold_slot(&fold, &row->entity_key), row);
+        status = ves_device_fold_event(&fold, &chunk->events[i], row);
+    }
     if (!status)
         status = core->store->ops->log_judge(core->store, core->stream_no,
                                              chunk->rows, chunk->count);

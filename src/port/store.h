@@ -62,6 +62,15 @@ struct ves_log_row {
     uint64_t version;    /* ver(e) right after it became applied, 0 if not */
     struct ves_bytes sub_code; /* "" when none */
     struct ves_bytes note;     /* JSON object or "" */
+    bool is_fact;              /* counts as one (of a resolution: its branch) */
+    bool has_waited;           /* it waited before it became applied */
+    /* Of the conflict whose branch it is in, or that it names. */
+    bool has_conflict_id;
+    struct ves_hash conflict_id;
+    struct ves_hash waits_for; /* while it waits: core/judge.h; else zeros */
+    struct ves_bytes effects;  /* ves_effects_write; "": the envelope's */
+    struct ves_bytes opposite; /* JSON: what takes back an applied resolution,
+                                  core/fold_ops.h; "" none */
     int64_t sequenced_at_ms;
     struct ves_uuid sequencer_id;
     bool has_receipt;
@@ -88,12 +97,51 @@ struct ves_entity_row {
     uint64_t version;         /* ver(e): applied events */
     struct ves_hash head;     /* head(e); zeros when version is 0 */
     uint64_t head_applied_at; /* sequence at which head(e) was applied */
+    uint64_t written_at; /* the same of the newest one not all deltas, or 0 */
+    uint64_t tombstone;  /* sequence of the one in force, 0: not deleted */
     /* device only */
     struct ves_bytes state; /* sequenced state, canonical JSON, "" if none */
     struct ves_hash state_hash; /* SHA-256 of state; zeros if none */
     uint64_t own_count;         /* own events above the cursor on it */
     struct ves_hash own_head;   /* hash of the newest of them */
     uint64_t own_last; /* local_seq of its newest outbox row, 0: none */
+};
+
+/* A conflict (semantics.md 3.3), derived from the log. */
+struct ves_conflict_row {
+    struct ves_hash id; /* decision 8 */
+    bool is_found;      /* out: false means all below is zero or empty */
+    uint64_t opened;    /* sequence of the first event of its branch; of no
+                           other conflict */
+    struct ves_hash entity_key;
+    uint32_t kind;  /* enum ves_conflict_kind of core/judge.h: the primary */
+    uint32_t kinds; /* 1 << kind of all that hold */
+    struct ves_bytes sub_code;
+    uint64_t branch_count; /* the first event included */
+    struct ves_hash branch_digest;
+    bool has_branch_fact, has_applied_fact;
+    uint64_t closed; /* sequence of the resolution in effect, 0: open */
+    struct ves_hash closed_by; /* its event hash; zeros while open */
+    uint32_t winner;           /* enum ves_winner; 0 while open */
+};
+
+enum { VES_CONFLICT_KINDS = 4 }; /* enum ves_conflict_kind, NONE included */
+
+enum ves_conflict_side { VES_SIDE_BRANCH, VES_SIDE_APPLIED };
+
+struct ves_conflict_member {
+    struct ves_hash conflict_id;
+    uint32_t side;  /* enum ves_conflict_side */
+    uint64_t place; /* 1, 2 ... on its side */
+    uint64_t sequence_number;
+    struct ves_hash event_hash;
+};
+
+struct ves_conflict_filter {
+    bool open_only;
+    uint64_t after; /* `opened`, exclusive; descending: before, 0 = end */
+    bool is_descending;
+    uint32_t limit; /* 0: no limit */
 };
 
 /* ---- the device's tables ------------------------------------------------- */
@@ -156,7 +204,8 @@ struct ves_outbox_row {
     struct ves_bytes disposition; /* "applied", "rebased" ...; "" unknown */
     int64_t pushed_ms;
     int64_t synced_ms;
-    bool is_in_overlay; /* own event above the cursor, not refused */
+    bool is_in_overlay;      /* own event above the cursor, not refused */
+    bool is_likely_conflict; /* advice (decision 7), while it is pending */
 };
 
 struct ves_outbox_filter {
@@ -260,6 +309,12 @@ typedef enum ves_status ves_log_visitor(void *ctx,
                                         const struct ves_log_row *row);
 typedef enum ves_status ves_entity_visitor(void *ctx,
                                            const struct ves_entity_row *row);
+typedef enum ves_status ves_waiting_visitor(void *ctx, uint64_t sequence,
+                                            const struct ves_hash *waits_for);
+typedef enum ves_status
+ves_conflict_visitor(void *ctx, const struct ves_conflict_row *row);
+typedef enum ves_status
+ves_member_visitor(void *ctx, const struct ves_conflict_member *member);
 typedef enum ves_status ves_outbox_visitor(void *ctx,
                                            const struct ves_outbox_row *row);
 typedef enum ves_status ves_record_visitor(void *ctx,
@@ -319,14 +374,60 @@ struct ves_store_ops {
     enum ves_status (*log_read)(struct ves_store *s, uint32_t stream_no,
                                 uint64_t from, uint32_t limit,
                                 ves_log_visitor *visit, void *ctx);
-    /* Changes verdict, applied_at, version, sub_code and note.  VES_NOT_FOUND
-     * when a row is not there. */
+    /* Changes all members from verdict to opposite.  VES_NOT_FOUND when a row
+     * is not there. */
     enum ves_status (*log_judge)(struct ves_store *s, uint32_t stream_no,
                                  const struct ves_log_row *rows, size_t count);
     /* Empties envelope and raw of rows with sequence < below; hashes,
      * signatures and receipts stay.  *count: how many. */
     enum ves_status (*log_prune)(struct ves_store *s, uint32_t stream_no,
                                  uint64_t below, uint64_t *count);
+
+    /* Events that wait (waits_for not zeros) for this, or for anything (NULL);
+     * in the order of what they wait for, then of their sequence. */
+    enum ves_status (*waiting_list)(struct ves_store *s, uint32_t stream_no,
+                                    const struct ves_hash *waits_for,
+                                    uint32_t limit, ves_waiting_visitor *visit,
+                                    void *ctx);
+    /* The event with has_waited that is number version of its entity; its
+     * sequence, 0 when there is none. */
+    enum ves_status (*log_find_late)(struct ves_store *s, uint32_t stream_no,
+                                     const struct ves_hash *entity_key,
+                                     uint64_t version, uint64_t *sequence);
+
+    /* -- conflicts -- */
+    /* Fills rows[i] for ids[i]. */
+    enum ves_status (*conflict_get)(struct ves_store *s, uint32_t stream_no,
+                                    const struct ves_hash *ids, size_t count,
+                                    struct ves_arena *arena,
+                                    struct ves_conflict_row *rows);
+    /* Inserts, or replaces the one with the same id.  VES_CONFLICT when
+     * another has the same `opened`. */
+    enum ves_status (*conflict_put)(struct ves_store *s, uint32_t stream_no,
+                                    const struct ves_conflict_row *rows,
+                                    size_t count);
+    /* In the order of `opened`. */
+    enum ves_status (*conflict_list)(struct ves_store *s, uint32_t stream_no,
+                                     const struct ves_conflict_filter *filter,
+                                     ves_conflict_visitor *visit, void *ctx);
+    /* Open ones of each kind. */
+    enum ves_status (*conflict_counts)(struct ves_store *s, uint32_t stream_no,
+                                       uint64_t counts[VES_CONFLICT_KINDS]);
+    /* Adds members; VES_CONFLICT when a place is taken. */
+    enum ves_status (*member_add)(struct ves_store *s, uint32_t stream_no,
+                                  const struct ves_conflict_member *members,
+                                  size_t count);
+    /* Those of one conflict: the branch, then the applied side. */
+    enum ves_status (*member_list)(struct ves_store *s, uint32_t stream_no,
+                                   const struct ves_hash *conflict_id,
+                                   ves_member_visitor *visit, void *ctx);
+    /* What one event is a member of, in the order of conflict ids. */
+    enum ves_status (*member_find)(struct ves_store *s, uint32_t stream_no,
+                                   uint64_t sequence, ves_member_visitor *visit,
+                                   void *ctx);
+    /* Forgets conflicts, members, and what waits or has waited, for judging
+     * from the start. */
+    enum ves_status (*verdict_reset)(struct ves_store *s, uint32_t stream_no);
 
     /* -- entities -- */
     /* Fills rows[i] for keys[i]. */
@@ -343,8 +444,8 @@ struct ves_store_ops {
                                    const struct ves_hash *from, uint32_t limit,
                                    struct ves_bytes entity_type,
                                    ves_entity_visitor *visit, void *ctx);
-    /* Forgets versions, heads and states, for a fold from the start; counts,
-     * last and own_* stay. */
+    /* Forgets all but type, id and own_*, for judging and folding from the
+     * start. */
     enum ves_status (*entity_reset)(struct ves_store *s, uint32_t stream_no);
 
     /* -- state buckets (decision 14); 4,096 of them, device only -- */

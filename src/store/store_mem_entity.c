@@ -108,9 +108,14 @@ enum ves_status ves_mem_entity_reset(struct ves_store *s, uint32_t stream_no)
          node = node->next[0]) {
         struct ves_entity_row row = *(const struct ves_entity_row *)node->value;
 
+        row.count = 0;
+        row.last = 0;
+        row.last_jump = 0;
         row.version = 0;
         memset(&row.head, 0, sizeof row.head);
         row.head_applied_at = 0;
+        row.written_at = 0;
+        row.tombstone = 0;
         row.state = ves_bytes(NULL, 0);
         memset(&row.state_hash, 0, sizeof row.state_hash);
         key = entity_key(stream_no, &row.key);

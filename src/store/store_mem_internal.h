@@ -30,7 +30,13 @@ enum ves_mem_table {
     VES_MEM_COMMITMENT_ID, /* 0, batch id */
     VES_MEM_CURSOR,        /* stream, agent */
     VES_MEM_CREDENTIAL,    /* 0, key hash */
-    VES_MEM_INVITATION     /* 0, invitation id */
+    VES_MEM_INVITATION,    /* 0, invitation id */
+    VES_MEM_LATE,          /* stream, entity key, version: of has_waited */
+    VES_MEM_WAITING,       /* stream, waits_for, sequence */
+    VES_MEM_CONFLICT,      /* stream, opened */
+    VES_MEM_CONFLICT_ID,   /* stream, conflict id -> `opened`, 0: gone */
+    VES_MEM_MEMBER,        /* stream, conflict id, side, place */
+    VES_MEM_MEMBER_OF      /* stream, sequence, conflict id, side, place */
 };
 
 struct ves_mem_u64 {
@@ -83,6 +89,13 @@ enum ves_status ves_mem_end(struct ves_mem_store *st, size_t mark,
 /* Last sequence number of a stream's log, 0 when empty. */
 uint64_t ves_mem_head(const struct ves_mem_store *st, uint32_t stream_no);
 
+/* Enters a log row into the indexes of waiting and late events, or takes it
+ * out of them (store_mem_conflict.c). */
+VES_NODISCARD enum ves_status ves_mem_index_row(struct ves_mem_store *st,
+                                                uint32_t stream_no,
+                                                const struct ves_log_row *row,
+                                                bool is_in);
+
 /* The operations, by file. */
 enum ves_status ves_mem_log_find_ids(struct ves_store *s, uint32_t stream_no,
                                      const struct ves_uuid *ids, size_t count,
@@ -102,6 +115,36 @@ enum ves_status ves_mem_log_judge(struct ves_store *s, uint32_t stream_no,
                                   const struct ves_log_row *rows, size_t count);
 enum ves_status ves_mem_log_prune(struct ves_store *s, uint32_t stream_no,
                                   uint64_t below, uint64_t *count);
+
+enum ves_status ves_mem_waiting_list(struct ves_store *s, uint32_t stream_no,
+                                     const struct ves_hash *waits_for,
+                                     uint32_t limit, ves_waiting_visitor *visit,
+                                     void *ctx);
+enum ves_status ves_mem_log_find_late(struct ves_store *s, uint32_t stream_no,
+                                      const struct ves_hash *entity_key,
+                                      uint64_t version, uint64_t *sequence);
+enum ves_status ves_mem_conflict_get(struct ves_store *s, uint32_t stream_no,
+                                     const struct ves_hash *ids, size_t count,
+                                     struct ves_arena *arena,
+                                     struct ves_conflict_row *rows);
+enum ves_status ves_mem_conflict_put(struct ves_store *s, uint32_t stream_no,
+                                     const struct ves_conflict_row *rows,
+                                     size_t count);
+enum ves_status ves_mem_conflict_list(struct ves_store *s, uint32_t stream_no,
+                                      const struct ves_conflict_filter *filter,
+                                      ves_conflict_visitor *visit, void *ctx);
+enum ves_status ves_mem_conflict_counts(struct ves_store *s, uint32_t stream_no,
+                                        uint64_t counts[VES_CONFLICT_KINDS]);
+enum ves_status ves_mem_member_add(struct ves_store *s, uint32_t stream_no,
+                                   const struct ves_conflict_member *members,
+                                   size_t count);
+enum ves_status ves_mem_member_list(struct ves_store *s, uint32_t stream_no,
+                                    const struct ves_hash *conflict_id,
+                                    ves_member_visitor *visit, void *ctx);
+enum ves_status ves_mem_member_find(struct ves_store *s, uint32_t stream_no,
+                                    uint64_t sequence,
+                                    ves_member_visitor *visit, void *ctx);
+enum ves_status ves_mem_verdict_reset(struct ves_store *s, uint32_t stream_no);
 
 enum ves_status ves_mem_entity_get(struct ves_store *s, uint32_t stream_no,
                                    const struct ves_hash *keys, size_t count,

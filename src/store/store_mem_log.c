@@ -6,8 +6,10 @@
 
 const struct ves_mem_shape ves_mem_log_shape = {
     sizeof(struct ves_log_row),
-    4,
+    6,
     {offsetof(struct ves_log_row, sub_code), offsetof(struct ves_log_row, note),
+     offsetof(struct ves_log_row, effects),
+     offsetof(struct ves_log_row, opposite),
      offsetof(struct ves_log_row, envelope),
      offsetof(struct ves_log_row, raw)}};
 
@@ -103,6 +105,8 @@ static enum ves_status append_one(struct ves_mem_store *st, uint32_t stream_no,
         memset(&kept.receipt, 0, sizeof kept.receipt);
         kept.receipt_key_version = 0;
     }
+    if (!row->has_conflict_id)
+        memset(&kept.conflict_id, 0, sizeof kept.conflict_id);
     status = ves_mem_put_row(st, &key, &ves_mem_u64_shape, &at);
     if (status)
         return status;
@@ -114,7 +118,8 @@ static enum ves_status append_one(struct ves_mem_store *st, uint32_t stream_no,
             return status;
     }
     key = log_key(stream_no, at.value);
-    return ves_mem_put_row(st, &key, &ves_mem_log_shape, &kept);
+    status = ves_mem_put_row(st, &key, &ves_mem_log_shape, &kept);
+    return status ? status : ves_mem_index_row(st, stream_no, &kept, true);
 }
 
 enum ves_status ves_mem_log_append(struct ves_store *s, uint32_t stream_no,
@@ -170,7 +175,20 @@ static enum ves_status judge_one(struct ves_mem_store *st, uint32_t stream_no,
     new.version = row->version;
     new.sub_code = row->sub_code;
     new.note = row->note;
-    return ves_mem_put_row(st, &key, &ves_mem_log_shape, &new);
+    new.is_fact = row->is_fact;
+    new.has_waited = row->has_waited;
+    new.has_conflict_id = row->has_conflict_id;
+    memset(&new.conflict_id, 0, sizeof new.conflict_id);
+    if (row->has_conflict_id)
+        new.conflict_id = row->conflict_id;
+    new.waits_for = row->waits_for;
+    new.effects = row->effects;
+    new.opposite = row->opposite;
+    enum ves_status status = ves_mem_index_row(st, stream_no, old, false);
+    if (!status)
+        status = ves_mem_index_row(st, stream_no, &new, true);
+    return status ? status
+                  : ves_mem_put_row(st, &key, &ves_mem_log_shape, &new);
 }
 
 enum ves_status ves_mem_log_judge(struct ves_store *s, uint32_t stream_no,

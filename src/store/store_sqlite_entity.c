@@ -9,7 +9,7 @@
 #define ENTITY_COLUMNS                                                    \
     "entity_key, entity_type, entity_id, events, last_sequence,"          \
     " last_jump, version, head, head_applied_at, state_hash, own_events," \
-    " own_head, own_last, state"
+    " own_head, own_last, state, written_at, tombstone"
 
 /* ---- reading --------------------------------------------------------------
  */
@@ -33,6 +33,8 @@ static enum ves_status entity_read(struct ves_sql *q,
     ves_sql_fixed(q, row->own_head.b, sizeof row->own_head.b);
     row->own_last = ves_sql_u64(q);
     row->state = ves_sql_bytes(q);
+    row->written_at = ves_sql_u64(q);
+    row->tombstone = ves_sql_u64(q);
     return ves_sql_check(q);
 }
 
@@ -136,6 +138,8 @@ static enum ves_status entity_put_one(struct ves_sql *q, uint32_t stream_no,
     ves_sql_put_hash_or_null(q, &row->own_head);
     ves_sql_put_u64(q, row->own_last);
     ves_sql_put_text(q, row->state);
+    ves_sql_put_u64(q, row->written_at);
+    ves_sql_put_u64(q, row->tombstone);
     return ves_sql_run(q);
 }
 
@@ -151,7 +155,7 @@ enum ves_status ves_sqlite_entity_put(struct ves_store *s, uint32_t stream_no,
     status = ves_sql_open(
         st, &q, VES_SQL_ENTITY_PUT,
         "INSERT INTO ves_entities (stream_no, " ENTITY_COLUMNS ")"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
         " ON CONFLICT (stream_no, entity_key) DO UPDATE SET"
         " entity_type = excluded.entity_type,"
         " entity_id = excluded.entity_id, events = excluded.events,"
@@ -161,7 +165,8 @@ enum ves_status ves_sqlite_entity_put(struct ves_store *s, uint32_t stream_no,
         " state_hash = excluded.state_hash,"
         " own_events = excluded.own_events, own_head = excluded.own_head,"
         " own_last = excluded.own_last,"
-        " state = excluded.state");
+        " state = excluded.state, written_at = excluded.written_at,"
+        " tombstone = excluded.tombstone");
     if (status)
         return status;
     for (size_t i = 0; i < count && !status; i++)
@@ -178,8 +183,10 @@ enum ves_status ves_sqlite_entity_reset(struct ves_store *s, uint32_t stream_no)
 
     VES_ASSERT(st->tx != VES_TX_NONE);
     status = ves_sql_open(st, &q, VES_SQL_ENTITY_RESET,
-                          "UPDATE ves_entities SET version = 0, head = NULL,"
-                          " head_applied_at = 0, state = '', state_hash = NULL"
+                          "UPDATE ves_entities SET events = 0,"
+                          " last_sequence = 0, last_jump = 0, version = 0,"
+                          " head = NULL, head_applied_at = 0, written_at = 0,"
+                          " tombstone = 0, state = '', state_hash = NULL"
                           " WHERE stream_no = ?");
     if (status)
         return status;

@@ -33,6 +33,21 @@ enum ves_sql_id {
     VES_SQL_LOG_READ,
     VES_SQL_LOG_JUDGE,
     VES_SQL_LOG_PRUNE,
+    VES_SQL_LOG_LATE,
+    VES_SQL_WAITING_ALL,
+    VES_SQL_WAITING_FOR,
+    VES_SQL_WAITING_RESET,
+    VES_SQL_LATE_RESET,
+    VES_SQL_CONFLICT_GET,
+    VES_SQL_CONFLICT_PUT,
+    VES_SQL_CONFLICT_LIST, /* four of them, see store_sqlite_conflict.c */
+    VES_SQL_CONFLICT_LIST_END = VES_SQL_CONFLICT_LIST + 3,
+    VES_SQL_CONFLICT_COUNTS,
+    VES_SQL_CONFLICT_RESET,
+    VES_SQL_MEMBER_ADD,
+    VES_SQL_MEMBER_LIST,
+    VES_SQL_MEMBER_FIND,
+    VES_SQL_MEMBER_RESET,
     VES_SQL_ENTITY_GET,
     VES_SQL_ENTITY_PUT,
     VES_SQL_ENTITY_SCAN,
@@ -231,7 +246,7 @@ extern const char *const ves_sqlite_error_classes[VES_SQLITE_ERROR_CLASSES];
     " error_class, error, refusal_signature, is_refused,"                  \
     " sequence_number, sequencer_id, sequenced_at_ms, receipt,"            \
     " receipt_key_version, verdict, disposition, pushed_ms, synced_ms,"    \
-    " is_in_overlay, envelope, entity_prev"
+    " is_in_overlay, is_likely_conflict, envelope, entity_prev"
 VES_NODISCARD enum ves_status
 ves_sqlite_outbox_read(struct ves_sql *q, struct ves_outbox_row *row);
 
@@ -269,6 +284,40 @@ enum ves_status ves_sqlite_log_judge(struct ves_store *s, uint32_t stream_no,
                                      size_t count);
 enum ves_status ves_sqlite_log_prune(struct ves_store *s, uint32_t stream_no,
                                      uint64_t below, uint64_t *count);
+
+enum ves_status ves_sqlite_waiting_list(struct ves_store *s, uint32_t stream_no,
+                                        const struct ves_hash *waits_for,
+                                        uint32_t limit,
+                                        ves_waiting_visitor *visit, void *ctx);
+enum ves_status ves_sqlite_log_find_late(struct ves_store *s,
+                                         uint32_t stream_no,
+                                         const struct ves_hash *entity_key,
+                                         uint64_t version, uint64_t *sequence);
+enum ves_status ves_sqlite_conflict_get(struct ves_store *s, uint32_t stream_no,
+                                        const struct ves_hash *ids,
+                                        size_t count, struct ves_arena *arena,
+                                        struct ves_conflict_row *rows);
+enum ves_status ves_sqlite_conflict_put(struct ves_store *s, uint32_t stream_no,
+                                        const struct ves_conflict_row *rows,
+                                        size_t count);
+enum ves_status
+ves_sqlite_conflict_list(struct ves_store *s, uint32_t stream_no,
+                         const struct ves_conflict_filter *filter,
+                         ves_conflict_visitor *visit, void *ctx);
+enum ves_status ves_sqlite_conflict_counts(struct ves_store *s,
+                                           uint32_t stream_no,
+                                           uint64_t counts[VES_CONFLICT_KINDS]);
+enum ves_status ves_sqlite_member_add(struct ves_store *s, uint32_t stream_no,
+                                      const struct ves_conflict_member *members,
+                                      size_t count);
+enum ves_status ves_sqlite_member_list(struct ves_store *s, uint32_t stream_no,
+                                       const struct ves_hash *conflict_id,
+                                       ves_member_visitor *visit, void *ctx);
+enum ves_status ves_sqlite_member_find(struct ves_store *s, uint32_t stream_no,
+                                       uint64_t sequence,
+                                       ves_member_visitor *visit, void *ctx);
+enum ves_status ves_sqlite_verdict_reset(struct ves_store *s,
+                                         uint32_t stream_no);
 
 enum ves_status ves_sqlite_entity_get(struct ves_store *s, uint32_t stream_no,
                                       const struct ves_hash *keys, size_t count,

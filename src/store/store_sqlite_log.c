@@ -18,7 +18,8 @@ const char *const ves_sqlite_verdicts[VES_SQLITE_VERDICTS] = {
     " agent_seq, command_id, entity_key, entity_index, entity_prev," \
     " entity_jump, verdict, applied_at, version, sub_code, note,"    \
     " sequenced_at_ms, sequencer_id, signature, receipt,"            \
-    " receipt_key_version, envelope, raw"
+    " receipt_key_version, envelope, raw, is_fact, has_waited,"      \
+    " conflict_id, waits_for, effects, opposite"
 
 /* ---- finding --------------------------------------------------------------
  */
@@ -109,6 +110,22 @@ enum ves_status ves_sqlite_log_find_commands(struct ves_store *s,
 /* ---- appending ------------------------------------------------------------
  */
 
+/* What judging adds to a row, in the order in which the statements name it. */
+static void put_judged(struct ves_sql *q, const struct ves_log_row *row)
+{
+    ves_sql_put_i64(q, row->is_fact);
+    ves_sql_put_i64(q, row->has_waited);
+    ves_sql_put_blob_if(q, row->has_conflict_id, row->conflict_id.b,
+                        sizeof row->conflict_id.b);
+    ves_sql_put_hash_or_null(q, &row->waits_for);
+    ves_sql_put_blob_if(q, row->effects.len > 0, row->effects.ptr,
+                        row->effects.len);
+    if (row->opposite.len > 0)
+        ves_sql_put_text(q, row->opposite);
+    else
+        ves_sql_put_null(q);
+}
+
 static enum ves_status append_one(struct ves_sql *q, uint32_t stream_no,
                                   const struct ves_log_row *row)
 {
@@ -139,6 +156,7 @@ static enum ves_status append_one(struct ves_sql *q, uint32_t stream_no,
     ves_sql_put_i64(q, row->has_receipt ? row->receipt_key_version : 0);
     ves_sql_put_text(q, row->envelope);
     ves_sql_put_blob_if(q, row->raw.len > 0, row->raw.ptr, row->raw.len);
+    put_judged(q, row);
     return ves_sql_run(q);
 }
 
@@ -153,8 +171,9 @@ static enum ves_status append_all(struct ves_sqlite *st, uint32_t stream_no,
         " entity_key, entity_index, entity_prev, entity_jump, verdict,"
         " applied_at, version, sub_code, note, sequenced_at_ms,"
         " sequencer_id, signature, receipt, receipt_key_version, envelope,"
-        " raw) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?,"
-        " ?, ?, ?, ?, ?, ?, ?)");
+        " raw, is_fact, has_waited, conflict_id, waits_for, effects, opposite)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?,"
+        " ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
 
     if (status)
         return status;
@@ -243,6 +262,13 @@ static enum ves_status log_read_row(struct ves_sql *q, struct ves_log_row *row)
     row->receipt_key_version = ves_sql_u32(q);
     row->envelope = ves_sql_bytes(q);
     row->raw = ves_sql_bytes(q);
+    row->is_fact = ves_sql_bool(q);
+    row->has_waited = ves_sql_bool(q);
+    row->has_conflict_id =
+        ves_sql_fixed(q, row->conflict_id.b, sizeof row->conflict_id.b);
+    ves_sql_fixed(q, row->waits_for.b, sizeof row->waits_for.b);
+    row->effects = ves_sql_bytes(q);
+    row->opposite = ves_sql_bytes(q);
     return ves_sql_check(q);
 }
 
@@ -284,7 +310,9 @@ static enum ves_status judge_all(struct ves_sqlite *st, uint32_t stream_no,
     enum ves_status status =
         ves_sql_open(st, &q, VES_SQL_LOG_JUDGE,
                      "UPDATE ves_events SET verdict = ?, applied_at = ?,"
-                     " version = ?, sub_code = ?, note = ? WHERE id = ?");
+                     " version = ?, sub_code = ?, note = ?, is_fact = ?,"
+                     " has_waited = ?, conflict_id = ?, waits_for = ?,"
+                     " effects = ?, opposite = ? WHERE id = ?");
 
     if (status)
         return status;
@@ -294,6 +322,7 @@ static enum ves_status judge_all(struct ves_sqlite *st, uint32_t stream_no,
         ves_sql_put_u64(&q, rows[i].version);
         ves_sql_put_text(&q, rows[i].sub_code);
         ves_sql_put_text(&q, rows[i].note);
+        put_judged(&q, &rows[i]);
         ves_sql_put_i64(&q,
                         ves_sqlite_rowid(stream_no, rows[i].sequence_number));
         status = ves_sql_run(&q);

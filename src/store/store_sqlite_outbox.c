@@ -123,6 +123,7 @@ static void put_moving(struct ves_sql *q, const struct ves_outbox_row *row)
     ves_sql_put_i64(q, row->pushed_ms);
     ves_sql_put_i64(q, row->synced_ms);
     ves_sql_put_i64(q, row->is_in_overlay);
+    ves_sql_put_i64(q, row->is_likely_conflict);
 }
 
 static enum ves_status append_one(struct ves_sql *q,
@@ -157,7 +158,7 @@ static enum ves_status append_all(struct ves_sqlite *st,
         st, &q, VES_SQL_OUTBOX_APPEND,
         "INSERT INTO ves_outbox (" VES_SQLITE_OUTBOX_COLUMNS ") VALUES"
         " (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?,"
-        " ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
+        " ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
 
     if (status)
         return status;
@@ -233,6 +234,7 @@ enum ves_status ves_sqlite_outbox_read(struct ves_sql *q,
     row->pushed_ms = ves_sql_i64(q);
     row->synced_ms = ves_sql_i64(q);
     row->is_in_overlay = ves_sql_bool(q);
+    row->is_likely_conflict = ves_sql_bool(q);
     row->envelope = ves_sql_bytes(q);
     row->entity_prev = ves_sql_u64(q);
     return ves_sql_check(q);
@@ -353,7 +355,8 @@ static enum ves_status update_rows(struct ves_sqlite *st,
         " refusal_signature = ?, is_refused = ?, sequence_number = ?,"
         " sequencer_id = ?, sequenced_at_ms = ?, receipt = ?,"
         " receipt_key_version = ?, verdict = ?, disposition = ?,"
-        " pushed_ms = ?, synced_ms = ?, is_in_overlay = ?"
+        " pushed_ms = ?, synced_ms = ?, is_in_overlay = ?,"
+        " is_likely_conflict = ?"
         " WHERE local_seq = ?");
     if (!status) {
         status = update_all(&find, &update, rows, count, deltas);

@@ -333,6 +333,73 @@ static const char *const device_2[] = {
     "DROP TABLE ves_moving;",
     NULL};
 
+/* ---- version 3: conflicts --------------------------------------------------
+ */
+
+static const char *const common_3[] = {
+    "ALTER TABLE ves_events ADD COLUMN is_fact INTEGER NOT NULL DEFAULT 0;",
+    "ALTER TABLE ves_events ADD COLUMN has_waited INTEGER NOT NULL DEFAULT 0;",
+    "ALTER TABLE ves_events ADD COLUMN conflict_id BLOB;",
+    "ALTER TABLE ves_events ADD COLUMN waits_for BLOB;",
+    "ALTER TABLE ves_events ADD COLUMN effects BLOB;",
+    "ALTER TABLE ves_events ADD COLUMN opposite TEXT;",
+    /* Events that wait, or did, are few; others pay for neither index. */
+    "CREATE INDEX ves_events_waiting ON ves_events (stream_no, waits_for)"
+    " WHERE waits_for IS NOT NULL;",
+    "CREATE INDEX ves_events_late ON ves_events"
+    " (stream_no, entity_key, version) WHERE has_waited;",
+    "ALTER TABLE ves_entities ADD COLUMN written_at INTEGER NOT NULL DEFAULT "
+    "0;",
+    "ALTER TABLE ves_entities ADD COLUMN tombstone INTEGER NOT NULL DEFAULT 0;",
+    /* The rowid is stream_no << 40 | sequence of the event that opened it. */
+    "CREATE TABLE ves_conflicts ("
+    " id INTEGER PRIMARY KEY,"
+    " stream_no INTEGER NOT NULL,"
+    " opened INTEGER AS (id & 1099511627775) VIRTUAL,"
+    " conflict_id BLOB NOT NULL,"
+    " entity_key BLOB NOT NULL,"
+    " kind TEXT NOT NULL CHECK (kind = 'deleted_reference'"
+    "  OR kind = 'version_mismatch' OR kind = 'concurrent_edit'),"
+    " kinds INTEGER NOT NULL,"
+    " sub_code TEXT NOT NULL,"
+    " branch_count INTEGER NOT NULL,"
+    " branch_digest BLOB NOT NULL,"
+    " has_branch_fact INTEGER NOT NULL,"
+    " has_applied_fact INTEGER NOT NULL,"
+    " closed INTEGER NOT NULL,"
+    " closed_by BLOB,"
+    " winner TEXT NOT NULL CHECK (winner = '' OR winner = 'branch'"
+    "  OR winner = 'applied' OR winner = 'merge')"
+    ");",
+    "CREATE UNIQUE INDEX ves_conflicts_id"
+    " ON ves_conflicts (stream_no, conflict_id);",
+    "CREATE INDEX ves_conflicts_open ON ves_conflicts (id, kind)"
+    " WHERE closed = 0;",
+    "CREATE TABLE ves_conflict_members ("
+    " stream_no INTEGER NOT NULL,"
+    " conflict_id BLOB NOT NULL,"
+    " side INTEGER NOT NULL CHECK (side = 0 OR side = 1),"
+    " place INTEGER NOT NULL,"
+    " sequence_number INTEGER NOT NULL,"
+    " event_hash BLOB NOT NULL,"
+    " PRIMARY KEY (stream_no, conflict_id, side, place)"
+    ") WITHOUT ROWID;",
+    "CREATE INDEX ves_conflict_members_event"
+    " ON ves_conflict_members (stream_no, sequence_number);",
+    "CREATE VIEW ves_conflict_view AS SELECT"
+    " c.stream_no, c.opened, lower(hex(c.conflict_id)) AS conflict_id,"
+    " c.kind, c.sub_code, n.entity_type, n.entity_id, c.branch_count,"
+    " CASE WHEN c.closed = 0 THEN 'open' ELSE 'closed' END AS status,"
+    " nullif(c.closed, 0) AS closed, nullif(c.winner, '') AS winner"
+    " FROM ves_conflicts c LEFT JOIN ves_entities n"
+    " ON n.stream_no = c.stream_no AND n.entity_key = c.entity_key;",
+    NULL};
+
+static const char *const device_3[] = {
+    "ALTER TABLE ves_outbox ADD COLUMN is_likely_conflict INTEGER NOT NULL"
+    " DEFAULT 0;",
+    NULL};
+
 /* ---- views ----------------------------------------------------------------
  */
 
@@ -598,8 +665,12 @@ static const char *const *const sequencer_1_scripts[] = {
 static const char *const *const device_2_scripts[] = {common_2, device_2, NULL};
 static const char *const *const sequencer_2_scripts[] = {common_2, NULL};
 
+static const char *const *const device_3_scripts[] = {common_3, device_3, NULL};
+static const char *const *const sequencer_3_scripts[] = {common_3, NULL};
+
 const struct ves_sqlite_migration ves_sqlite_migrations[] = {
     {device_1_scripts, sequencer_1_scripts},
-    {device_2_scripts, sequencer_2_scripts}};
+    {device_2_scripts, sequencer_2_scripts},
+    {device_3_scripts, sequencer_3_scripts}};
 const uint32_t ves_sqlite_migrations_count =
     sizeof ves_sqlite_migrations / sizeof ves_sqlite_migrations[0];

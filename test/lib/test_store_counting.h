@@ -41,6 +41,41 @@
       (stream_no, rows, count))                                                \
     X(log_prune, (uint32_t stream_no, uint64_t below, uint64_t * count),       \
       (stream_no, below, count))                                               \
+    X(waiting_list,                                                            \
+      (uint32_t stream_no, const struct ves_hash *waits_for, uint32_t limit,   \
+       ves_waiting_visitor *visit, void *ctx),                                 \
+      (stream_no, waits_for, limit, visit, ctx))                               \
+    X(log_find_late,                                                           \
+      (uint32_t stream_no, const struct ves_hash *entity_key,                  \
+       uint64_t version, uint64_t *sequence),                                  \
+      (stream_no, entity_key, version, sequence))                              \
+    X(conflict_get,                                                            \
+      (uint32_t stream_no, const struct ves_hash *ids, size_t count,           \
+       struct ves_arena *arena, struct ves_conflict_row *rows),                \
+      (stream_no, ids, count, arena, rows))                                    \
+    X(conflict_put,                                                            \
+      (uint32_t stream_no, const struct ves_conflict_row *rows, size_t count), \
+      (stream_no, rows, count))                                                \
+    X(conflict_list,                                                           \
+      (uint32_t stream_no, const struct ves_conflict_filter *filter,           \
+       ves_conflict_visitor *visit, void *ctx),                                \
+      (stream_no, filter, visit, ctx))                                         \
+    X(conflict_counts,                                                         \
+      (uint32_t stream_no, uint64_t counts[VES_CONFLICT_KINDS]),               \
+      (stream_no, counts))                                                     \
+    X(member_add,                                                              \
+      (uint32_t stream_no, const struct ves_conflict_member *members,          \
+       size_t count),                                                          \
+      (stream_no, members, count))                                             \
+    X(member_list,                                                             \
+      (uint32_t stream_no, const struct ves_hash *conflict_id,                 \
+       ves_member_visitor *visit, void *ctx),                                  \
+      (stream_no, conflict_id, visit, ctx))                                    \
+    X(member_find,                                                             \
+      (uint32_t stream_no, uint64_t sequence, ves_member_visitor * visit,      \
+       void *ctx),                                                             \
+      (stream_no, sequence, visit, ctx))                                       \
+    X(verdict_reset, (uint32_t stream_no), (stream_no))                        \
     X(entity_get,                                                              \
       (uint32_t stream_no, const struct ves_hash *keys, size_t count,          \
        struct ves_arena *arena, struct ves_entity_row *rows),                  \

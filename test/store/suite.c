@@ -132,6 +132,8 @@ static bool write_something(struct suite *s, unsigned which)
     struct ves_commitment_row commitment;
     struct ves_credential_row credential;
     struct ves_invitation_row invitation;
+    struct ves_conflict_row conflict;
+    struct ves_conflict_member member;
     struct ves_hash hash = suite_hash('X', 7);
     uint16_t buckets[] = {0, 4095};
     uint64_t count;
@@ -218,6 +220,21 @@ static bool write_something(struct suite *s, unsigned which)
         }
         return true;
     case 16:
+        suite_fill_conflict(&conflict, &s->arena, 3);
+        conflict.opened = 1;
+        conflict.id = suite_hash('Q', 1);
+        conflict.closed = conflict.winner = 0;
+        OK(CALL(s, conflict_put, 1, &conflict, 1));
+        return true;
+    case 17:
+        suite_fill_member(&member, 3);
+        member.place = 9;
+        OK(CALL(s, member_add, 1, &member, 1));
+        return true;
+    case 18:
+        OK(CALL(s, verdict_reset, 1));
+        return true;
+    case 19:
         if (device)
             OK(CALL(s, outbox_prune, 1000, &count));
         return device;
@@ -233,6 +250,7 @@ static void prepare(struct suite *s)
     struct ves_entity_row entity;
     struct ves_outbox_row outbox;
     struct ves_log_row logs[2];
+    struct ves_conflict_row conflict;
     struct ves_stream stream = suite_stream(1);
     struct ves_stream_row row;
 
@@ -248,6 +266,10 @@ static void prepare(struct suite *s)
     suite_fill_entity(&entity, &s->arena, 78);
     entity.key = suite_hash('K', 5);
     OK(CALL(s, entity_put, 1, &entity, 1));
+    suite_fill_conflict(&conflict, &s->arena, 2);
+    conflict.opened = 1;
+    conflict.id = suite_hash('Q', 1);
+    OK(CALL(s, conflict_put, 1, &conflict, 1));
     suite_fill_record(&record, &s->arena, 5);
     OK(CALL(s, record_append, VES_RECORD_ALERT, 1, &record, 1));
     if (s->role == SUITE_DEVICE) {
@@ -288,7 +310,7 @@ static void rollback_undoes_every_write(void **state)
         if (!is_there)
             break;
     }
-    assert_int_equal(which, s->role == SUITE_DEVICE ? 17 : 16);
+    assert_int_equal(which, s->role == SUITE_DEVICE ? 20 : 19);
 }
 
 static void rollback_undoes_all_writes_together(void **state)
@@ -489,8 +511,9 @@ const struct CMUnitTest *suite_base_tests(size_t *count)
 int suite_run(const struct suite_backend *backend)
 {
     static const struct CMUnitTest *(*const parts[])(size_t *) = {
-        suite_base_tests,   suite_log_tests,    suite_entity_tests,
-        suite_outbox_tests, suite_record_tests, suite_keys_tests};
+        suite_base_tests,     suite_log_tests,    suite_entity_tests,
+        suite_conflict_tests, suite_outbox_tests, suite_record_tests,
+        suite_keys_tests};
     int failed = 0;
 
     current = backend;

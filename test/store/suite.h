@@ -68,6 +68,7 @@ int suite_teardown(void **state);
 const struct CMUnitTest *suite_base_tests(size_t *count);
 const struct CMUnitTest *suite_log_tests(size_t *count);
 const struct CMUnitTest *suite_entity_tests(size_t *count);
+const struct CMUnitTest *suite_conflict_tests(size_t *count);
 const struct CMUnitTest *suite_outbox_tests(size_t *count);
 const struct CMUnitTest *suite_record_tests(size_t *count);
 const struct CMUnitTest *suite_keys_tests(size_t *count);
@@ -85,6 +86,11 @@ void suite_fill_log(struct ves_log_row *row, struct ves_arena *arena,
                     uint64_t seed);
 void suite_fill_entity(struct ves_entity_row *row, struct ves_arena *arena,
                        uint64_t seed);
+/* opened is 1 to 30 and says the id; suite_hash('Q', opened). */
+void suite_fill_conflict(struct ves_conflict_row *row, struct ves_arena *arena,
+                         uint64_t seed);
+/* Of conflicts 1 to 4. */
+void suite_fill_member(struct ves_conflict_member *member, uint64_t seed);
 void suite_fill_outbox(struct ves_outbox_row *row, struct ves_arena *arena,
                        uint64_t seed);
 /* Only the moving members. */
@@ -110,6 +116,10 @@ void suite_log_row(struct suite *s, struct ves_log_row *row, uint64_t sequence);
 void suite_print_stream(struct ves_buf *out, const struct ves_stream_row *row);
 void suite_print_log(struct ves_buf *out, const struct ves_log_row *row);
 void suite_print_entity(struct ves_buf *out, const struct ves_entity_row *row);
+void suite_print_conflict(struct ves_buf *out,
+                          const struct ves_conflict_row *row);
+void suite_print_member(struct ves_buf *out,
+                        const struct ves_conflict_member *row);
 void suite_print_outbox(struct ves_buf *out, const struct ves_outbox_row *row);
 void suite_print_record(struct ves_buf *out, const struct ves_record *row);
 void suite_print_key(struct ves_buf *out, const struct ves_key_row *row,
@@ -125,6 +135,12 @@ void suite_print_invitation(struct ves_buf *out,
 enum ves_status suite_see_stream(void *ctx, const struct ves_stream_row *row);
 enum ves_status suite_see_log(void *ctx, const struct ves_log_row *row);
 enum ves_status suite_see_entity(void *ctx, const struct ves_entity_row *row);
+enum ves_status suite_see_waiting(void *ctx, uint64_t sequence,
+                                  const struct ves_hash *waits_for);
+enum ves_status suite_see_conflict(void *ctx,
+                                   const struct ves_conflict_row *row);
+enum ves_status suite_see_member(void *ctx,
+                                 const struct ves_conflict_member *member);
 enum ves_status suite_see_outbox(void *ctx, const struct ves_outbox_row *row);
 enum ves_status suite_see_record(void *ctx, const struct ves_record *row);
 enum ves_status suite_see_key(void *ctx, const struct ves_key_row *row,

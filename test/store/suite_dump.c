@@ -74,6 +74,38 @@ static void dump_log(struct dump *d, uint32_t stream_no)
         VES_OK);
 }
 
+static void dump_conflicts(struct dump *d, uint32_t stream_no)
+{
+    const struct ves_conflict_filter open = {.open_only = true};
+    const struct ves_conflict_filter all = {.is_descending = true};
+    uint64_t counts[VES_CONFLICT_KINDS];
+
+    assert_int_equal(d->ops->waiting_list(d->store, stream_no, NULL, 0,
+                                          suite_see_waiting, d->out),
+                     VES_OK);
+    assert_int_equal(d->ops->conflict_list(d->store, stream_no, &open,
+                                           suite_see_conflict, d->out),
+                     VES_OK);
+    assert_int_equal(d->ops->conflict_list(d->store, stream_no, &all,
+                                           suite_see_conflict, d->out),
+                     VES_OK);
+    assert_int_equal(d->ops->conflict_counts(d->store, stream_no, counts),
+                     VES_OK);
+    for (unsigned i = 0; i < VES_CONFLICT_KINDS; i++)
+        ves_buf_putf(d->out, "kind %u %llu\n", i,
+                     (unsigned long long)counts[i]);
+    for (unsigned i = 0; i < SUITE_POOL; i++) {
+        struct ves_hash id = suite_hash('Q', i);
+
+        assert_int_equal(d->ops->member_list(d->store, stream_no, &id,
+                                             suite_see_member, d->out),
+                         VES_OK);
+        assert_int_equal(d->ops->member_find(d->store, stream_no, i,
+                                             suite_see_member, d->out),
+                         VES_OK);
+    }
+}
+
 static void dump_sequencer(struct dump *d, uint32_t stream_no)
 {
     assert_int_equal(d->ops->commitment_list(d->store, stream_no, 0, 0,
@@ -114,6 +146,7 @@ static void dump_stream(struct dump *d, enum suite_role role,
     struct ves_hash zero = {{0}};
 
     dump_log(d, stream_no);
+    dump_conflicts(d, stream_no);
     assert_int_equal(d->ops->entity_scan(d->store, stream_no, &zero, 0,
                                          ves_bytes(NULL, 0), suite_see_entity,
                                          d->out),

@@ -194,6 +194,13 @@ static void judging_changes_the_verdict_alone(void **state)
         rows[i].version = other.version;
         rows[i].sub_code = other.sub_code;
         rows[i].note = other.note;
+        rows[i].is_fact = other.is_fact;
+        rows[i].has_waited = other.has_waited;
+        rows[i].has_conflict_id = other.has_conflict_id;
+        rows[i].conflict_id = other.conflict_id;
+        rows[i].waits_for = other.waits_for;
+        rows[i].effects = other.effects;
+        rows[i].opposite = other.opposite;
     }
     want_rows(s, 1, 1);
     suite_print_log(&s->want, &rows[0]);

@@ -120,6 +120,15 @@ void suite_fill_log(struct ves_log_row *row, struct ves_arena *arena,
     row->version = number(&seed);
     row->sub_code = text(&seed, arena, 12);
     row->note = text(&seed, arena, 40);
+    row->is_fact = chance(&seed);
+    row->has_waited = chance(&seed);
+    row->has_conflict_id = chance(&seed);
+    if (row->has_conflict_id)
+        fill(&seed, &row->conflict_id, sizeof row->conflict_id);
+    if (chance(&seed))
+        row->waits_for = suite_hash('W', suite_random(&seed) % SUITE_POOL);
+    row->effects = blob(&seed, arena, 60);
+    row->opposite = text(&seed, arena, 60);
     row->sequenced_at_ms = time_ms(&seed);
     if (chance(&seed))
         fill(&seed, &row->sequencer_id, sizeof row->sequencer_id);
@@ -153,6 +162,8 @@ void suite_fill_entity(struct ves_entity_row *row, struct ves_arena *arena,
     if (chance(&seed))
         fill(&seed, &row->own_head, sizeof row->own_head);
     row->own_last = number(&seed);
+    row->written_at = number(&seed);
+    row->tombstone = number(&seed);
 }
 
 void suite_fill_moving(struct ves_outbox_row *row, struct ves_arena *arena,
@@ -188,6 +199,7 @@ void suite_fill_moving(struct ves_outbox_row *row, struct ves_arena *arena,
     row->pushed_ms = time_ms(&seed);
     row->synced_ms = (int64_t)(suite_random(&seed) % 100);
     row->is_in_overlay = chance(&seed);
+    row->is_likely_conflict = chance(&seed);
 }
 
 void suite_fill_outbox(struct ves_outbox_row *row, struct ves_arena *arena,
@@ -294,6 +306,38 @@ void suite_fill_invitation(struct ves_invitation_row *row, uint64_t seed)
     row->expires_ms = time_ms(&seed);
 }
 
+void suite_fill_conflict(struct ves_conflict_row *row, struct ves_arena *arena,
+                         uint64_t seed)
+{
+    memset(row, 0, sizeof *row);
+    row->is_found = true;
+    row->opened = 1 + suite_random(&seed) % 30;
+    row->id = suite_hash('Q', row->opened);
+    fill(&seed, &row->entity_key, sizeof row->entity_key);
+    row->kind = 1 + (uint32_t)(suite_random(&seed) % (VES_CONFLICT_KINDS - 1));
+    row->kinds = (uint32_t)(suite_random(&seed) % 16);
+    row->sub_code = text(&seed, arena, 20);
+    row->branch_count = number(&seed);
+    fill(&seed, &row->branch_digest, sizeof row->branch_digest);
+    row->has_branch_fact = chance(&seed);
+    row->has_applied_fact = chance(&seed);
+    if (chance(&seed))
+        return;
+    row->closed = number(&seed) | 1;
+    fill(&seed, &row->closed_by, sizeof row->closed_by);
+    row->winner = 1 + (uint32_t)(suite_random(&seed) % 3);
+}
+
+void suite_fill_member(struct ves_conflict_member *member, uint64_t seed)
+{
+    memset(member, 0, sizeof *member);
+    member->conflict_id = suite_hash('Q', 1 + suite_random(&seed) % 4);
+    member->side = (uint32_t)(suite_random(&seed) % 2);
+    member->place = 1 + suite_random(&seed) % 4;
+    member->sequence_number = 1 + suite_random(&seed) % SUITE_POOL;
+    fill(&seed, &member->event_hash, sizeof member->event_hash);
+}
+
 /* ---- as text --------------------------------------------------------------
  */
 
@@ -354,6 +398,13 @@ void suite_print_log(struct ves_buf *out, const struct ves_log_row *row)
     U64(version);
     TXT(sub_code);
     TXT(note);
+    U64(is_fact);
+    U64(has_waited);
+    U64(has_conflict_id);
+    HEX(conflict_id);
+    HEX(waits_for);
+    TXT(effects);
+    TXT(opposite);
     U64(sequenced_at_ms);
     HEX(sequencer_id);
     U64(has_receipt);
@@ -382,6 +433,41 @@ void suite_print_entity(struct ves_buf *out, const struct ves_entity_row *row)
     U64(own_count);
     HEX(own_head);
     U64(own_last);
+    U64(written_at);
+    U64(tombstone);
+    ves_buf_put_str(out, "\n");
+}
+
+void suite_print_conflict(struct ves_buf *out,
+                          const struct ves_conflict_row *row)
+{
+    ves_buf_put_str(out, "conflict");
+    HEX(id);
+    U64(is_found);
+    U64(opened);
+    HEX(entity_key);
+    U64(kind);
+    U64(kinds);
+    TXT(sub_code);
+    U64(branch_count);
+    HEX(branch_digest);
+    U64(has_branch_fact);
+    U64(has_applied_fact);
+    U64(closed);
+    HEX(closed_by);
+    U64(winner);
+    ves_buf_put_str(out, "\n");
+}
+
+void suite_print_member(struct ves_buf *out,
+                        const struct ves_conflict_member *row)
+{
+    ves_buf_put_str(out, "member");
+    HEX(conflict_id);
+    U64(side);
+    U64(place);
+    U64(sequence_number);
+    HEX(event_hash);
     ves_buf_put_str(out, "\n");
 }
 
@@ -424,6 +510,7 @@ void suite_print_outbox(struct ves_buf *out, const struct ves_outbox_row *row)
     U64(pushed_ms);
     U64(synced_ms);
     U64(is_in_overlay);
+    U64(is_likely_conflict);
     ves_buf_put_str(out, "\n");
 }
 
@@ -534,6 +621,29 @@ enum ves_status suite_see_log(void *ctx, const struct ves_log_row *row)
 enum ves_status suite_see_entity(void *ctx, const struct ves_entity_row *row)
 {
     suite_print_entity(ctx, row);
+    return VES_OK;
+}
+
+enum ves_status suite_see_waiting(void *ctx, uint64_t sequence,
+                                  const struct ves_hash *waits_for)
+{
+    ves_buf_putf(ctx, "%llu waits for ", (unsigned long long)sequence);
+    ves_buf_put_hex(ctx, waits_for->b, sizeof waits_for->b);
+    ves_buf_put_str(ctx, "\n");
+    return VES_OK;
+}
+
+enum ves_status suite_see_conflict(void *ctx,
+                                   const struct ves_conflict_row *row)
+{
+    suite_print_conflict(ctx, row);
+    return VES_OK;
+}
+
+enum ves_status suite_see_member(void *ctx,
+                                 const struct ves_conflict_member *member)
+{
+    suite_print_member(ctx, member);
     return VES_OK;
 }
 

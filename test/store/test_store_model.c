@@ -141,6 +141,36 @@ static void do_entity_reset(struct call *c)
     say(c, DO(c, entity_reset, pick_stream(c)));
 }
 
+static void do_conflict_put(struct call *c)
+{
+    struct ves_conflict_row rows[BATCH];
+    size_t count = (size_t)pick(c, BATCH + 1);
+
+    for (size_t i = 0; i < count; i++)
+        suite_fill_conflict(&rows[i], &c->arena, suite_random(&c->seed));
+    if (count > 0 && pick(c, 6) == 0)
+        rows[0].id = suite_hash('Q', 99 + rows[0].opened);
+    say(c, DO(c, conflict_put, pick_stream(c), rows, count));
+}
+
+static void do_member_add(struct call *c)
+{
+    struct ves_conflict_member members[BATCH];
+    size_t count = (size_t)pick(c, BATCH);
+
+    for (size_t i = 0; i < count; i++)
+        suite_fill_member(&members[i], suite_random(&c->seed));
+    say(c, DO(c, member_add, pick_stream(c), members, count));
+}
+
+static void do_verdict_reset(struct call *c)
+{
+    if (pick(c, 4) == 0)
+        say(c, DO(c, verdict_reset, pick_stream(c)));
+    else
+        do_conflict_put(c);
+}
+
 static void do_record(struct call *c)
 {
     struct ves_record rows[BATCH];
@@ -313,6 +343,50 @@ static void do_entity_scan(struct call *c)
            ves_bytes_str(pick(c, 2) ? "order" : ""), suite_see_entity, c->out));
 }
 
+static void do_conflict_read(struct call *c)
+{
+    struct ves_conflict_filter f = {.open_only = pick(c, 2),
+                                    .after = pick(c, 32),
+                                    .is_descending = pick(c, 2),
+                                    .limit = (uint32_t)pick(c, 6)};
+    struct ves_hash ids[BATCH], waits_for = suite_hash('W', pick(c, 9));
+    struct ves_conflict_row rows[BATCH];
+    uint32_t no = pick_stream(c);
+
+    say(c, DO(c, conflict_list, no, &f, suite_see_conflict, c->out));
+    say(c, DO(c, waiting_list, no, &waits_for, (uint32_t)pick(c, 3),
+              suite_see_waiting, c->out));
+    for (size_t i = 0; i < BATCH; i++)
+        ids[i] = suite_hash('Q', pick(c, 32));
+    say(c, DO(c, conflict_get, no, ids, BATCH, &c->arena, rows));
+    for (size_t i = 0; i < BATCH; i++)
+        suite_print_conflict(c->out, &rows[i]);
+}
+
+/* Every row that waited is found by its entity and version. */
+struct late {
+    struct call *c;
+    uint32_t no;
+};
+
+static enum ves_status see_late(void *ctx, const struct ves_log_row *row)
+{
+    struct late *late = ctx;
+    uint64_t sequence;
+    enum ves_status status = late->c->store->ops->log_find_late(
+        late->c->store, late->no, &row->entity_key, row->version, &sequence);
+
+    assert_int_equal(sequence, row->has_waited ? row->sequence_number : 0);
+    return status;
+}
+
+static void do_late_read(struct call *c)
+{
+    struct late late = {c, pick_stream(c)};
+
+    say(c, DO(c, log_read, late.no, 1, 0, see_late, &late));
+}
+
 static void do_record_list(struct call *c)
 {
     say(c, DO(c, record_list, pick(c, 2) ? VES_RECORD_TRAIL : VES_RECORD_ALERT,
@@ -404,21 +478,27 @@ static void do_credential_get(struct call *c)
 
 typedef void action(struct call *c);
 
-static action *const writes[2][16] = {
+enum { WRITES = 19, READS = 10 };
+
+static action *const writes[2][WRITES] = {
     {do_meta_put, do_stream_create, do_stream_put, do_log_append, do_log_append,
      do_log_judge, do_log_prune, do_entity_put, do_entity_reset, do_record,
      do_bucket, do_span_put, do_outbox_append, do_outbox_append,
-     do_outbox_update, do_outbox_prune},
+     do_outbox_update, do_outbox_prune, do_conflict_put, do_member_add,
+     do_verdict_reset},
     {do_meta_put, do_stream_create, do_stream_put, do_log_append, do_log_append,
      do_log_judge, do_log_prune, do_entity_put, do_key_put, do_record,
      do_span_put, do_key_put, do_commitment_put, do_cursor_put,
-     do_credential_put, do_invitation_put}};
+     do_credential_put, do_invitation_put, do_conflict_put, do_member_add,
+     do_verdict_reset}};
 
-static action *const reads[2][8] = {
+static action *const reads[2][READS] = {
     {do_log_read, do_log_find, do_entity_get, do_entity_scan, do_record_list,
-     do_key_read, do_outbox_list, do_outbox_get},
+     do_key_read, do_outbox_list, do_outbox_get, do_conflict_read,
+     do_late_read},
     {do_log_read, do_log_find, do_entity_get, do_entity_scan, do_record_list,
-     do_key_read, do_commitment_read, do_credential_get}};
+     do_key_read, do_commitment_read, do_credential_get, do_conflict_read,
+     do_late_read}};
 
 struct history {
     struct suite s; /* got is the model's, want SQLite's */
@@ -505,9 +585,9 @@ static void step(struct history *h)
         suite_dump(h->stores[1], h->s.role, &h->s.want);
         suite_compare(&h->s);
     } else if (toss < 45 || !h->is_writing) {
-        call_both(h, reads[h->s.role][seed % 8], seed / 8);
+        call_both(h, reads[h->s.role][seed % READS], seed / READS);
     } else {
-        call_both(h, writes[h->s.role][seed % 16], seed / 16);
+        call_both(h, writes[h->s.role][seed % WRITES], seed / WRITES);
     }
 }
 

@@ -161,35 +161,36 @@ static const char *const *const broken_scripts[] = {broken, NULL};
 
 static void migrations_are_applied_in_order_or_not_at_all(void **state)
 {
-    struct ves_sqlite_migration list[4];
+    struct ves_sqlite_migration list[5];
     struct suite *s = &place.s;
     sqlite3 *db;
 
     (void)state;
-    assert_int_equal(ves_sqlite_migrations_count, 2);
+    assert_int_equal(ves_sqlite_migrations_count, 3);
     list[0] = ves_sqlite_migrations[0];
     list[1] = ves_sqlite_migrations[1];
-    list[2].device = list[2].sequencer = second_scripts;
-    list[3].device = list[3].sequencer = broken_scripts;
+    list[2] = ves_sqlite_migrations[2];
+    list[3].device = list[3].sequencer = second_scripts;
+    list[4].device = list[4].sequencer = broken_scripts;
     s->store = place_open_own();
     suite_append_log(s, 1, 3);
     db = ves_store_sqlite_connection(s->store);
     assert_int_not_equal(
-        ves_sqlite_migrate((struct ves_sqlite *)s->store, list, 4, false),
+        ves_sqlite_migrate((struct ves_sqlite *)s->store, list, 5, false),
         VES_OK);
     assert_true(sqlite3_get_autocommit(db));
-    ASK(db, "SELECT version FROM ves_schema", "2");
+    ASK(db, "SELECT version FROM ves_schema", "3");
     ASK(db,
         "SELECT count(*) FROM sqlite_master"
         " WHERE name IN ('ves_second', 'ves_third')",
         "0");
-    OK(ves_sqlite_migrate((struct ves_sqlite *)s->store, list, 3, false));
-    ASK(db, "SELECT version FROM ves_schema", "3");
+    OK(ves_sqlite_migrate((struct ves_sqlite *)s->store, list, 4, false));
+    ASK(db, "SELECT version FROM ves_schema", "4");
     ASK(db, "SELECT count(*) FROM ves_second", "0");
     ASK(db, "SELECT count(*) FROM ves_events", "3");
-    OK(ves_sqlite_migrate((struct ves_sqlite *)s->store, list, 3, false));
+    OK(ves_sqlite_migrate((struct ves_sqlite *)s->store, list, 4, false));
     assert_int_equal(
-        ves_sqlite_migrate((struct ves_sqlite *)s->store, list, 1, false),
+        ves_sqlite_migrate((struct ves_sqlite *)s->store, list, 2, false),
         VES_UNSUPPORTED);
     place_close(s->store);
 }
@@ -231,7 +232,7 @@ static void version_1_is_linked(void **state)
     sqlite3_close(db);
     place_close(place_open_own());
     db = place_connect(place.path);
-    ASK(db, "SELECT version FROM ves_schema", "2");
+    ASK(db, "SELECT version FROM ves_schema", "3");
     ASK(db,
         "SELECT count(*) FROM ves_outbox o WHERE entity_prev = coalesce("
         "(SELECT max(p.local_seq) FROM ves_outbox p WHERE p.entity_key ="
@@ -255,6 +256,7 @@ static void the_views_speak_to_people(void **state)
     struct ves_log_row log;
     struct ves_entity_row entity;
     struct ves_outbox_row outbox;
+    struct ves_conflict_row conflict;
     struct ves_stream_row stream;
     struct ves_stream id = suite_stream(1);
     sqlite3 *db;
@@ -281,6 +283,10 @@ static void the_views_speak_to_people(void **state)
     outbox.status = VES_OUTBOX_CONFLICT;
     outbox.pushed_ms = 0;
     OK(CALL(s, outbox_append, &outbox, 1));
+    suite_fill_conflict(&conflict, &s->arena, 1);
+    conflict.entity_key = entity.key;
+    conflict.closed = conflict.winner = 0;
+    OK(CALL(s, conflict_put, 1, &conflict, 1));
     suite_commit(s);
     ASK(db, "SELECT event_id FROM ves_log_view",
         "45000000-0000-0000-0000-000000000001");
@@ -299,6 +305,8 @@ static void the_views_speak_to_people(void **state)
         " FROM ves_status_view",
         "0 1 1");
     ASK(db, "SELECT entity_id FROM ves_entity_view", "o-17");
+    ASK(db, "SELECT entity_id || ' ' || status FROM ves_conflict_view",
+        "o-17 open");
     suite_begin(s);
     OK(CALL(s, log_prune, 1, 2, &(uint64_t){0}));
     suite_commit(s);
@@ -424,9 +432,21 @@ static void use_all_lists(struct suite *s)
     struct ves_uuid id = suite_uuid('B', 1);
     struct ves_commitment_row commitment;
     struct ves_uuid tenant = suite_uuid('T', 1);
+    struct ves_hash hash = suite_hash('Q', 1);
+    struct ves_conflict_row conflict;
+    uint64_t late;
     uint32_t no;
 
     suite_dump(s->store, s->role, &s->got);
+    for (unsigned i = 0; i < 4; i++) {
+        struct ves_conflict_filter f = {.open_only = i % 2,
+                                        .is_descending = i / 2};
+
+        OK(CALL(s, conflict_list, 1, &f, suite_see_conflict, &s->got));
+    }
+    OK(CALL(s, conflict_get, 1, &hash, 1, &s->arena, &conflict));
+    OK(CALL(s, waiting_list, 1, &hash, 0, suite_see_waiting, &s->got));
+    OK(CALL(s, log_find_late, 1, &hash, 1, &late));
     OK(CALL(s, key_list, &tenant, &tenant, 1, suite_see_key, &s->got));
     for (unsigned i = 0; s->role == SUITE_DEVICE && i < 8; i++) {
         struct ves_outbox_filter f = {.status_mask = i % 2 ? 1 : 0,
@@ -458,6 +478,7 @@ static void no_call_reads_a_whole_table(void **state)
     suite_begin(s);
     OK(CALL(s, log_prune, 1, 2, &count));
     OK(CALL(s, entity_reset, 1));
+    OK(CALL(s, verdict_reset, 1));
     if (s->role == SUITE_DEVICE) {
         suite_fill_outbox(&outbox, &s->arena, 1);
         OK(CALL(s, outbox_append, &outbox, 1));
