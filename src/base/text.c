@@ -1,9 +1,11 @@
-/* text.c -- text forms of bytes: hex, base64url, UTF-8, decimal numbers. */
+/* text.c -- text forms of bytes: hex, base64, UTF-8, decimal numbers. */
 #include "base/text.h"
 
 #include <string.h>
 
 static const char hex_digits[] = "0123456789abcdef";
+static const char b64_digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                                 "abcdefghijklmnopqrstuvwxyz0123456789+/";
 static const char b64u_digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
                                   "abcdefghijklmnopqrstuvwxyz0123456789-_";
 
@@ -14,7 +16,8 @@ static const uint8_t hex_values[256] = {
     ['c'] = 13, ['d'] = 14, ['e'] = 15, ['f'] = 16, ['A'] = 11, ['B'] = 12,
     ['C'] = 13, ['D'] = 14, ['E'] = 15, ['F'] = 16};
 
-static int b64u_value(uint8_t c)
+/* Value of a digit whose alphabet ends in the two of last; -1 for others. */
+static int b64_value(uint8_t c, const char last[2])
 {
     if (c >= 'A' && c <= 'Z')
         return c - 'A';
@@ -22,9 +25,9 @@ static int b64u_value(uint8_t c)
         return c - 'a' + 26;
     if (c >= '0' && c <= '9')
         return c - '0' + 52;
-    if (c == '-')
+    if (c == (uint8_t)last[0])
         return 62;
-    if (c == '_')
+    if (c == (uint8_t)last[1])
         return 63;
     return -1;
 }
@@ -62,32 +65,34 @@ size_t ves_b64u_len(size_t len)
     return len / 3 * 4 + (len % 3 ? len % 3 + 1 : 0);
 }
 
-void ves_b64u_encode(const uint8_t *data, size_t len, char *out)
+/* Writes without padding and returns the end. */
+static char *b64_put(const uint8_t *data, size_t len, const char *digits,
+                     char *out)
 {
     for (; len >= 3; data += 3, len -= 3) {
         uint32_t v = (uint32_t)data[0] << 16 | (uint32_t)data[1] << 8 | data[2];
-        *out++ = b64u_digits[v >> 18];
-        *out++ = b64u_digits[v >> 12 & 63];
-        *out++ = b64u_digits[v >> 6 & 63];
-        *out++ = b64u_digits[v & 63];
+        *out++ = digits[v >> 18];
+        *out++ = digits[v >> 12 & 63];
+        *out++ = digits[v >> 6 & 63];
+        *out++ = digits[v & 63];
     }
     if (len == 0)
-        return;
+        return out;
     uint32_t v = (uint32_t)data[0] << 16;
     if (len == 2)
         v |= (uint32_t)data[1] << 8;
-    *out++ = b64u_digits[v >> 18];
-    *out++ = b64u_digits[v >> 12 & 63];
+    *out++ = digits[v >> 18];
+    *out++ = digits[v >> 12 & 63];
     if (len == 2)
-        *out = b64u_digits[v >> 6 & 63];
+        *out++ = digits[v >> 6 & 63];
+    return out;
 }
 
-enum ves_status ves_b64u_decode(struct ves_bytes text, uint8_t *out,
-                                size_t *out_len)
+/* Reads text without padding. */
+static enum ves_status b64_get(struct ves_bytes text, const char last[2],
+                               uint8_t *out, size_t *out_len)
 {
     size_t n = text.len;
-    if (n > 0 && n % 4 == 0 && text.ptr[n - 1] == '=')
-        n -= text.ptr[n - 2] == '=' ? 2 : 1;
     if (n % 4 == 1)
         return VES_MALFORMED;
     size_t len = n / 4 * 3 + (n % 4 ? n % 4 - 1 : 0);
@@ -97,7 +102,7 @@ enum ves_status ves_b64u_decode(struct ves_bytes text, uint8_t *out,
     unsigned bits = 0;
     size_t at = 0;
     for (size_t i = 0; i < n; i++) {
-        int value = b64u_value(text.ptr[i]);
+        int value = b64_value(text.ptr[i], last);
         if (value < 0)
             return VES_MALFORMED;
         acc = acc << 6 | (uint32_t)value;
@@ -112,6 +117,69 @@ enum ves_status ves_b64u_decode(struct ves_bytes text, uint8_t *out,
         return VES_MALFORMED;
     *out_len = len;
     return VES_OK;
+}
+
+/* text without its padding, when it has the right one or none. */
+static struct ves_bytes b64_unpadded(struct ves_bytes text)
+{
+    size_t n = text.len;
+    if (n > 0 && n % 4 == 0 && text.ptr[n - 1] == '=')
+        text.len -= text.ptr[n - 2] == '=' ? 2 : 1;
+    return text;
+}
+
+void ves_b64u_encode(const uint8_t *data, size_t len, char *out)
+{
+    b64_put(data, len, b64u_digits, out);
+}
+
+enum ves_status ves_b64u_decode(struct ves_bytes text, uint8_t *out,
+                                size_t *out_len)
+{
+    return b64_get(b64_unpadded(text), "-_", out, out_len);
+}
+
+size_t ves_b64_len(size_t len)
+{
+    return (len + 2) / 3 * 4;
+}
+
+void ves_b64_encode(const uint8_t *data, size_t len, char *out)
+{
+    char *end = b64_put(data, len, b64_digits, out);
+    while (len++ % 3 != 0)
+        *end++ = '=';
+}
+
+enum ves_status ves_b64_decode(struct ves_bytes text, uint8_t *out,
+                               size_t *out_len)
+{
+    if (text.len % 4 != 0)
+        return VES_MALFORMED;
+    return b64_get(b64_unpadded(text), "+/", out, out_len);
+}
+
+bool ves_b64_is_valid(struct ves_bytes text, size_t *len)
+{
+    enum { CHUNK = 64 };
+    uint8_t bytes[CHUNK / 4 * 3];
+
+    for (*len = 0; text.len > 0;) {
+        struct ves_bytes chunk = text;
+        size_t got = sizeof(bytes);
+        if (chunk.len > CHUNK) {
+            chunk.len = CHUNK;
+            /* Padding ends a text. */
+            if (chunk.ptr[CHUNK - 1] == '=')
+                return false;
+        }
+        if (ves_b64_decode(chunk, bytes, &got))
+            return false;
+        *len += got;
+        text.ptr += chunk.len;
+        text.len -= chunk.len;
+    }
+    return true;
 }
 
 size_t ves_utf8_sequence(const uint8_t *p, size_t n)

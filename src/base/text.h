@@ -1,4 +1,4 @@
-/* text.h -- text forms of bytes: hex, base64url, UTF-8, decimal numbers. */
+/* text.h -- text forms of bytes: hex, base64, UTF-8, decimal numbers. */
 #ifndef VES_BASE_TEXT_H
 #define VES_BASE_TEXT_H
 
@@ -21,6 +21,18 @@ void ves_b64u_encode(const uint8_t *data, size_t len, char *out);
  * VES_LIMIT when it does not fit. */
 VES_NODISCARD enum ves_status ves_b64u_decode(struct ves_bytes text,
                                               uint8_t *out, size_t *out_len);
+
+/* Characters base64 (RFC 4648 section 4, padded) needs for len bytes. */
+size_t ves_b64_len(size_t len);
+/* Writes ves_b64_len(len) characters, no NUL. */
+void ves_b64_encode(const uint8_t *data, size_t len, char *out);
+/* Decodes base64; nothing but the one text ves_b64_encode makes: padding
+ * there, stray bits zero, no blanks.  *out_len is the capacity in and the
+ * length out; VES_LIMIT when it does not fit. */
+VES_NODISCARD enum ves_status ves_b64_decode(struct ves_bytes text,
+                                             uint8_t *out, size_t *out_len);
+/* Is it such a text?  *len is then how many bytes it stands for. */
+bool ves_b64_is_valid(struct ves_bytes text, size_t *len);
 
 /* Is it valid UTF-8 (RFC 3629: no surrogates, no overlong forms)?  On false
  * *bad is the offset where the first wrong sequence starts (bad may be

@@ -8,20 +8,52 @@
 #include "base/endian.h"
 #include "crypto/crypto.h"
 
+static const char leaf_tag[] = "VES_LEAF_V1";
+
+/* Where the fields of a preimage start; it has no gaps. */
+enum {
+    AT_TENANT = sizeof(leaf_tag) - 1,
+    AT_STORE = AT_TENANT + VES_UUID_SIZE,
+    AT_SEQUENCE = AT_STORE + VES_UUID_SIZE,
+    AT_EVENT = AT_SEQUENCE + 8,
+    AT_SIGNATURE = AT_EVENT + VES_HASH_SIZE
+};
+_Static_assert(AT_SIGNATURE + VES_SIG_SIZE == VES_LEAF_SIZE, "no gaps");
+
+void ves_leaf_write(const struct ves_leaf *leaf, uint8_t out[VES_LEAF_SIZE])
+{
+    memcpy(out, leaf_tag, AT_TENANT);
+    memcpy(out + AT_TENANT, leaf->stream.tenant.b, VES_UUID_SIZE);
+    memcpy(out + AT_STORE, leaf->stream.store.b, VES_UUID_SIZE);
+    ves_store_u64(out + AT_SEQUENCE, leaf->sequence_number);
+    memcpy(out + AT_EVENT, leaf->event_hash.b, VES_HASH_SIZE);
+    memcpy(out + AT_SIGNATURE, leaf->signature.b, VES_SIG_SIZE);
+}
+
+enum ves_status ves_leaf_read(struct ves_bytes preimage, struct ves_leaf *out)
+{
+    const uint8_t *p = preimage.ptr;
+
+    if (preimage.len != VES_LEAF_SIZE || memcmp(p, leaf_tag, AT_TENANT) != 0)
+        return VES_MALFORMED;
+    memcpy(out->stream.tenant.b, p + AT_TENANT, VES_UUID_SIZE);
+    memcpy(out->stream.store.b, p + AT_STORE, VES_UUID_SIZE);
+    out->sequence_number = ves_load_u64(p + AT_SEQUENCE);
+    memcpy(out->event_hash.b, p + AT_EVENT, VES_HASH_SIZE);
+    memcpy(out->signature.b, p + AT_SIGNATURE, VES_SIG_SIZE);
+    return VES_OK;
+}
+
 void ves_leaf_hash(const struct ves_stream *stream, uint64_t sequence_number,
                    const struct ves_hash *event_hash,
                    const struct ves_sig *signature, struct ves_hash *out)
 {
-    uint8_t sequence[8];
-    ves_store_u64(sequence, sequence_number);
-    const struct ves_bytes parts[] = {
-        ves_bytes_str("VES_LEAF_V1"),
-        ves_bytes(stream->tenant.b, VES_UUID_SIZE),
-        ves_bytes(stream->store.b, VES_UUID_SIZE),
-        ves_bytes(sequence, sizeof(sequence)),
-        ves_bytes(event_hash->b, VES_HASH_SIZE),
-        ves_bytes(signature->b, VES_SIG_SIZE)};
-    ves_sha256(parts, 6, out);
+    const struct ves_leaf leaf = {*stream, sequence_number, *event_hash,
+                                  *signature};
+    uint8_t preimage[VES_LEAF_SIZE];
+
+    ves_leaf_write(&leaf, preimage);
+    ves_sha256_one(preimage, sizeof(preimage), out);
 }
 
 void ves_node_hash(const struct ves_hash *left, const struct ves_hash *right,

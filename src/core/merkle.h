@@ -8,6 +8,24 @@
 #include "base/limits.h"
 #include "ves/ves.h"
 
+/* What a leaf says.  The entry of the provable log (core/tlog.h) is its
+ * preimage: one run of bytes stands in both trees. */
+struct ves_leaf {
+    struct ves_stream stream;
+    uint64_t sequence_number;
+    struct ves_hash event_hash;
+    struct ves_sig signature;
+};
+
+enum { VES_LEAF_SIZE = 147 }; /* bytes of a preimage */
+
+/* "VES_LEAF_V1" | tenant | store | U64 seq | event hash | signature. */
+void ves_leaf_write(const struct ves_leaf *leaf, uint8_t out[VES_LEAF_SIZE]);
+/* Opposite.  VES_MALFORMED when it has another length or another tag. */
+VES_NODISCARD enum ves_status ves_leaf_read(struct ves_bytes preimage,
+                                            struct ves_leaf *out);
+
+/* SHA-256 of the preimage. */
 void ves_leaf_hash(const struct ves_stream *stream, uint64_t sequence_number,
                    const struct ves_hash *event_hash,
                    const struct ves_sig *signature, struct ves_hash *out);

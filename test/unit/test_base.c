@@ -488,6 +488,78 @@ static void test_uuid_v8(void **state)
     assert_string_equal(text, "fffefdfc-fbfa-89f8-b7f6-f5f4f3f2f1f0");
 }
 
+/* RFC 4648 section 10; padding is not optional. */
+static void test_b64(void **state)
+{
+    (void)state;
+    static const char *const pairs[][2] = {{"", ""},
+                                           {"f", "Zg=="},
+                                           {"fo", "Zm8="},
+                                           {"foo", "Zm9v"},
+                                           {"foob", "Zm9vYg=="},
+                                           {"fooba", "Zm9vYmE="},
+                                           {"foobar", "Zm9vYmFy"},
+                                           {"\xFB\xEF\xFF", "++//"}};
+    static const char *const wrong[] = {
+        "Z",     "Zg",       "Zg=",   "Zg===", "Zh==",    "Zm9",
+        "Zm9=v", "Zm8=Zm8=", "====",  "=",     "Z===",    "Zm-v",
+        "Zm_v",  "Zm9v\n",   " Zm9v", "Zm 9",  "Zg==Zg=="};
+    char text[32];
+    uint8_t back[32];
+    size_t len;
+
+    for (size_t i = 0; i < sizeof(pairs) / sizeof(pairs[0]); i++) {
+        size_t n = strlen(pairs[i][0]);
+        assert_int_equal(ves_b64_len(n), strlen(pairs[i][1]));
+        ves_b64_encode((const uint8_t *)pairs[i][0], n, text);
+        assert_memory_equal(text, pairs[i][1], ves_b64_len(n));
+        len = sizeof(back);
+        assert_int_equal(ves_b64_decode(ves_bytes_str(pairs[i][1]), back, &len),
+                         VES_OK);
+        assert_int_equal(len, n);
+        assert_memory_equal(back, pairs[i][0], n);
+        assert_true(ves_b64_is_valid(ves_bytes_str(pairs[i][1]), &len));
+        assert_int_equal(len, n);
+        if (n > 0) {
+            len = n - 1;
+            assert_int_equal(
+                ves_b64_decode(ves_bytes_str(pairs[i][1]), back, &len),
+                VES_LIMIT);
+        }
+    }
+    for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+        len = sizeof(back);
+        if (ves_b64_decode(ves_bytes_str(wrong[i]), back, &len) !=
+                VES_MALFORMED ||
+            ves_b64_is_valid(ves_bytes_str(wrong[i]), &len))
+            fail_msg("\"%s\" was read", wrong[i]);
+    }
+}
+
+/* Long texts are looked at piece by piece; padding is at their end only. */
+static void test_b64_is_valid_when_long(void **state)
+{
+    (void)state;
+    uint8_t data[300];
+    char text[400];
+    size_t len;
+
+    for (size_t i = 0; i < sizeof(data); i++)
+        data[i] = (uint8_t)(i * 7);
+    for (size_t n = 0; n <= sizeof(data); n++) {
+        size_t chars = ves_b64_len(n);
+        ves_b64_encode(data, n, text);
+        assert_true(ves_b64_is_valid(ves_bytes(text, chars), &len));
+        assert_int_equal(len, n);
+        for (size_t i = 0; i + 4 < chars; i++) {
+            char kept = text[i];
+            text[i] = '=';
+            assert_false(ves_b64_is_valid(ves_bytes(text, chars), &len));
+            text[i] = kept;
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -498,6 +570,8 @@ int main(void)
         cmocka_unit_test(test_panic_handler),
         cmocka_unit_test(test_alloc_default),
         cmocka_unit_test(test_hex),
+        cmocka_unit_test(test_b64),
+        cmocka_unit_test(test_b64_is_valid_when_long),
         cmocka_unit_test(test_b64u_vectors),
         cmocka_unit_test(test_b64u_refusals),
         cmocka_unit_test(test_utf8_exhaustive),
