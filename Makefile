@@ -62,10 +62,10 @@ SRV_LIBS     := $(shell pkg-config --libs $(SRV_PKGS))
 # libves.  src/ext is the SQLite extension's entry point; it and src/store are
 # compiled a second time against sqlite3ext.h.
 LIB_SRC  := $(wildcard $(foreach d,base json crypto core engine store os net agent sync,src/$(d)/*.c))
-SRV_SRC  := $(wildcard src/server/*.c src/bench/*.c)
+SRV_SRC  := $(wildcard src/server/*.c src/mcp/*.c src/bench/*.c)
 EXT_SRC  := $(wildcard src/ext/*.c)
-# What libves installs; the other two are of libves-server.
-PUBLIC_H := $(filter-out %/serve.h %/bench.h,$(wildcard include/ves/*.h))
+# What libves installs; the other three are of libves-server.
+PUBLIC_H := $(filter-out %/serve.h %/mcp.h %/bench.h,$(wildcard include/ves/*.h))
 CLI_SRC  := $(wildcard app/ves/*.c)
 SIM_SRC  := $(wildcard sim/*.c)
 UNIT     := $(patsubst test/unit/%.c,%,$(wildcard test/unit/test_*.c))
@@ -78,7 +78,7 @@ obj = $(patsubst %.c,$(BUILD)/%.o,$(1))
 LIB_OBJ := $(call obj,$(LIB_SRC))
 SRV_OBJ := $(call obj,$(SRV_SRC))
 ALL_OBJ := $(LIB_OBJ) $(SRV_OBJ) $(call obj,$(CLI_SRC) $(SIM_SRC) $(TESTLIB) \
-           $(wildcard test/unit/*.c test/prop/*.c test/store/*.c test/fuzz/*.c) \
+           $(wildcard test/unit/*.c test/prop/*.c test/store/*.c test/fuzz/*.c test/mcp/*.c) \
            test/lib/fuzz_main.c)
 
 LIB_A  := $(BUILD)/libves.a
@@ -160,6 +160,13 @@ $(BUILD)/prop_%: $(BUILD)/test/prop/prop_%.o $(TESTLIB_OBJ) $(LIB_A)
 $(BUILD)/fuzz-%: $(BUILD)/test/fuzz/fuzz_%.o $(if $(FUZZ),,$(BUILD)/test/lib/fuzz_main.o) $(BUILD)/libves-server.a $(LIB_A)
 	$(call say,LD,$@)
 	$(Q)$(CC) $(LDFLAGS_ALL) $(if $(FUZZ),-fsanitize=fuzzer) $^ $(SRV_LIBS) $(LIBS) -o $@
+
+# The server that the official conformance suite of MCP wants; it shows that
+# the public header is enough.
+$(call obj,test/mcp/fixture.c): INCLUDES := -Iinclude
+$(BUILD)/mcp-fixture: $(call obj,test/mcp/fixture.c) $(BUILD)/libves-server.a $(LIB_A)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(LDFLAGS_ALL) $^ $(SRV_LIBS) $(LIBS) -o $@
 
 # The CSV reader is the program's own.
 $(BUILD)/test_retail $(BUILD)/fuzz-retail: $(BUILD)/app/ves/retail.o

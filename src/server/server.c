@@ -14,7 +14,7 @@
 #include "os/file.h"
 #include "os/keyfile.h"
 #include "os/random.h"
-#include "server/listen.h"
+#include "os/listen.h"
 #include "store/store_sqlite.h"
 
 enum {

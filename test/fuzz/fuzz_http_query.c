@@ -10,7 +10,7 @@
 #include "base/text.h"
 #include "server/auth.h"
 #include "server/body.h"
-#include "server/listen.h"
+#include "os/listen.h"
 #include "server/routes.h"
 #include "server/uri.h"
 

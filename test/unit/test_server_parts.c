@@ -12,7 +12,7 @@
 #include "base/bytes.h"
 #include "server/auth.h"
 #include "server/body.h"
-#include "server/listen.h"
+#include "os/listen.h"
 #include "server/log.h"
 #include "server/metrics.h"
 #include "server/queue.h"

@@ -1,6 +1,6 @@
 /* listen.h -- HOST:PORT, the loopback rule and the listening socket. */
-#ifndef VES_SERVER_LISTEN_H
-#define VES_SERVER_LISTEN_H
+#ifndef VES_OS_LISTEN_H
+#define VES_OS_LISTEN_H
 
 #include "ves/ves.h"
 

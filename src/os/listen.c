@@ -1,5 +1,5 @@
 /* listen.c -- HOST:PORT, the loopback rule and the listening socket. */
-#include "server/listen.h"
+#include "os/listen.h"
 
 #include <errno.h>
 #include <netdb.h>
