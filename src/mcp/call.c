@@ -293,10 +293,11 @@ void ves_mcp_ask(struct ves_mcp_call *call, const char *key, const char *method,
     ves_buf_init(&text, call->mcp->alloc, VES_MCP_REPLY_MAX);
     ves_buf_put_str(&text, says_mode ? "{\"mode\":\"form\"," : "{");
     ves_buf_put(&text, params.ptr + 1, params.len - 1);
-    if (ves_buf_status(&text) ||
-        ves_arena_copy(&call->arena, ves_bytes_str(key), &q->key) ||
-        ves_arena_copy(&call->arena, ves_buf_view(&text), &q->params))
-        VES_ASSERT(!"memory for a question");
+    bool is_kept =
+        !ves_buf_status(&text) &&
+        !ves_arena_copy(&call->arena, ves_bytes_str(key), &q->key) &&
+        !ves_arena_copy(&call->arena, ves_buf_view(&text), &q->params);
+    VES_ASSERT(is_kept);
     ves_buf_free(&text);
     while (*end)
         end = &(*end)->next;
