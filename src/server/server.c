@@ -13,8 +13,8 @@
 #include "os/clock.h"
 #include "os/file.h"
 #include "os/keyfile.h"
-#include "os/random.h"
 #include "os/listen.h"
+#include "os/random.h"
 #include "store/store_sqlite.h"
 
 enum {

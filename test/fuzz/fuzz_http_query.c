@@ -8,9 +8,9 @@
 #include "base/assert.h"
 #include "base/bytes.h"
 #include "base/text.h"
+#include "os/listen.h"
 #include "server/auth.h"
 #include "server/body.h"
-#include "os/listen.h"
 #include "server/routes.h"
 #include "server/uri.h"
 

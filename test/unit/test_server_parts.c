@@ -10,9 +10,9 @@
 #include <unistd.h>
 
 #include "base/bytes.h"
+#include "os/listen.h"
 #include "server/auth.h"
 #include "server/body.h"
-#include "os/listen.h"
 #include "server/log.h"
 #include "server/metrics.h"
 #include "server/queue.h"
