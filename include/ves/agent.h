@@ -91,7 +91,7 @@ struct ves_append {
     uint32_t cmd_count; /* share command_id; 0: no group */
     bool has_base_version;
     uint64_t base_version;       /* else what this store knows */
-    const struct ves_hash *deps; /* event hashes this intent waits for */
+    const struct ves_uuid *deps; /* ids of events this intent waits for */
     size_t dep_count;
 };
 

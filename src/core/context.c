@@ -5,6 +5,7 @@
 #include "base/bytes.h"
 #include "base/limits.h"
 #include "base/text.h"
+#include "base/uuid.h"
 #include "json/jcs.h"
 
 enum {
@@ -62,7 +63,7 @@ static enum ves_status read_deps(struct ves_arena *arena,
                                  struct ves_refusal *refusal)
 {
     if (node->type != VES_JSON_ARRAY)
-        return refuse(refusal, "_ves.deps", "must be an array of event hashes");
+        return refuse(refusal, "_ves.deps", "must be an array of event ids");
     if (node->count > VES_DEPS_MAX)
         return ves_refuse(refusal, VES_REFUSAL_SCHEMA_VALIDATION, "_ves.deps",
                           "_ves.deps names %zu events; at most %d are allowed",
@@ -72,11 +73,10 @@ static enum ves_status read_deps(struct ves_arena *arena,
     if (!out->deps)
         return VES_NOMEM;
     for (const struct ves_json *item = node->first; item; item = item->next) {
-        struct ves_dep *dep = &out->deps[out->dep_count];
-        if (!get_hash(item, &dep->event_hash))
+        if (item->type != VES_JSON_STRING ||
+            ves_uuid_parse(item->string, &out->deps[out->dep_count]))
             return refuse(refusal, "_ves.deps",
-                          "must hold event hashes, \"0x\" and 64 digits each");
-        dep->event_hash_hex = item->string;
+                          "must hold event ids, UUIDs as text");
         out->dep_count++;
     }
     return VES_OK;
@@ -225,13 +225,9 @@ static void write_deps(struct ves_buf *buf, const struct ves_context *context)
 {
     ves_buf_put_str(buf, ",\"deps\":[");
     for (size_t i = 0; i < context->dep_count; i++) {
-        const struct ves_dep *dep = &context->deps[i];
-        if (i > 0)
-            ves_buf_put_u8(buf, ',');
-        if (dep->event_hash_hex.len > 0)
-            ves_jcs_write_string(buf, dep->event_hash_hex);
-        else
-            write_hash(buf, &dep->event_hash);
+        ves_buf_put_str(buf, i > 0 ? ",\"" : "\"");
+        ves_buf_put_uuid(buf, &context->deps[i]);
+        ves_buf_put_u8(buf, '"');
     }
     ves_buf_put_u8(buf, ']');
 }

@@ -14,11 +14,6 @@
 enum ves_payload_kind { VES_PAYLOAD_PLAIN = 0, VES_PAYLOAD_ENCRYPTED = 1 };
 
 /* Causal context, the payload member "_ves" (semantics.md decision 2). */
-struct ves_dep {
-    struct ves_bytes event_hash_hex; /* "0x" + 64 digits, as signed */
-    struct ves_hash event_hash;
-};
-
 struct ves_context {
     bool is_present;
     uint64_t agent_seq; /* 1, 2, 3 ... per agent and stream */
@@ -30,7 +25,7 @@ struct ves_context {
     struct ves_bytes schema;   /* "order.updated/1" */
     uint32_t schema_version;   /* the number after the last slash; 0 if none */
     struct ves_bytes hlc;      /* display only; decides nothing */
-    struct ves_dep *deps;
+    struct ves_uuid *deps;     /* ids of the events it waits for */
     size_t dep_count;
     bool has_cmd;
     uint32_t cmd_index; /* 0-based place in an atomic group */
@@ -122,7 +117,7 @@ void ves_event_write_position(struct ves_buf *buf, uint64_t sequence_number,
 void ves_event_write(struct ves_buf *buf, const struct ves_event *event);
 
 /* Appends the value of the member "_ves" as canonical JSON (decision 2): one
- * object.  A dep without event_hash_hex is written from its event_hash. */
+ * object. */
 void ves_context_write(struct ves_buf *buf, const struct ves_context *context);
 
 #endif

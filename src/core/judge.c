@@ -65,6 +65,12 @@ void ves_branch_digest(struct ves_hash *digest, const struct ves_hash *event)
     *digest = next;
 }
 
+void ves_waits_for_event(const struct ves_uuid *event_id, struct ves_hash *out)
+{
+    memset(out, 0, sizeof(*out));
+    memcpy(out->b, event_id->b, VES_UUID_SIZE);
+}
+
 /* ---- events of other implementations ------------------------------------- */
 
 /* decision 5: the author of such an event expects the other implementation's
@@ -99,11 +105,12 @@ void ves_judge_sub_code(struct ves_judgement *out, const char *sub_code)
     memcpy(out->sub_code, sub_code, len + 1);
 }
 
-void ves_judge_apply(struct ves_judgement *out, struct ves_effects effects)
+void ves_judge_apply(struct ves_judgement *out,
+                     const struct ves_judge_scan *scan)
 {
     out->verdict = VES_VERDICT_APPLIED;
-    out->effects = effects;
-    out->tombstone = ves_effects_tombstone(effects);
+    out->is_delta = scan->is_delta;
+    out->tombstone = scan->tombstone;
 }
 
 void ves_judge_join(struct ves_judgement *out,
@@ -172,7 +179,7 @@ static enum ves_status open(struct found *found)
 /* Met: applied, or carried on by the resolution of its conflict.  Else
  * *waits_for is what has to change first. */
 static enum ves_status is_met(struct ves_judge_scan *scan,
-                              const struct ves_hash *dep, bool *met,
+                              const struct ves_uuid *dep, bool *met,
                               struct ves_hash *waits_for)
 {
     const struct ves_judge_view *view = scan->view;
@@ -180,7 +187,7 @@ static enum ves_status is_met(struct ves_judge_scan *scan,
     struct ves_judge_conflict conflict = {.is_found = false};
 
     *met = false;
-    *waits_for = *dep;
+    ves_waits_for_event(dep, waits_for);
     enum ves_status status = view->event(view->ctx, dep, &known);
     if (status)
         return status == VES_NOT_FOUND ? VES_OK : status;
@@ -271,7 +278,7 @@ static enum ves_status note_unresolved(struct ves_judge_scan *scan,
 static enum ves_status apply(struct ves_judge_scan *scan,
                              struct ves_judgement *out)
 {
-    ves_judge_apply(out, scan->effects);
+    ves_judge_apply(out, scan);
     out->is_fact = scan->subject->is_fact;
     enum ves_status status = note_dangling(scan, out);
     /* Facts are many and their references change nothing: not worth a look
@@ -292,8 +299,7 @@ static enum ves_status judge_fact(struct ves_judge_scan *scan,
     enum ves_status status = VES_OK;
 
     /* Deltas on what only deltas changed: nothing to look for. */
-    if (!ves_effects_are_deltas(scan->effects) ||
-        entity->written_at > scan->subject->seen)
+    if (!scan->is_delta || entity->written_at > scan->subject->seen)
         status = ves_judge_scan_concurrent(scan);
     if (status)
         return status;
@@ -328,7 +334,7 @@ static bool wait_for_own(const struct ves_judge_scan *scan,
         if (scan->own.list[i].verdict != VES_VERDICT_WAITING)
             continue;
         out->verdict = VES_VERDICT_WAITING;
-        out->waits_for = scan->own.list[i].hash;
+        ves_waits_for_event(&scan->own.list[i].event_id, &out->waits_for);
         return true;
     }
     return false;
@@ -382,7 +388,7 @@ static enum ves_status find_tombstones(struct found *found)
     const struct ves_judge_entity *entity = &scan->entity;
     enum ves_status status = VES_OK;
 
-    if (entity->has_tombstone && ves_effects_tombstone(scan->effects) == 0) {
+    if (entity->has_tombstone && scan->tombstone == 0) {
         bool is_known = entity->tombstone_at <= subject->seen ||
                         ves_judge_is_own(subject, &entity->tombstone_agent,
                                          entity->tombstone_agent_seq,
@@ -499,16 +505,13 @@ enum ves_status ves_judge(const struct ves_judge_view *view,
                           const struct ves_judge_subject *subject,
                           struct ves_judgement *out)
 {
-    struct ves_judge_scan scan = {.view = view,
-                                  .arena = arena,
-                                  .subject = subject,
-                                  .effects = subject->effects};
+    struct ves_judge_scan scan = ves_judge_scan_of(view, arena, subject);
 
     memset(out, 0, sizeof(*out));
     if (subject->resolution)
         return ves_judge_resolution(&scan, out);
     if (subject->is_carried) {
-        ves_judge_apply(out, (struct ves_effects){NULL, 0});
+        ves_judge_apply(out, &scan);
         return VES_OK;
     }
     enum ves_status status =

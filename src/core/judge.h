@@ -4,28 +4,12 @@
  * their executable model.  The sequencer, every store and the simulator call
  * the same functions.
  *
- * What an engine has to keep for the judge, so that nothing reads more of the
- * log than the events of one entity above the author's cursor:
- *
- *  log row     verdict, applied_at, version (ver(e) right after it became
- *              applied), is_fact, conflict id (of the record it belongs to or
- *              names), and, if envelopes are pruned, its effects
- *              (ves_effects_write).  Of an applied resolution also the
- *              opposite of what it wrote, recorded when the fold applied it
- *  entity row  version, head, head_applied_at, last (newest event of any
- *              verdict), written_at (newest applied event that was not all
- *              deltas), the tombstone in force
- *  conflict    id -> entity, branch_count, branch_digest, what closed it, two
- *              flags; one row a conflict, changed when a tail joins
- *  waiting     (waits_for hash, sequence) of the events judged `waiting`
+ * engine/verdicts.h answers its questions from a store, and port/store.h says
+ * what is kept for that.
  *
  * An event becomes applied at the last sequence of the log when its judgement
  * is written: its own, the last of its group, or, if it waited, that of the
  * event that set it free.
- *
- * Walking an entity's events newest first is the chain of engine/chain.h;
- * those applied above the cursor are the chain's rows above it plus events
- * that waited, which an engine keeps apart (they are rare) by applied_at.
  */
 #ifndef VES_CORE_JUDGE_H
 #define VES_CORE_JUDGE_H
@@ -72,6 +56,12 @@ struct ves_hashes {
     size_t count;
 };
 
+/* A list of event ids; the same. */
+struct ves_ids {
+    const struct ves_uuid *list;
+    size_t count;
+};
+
 /* Of a ves.conflict.resolved. */
 struct ves_resolution {
     struct ves_hash conflict_id;
@@ -86,6 +76,7 @@ struct ves_judge_subject {
     struct ves_stream stream;
     uint64_t sequence; /* that it has, or will get */
     struct ves_hash hash;
+    struct ves_uuid event_id;
     struct ves_uuid agent;
     uint64_t agent_seq;
     uint64_t seen; /* sequence - 1 for an event without causal context */
@@ -99,10 +90,15 @@ struct ves_judge_subject {
     uint64_t base_version;
     bool has_base_head;
     struct ves_hash base_head;
-    struct ves_hashes deps;
+    struct ves_ids deps;
     struct ves_hashes refs; /* keys of the entities it refers to; looked at for
                                intents only */
+    /* Spelling out what it does costs more than all the rest and is asked for
+     * rarely.  has_effects false: the view's function `effects` tells. */
+    bool has_effects;
     struct ves_effects effects;
+    bool is_delta; /* they are all deltas */
+    int tombstone; /* +1: it leaves the entity deleted, -1: not, 0: as it was */
     const struct ves_resolution *resolution; /* NULL: none */
     /* Of an atomic group: sequences first_of_group ... + group_count - 1.
      * group_count 0 or 1: alone. */
@@ -110,11 +106,21 @@ struct ves_judge_subject {
     uint32_t group_count;
 };
 
-/* Reads it from a checked event (ves_event_check) that has or will get that
- * sequence; views into the event and arena.  VES_OK or VES_NOMEM. */
+/* Reads it from a checked event (ves_event_check) with its payload; views into
+ * the event and arena.  VES_OK or VES_NOMEM. */
 VES_NODISCARD enum ves_status
 ves_judge_subject_read(struct ves_arena *arena, const struct ves_event *event,
-                       uint64_t sequence, struct ves_judge_subject *out);
+                       struct ves_judge_subject *out);
+
+/* Gives it the sequence that it has, or will get. */
+void ves_judge_subject_place(struct ves_judge_subject *subject,
+                             uint64_t sequence, const struct ves_event *event);
+
+/* The effects of the event a subject was read from, if it has_effects not. */
+VES_NODISCARD enum ves_status
+ves_judge_subject_effects(struct ves_arena *arena,
+                          const struct ves_event *event,
+                          struct ves_effects *out);
 
 /* ---- what the log prefix says -------------------------------------------- */
 
@@ -148,6 +154,7 @@ struct ves_judge_applied {
 /* An event whatever became of it. */
 struct ves_judge_known {
     struct ves_hash hash;
+    struct ves_uuid event_id;
     uint64_t sequence;
     uint64_t agent_seq;
     enum ves_verdict verdict;
@@ -169,6 +176,9 @@ struct ves_judge_conflict {
     bool has_applied_fact;
 };
 
+/* The event id followed by zeros: what one waits for as 32 bytes. */
+void ves_waits_for_event(const struct ves_uuid *event_id, struct ves_hash *out);
+
 /* Visitors return false to stop. */
 typedef bool ves_judge_applied_visitor(void *ctx,
                                        const struct ves_judge_applied *applied);
@@ -178,9 +188,9 @@ typedef bool ves_judge_hash_visitor(void *ctx, const struct ves_hash *hash);
 typedef bool ves_judge_sequence_visitor(void *ctx, uint64_t sequence);
 
 /* The log prefix before the event (at a second look at a waiting event, the
- * whole log).  Every function but `referrers` is required; any status but
- * VES_OK ends the judging with it.  Outputs and what visitors are given live
- * until the next call. */
+ * whole log).  Every function but `effects` and `referrers` is required; any
+ * status but VES_OK ends the judging with it.  Outputs and what visitors are
+ * given live until the next call. */
 struct ves_judge_view {
     void *ctx;
     enum ves_status (*entity)(void *ctx, const struct ves_hash *entity_key,
@@ -195,8 +205,8 @@ struct ves_judge_view {
                            const struct ves_uuid *agent, uint64_t above,
                            uint64_t below, ves_judge_known_visitor *visit,
                            void *visit_ctx);
-    /* By event hash; VES_NOT_FOUND unless in the log. */
-    enum ves_status (*event)(void *ctx, const struct ves_hash *hash,
+    /* By event id; VES_NOT_FOUND unless in the log. */
+    enum ves_status (*event)(void *ctx, const struct ves_uuid *event_id,
                              struct ves_judge_known *out);
     enum ves_status (*conflict)(void *ctx, const struct ves_hash *conflict_id,
                                 struct ves_judge_conflict *out);
@@ -204,6 +214,11 @@ struct ves_judge_view {
      * opposite deltas, in the order an undo writes them. */
     enum ves_status (*opposite)(void *ctx, const struct ves_hash *resolution,
                                 struct ves_effects *out);
+    /* What a subject without has_effects does, in arena.  NULL: all have. */
+    enum ves_status (*effects)(void *ctx,
+                               const struct ves_judge_subject *subject,
+                               struct ves_arena *arena,
+                               struct ves_effects *out);
     /* Applied events above a sequence that refer to the entity, for the note
      * `dangling`.  NULL: not noted. */
     enum ves_status (*referrers)(void *ctx, const struct ves_hash *entity_key,
@@ -236,12 +251,16 @@ struct ves_judgement {
                                   head_moved: what changed */
     bool has_applied_fact;     /* OPENED */
     bool is_fact;              /* does it count as one from now on */
-    struct ves_hash waits_for; /* WAITING: an event hash or a conflict id */
+    struct ves_hash waits_for; /* WAITING: a conflict id, or an event id as
+                                  ves_waits_for_event has it */
 
-    struct ves_effects effects; /* APPLIED: as applied */
-    int tombstone;              /* APPLIED: +1 this event becomes the
-                                   tombstone unless one is in force, -1 none is
-                                   any more, 0 as it was */
+    /* APPLIED: what it does, if that is not what its subject does. */
+    bool has_effects;
+    struct ves_effects effects;
+    bool is_delta; /* APPLIED: all of it is deltas */
+    int tombstone; /* APPLIED: +1 this event becomes the
+                      tombstone unless one is in force, -1 none is
+                      any more, 0 as it was */
     /* Notes of an applied event; hashes in log order, overrode ascending. */
     struct ves_hashes commuted;
     struct ves_hashes overrode;
@@ -263,6 +282,13 @@ VES_NODISCARD enum ves_status
 ves_judge_group(const struct ves_judge_view *view, struct ves_arena *arena,
                 const struct ves_judge_subject *subjects, size_t count,
                 struct ves_judgement *out);
+
+/* Judges events that are not in the log as if they followed it in that order,
+ * each for itself: advice, not a verdict (decision 7). */
+VES_NODISCARD enum ves_status
+ves_judge_forecast(const struct ves_judge_view *view, struct ves_arena *arena,
+                   const struct ves_judge_subject *subjects, size_t count,
+                   struct ves_judgement *out);
 
 /* What an engine adds so that waiting events are judged again. */
 struct ves_judge_writer {

@@ -10,6 +10,7 @@
 /* The view with the first `done` members on top. */
 struct overlay {
     const struct ves_judge_view *view;
+    struct ves_arena *arena;
     const struct ves_judge_subject *subjects;
     const struct ves_judgement *judgements;
     size_t done;
@@ -57,7 +58,7 @@ static enum ves_status overlay_entity(void *ctx, const struct ves_hash *key,
         out->version++;
         out->head = subject->hash;
         out->head_applied_at = subject->sequence;
-        if (!ves_effects_are_deltas(overlay->judgements[i].effects))
+        if (!overlay->judgements[i].is_delta)
             out->written_at = subject->sequence;
         move_tombstone(subject, &overlay->judgements[i], out);
     }
@@ -72,16 +73,24 @@ static enum ves_status overlay_applied(void *ctx, const struct ves_hash *key,
 
     for (size_t i = overlay->done; i > 0; i--) {
         const struct ves_judge_subject *subject = &overlay->subjects[i - 1];
+        const struct ves_judgement *judgement = &overlay->judgements[i - 1];
+        struct ves_effects effects = judgement->effects;
         if (!is_applied_on(overlay, i - 1, key))
             continue;
+        if (!judgement->has_effects) {
+            enum ves_status status = ves_judge_effects(
+                overlay->view, overlay->arena, subject, &effects);
+            if (status)
+                return status;
+        }
         const struct ves_judge_applied applied = {
             .hash = subject->hash,
             .sequence = subject->sequence,
             .applied_at = subject->sequence,
             .agent = subject->agent,
             .agent_seq = subject->agent_seq,
-            .is_fact = overlay->judgements[i - 1].is_fact,
-            .effects = overlay->judgements[i - 1].effects,
+            .is_fact = judgement->is_fact,
+            .effects = effects,
         };
         if (!visit(visit_ctx, &applied))
             return VES_OK;
@@ -96,6 +105,7 @@ static void fill_known(const struct overlay *overlay, size_t i,
 
     *out = (struct ves_judge_known){
         .hash = overlay->subjects[i].hash,
+        .event_id = overlay->subjects[i].event_id,
         .sequence = overlay->subjects[i].sequence,
         .agent_seq = overlay->subjects[i].agent_seq,
         .verdict = judgement->verdict,
@@ -156,18 +166,18 @@ static enum ves_status overlay_own(void *ctx, const struct ves_hash *key,
                               visit_others, &own);
 }
 
-static enum ves_status overlay_event(void *ctx, const struct ves_hash *hash,
+static enum ves_status overlay_event(void *ctx, const struct ves_uuid *event_id,
                                      struct ves_judge_known *out)
 {
     const struct overlay *overlay = ctx;
 
     for (size_t i = 0; i < overlay->done; i++) {
-        if (!ves_hash_equal(&overlay->subjects[i].hash, hash))
+        if (!ves_uuid_equal(&overlay->subjects[i].event_id, event_id))
             continue;
         fill_known(overlay, i, out);
         return VES_OK;
     }
-    return overlay->view->event(overlay->view->ctx, hash, out);
+    return overlay->view->event(overlay->view->ctx, event_id, out);
 }
 
 static enum ves_status overlay_conflict(void *ctx, const struct ves_hash *id,
@@ -183,6 +193,15 @@ static enum ves_status overlay_opposite(void *ctx,
 {
     const struct overlay *overlay = ctx;
     return overlay->view->opposite(overlay->view->ctx, resolution, out);
+}
+
+static enum ves_status overlay_effects(void *ctx,
+                                       const struct ves_judge_subject *subject,
+                                       struct ves_arena *arena,
+                                       struct ves_effects *out)
+{
+    const struct overlay *overlay = ctx;
+    return overlay->view->effects(overlay->view->ctx, subject, arena, out);
 }
 
 static enum ves_status overlay_referrers(void *ctx, const struct ves_hash *key,
@@ -238,12 +257,15 @@ static void bind(const struct ves_judge_subject *subjects, size_t count,
     }
 }
 
-enum ves_status ves_judge_group(const struct ves_judge_view *view,
-                                struct ves_arena *arena,
-                                const struct ves_judge_subject *subjects,
-                                size_t count, struct ves_judgement *out)
+/* Each with those before it on top.  is_group: what comes after the
+ * first conflict is its tail in any case and not looked at. */
+static enum ves_status judge_all(const struct ves_judge_view *view,
+                                 struct ves_arena *arena,
+                                 const struct ves_judge_subject *subjects,
+                                 size_t count, bool is_group,
+                                 struct ves_judgement *out)
 {
-    struct overlay overlay = {view, subjects, out, 0};
+    struct overlay overlay = {view, arena, subjects, out, 0};
     const struct ves_judge_view top = {
         .ctx = &overlay,
         .entity = overlay_entity,
@@ -252,16 +274,14 @@ enum ves_status ves_judge_group(const struct ves_judge_view *view,
         .event = overlay_event,
         .conflict = overlay_conflict,
         .opposite = overlay_opposite,
+        .effects = view->effects ? overlay_effects : NULL,
         .referrers = view->referrers ? overlay_referrers : NULL,
     };
     bool is_lost = false;
 
-    if (count == 1)
-        return ves_judge(view, arena, subjects, out);
     for (size_t i = 0; i < count; i++, overlay.done++) {
         enum ves_status status = VES_OK;
-        /* What comes after the first conflict is its tail in any case. */
-        if (is_lost && is_bound(&subjects[i]))
+        if (is_group && is_lost && is_bound(&subjects[i]))
             memset(&out[i], 0, sizeof(out[i]));
         else
             status = ves_judge(&top, arena, &subjects[i], &out[i]);
@@ -269,6 +289,26 @@ enum ves_status ves_judge_group(const struct ves_judge_view *view,
             return status;
         is_lost = is_lost || out[i].verdict == VES_VERDICT_CONFLICT;
     }
-    bind(subjects, count, out);
     return VES_OK;
+}
+
+enum ves_status ves_judge_group(const struct ves_judge_view *view,
+                                struct ves_arena *arena,
+                                const struct ves_judge_subject *subjects,
+                                size_t count, struct ves_judgement *out)
+{
+    if (count == 1)
+        return ves_judge(view, arena, subjects, out);
+    enum ves_status status = judge_all(view, arena, subjects, count, true, out);
+    if (!status)
+        bind(subjects, count, out);
+    return status;
+}
+
+enum ves_status ves_judge_forecast(const struct ves_judge_view *view,
+                                   struct ves_arena *arena,
+                                   const struct ves_judge_subject *subjects,
+                                   size_t count, struct ves_judgement *out)
+{
+    return judge_all(view, arena, subjects, count, false, out);
 }

@@ -71,7 +71,7 @@ static enum ves_status close(struct ves_judge_scan *scan,
                              const struct ves_judge_conflict *conflict,
                              struct ves_judgement *out)
 {
-    ves_judge_apply(out, scan->effects);
+    ves_judge_apply(out, scan);
     out->change = VES_CONFLICT_CLOSED;
     out->winner = scan->subject->resolution->winner;
     out->is_fact = conflict->has_branch_fact;
@@ -103,6 +103,9 @@ static enum ves_status undo(struct ves_judge_scan *scan,
             return VES_NOMEM;
     }
     scan->effects = (struct ves_effects){copy, opposite.count};
+    scan->has_effects = true;
+    scan->is_delta = ves_effects_are_deltas(scan->effects);
+    scan->tombstone = ves_effects_tombstone(scan->effects);
     status = scan->view->applied(scan->view->ctx, &scan->subject->entity_key,
                                  visit_later, &visit);
     if (!status)
@@ -116,7 +119,9 @@ static enum ves_status undo(struct ves_judge_scan *scan,
         out->against = scan->hits.hashes;
         return supersede(out, "head_moved");
     }
-    ves_judge_apply(out, scan->effects);
+    ves_judge_apply(out, scan);
+    out->has_effects = true;
+    out->effects = scan->effects;
     out->change = VES_CONFLICT_REOPENED;
     out->is_fact = conflict->has_branch_fact;
     return VES_OK;

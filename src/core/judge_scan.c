@@ -102,6 +102,30 @@ bool ves_judge_is_own(const struct ves_judge_subject *subject,
            sequence < subject->sequence;
 }
 
+struct ves_judge_scan ves_judge_scan_of(const struct ves_judge_view *view,
+                                        struct ves_arena *arena,
+                                        const struct ves_judge_subject *subject)
+{
+    return (struct ves_judge_scan){.view = view,
+                                   .arena = arena,
+                                   .subject = subject,
+                                   .has_effects = subject->has_effects,
+                                   .effects = subject->effects,
+                                   .is_delta = subject->is_delta,
+                                   .tombstone = subject->tombstone};
+}
+
+enum ves_status ves_judge_effects(const struct ves_judge_view *view,
+                                  struct ves_arena *arena,
+                                  const struct ves_judge_subject *subject,
+                                  struct ves_effects *out)
+{
+    if (!subject->has_effects)
+        return view->effects(view->ctx, subject, arena, out);
+    *out = subject->effects;
+    return VES_OK;
+}
+
 enum ves_status ves_judge_scan_entity(struct ves_judge_scan *scan)
 {
     memset(&scan->entity, 0, sizeof(scan->entity));
@@ -243,8 +267,15 @@ enum ves_status ves_judge_scan_concurrent(struct ves_judge_scan *scan)
         scan->known_head = entity->head;
         return VES_OK;
     }
-    enum ves_status status = scan->view->applied(
-        scan->view->ctx, &scan->subject->entity_key, visit_concurrent, &visit);
+    enum ves_status status = VES_OK;
+    if (!scan->has_effects)
+        status = ves_judge_effects(scan->view, scan->arena, scan->subject,
+                                   &scan->effects);
+    scan->has_effects = true;
+    if (!status)
+        status =
+            scan->view->applied(scan->view->ctx, &scan->subject->entity_key,
+                                visit_concurrent, &visit);
     if (!status)
         status = visit.status;
     scan->known_version = visit.version;

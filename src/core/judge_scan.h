@@ -31,7 +31,10 @@ struct ves_judge_scan {
     const struct ves_judge_view *view;
     struct ves_arena *arena;
     const struct ves_judge_subject *subject;
+    bool has_effects;
     struct ves_effects effects; /* that C(y) is held against */
+    bool is_delta;              /* of them, */
+    int tombstone;              /* likewise */
     struct ves_judge_entity entity;
     struct ves_judge_own own;
 
@@ -44,7 +47,11 @@ struct ves_judge_scan {
     struct ves_hash known_head; /* the last of them */
 };
 
-/* Fills entity; the other members but the first four must be zero. */
+/* A scan of that subject; entity is to be filled first. */
+struct ves_judge_scan
+ves_judge_scan_of(const struct ves_judge_view *view, struct ves_arena *arena,
+                  const struct ves_judge_subject *subject);
+/* Fills entity. */
 VES_NODISCARD enum ves_status
 ves_judge_scan_entity(struct ves_judge_scan *scan);
 /* Fills own.  Needs entity. */
@@ -67,8 +74,15 @@ bool ves_judge_is_own(const struct ves_judge_subject *subject,
 VES_NODISCARD enum ves_status ves_judge_resolution(struct ves_judge_scan *scan,
                                                    struct ves_judgement *out);
 
+/* What a subject does, from itself or from the view. */
+VES_NODISCARD enum ves_status
+ves_judge_effects(const struct ves_judge_view *view, struct ves_arena *arena,
+                  const struct ves_judge_subject *subject,
+                  struct ves_effects *out);
+
 /* judge.c: what both kinds of verdict end with. */
-void ves_judge_apply(struct ves_judgement *out, struct ves_effects effects);
+void ves_judge_apply(struct ves_judgement *out,
+                     const struct ves_judge_scan *scan);
 void ves_judge_join(struct ves_judgement *out,
                     const struct ves_hash *conflict_id);
 void ves_judge_sub_code(struct ves_judgement *out, const char *sub_code);

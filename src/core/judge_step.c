@@ -66,9 +66,11 @@ static enum ves_status wake(const struct ves_judge_writer *writer,
                             const struct ves_judgement *judgement)
 {
     enum ves_status status = VES_OK;
+    struct ves_hash event;
 
+    ves_waits_for_event(&subject->event_id, &event);
     if (judgement->verdict != VES_VERDICT_WAITING)
-        status = writer->waiters(writer->ctx, &subject->hash, push, heap);
+        status = writer->waiters(writer->ctx, &event, push, heap);
     if (!status && judgement->change == VES_CONFLICT_CLOSED)
         status =
             writer->waiters(writer->ctx, &judgement->conflict_id, push, heap);

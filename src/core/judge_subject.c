@@ -79,32 +79,25 @@ static enum ves_status read_resolution(struct ves_arena *arena,
                     resolution->winner == VES_WINNER_MERGE))
         status = ves_effects_of_result(
             arena, ves_json_member(payload, "result"), &out->effects);
+    out->has_effects = true;
+    out->is_delta = ves_effects_are_deltas(out->effects);
+    out->tombstone = ves_effects_tombstone(out->effects);
     out->resolution = resolution;
     return status;
 }
 
-static enum ves_status read_context(struct ves_arena *arena,
-                                    const struct ves_event *event,
-                                    struct ves_judge_subject *out)
+static void read_context(const struct ves_event *event,
+                         struct ves_judge_subject *out)
 {
     const struct ves_context *context = &event->context;
 
     out->agent_seq = context->agent_seq;
     out->seen = context->seen;
-    if (context->has_cmd) {
-        out->first_of_group = out->sequence - context->cmd_index;
+    if (context->has_cmd)
         out->group_count = context->cmd_count;
-    }
     out->has_base_head = context->has_base_head;
     out->base_head = context->base_head;
-    out->deps.list =
-        ves_arena_alloc(arena, context->dep_count * sizeof(struct ves_hash));
-    if (!out->deps.list)
-        return VES_NOMEM;
-    for (size_t i = 0; i < context->dep_count; i++)
-        out->deps.list[i] = context->deps[i].event_hash;
-    out->deps.count = context->dep_count;
-    return VES_OK;
+    out->deps = (struct ves_ids){context->deps, context->dep_count};
 }
 
 /* Others do not say which rule they follow, and what they encrypt nobody may
@@ -120,7 +113,33 @@ static enum ves_status whole_entity(struct ves_arena *arena,
     effect->op = VES_OP_SET;
     effect->value = out->hash;
     out->effects = (struct ves_effects){effect, 1};
+    out->has_effects = true;
     return VES_OK;
+}
+
+/* What can be said of a type's effects without spelling them out. */
+static void read_shape(const struct ves_event_type *type,
+                       struct ves_judge_subject *out)
+{
+    out->is_delta = true;
+    for (const struct ves_footprint *f = type->footprint;
+         f->kind != VES_FOOTPRINT_END; f++) {
+        /* A path with a name in it may grow beyond bounds, and then the
+         * footprint is the whole entity. */
+        if (f->op != VES_OP_DELTA || f->kind == VES_FOOTPRINT_LEAVES ||
+            f->kind == VES_FOOTPRINT_PATCH || strchr(f->path, '{'))
+            out->is_delta = false;
+        if (f->op == VES_OP_DELETE)
+            out->tombstone = 1;
+        else if (f->op == VES_OP_RESTORE)
+            out->tombstone = -1;
+    }
+}
+
+static bool is_delete(const struct ves_event_type *type)
+{
+    return type->footprint->kind != VES_FOOTPRINT_END &&
+           type->footprint->op == VES_OP_DELETE;
 }
 
 static enum ves_status read_rule(struct ves_arena *arena,
@@ -134,38 +153,57 @@ static enum ves_status read_rule(struct ves_arena *arena,
     out->needs_base = !out->is_fact && type->base == VES_BASE_REQUIRED;
     if (!payload || payload->type != VES_JSON_OBJECT)
         return whole_entity(arena, out);
-    enum ves_status status = ves_references_of_payload(
-        arena, type, payload, &out->refs.list, &out->refs.count);
-    if (!status)
-        status = ves_effects_of_payload(arena, type, payload, &out->effects);
+    /* Only intents are judged by what they refer to. */
+    enum ves_status status = VES_OK;
+    if (!out->is_fact)
+        status = ves_references_of_payload(arena, type, payload,
+                                           &out->refs.list, &out->refs.count);
     /* A delete stays one, or it would leave no tombstone. */
-    if (!status && !out->has_context && !ves_effects_delete(out->effects))
-        status = whole_entity(arena, out);
+    if (!status && !out->has_context && !is_delete(type))
+        return whole_entity(arena, out);
+    read_shape(type, out);
     return status;
+}
+
+enum ves_status ves_judge_subject_effects(struct ves_arena *arena,
+                                          const struct ves_event *event,
+                                          struct ves_effects *out)
+{
+    const struct ves_event_type *type = ves_event_type_find(event->event_type);
+
+    *out = (struct ves_effects){NULL, 0};
+    if (!type || !event->payload)
+        return VES_OK;
+    return ves_effects_of_payload(arena, type, event->payload, out);
+}
+
+void ves_judge_subject_place(struct ves_judge_subject *subject,
+                             uint64_t sequence, const struct ves_event *event)
+{
+    subject->sequence = sequence;
+    if (!subject->has_context)
+        subject->seen = sequence - 1;
+    if (subject->group_count > 0)
+        subject->first_of_group = sequence - event->context.cmd_index;
 }
 
 enum ves_status ves_judge_subject_read(struct ves_arena *arena,
                                        const struct ves_event *event,
-                                       uint64_t sequence,
                                        struct ves_judge_subject *out)
 {
     const struct ves_event_type *type = ves_event_type_find(event->event_type);
-    enum ves_status status = VES_OK;
 
     memset(out, 0, sizeof(*out));
     out->stream = event->stream;
-    out->sequence = sequence;
     out->hash = event->event_hash;
+    out->event_id = event->event_id;
     out->agent = event->agent;
-    out->seen = sequence - 1;
     out->has_context = event->context.is_present;
     out->has_base = event->has_base_version;
     out->base_version = event->base_version;
     ves_entity_key(event->entity_type, event->entity_id, &out->entity_key);
     if (out->has_context)
-        status = read_context(arena, event, out);
-    if (status)
-        return status;
+        read_context(event, out);
     if (out->has_context && event->payload &&
         ves_bytes_is(event->event_type, VES_TYPE_RESOLVED))
         return read_resolution(arena, event, out);
@@ -173,5 +211,9 @@ enum ves_status ves_judge_subject_read(struct ves_arena *arena,
                                       : (type ? type->version : 0);
     out->is_unknown = named > (type ? type->version : 0);
     out->is_carried = !type || named == 0 || out->is_unknown;
-    return out->is_carried ? VES_OK : read_rule(arena, event, type, out);
+    if (!out->is_carried)
+        return read_rule(arena, event, type, out);
+    out->has_effects = true;
+    out->is_delta = true;
+    return VES_OK;
 }

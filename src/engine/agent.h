@@ -91,7 +91,7 @@ struct ves_core_append {
     uint32_t cmd_index, cmd_count; /* atomic group; count 0: none */
     bool has_base_version;         /* else what the local view says */
     uint64_t base_version;
-    const struct ves_hash *deps; /* event hashes; may be NULL */
+    const struct ves_uuid *deps; /* event ids; may be NULL */
     size_t dep_count;
 };
 

@@ -21,7 +21,6 @@
 
 enum {
     HLC_TEXT = 12 + 1 + 4, /* 48-bit ms, dash, 16-bit counter */
-    HASH_TEXT = 2 + 2 * VES_HASH_SIZE,
     SCHEMA_MAX = VES_EVENT_TYPE_MAX + 16,
     COUNTER_MAX = 0xFFF, /* what a UUID has room for */
     CONTEXT_MAX = 16 * 1024,
@@ -306,23 +305,15 @@ static enum ves_status set_schema(struct append *append,
 static enum ves_status set_deps(struct append *append)
 {
     struct ves_context *context = &append->event.context;
-    size_t count = append->what->dep_count;
+    size_t size = append->what->dep_count * sizeof(*context->deps);
 
-    if (count == 0)
+    if (size == 0)
         return VES_OK;
-    context->deps =
-        ves_arena_alloc(append->arena, count * sizeof(*context->deps));
-    uint8_t *hex = ves_arena_bytes(append->arena, count * HASH_TEXT);
-    if (!context->deps || !hex)
+    context->deps = ves_arena_alloc(append->arena, size);
+    if (!context->deps)
         return VES_NOMEM;
-    for (size_t i = 0; i < count; i++, hex += HASH_TEXT) {
-        struct ves_dep *dep = &context->deps[i];
-        dep->event_hash = append->what->deps[i];
-        memcpy(hex, "0x", 2);
-        ves_hex_encode(dep->event_hash.b, VES_HASH_SIZE, (char *)hex + 2);
-        dep->event_hash_hex = ves_bytes(hex, HASH_TEXT);
-    }
-    context->dep_count = count;
+    memcpy(context->deps, append->what->deps, size);
+    context->dep_count = append->what->dep_count;
     return VES_OK;
 }
 

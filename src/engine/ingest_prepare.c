@@ -99,16 +99,11 @@ static enum ves_status keep_event(struct prepare *p,
             return VES_NOMEM;
     }
     if (context->dep_count > 0) {
-        struct ves_dep *deps =
-            ves_arena_alloc(arena, context->dep_count * sizeof(*deps));
+        size_t size = context->dep_count * sizeof(*context->deps);
+        struct ves_uuid *deps = ves_arena_alloc(arena, size);
         if (!deps)
             return VES_NOMEM;
-        for (size_t i = 0; i < context->dep_count; i++) {
-            deps[i].event_hash = context->deps[i].event_hash;
-            if (ves_arena_copy(arena, context->deps[i].event_hash_hex,
-                               &deps[i].event_hash_hex))
-                return VES_NOMEM;
-        }
+        memcpy(deps, context->deps, size);
         context->deps = deps;
     }
     event->payload = NULL;

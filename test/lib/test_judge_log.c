@@ -176,6 +176,16 @@ static struct test_judge_event *find_hash(const struct test_judge_log *log,
     return NULL;
 }
 
+static struct test_judge_event *find_id(const struct test_judge_log *log,
+                                        const struct ves_uuid *event_id)
+{
+    for (size_t i = 0; i < log->count; i++) {
+        if (ves_uuid_equal(&log->events[i].subject.event_id, event_id))
+            return (struct test_judge_event *)(uintptr_t)&log->events[i];
+    }
+    return NULL;
+}
+
 const struct test_judge_event *
 test_judge_log_hash(const struct test_judge_log *log,
                     const struct ves_hash *hash)
@@ -323,6 +333,7 @@ static void fill_known(const struct test_judge_event *event,
 {
     *out = (struct ves_judge_known){
         .hash = event->subject.hash,
+        .event_id = event->subject.event_id,
         .sequence = event->subject.sequence,
         .agent_seq = event->subject.agent_seq,
         .verdict = event->now.verdict,
@@ -357,10 +368,10 @@ static enum ves_status view_own(void *ctx, const struct ves_hash *key,
     return VES_OK;
 }
 
-static enum ves_status view_event(void *ctx, const struct ves_hash *hash,
+static enum ves_status view_event(void *ctx, const struct ves_uuid *event_id,
                                   struct ves_judge_known *out)
 {
-    const struct test_judge_event *event = find_hash(ctx, hash);
+    const struct test_judge_event *event = find_id(ctx, event_id);
 
     if (!event || event->now.verdict == VES_VERDICT_NONE)
         return VES_NOT_FOUND;
@@ -443,7 +454,9 @@ static void move_entity(struct test_judge_log *log,
     if (resolution && resolution->winner == VES_WINNER_UNDO)
         values = find_hash(log, &resolution->supersedes)->opposite;
     event->applied = effects_of(log, values);
-    NEED(event->applied.count == event->now.effects.count);
+    NEED(!event->now.has_effects ||
+         event->applied.count == event->now.effects.count);
+    NEED(event->now.is_delta == ves_effects_are_deltas(event->applied));
     event->opposite = fold_all(log, entity, values);
     event->applied_at = log->count;
     entity->history[entity->version++] = (size_t)(event - log->events);
@@ -564,6 +577,24 @@ static struct ves_hashes hashes_of(struct test_judge_log *log,
     return hashes;
 }
 
+/* The first half of its hash. */
+static struct ves_uuid id_of(const char *name)
+{
+    struct ves_hash hash = hash_of(name);
+    struct ves_uuid id;
+    memcpy(id.b, hash.b, sizeof(id.b));
+    return id;
+}
+
+static struct ves_ids ids_of(struct test_judge_log *log,
+                             const char *const *names, size_t count)
+{
+    struct ves_uuid *list = get(log, count * sizeof(*list));
+    for (size_t i = 0; i < count; i++)
+        list[i] = id_of(names[i]);
+    return (struct ves_ids){list, count};
+}
+
 /* Decision 8 once more, from the names of its members. */
 static struct ves_hash conflict_id_of(struct test_judge_log *log,
                                       const struct test_judge_says *says)
@@ -638,9 +669,13 @@ static struct test_judge_event *append(struct test_judge_log *log,
         .needs_base = !says->is_fact && !says->is_free,
         .has_base = says->has_base,
         .base_version = says->base_version,
-        .deps = hashes_of(log, says->deps, deps),
+        .event_id = id_of(says->name),
+        .deps = ids_of(log, says->deps, deps),
+        .has_effects = true,
         .effects = effects_of(log, event->values),
     };
+    subject->is_delta = ves_effects_are_deltas(subject->effects);
+    subject->tombstone = ves_effects_tombstone(subject->effects);
     put_text((char *)subject->agent.b, sizeof(subject->agent.b), says->agent);
     subject->has_base_head = says->base_head != NULL;
     if (says->base_head)

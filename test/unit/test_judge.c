@@ -14,6 +14,7 @@
 #include "base/bytes.h"
 #include "core/entity.h"
 #include "core/merkle.h"
+#include "core/types.h"
 #include "crypto/crypto.h"
 #include "test/lib/test_judge_log.h"
 #include "test/lib/test_util.h"
@@ -712,15 +713,46 @@ static struct ves_judge_subject read(struct ves_event *event, const char *type,
     event->payload = payload ? test_json(&log_->arena, payload) : NULL;
     event->payload_kind = payload ? VES_PAYLOAD_PLAIN : VES_PAYLOAD_ENCRYPTED;
     memset(&subject, 0xEE, sizeof(subject));
-    assert_int_equal(ves_judge_subject_read(&log_->arena, event, 9, &subject),
+    assert_int_equal(ves_judge_subject_read(&log_->arena, event, &subject),
                      VES_OK);
+    ves_judge_subject_place(&subject, 9, event);
+    if (subject.has_effects)
+        return subject;
+    assert_int_equal(
+        ves_judge_subject_effects(&log_->arena, event, &subject.effects),
+        VES_OK);
+    /* What is said without them must be true of them. */
+    assert_true(!subject.is_delta || ves_effects_are_deltas(subject.effects));
+    assert_int_equal(subject.tombstone, ves_effects_tombstone(subject.effects));
     return subject;
+}
+
+/* The shape of every type that the judge has a rule for. */
+static void effects_are_what_was_said_of_them(void **state)
+{
+    static const char *const payloads[] = {
+        "{}",
+        "{\"delta\":\"3\",\"amount_minor\":5,\"refund_id\":\"r\","
+        "\"reservation_id\":\"x\",\"quantity\":1,\"points\":2,"
+        "\"delta_minor\":1,\"status\":\"s\",\"a\":{\"b\":null}}",
+        "{\"patch\":{\"a\":1},\"before\":{\"/b\":2}}"};
+    struct ves_event event = {
+        .context = {.is_present = true, .schema_version = 1}};
+    const struct ves_event_type *type;
+    size_t deltas = 0;
+    (void)state;
+
+    for (size_t i = 0; (type = ves_event_type_at(i)) != NULL; i++) {
+        for (size_t k = 0; k < 3; k++)
+            deltas += read(&event, type->name, payloads[k]).is_delta;
+    }
+    assert_true(deltas > 0);
 }
 
 static void subjects_of_our_events(void **state)
 {
     struct ves_event event = {.has_base_version = true, .base_version = 3};
-    struct ves_dep dep = {.event_hash = {{7}}};
+    struct ves_uuid dep = {{7}};
     (void)state;
     event.context = (struct ves_context){.is_present = true,
                                          .agent_seq = 5,
@@ -926,6 +958,7 @@ int main(void)
         T(a_group_takes_effect_together),
         T(a_group_may_build_on_itself),
         T(a_group_waits_together),
+        T(effects_are_what_was_said_of_them),
         T(subjects_of_our_events),
         T(subjects_of_other_events),
         T(subjects_of_resolutions),
