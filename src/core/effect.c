@@ -23,7 +23,8 @@ bool ves_effect_overlaps(const struct ves_effect *a, const struct ves_effect *b)
 /* Does the order of two such operations at one path not matter? */
 static bool is_free(enum ves_op op)
 {
-    return op == VES_OP_DELTA || op == VES_OP_ADD_TO_SET || op == VES_OP_APPEND;
+    return op == VES_OP_DELTA || op == VES_OP_ADD_TO_SET ||
+           op == VES_OP_APPEND || op == VES_OP_ADVANCE;
 }
 
 bool ves_effect_commutes(const struct ves_effect *a, const struct ves_effect *b)
@@ -109,7 +110,7 @@ static bool take_effect(struct ves_bytes *bytes, struct ves_effect *out)
     size_t size = ves_load_u32(len);
     if (!take(bytes, size, &path) || !take(bytes, VES_HASH_SIZE, &hash))
         return false;
-    if (*op < VES_OP_SET || *op > VES_OP_EXPECT)
+    if (*op < VES_OP_SET || *op > VES_OP_ADVANCE)
         return false;
     out->op = (enum ves_op) * op;
     out->path = ves_bytes(path, size);

@@ -17,10 +17,13 @@ enum ves_op {
     VES_OP_ADD_TO_SET,
     VES_OP_APPEND,
     VES_OP_TRANSITION,
-    VES_OP_CREATE,  /* of the entity, at VES_PATH_BIRTH */
+    VES_OP_CREATE,  /* of the entity, at VES_PATH_BIRTH; of an entry, at its
+                       path; of a mark, at its name */
     VES_OP_DELETE,  /* of the entity, at VES_PATH_WHOLE */
     VES_OP_RESTORE, /* of the entity, at VES_PATH_WHOLE */
-    VES_OP_EXPECT   /* a precondition: writes nothing */
+    VES_OP_EXPECT,  /* a precondition: writes nothing */
+    VES_OP_ADVANCE, /* a transition that only ever goes up a ladder */
+    VES_OP_DEFAULT  /* in core/types.h only: never an effect */
 };
 
 #define VES_PATH_WHOLE "*" /* overlaps every path */
@@ -43,7 +46,8 @@ bool ves_effect_overlaps(const struct ves_effect *a,
                          const struct ves_effect *b);
 
 /* May a and b come in either order?  Where paths overlap both must be the
- * same effect, or both deltas, additions to a set or appends at one path. */
+ * same effect, or both deltas, additions to a set, appends or advances at one
+ * path. */
 bool ves_effect_commutes(const struct ves_effect *a,
                          const struct ves_effect *b);
 

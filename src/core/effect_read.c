@@ -6,96 +6,10 @@
 #include "base/bytes.h"
 #include "base/limits.h"
 #include "core/entity.h"
+#include "core/operation.h"
 #include "core/scratch.h"
 #include "crypto/crypto.h"
 #include "json/jcs.h"
-#include "json/number.h"
-
-/* A list of effects under construction. */
-struct reader {
-    struct ves_arena *arena;
-    struct ves_effect *list;
-    size_t count, cap;
-    bool is_full; /* more, or a longer path, were needed */
-};
-
-/* ---- paths --------------------------------------------------------------- */
-
-static void put_token(struct ves_buf *buf, struct ves_bytes token)
-{
-    for (size_t i = 0; i < token.len; i++) {
-        uint8_t c = token.ptr[i];
-        if (c == '~' || c == '/') {
-            ves_buf_put_u8(buf, '~');
-            c = c == '~' ? '0' : '1';
-        }
-        ves_buf_put_u8(buf, c);
-    }
-}
-
-/* The text of an id: a string, or a number as it is spelt canonically. */
-static void put_id(struct ves_buf *buf, const struct ves_json *node)
-{
-    char text[VES_NUMBER_TEXT];
-
-    if (node && node->type == VES_JSON_STRING)
-        put_token(buf, node->string);
-    else if (node && node->type == VES_JSON_NUMBER)
-        put_token(buf, ves_bytes(text, ves_number_format(node->number, text)));
-}
-
-/* The path just written; too long a one makes the reader full. */
-static enum ves_status take_path(struct reader *reader,
-                                 const struct ves_scratch *scratch,
-                                 struct ves_bytes *out)
-{
-    enum ves_status status = ves_buf_status(&scratch->buf);
-
-    *out = ves_buf_view(&scratch->buf);
-    if (status != VES_LIMIT)
-        return status;
-    reader->is_full = true;
-    return VES_OK;
-}
-
-/* A path of the catalogue with its {names} filled in from the payload. */
-static enum ves_status make_path(struct reader *reader, const char *path,
-                                 const struct ves_json *payload,
-                                 struct ves_bytes *out)
-{
-    struct ves_scratch scratch;
-
-    if (!strchr(path, '{')) {
-        *out = ves_bytes_str(path);
-        return VES_OK;
-    }
-    ves_scratch_init(&scratch, reader->arena, 96, VES_EFFECT_PATH_MAX);
-    while (*path != '\0') {
-        const char *end = *path == '{' ? strchr(path, '}') : NULL;
-        if (end) {
-            put_id(&scratch.buf,
-                   ves_json_member_bytes(
-                       payload, ves_bytes(path + 1, (size_t)(end - path - 1))));
-            path = end + 1;
-        } else {
-            ves_buf_put_u8(&scratch.buf, (uint8_t)*path++);
-        }
-    }
-    return take_path(reader, &scratch, out);
-}
-
-static enum ves_status below(struct reader *reader, struct ves_bytes path,
-                             struct ves_bytes name, struct ves_bytes *out)
-{
-    struct ves_scratch scratch;
-
-    ves_scratch_init(&scratch, reader->arena, path.len + name.len + 8,
-                     VES_EFFECT_PATH_MAX);
-    ves_buf_put_bytes(&scratch.buf, path);
-    ves_buf_put_u8(&scratch.buf, '/');
-    put_token(&scratch.buf, name);
-    return take_path(reader, &scratch, out);
-}
 
 /* ---- values -------------------------------------------------------------- */
 
@@ -124,169 +38,49 @@ static enum ves_status hash_value(struct ves_arena *arena,
     return VES_OK;
 }
 
-/* *out is NULL when the reader is full. */
-static enum ves_status next(struct reader *reader, struct ves_effect **out)
+/* The effects of changes; of the whole entity when they were too many. */
+static enum ves_status to_effects(struct ves_arena *arena,
+                                  const struct ves_changes *changes,
+                                  const struct ves_json *whole,
+                                  struct ves_effects *out)
 {
-    *out = NULL;
-    if (reader->count == VES_EFFECTS_MAX)
-        reader->is_full = true;
-    if (reader->is_full)
-        return VES_OK;
-    if (reader->count == reader->cap) {
-        size_t cap = reader->cap > 0 ? reader->cap * 2 : 8;
-        struct ves_effect *list =
-            ves_arena_alloc(reader->arena, cap * sizeof(*list));
-        if (!list)
-            return VES_NOMEM;
-        if (reader->count > 0)
-            memcpy(list, reader->list, reader->count * sizeof(*list));
-        reader->list = list;
-        reader->cap = cap;
-    }
-    *out = &reader->list[reader->count++];
-    return VES_OK;
-}
+    struct ves_change all = {ves_bytes_str(VES_PATH_WHOLE), VES_OP_SET, whole};
+    const struct ves_change *from = changes->is_full ? &all : changes->list;
+    size_t count = changes->is_full ? 1 : changes->count;
+    struct ves_effect *list = ves_arena_alloc(arena, count * sizeof(*list));
 
-static enum ves_status add(struct reader *reader, enum ves_op op,
-                           struct ves_bytes path, const struct ves_json *value)
-{
-    struct ves_effect *effect;
-
-    enum ves_status status = next(reader, &effect);
-    if (status || !effect)
-        return status;
-    effect->op = op;
-    effect->path = path;
-    return hash_value(reader->arena, value, &effect->value);
-}
-
-/* ---- leaves -------------------------------------------------------------- */
-
-/* Every leaf below an object: whatever is no object with members.  In a patch
- * null removes.  Depth is bounded by that of payloads. */
-static enum ves_status add_leaves(struct reader *reader, struct ves_bytes path,
-                                  const struct ves_json *object, bool is_patch,
-                                  bool is_top)
-{
-    for (const struct ves_json *m = object->first; m && !reader->is_full;
-         m = m->next) {
-        struct ves_bytes inner;
-        bool is_removed = is_patch && m->type == VES_JSON_NULL;
-        if (is_top && ves_bytes_is(m->key, "_ves"))
-            continue;
-        enum ves_status status = below(reader, path, m->key, &inner);
-        if (status)
-            return status;
-        if (m->type == VES_JSON_OBJECT && m->first)
-            status = add_leaves(reader, inner, m, is_patch, false);
-        else
-            status = add(reader, VES_OP_SET, inner, is_removed ? NULL : m);
+    if (!list)
+        return VES_NOMEM;
+    for (size_t i = 0; i < count; i++) {
+        list[i].path = from[i].path;
+        list[i].op = from[i].op;
+        enum ves_status status =
+            hash_value(arena, from[i].value, &list[i].value);
         if (status)
             return status;
     }
+    out->list = list;
+    out->count = count;
     return VES_OK;
-}
-
-/* What the author relied on and does not write itself. */
-static enum ves_status add_expected(struct reader *reader,
-                                    const struct ves_json *before)
-{
-    size_t written = reader->count;
-
-    if (!before || before->type != VES_JSON_OBJECT)
-        return VES_OK;
-    for (const struct ves_json *m = before->first; m && !reader->is_full;
-         m = m->next) {
-        const struct ves_effect probe = {.path = m->key, .op = VES_OP_EXPECT};
-        bool is_written = false;
-        for (size_t i = 0; i < written && !is_written; i++)
-            is_written = ves_effect_overlaps(&probe, &reader->list[i]);
-        if (is_written)
-            continue;
-        if (m->key.len > VES_EFFECT_PATH_MAX)
-            reader->is_full = true;
-        enum ves_status status = add(reader, VES_OP_EXPECT, m->key, m);
-        if (status)
-            return status;
-    }
-    return VES_OK;
-}
-
-static enum ves_status add_patch(struct reader *reader,
-                                 const struct ves_json *payload)
-{
-    const struct ves_json *patch = ves_json_member(payload, "patch");
-
-    if (!patch)
-        return add_leaves(reader, ves_bytes("", 0), payload, true, true);
-    if (patch->type != VES_JSON_OBJECT)
-        return VES_OK;
-    enum ves_status status =
-        add_leaves(reader, ves_bytes("", 0), patch, true, true);
-    return status ? status
-                  : add_expected(reader, ves_json_member(payload, "before"));
-}
-
-/* ---- one event ----------------------------------------------------------- */
-
-static enum ves_status add_footprint(struct reader *reader,
-                                     const struct ves_footprint *footprint,
-                                     const struct ves_json *payload)
-{
-    const struct ves_json text = {.type = VES_JSON_STRING,
-                                  .string = ves_bytes_str(footprint->member)};
-    const struct ves_json *value;
-    struct ves_bytes path;
-
-    enum ves_status status = make_path(reader, footprint->path, payload, &path);
-    if (status)
-        return status;
-    switch (footprint->kind) {
-    case VES_FOOTPRINT_END:
-        return VES_OK;
-    case VES_FOOTPRINT_VALUE:
-        value = ves_json_member(payload, footprint->member);
-        return value ? add(reader, footprint->op, path, value) : VES_OK;
-    case VES_FOOTPRINT_TEXT:
-        return add(reader, footprint->op, path, &text);
-    case VES_FOOTPRINT_WHOLE:
-        return add(reader, footprint->op, path, payload);
-    case VES_FOOTPRINT_LEAVES:
-        return add_leaves(reader, path, payload, false, true);
-    case VES_FOOTPRINT_PATCH:
-        return add_patch(reader, payload);
-    }
-    return VES_OK;
-}
-
-/* The whole entity, whatever was found before. */
-static enum ves_status whole(struct reader *reader,
-                             const struct ves_json *value)
-{
-    reader->count = 0;
-    reader->is_full = false;
-    return add(reader, VES_OP_SET, ves_bytes_str(VES_PATH_WHOLE), value);
 }
 
 enum ves_status ves_effects_of_payload(struct ves_arena *arena,
                                        const struct ves_event_type *type,
                                        const struct ves_json *payload,
+                                       const struct ves_uuid *event_id,
                                        struct ves_effects *out)
 {
-    struct reader reader = {.arena = arena};
-    enum ves_status status = VES_OK;
+    const struct ves_operand operand = {arena, payload, event_id, true};
+    struct ves_changes changes = {.max = VES_EFFECTS_MAX,
+                                  .path_max = VES_EFFECT_PATH_MAX};
 
-    for (const struct ves_footprint *f = type->footprint;
-         f->kind != VES_FOOTPRINT_END && !status; f++)
-        status = add_footprint(&reader, f, payload);
-    if (!status && reader.is_full)
-        status = whole(&reader, payload);
-    out->list = reader.list;
-    out->count = reader.count;
-    return status;
+    enum ves_status status =
+        ves_changes_read(&operand, type->operations, &changes);
+    return status ? status : to_effects(arena, &changes, payload, out);
 }
 
-/* ---- resolutions --------------------------------------------------------- */
+/* ---- operations in JSON ---------------------------------------------------
+ */
 
 static const char *const op_names[] = {
     [VES_OP_SET] = "set",
@@ -298,6 +92,8 @@ static const char *const op_names[] = {
     [VES_OP_DELETE] = "delete",
     [VES_OP_RESTORE] = "restore",
     [VES_OP_EXPECT] = "expect",
+    [VES_OP_ADVANCE] = "advance",
+    [VES_OP_DEFAULT] = "default",
 };
 
 const char *ves_op_name(enum ves_op op)
@@ -305,46 +101,43 @@ const char *ves_op_name(enum ves_op op)
     return op_names[op];
 }
 
-static bool read_op(const struct ves_json *node, enum ves_op *op)
+bool ves_op_read(struct ves_bytes name, enum ves_op *op)
 {
-    struct ves_bytes name;
+    static const enum ves_op known[] = {
+        VES_OP_SET,        VES_OP_DELTA,  VES_OP_ADD_TO_SET, VES_OP_APPEND,
+        VES_OP_TRANSITION, VES_OP_DELETE, VES_OP_RESTORE,    VES_OP_ADVANCE};
 
-    if (!ves_json_get_string(node, "op", &name))
-        return false;
-    for (int i = VES_OP_SET; i <= (int)VES_OP_RESTORE; i++) {
-        if (i == (int)VES_OP_CREATE || !ves_bytes_is(name, op_names[i]))
+    for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
+        if (!ves_bytes_is(name, op_names[known[i]]))
             continue;
-        *op = (enum ves_op)i;
+        *op = known[i];
         return true;
     }
     return false;
 }
 
 /* False when the operation is none. */
-static bool add_op(struct reader *reader, const struct ves_json *node,
-                   enum ves_status *status)
+static bool add_op(struct ves_arena *arena, struct ves_changes *changes,
+                   const struct ves_json *node, enum ves_status *status)
 {
+    struct ves_bytes name, path = ves_bytes_str(VES_PATH_WHOLE);
     const struct ves_json *value = ves_json_member(node, "value");
-    struct ves_bytes path;
     enum ves_op op;
 
-    if (!read_op(node, &op))
+    if (!ves_json_get_string(node, "op", &name) || !ves_op_read(name, &op))
         return false;
-    if (op == VES_OP_DELETE || op == VES_OP_RESTORE) {
-        *status = add(reader, op, ves_bytes_str(VES_PATH_WHOLE), NULL);
-        return true;
-    }
-    if (!ves_json_get_string(node, "path", &path) || path.len == 0 ||
-        path.ptr[0] != '/')
+    if (op == VES_OP_DELETE || op == VES_OP_RESTORE)
+        value = NULL;
+    else if (!ves_json_get_string(node, "path", &path) || path.len == 0 ||
+             path.ptr[0] != '/' || path.len > VES_EFFECT_PATH_MAX)
         return false;
-    if (path.len > VES_EFFECT_PATH_MAX)
-        return false;
-    *status = add(reader, op, path, value);
+    *status = ves_changes_add(arena, changes, op, path, value);
     return true;
 }
 
-static enum ves_status read_result(struct reader *reader,
-                                   const struct ves_json *result)
+static enum ves_status read_result(struct ves_arena *arena,
+                                   const struct ves_json *result,
+                                   struct ves_changes *changes)
 {
     const struct ves_json *ops = ves_json_member(result, "ops");
     const struct ves_json *patch = ves_json_member(result, "patch");
@@ -353,12 +146,15 @@ static enum ves_status read_result(struct reader *reader,
     if (ves_json_is_absent(result))
         return VES_OK;
     if (!ops && patch && patch->type == VES_JSON_OBJECT)
-        return add_leaves(reader, ves_bytes("", 0), patch, true, true);
-    if (!ops || patch || ops->type != VES_JSON_ARRAY)
-        return whole(reader, result);
+        return ves_changes_of_patch(arena, patch, changes);
+    changes->is_full = !ops || patch || ops->type != VES_JSON_ARRAY;
+    if (changes->is_full)
+        return VES_OK;
     for (const struct ves_json *o = ops->first; o && !status; o = o->next) {
-        if (!add_op(reader, o, &status))
-            return whole(reader, result);
+        if (add_op(arena, changes, o, &status))
+            continue;
+        changes->is_full = true;
+        return VES_OK;
     }
     return status;
 }
@@ -367,14 +163,76 @@ enum ves_status ves_effects_of_result(struct ves_arena *arena,
                                       const struct ves_json *result,
                                       struct ves_effects *out)
 {
-    struct reader reader = {.arena = arena};
+    struct ves_changes changes = {.max = VES_EFFECTS_MAX,
+                                  .path_max = VES_EFFECT_PATH_MAX};
 
-    enum ves_status status = read_result(&reader, result);
-    if (!status && reader.is_full)
-        status = whole(&reader, result);
-    out->list = reader.list;
-    out->count = reader.count;
-    return status;
+    enum ves_status status = read_result(arena, result, &changes);
+    return status ? status : to_effects(arena, &changes, result, out);
+}
+
+/* ---- repeating an event ---------------------------------------------------
+ */
+
+static enum ves_status write_change(struct ves_arena *arena,
+                                    const struct ves_change *change,
+                                    struct ves_buf *out)
+{
+    bool is_entity =
+        change->op == VES_OP_DELETE || change->op == VES_OP_RESTORE;
+    enum ves_op op = change->op == VES_OP_CREATE ? VES_OP_SET : change->op;
+
+    ves_buf_putf(out, "{\"op\":\"%s\"", ves_op_name(op));
+    if (!is_entity) {
+        ves_buf_put_str(out, ",\"path\":");
+        ves_jcs_write_string(out, change->path);
+    }
+    enum ves_status status = VES_OK;
+    if (!is_entity && change->value) {
+        ves_buf_put_str(out, ",\"value\":");
+        status = change->value->type == VES_JSON_OBJECT
+                     ? ves_jcs_write_without(out, arena, change->value, "_ves")
+                     : ves_jcs_write(out, arena, change->value);
+    }
+    ves_buf_put_u8(out, '}');
+    return status ? status : ves_buf_status(out);
+}
+
+/* Marks and preconditions are no part of what is repeated. */
+static bool is_repeated(const struct ves_change *change)
+{
+    if (change->op == VES_OP_DELETE || change->op == VES_OP_RESTORE)
+        return true;
+    return change->op != VES_OP_EXPECT && change->path.len > 0 &&
+           change->path.ptr[0] == '/';
+}
+
+enum ves_status ves_operations_write(struct ves_arena *arena,
+                                     const struct ves_event_type *type,
+                                     const struct ves_json *payload,
+                                     const struct ves_uuid *event_id,
+                                     struct ves_buf *out)
+{
+    const struct ves_operand operand = {arena, payload, event_id, false};
+    struct ves_changes changes = {.max = VES_OPERATIONS_MAX,
+                                  .path_max = VES_EFFECT_PATH_MAX};
+    const char *glue = "";
+
+    if (type->fold != VES_FOLD_OPERATIONS)
+        return VES_INVALID;
+    enum ves_status status =
+        ves_changes_read(&operand, type->operations, &changes);
+    if (status || changes.is_full)
+        return status ? status : VES_INVALID;
+    ves_buf_put_u8(out, '[');
+    for (size_t i = 0; i < changes.count && !status; i++) {
+        if (!is_repeated(&changes.list[i]))
+            continue;
+        ves_buf_put_str(out, glue);
+        glue = ",";
+        status = write_change(arena, &changes.list[i], out);
+    }
+    ves_buf_put_u8(out, ']');
+    return status ? status : ves_buf_status(out);
 }
 
 /* ---- references ---------------------------------------------------------- */
@@ -389,23 +247,15 @@ static enum ves_status add_reference(struct references *references,
                                      const char *entity_type,
                                      const struct ves_json *node)
 {
-    struct ves_scratch scratch;
     struct ves_hash key;
+    struct ves_bytes id;
 
-    bool is_id =
-        node && (node->type == VES_JSON_STRING ? node->string.len > 0
-                                               : node->type == VES_JSON_NUMBER);
-    if (!is_id || references->count == VES_REFERENCES_MAX)
+    if (!ves_id_is(node) ||
+        (node->type == VES_JSON_STRING && node->string.len == 0) ||
+        references->count == VES_REFERENCES_MAX)
         return VES_OK;
-    struct ves_bytes id = node->string;
-    if (node->type == VES_JSON_NUMBER) {
-        ves_scratch_init(&scratch, references->arena, VES_NUMBER_TEXT,
-                         VES_NUMBER_TEXT);
-        put_id(&scratch.buf, node);
-        if (ves_buf_status(&scratch.buf))
-            return VES_NOMEM;
-        id = ves_buf_view(&scratch.buf);
-    }
+    if (ves_id_text(references->arena, node, &id))
+        return VES_NOMEM;
     ves_entity_key(ves_bytes_str(entity_type), id, &key);
     for (size_t i = 0; i < references->count; i++) {
         if (ves_hash_equal(&references->keys[i], &key))

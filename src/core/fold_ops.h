@@ -6,9 +6,12 @@
  *
  *   set, transition  the value at path; without "value" the member goes.
  *                    Objects on the way are made.
- *   delta            the quantity at path (absent: 0) grows by value
+ *   advance          a transition, unless a higher word of the entity's ladder
+ *                    is there
+ *   delta            the quantity at path (absent: 0) grows by value; at one
+ *                    ending in _minor, the integer
  *   add_to_set       value, or each item of it, joins the array at path unless
- *                    an equal item is there
+ *                    an equal item is there; at most VES_JOIN_MAX
  *   append           value becomes the last item of the array at path
  *   delete, restore  the entity is deleted, or is not any more; its state
  *                    stays as it is
@@ -20,9 +23,12 @@
 #include "json/json.h"
 
 struct ves_fold_ops {
+    /* "order": its lists are addressed by their keys, its differences kept
+     * (core/types.h).  Empty: it has none. */
+    struct ves_bytes entity_type;
     const struct ves_json *state; /* an object; in and out */
     bool is_deleted;              /* in and out */
-    const char *reason;           /* out: why nothing was done, static */
+    char reason[128];             /* out: why nothing was done; else "" */
 };
 
 /* Does all of ops (an array; NULL counts as empty) or nothing.  Appends the

@@ -110,8 +110,11 @@ static bool take_overlay(struct ves_arena *arena, struct frame **top,
         return true;
     if (mode == VES_TREE_PATCH && overlay->type == VES_JSON_OBJECT)
         return descend(arena, top, base, overlay);
-    if (mode == VES_TREE_KEEP && base)
+    if (mode == VES_TREE_FILL && base) {
+        if (base->type == VES_JSON_OBJECT && overlay->type == VES_JSON_OBJECT)
+            return descend(arena, top, base, overlay);
         overlay = base;
+    }
     return add(arena, &(*top)->builder, overlay->key, overlay);
 }
 

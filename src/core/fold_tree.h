@@ -10,7 +10,7 @@
 #include "json/json.h"
 
 enum ves_tree_mode {
-    VES_TREE_KEEP,    /* what base has stays, the rest is added */
+    VES_TREE_FILL,    /* what base has stays, the rest is added, at any depth */
     VES_TREE_REPLACE, /* what overlay has wins, member by member */
     VES_TREE_PATCH    /* overlay is an RFC 7396 merge patch */
 };

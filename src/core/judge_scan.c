@@ -204,15 +204,20 @@ static bool is_line(struct ves_bytes path)
            (path.len == len || path.ptr[len] == '/');
 }
 
+static bool moves_status(enum ves_op op)
+{
+    return op == VES_OP_TRANSITION || op == VES_OP_ADVANCE;
+}
+
 static void note_meeting(struct ves_judge_scan *scan,
                          const struct ves_effect *a, const struct ves_effect *b)
 {
     if (ves_bytes_is(a->path, VES_PATH_WHOLE) ||
         ves_bytes_is(b->path, VES_PATH_WHOLE) || !ves_effect_overlaps(a, b))
         return;
-    if (a->op == VES_OP_CREATE)
+    if (a->op == VES_OP_CREATE && b->op == VES_OP_CREATE)
         scan->meets_birth = true;
-    if (a->op == VES_OP_TRANSITION || b->op == VES_OP_TRANSITION)
+    if (moves_status(a->op) || moves_status(b->op))
         scan->meets_transition = true;
     if (is_line(a->path))
         scan->meets_line = true;

@@ -122,24 +122,26 @@ static void read_shape(const struct ves_event_type *type,
                        struct ves_judge_subject *out)
 {
     out->is_delta = true;
-    for (const struct ves_footprint *f = type->footprint;
-         f->kind != VES_FOOTPRINT_END; f++) {
+    for (const struct ves_operation *o = type->operations;
+         o->source != VES_SOURCE_END; o++) {
         /* A path with a name in it may grow beyond bounds, and then the
          * footprint is the whole entity. */
-        if (f->op != VES_OP_DELTA || f->kind == VES_FOOTPRINT_LEAVES ||
-            f->kind == VES_FOOTPRINT_PATCH || strchr(f->path, '{'))
+        bool is_one_delta =
+            o->op == VES_OP_DELTA && o->source != VES_SOURCE_FILL &&
+            o->source != VES_SOURCE_PATCH && !strchr(o->path, '{');
+        if (o->op != VES_OP_DEFAULT && !is_one_delta)
             out->is_delta = false;
-        if (f->op == VES_OP_DELETE)
+        if (o->op == VES_OP_DELETE)
             out->tombstone = 1;
-        else if (f->op == VES_OP_RESTORE)
+        else if (o->op == VES_OP_RESTORE)
             out->tombstone = -1;
     }
 }
 
 static bool is_delete(const struct ves_event_type *type)
 {
-    return type->footprint->kind != VES_FOOTPRINT_END &&
-           type->footprint->op == VES_OP_DELETE;
+    return type->operations->source != VES_SOURCE_END &&
+           type->operations->op == VES_OP_DELETE;
 }
 
 static enum ves_status read_rule(struct ves_arena *arena,
@@ -174,7 +176,8 @@ enum ves_status ves_judge_subject_effects(struct ves_arena *arena,
     *out = (struct ves_effects){NULL, 0};
     if (!type || !event->payload)
         return VES_OK;
-    return ves_effects_of_payload(arena, type, event->payload, out);
+    return ves_effects_of_payload(arena, type, event->payload, &event->event_id,
+                                  out);
 }
 
 void ves_judge_subject_place(struct ves_judge_subject *subject,

@@ -1,7 +1,10 @@
 /* types.h -- what the program knows of event types, as data.
  *
- * semantics.md decisions 5, 9, 10 and sections 3.4, 4.2.  Types without a row
- * are carried: version 0, no footprint, outside the state hash.
+ * semantics.md decisions 5, 9, 10 and sections 3.4, 4.2.  A type is a list of
+ * operations on the state of its entity: the fold does them (core/fold.h) and
+ * the judge compares them (core/effect_read.h), so that neither can say
+ * anything the other does not.  A new type is a new row.  Types without a row
+ * are carried: version 0, no operations, outside the state hash.
  */
 #ifndef VES_CORE_TYPES_H
 #define VES_CORE_TYPES_H
@@ -12,30 +15,44 @@
 enum ves_event_class { VES_CLASS_INTENT, VES_CLASS_FACT };
 enum ves_base_rule { VES_BASE_REQUIRED, VES_BASE_NONE };
 
-enum { VES_FOLD_VERSION = 1, VES_JUDGE_VERSION = 0 };
+enum { VES_FOLD_VERSION = 2, VES_JUDGE_VERSION = 0 };
 
 /* The one system event the judge reads (semantics.md 3.3). */
 #define VES_TYPE_RESOLVED "ves.conflict.resolved"
 
-/* How a payload becomes effects (core/effect.h). */
-enum ves_footprint_kind {
-    VES_FOOTPRINT_END,    /* closes a list */
-    VES_FOOTPRINT_VALUE,  /* the value of `member`, if the payload has it */
-    VES_FOOTPRINT_TEXT,   /* the text `member` itself */
-    VES_FOOTPRINT_WHOLE,  /* the whole payload as one value */
-    VES_FOOTPRINT_LEAVES, /* every leaf of the payload, at its own pointer
-                             below `path` */
-    VES_FOOTPRINT_PATCH   /* every leaf of `patch`, else of the payload; every
-                             other pointer of `before` is expected */
+/* ---- operations ---------------------------------------------------------- */
+
+/* Where an operation takes its value from. */
+enum ves_source {
+    VES_SOURCE_END,    /* closes a list */
+    VES_SOURCE_MEMBER, /* the payload's value at pointer `from` ("": the whole
+                          payload); nothing is done when there is none */
+    VES_SOURCE_TEXT,   /* the text `from` itself */
+    VES_SOURCE_VALUE,  /* `value` itself; NULL: none, what is there goes */
+    VES_SOURCE_FILL,   /* every leaf of the payload, below `path`, unless the
+                          state has something there */
+    VES_SOURCE_PATCH,  /* the RFC 7396 patch at pointer `from`, applied to what
+                          is at `path` */
+    VES_SOURCE_EDIT,   /* the patch `patch`, else the whole payload as one; the
+                          other pointers in `before` are expected */
+    VES_SOURCE_EVENT   /* the event itself, equal to no other */
 };
 
-struct ves_footprint {
-    enum ves_footprint_kind kind;
+struct ves_operation {
+    /* SET, DELTA, ADD_TO_SET, APPEND, TRANSITION and ADVANCE write at `path`.
+     * CREATE makes the entry at `path`; is one there, the whole event does
+     * nothing.  DELETE and RESTORE concern the entity.  DEFAULT writes only
+     * where the state has nothing and is no effect. */
     enum ves_op op;
-    /* JSON pointer into the state; {name} stands for the payload's member of
-     * that name, escaped, nothing when it is not there. */
+    /* JSON pointer into the state, or a name beginning with "@" that is no
+     * part of it: a mark two events can only both set if it is equal.  {name}
+     * stands for the payload's id of that name; {name|event_id} is the event's
+     * own id when it is not there. */
     const char *path;
-    const char *member;
+    enum ves_source source;
+    const char *from;
+    bool is_negative; /* DELTA: take away */
+    const struct ves_json *value;
 };
 
 /* A payload member that names another entity. */
@@ -44,6 +61,40 @@ struct ves_reference {
     const char *entity_type;
 };
 
+/* ---- payloads ------------------------------------------------------------ */
+
+enum ves_field_kind {
+    VES_FIELD_END,      /* closes a list */
+    VES_FIELD_ANY,      /* whatever it is */
+    VES_FIELD_ID,       /* a text of 1 to VES_ENTITY_ID_MAX bytes, an integer */
+    VES_FIELD_TEXT,     /* a text */
+    VES_FIELD_FLAG,     /* true or false */
+    VES_FIELD_QUANTITY, /* a decimal string or number (core/quantity.h) */
+    VES_FIELD_AMOUNT,   /* the same, not below zero */
+    VES_FIELD_MINOR,    /* money: an integer of the currency's minor unit */
+    VES_FIELD_CURRENCY, /* three capital letters */
+    VES_FIELD_OBJECT,
+    VES_FIELD_PATCH,  /* an object; null is none, it would remove the state */
+    VES_FIELD_BEFORE, /* an object of pointers and previous values */
+    VES_FIELD_LIST,   /* an array of objects */
+    VES_FIELD_TEXTS   /* an array of texts, or one text */
+};
+
+enum ves_need {
+    VES_NEED_NO,
+    VES_NEED_YES,  /* required wherever its parent is */
+    VES_NEED_ONE,  /* at least one of those marked so */
+    VES_NEED_MONEY /* required where a member ending in _minor occurs */
+};
+
+struct ves_field {
+    const char *pointer; /* a token * stands for every item of an array */
+    enum ves_field_kind kind;
+    enum ves_need need;
+};
+
+/* ---- types --------------------------------------------------------------- */
+
 /* Merging is by name and version, so that a resolution can say which one it
  * used (semantics.md 3.4): */
 #define VES_MERGE_NEVER  "never"    /* by a person only */
@@ -51,16 +102,27 @@ struct ves_reference {
 #define VES_MERGE_ORDER  "order/1"  /* fields, lines by uid */
 #define VES_MERGE_DELTAS "deltas/1" /* sums */
 
+/* Rules that operations do not express: these types' operations are what the
+ * judge sees of them (core/fold.h says what they do). */
+enum ves_fold_kind {
+    VES_FOLD_OPERATIONS,
+    VES_FOLD_RESERVE,
+    VES_FOLD_RELEASE,
+    VES_FOLD_FULFIL
+};
+
 struct ves_event_type {
     const char *name;        /* "order.created" */
     const char *entity_type; /* "order" */
     uint32_t version;        /* rule version named in _ves.schema */
     enum ves_event_class event_class;
-    enum ves_base_rule base;
     bool is_intent_by_origin; /* a draft or a web order is no sale yet */
+    enum ves_base_rule base;
     const char *merge;
-    const struct ves_footprint *footprint;  /* closed by END */
+    enum ves_fold_kind fold;
+    const struct ves_operation *operations; /* closed by END */
     const struct ves_reference *references; /* closed by pointer NULL */
+    const struct ves_field *fields;         /* closed by END */
 };
 
 /* Is this event a fact (decision 10: `origin` "web" or "draft" makes an
@@ -68,35 +130,59 @@ struct ves_event_type {
 bool ves_event_is_fact(const struct ves_event_type *type,
                        const struct ves_json *payload);
 
-/* Every row, the built-in ones first; NULL past the end. */
+/* Every row, ascending by name; NULL past the end. */
 const struct ves_event_type *ves_event_type_at(size_t index);
 
-/* The row of a type the fold has no rule for yet counts as unknown here and
- * is found by the second: the wider catalogue of 4.2. */
 /* The row of a built-in type; NULL when unknown. */
 const struct ves_event_type *ves_event_type_find(struct ves_bytes event_type);
-const struct ves_event_type *
-ves_event_type_catalogue(struct ves_bytes event_type);
 
-/* Is the payload what the type demands (decision 10)?  Unknown types pass.
- * VES_INVALID with *error naming the JSON pointer of the bad member, e.g.
+/* Is the payload what the type demands (decision 10)?  VES_INVALID with *error
+ * naming the JSON pointer of the bad member, e.g.
  * "payload /lines/0/quantity: expected a decimal number or string".
  *
- * Ids are texts of 1 to VES_ENTITY_ID_MAX bytes or safe integers.  Quantities
- * and deltas are decimal strings or numbers (core/quantity.h).  Money members
- * end in _minor and are safe integers, at the top, in `totals` and in `lines`;
- * where one occurs in order.created, `currency` is required: three capital
- * letters.  `lines`, where a type has them, is an array of objects, each with
- * `quantity`.  Besides, required are: delta (inventory.adjusted);
- * reservation_id and `quantity` or `lines`, none below zero
- * (inventory.reserved); reservation_id (inventory.released); one of name,
- * email, phone, customer_id (customer.created); amount_minor and currency
- * (payment.created); amount_minor (payment.completed); amount_minor and
- * refund_id (payment.refunded).  `patch` and `before` of an update are objects
- * if present.  Members with value null count as absent but for `patch`; all
- * others may be anything. */
+ * Members with value null count as absent but for patches.  Besides what the
+ * type's fields say, members whose names end in _minor are money, at the top,
+ * in `totals` and in the items of `lines`, in every type.  All others may be
+ * anything. */
 VES_NODISCARD enum ves_status
-ves_event_type_check(struct ves_bytes event_type,
+ves_event_type_check(const struct ves_event_type *type,
                      const struct ves_json *payload, struct ves_error *error);
+
+/* What is expected of the value of that field, "an object"; NULL when node is
+ * it.  node NULL or null: there is none. */
+const char *ves_field_fault(const struct ves_field *field,
+                            const struct ves_json *node);
+
+/* ---- entities ------------------------------------------------------------ */
+
+/* A member that is an array of things with an id of their own until one of
+ * them is addressed by it ("/lines/L1"): then it becomes an object of the same
+ * things by id. */
+struct ves_list {
+    const char *name; /* of the member: "lines" */
+    const char *key;  /* "line_uid" */
+};
+
+/* ADVANCE never goes down it; words that are not on it give way. */
+struct ves_ladder {
+    const char *path;
+    const char *const *words; /* ascending, closed by NULL */
+};
+
+/* A member that is always the difference of two others, if one of these is
+ * there.  No part of any footprint. */
+struct ves_difference {
+    const char *name, *minuend, *subtrahend;
+};
+
+struct ves_entity_type {
+    const char *name;
+    const struct ves_list *lists;             /* closed by name NULL */
+    const struct ves_ladder *ladders;         /* closed by path NULL */
+    const struct ves_difference *differences; /* closed by name NULL */
+};
+
+/* Never NULL: an entity type without a row has none of these. */
+const struct ves_entity_type *ves_entity_type_find(struct ves_bytes name);
 
 #endif

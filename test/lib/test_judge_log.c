@@ -132,6 +132,8 @@ static void fold(struct test_judge_log *log, struct test_judge_entity *entity,
     case VES_OP_ADD_TO_SET:
     case VES_OP_APPEND:
     case VES_OP_EXPECT:
+    case VES_OP_ADVANCE:
+    case VES_OP_DEFAULT:
         return;
     }
 }

@@ -778,6 +778,8 @@ static void subjects_of_our_events(void **state)
     s = read(&event, "order.shipped", "{}");
     assert_true(s.is_fact && !s.needs_base);
     s = read(&event, "order.confirmed", "{}");
+    assert_true(!s.is_carried && s.needs_base && s.effects.count == 2);
+    s = read(&event, "order.gift_wrapped", "{}");
     assert_true(s.is_carried && s.is_unknown && s.effects.count == 0);
     event.context.schema_version = 0;
     s = read(&event, "order.updated", "{\"patch\":{}}");

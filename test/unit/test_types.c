@@ -39,8 +39,9 @@ static const char *check(const char *type, const char *payload)
     assert_int_equal(
         ves_json_read(&arena, ves_bytes_str(payload), NULL, &json, NULL),
         VES_OK);
+    const struct ves_event_type *row = ves_event_type_find(ves_bytes_str(type));
     enum ves_status status =
-        ves_event_type_check(ves_bytes_str(type), json, &error);
+        row ? ves_event_type_check(row, json, &error) : VES_OK;
     assert_int_equal(status, error.text[0] ? VES_INVALID : VES_OK);
     assert_int_equal(error.status, status);
     return error.text;
@@ -307,7 +308,8 @@ static void errors_may_be_ignored(void **state)
     assert_int_equal(
         ves_json_read(&arena, ves_bytes_str("{}"), NULL, &json, NULL), VES_OK);
     assert_int_equal(
-        ves_event_type_check(ves_bytes_str("payment.created"), json, NULL),
+        ves_event_type_check(
+            ves_event_type_find(ves_bytes_str("payment.created")), json, NULL),
         VES_INVALID);
 }
 
