@@ -64,7 +64,7 @@ static enum ves_status find(struct ves_fold_step *step, struct reservation *out)
         return status;
     if (missing.len > 0)
         return ves_write_fail(&step->write, "/reservation_id is missing");
-    status = ves_write_get(&step->write, out->path, &out->entry, NULL);
+    status = ves_write_get(&step->write, out->path, &out->entry);
     if (status || !out->entry)
         return status;
     if (ves_quantity_read(ves_json_member(out->entry, "quantity"), &out->held))
@@ -167,14 +167,12 @@ enum ves_status ves_fold_inventory_fulfilled(struct ves_fold_step *step)
     enum ves_status status = read_amount(step, &amount, &is_given);
     if (!status)
         status = find(step, &reservation);
-    if (!status && !is_given && !reservation.entry)
-        status = ves_write_fail(&step->write,
-                                "/quantity and /lines are missing, and the "
-                                "reservation is not there");
+    /* All that is held would depend on what was released meanwhile. */
+    if (!status && !is_given)
+        status =
+            ves_write_fail(&step->write, "/quantity and /lines are missing");
     if (status)
         return status;
-    if (!is_given)
-        amount = reservation.held;
     status = take(step, &reservation, amount, true);
     return status ? status : move(step, "/on_hand", amount, true);
 }

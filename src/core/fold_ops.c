@@ -5,6 +5,7 @@
 #include "base/limits.h"
 #include "core/effect_read.h"
 #include "core/fold_write.h"
+#include "core/operation.h"
 #include "core/scratch.h"
 #include "json/jcs.h"
 
@@ -54,12 +55,13 @@ static enum ves_status keep_old(struct step *step, const char *op,
                                 struct ves_bytes path, bool is_needed)
 {
     const struct ves_json *old;
-    struct ves_bytes missing;
+    struct ves_bytes place;
 
-    enum ves_status status = ves_write_get(&step->write, path, &old, &missing);
-    if (status || (!old && !is_needed))
+    enum ves_status status = ves_write_image(&step->write, path, &place, &old);
+    /* Nothing is taken away where nothing is. */
+    if (status || (!is_needed && (!old || place.len < path.len)))
         return status;
-    return take_back(step, op, missing, old);
+    return take_back(step, op, place, old);
 }
 
 static enum ves_status set(struct step *step, enum ves_op op,
@@ -76,7 +78,9 @@ static enum ves_status set(struct step *step, enum ves_op op,
 static enum ves_status add(struct step *step, struct ves_bytes path,
                            const struct ves_json *value)
 {
+    step->write.gives_way = false;
     enum ves_status status = ves_write_sum(&step->write, path, value);
+    step->write.gives_way = true;
     if (status)
         return status;
     const struct ves_json *back =
@@ -135,41 +139,98 @@ static enum ves_status run(struct step *step, const struct ves_json *json)
     return write_at(step, op, path, ves_json_member(json, "value"));
 }
 
-enum ves_status ves_fold_ops(struct ves_arena *arena,
-                             const struct ves_json *list,
-                             struct ves_fold_ops *ops, struct ves_buf *opposite)
+static enum ves_status run_patch(struct step *step,
+                                 const struct ves_changes *changes)
 {
-    struct step step = {
-        .write = {.arena = arena,
-                  .state = ops->state,
-                  .entity = ves_entity_type_find(ops->entity_type)},
-        .is_deleted = ops->is_deleted};
     enum ves_status status = VES_OK;
-    size_t count = list ? list->count : 0;
 
+    if (changes->is_full)
+        return ves_write_fail(&step->write, "the patch has too many members");
+    for (size_t i = 0; i < changes->count && !status; i++)
+        status = set(step, VES_OP_SET, changes->list[i].path,
+                     changes->list[i].value);
+    return status;
+}
+
+/* Where all of it went well. */
+static enum ves_status finish(struct step *step, enum ves_status status,
+                              struct ves_fold_ops *ops,
+                              struct ves_buf *opposite)
+{
     ops->reason[0] = '\0';
-    step.opposite = ves_arena_alloc(arena, count * sizeof(*step.opposite));
-    if (!step.opposite)
-        return VES_NOMEM;
-    for (const struct ves_json *op = list ? list->first : NULL; op && !status;
-         op = op->next)
-        status = run(&step, op);
     if (!status)
-        status = ves_write_differences(&step.write);
+        status = ves_write_differences(&step->write);
     if (status) {
-        memcpy(ops->reason, step.write.reason, sizeof(ops->reason));
+        memcpy(ops->reason, step->write.reason, sizeof(ops->reason));
         return status;
     }
-    ops->state = step.write.state;
-    ops->is_deleted = step.is_deleted;
+    ops->state = step->write.state;
+    ops->is_deleted = step->is_deleted;
     if (!opposite)
         return VES_OK;
     ves_buf_put_u8(opposite, '[');
-    for (size_t i = step.opposite_count; i > 0; i--) {
-        ves_buf_put_bytes(opposite, step.opposite[i - 1]);
+    for (size_t i = step->opposite_count; i > 0; i--) {
+        ves_buf_put_bytes(opposite, step->opposite[i - 1]);
         if (i > 1)
             ves_buf_put_u8(opposite, ',');
     }
     ves_buf_put_u8(opposite, ']');
     return ves_buf_status(opposite);
+}
+
+/* Room for `count` operations. */
+static enum ves_status begin(struct step *step, struct ves_arena *arena,
+                             const struct ves_fold_ops *ops, size_t count)
+{
+    memset(step, 0, sizeof(*step));
+    step->write.arena = arena;
+    step->write.state = ops->state;
+    step->write.entity = ves_entity_type_find(ops->entity_type);
+    step->write.gives_way = true;
+    step->is_deleted = ops->is_deleted;
+    step->opposite = ves_arena_alloc(arena, count * sizeof(*step->opposite));
+    return step->opposite ? VES_OK : VES_NOMEM;
+}
+
+enum ves_status ves_fold_ops(struct ves_arena *arena,
+                             const struct ves_json *list,
+                             struct ves_fold_ops *ops, struct ves_buf *opposite)
+{
+    struct step step;
+
+    enum ves_status status = begin(&step, arena, ops, list ? list->count : 0);
+    for (const struct ves_json *op = list ? list->first : NULL; op && !status;
+         op = op->next)
+        status = run(&step, op);
+    return finish(&step, status, ops, opposite);
+}
+
+enum ves_status ves_fold_result(struct ves_arena *arena,
+                                const struct ves_json *result,
+                                struct ves_fold_ops *ops,
+                                struct ves_buf *opposite)
+{
+    struct ves_changes changes = {.max = VES_OPERATIONS_MAX,
+                                  .path_max = VES_EFFECT_PATH_MAX};
+    const struct ves_json *list = ves_json_member(result, "ops");
+    const struct ves_json *patch = ves_json_member(result, "patch");
+    struct step step;
+
+    if (ves_json_is_absent(result))
+        return ves_fold_ops(arena, NULL, ops, opposite);
+    if (list && list->type == VES_JSON_ARRAY && !patch)
+        return ves_fold_ops(arena, list, ops, opposite);
+    enum ves_status status = VES_OK;
+    bool is_patch = patch && patch->type == VES_JSON_OBJECT && !list;
+    if (is_patch)
+        status = ves_changes_of_patch(arena, patch, &changes);
+    if (!status)
+        status = begin(&step, arena, ops, changes.count);
+    if (status)
+        return status;
+    status = is_patch ? run_patch(&step, &changes)
+                      : ves_write_fail(&step.write,
+                                       "the result has neither ops nor a "
+                                       "patch");
+    return finish(&step, status, ops, opposite);
 }

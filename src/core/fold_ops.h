@@ -5,7 +5,8 @@
  * ("before-images, opposite deltas").
  *
  *   set, transition  the value at path; without "value" the member goes.
- *                    Objects on the way are made.
+ *                    Objects on the way are made, also in the place of what is
+ *                    none.
  *   advance          a transition, unless a higher word of the entity's ladder
  *                    is there
  *   delta            the quantity at path (absent: 0) grows by value; at one
@@ -39,5 +40,12 @@ VES_NODISCARD enum ves_status ves_fold_ops(struct ves_arena *arena,
                                            const struct ves_json *list,
                                            struct ves_fold_ops *ops,
                                            struct ves_buf *opposite);
+
+/* The same for a resolution's `result`: {"ops":[...]}, {"patch":{...}} (RFC
+ * 7396, done leaf by leaf; at most VES_OPERATIONS_MAX of them) or null. */
+VES_NODISCARD enum ves_status ves_fold_result(struct ves_arena *arena,
+                                              const struct ves_json *result,
+                                              struct ves_fold_ops *ops,
+                                              struct ves_buf *opposite);
 
 #endif

@@ -79,7 +79,7 @@ static enum ves_status create(struct ves_fold_step *step, struct ves_bytes path,
 {
     const struct ves_json *old;
 
-    enum ves_status status = ves_write_get(&step->write, path, &old, NULL);
+    enum ves_status status = ves_write_get(&step->write, path, &old);
     if (status)
         return status;
     step->is_unchanged = old != NULL;
@@ -93,7 +93,7 @@ static enum ves_status put_first(struct ves_fold_step *step,
 {
     const struct ves_json *old;
 
-    enum ves_status status = ves_write_get(&step->write, path, &old, NULL);
+    enum ves_status status = ves_write_get(&step->write, path, &old);
     /* Names of the payload's are ids; anything else is no name. */
     if (status || old ||
         (operation->source == VES_SOURCE_MEMBER && !ves_id_is(value)))

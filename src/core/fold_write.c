@@ -196,9 +196,9 @@ static enum ves_status open_path(struct ves_write *write, struct ves_bytes path)
 /* ---- values ---------------------------------------------------------------
  */
 
-enum ves_status ves_write_get(struct ves_write *write, struct ves_bytes path,
-                              const struct ves_json **out,
-                              struct ves_bytes *missing)
+enum ves_status ves_write_image(struct ves_write *write, struct ves_bytes path,
+                                struct ves_bytes *place,
+                                const struct ves_json **out)
 {
     struct ves_bytes rest = path, token;
 
@@ -206,22 +206,27 @@ enum ves_status ves_write_get(struct ves_write *write, struct ves_bytes path,
     if (status)
         return status;
     const struct ves_json *node = write->state;
-    if (missing)
-        *missing = path;
-    while (rest.len > 0) {
+    while (rest.len > 0 && node && node->type == VES_JSON_OBJECT) {
         rest = ves_bytes(rest.ptr + 1, rest.len - 1);
         status = take_token(write, &rest, &token);
         if (status)
             return status;
         node = ves_json_member_bytes(node, token);
-        if (!node) {
-            if (missing)
-                *missing = ves_bytes(path.ptr, path.len - rest.len);
-            break;
-        }
     }
+    *place = ves_bytes(path.ptr, path.len - rest.len);
     *out = node;
     return VES_OK;
+}
+
+enum ves_status ves_write_get(struct ves_write *write, struct ves_bytes path,
+                              const struct ves_json **out)
+{
+    struct ves_bytes place;
+
+    enum ves_status status = ves_write_image(write, path, &place, out);
+    if (!status && place.len < path.len)
+        *out = NULL;
+    return status;
 }
 
 enum ves_status ves_write_put(struct ves_write *write, struct ves_bytes path,
@@ -245,7 +250,7 @@ enum ves_status ves_write_merge(struct ves_write *write, struct ves_bytes path,
             status = open_list(write, l);
     }
     if (!status)
-        status = ves_write_get(write, path, &old, NULL);
+        status = ves_write_get(write, path, &old);
     if (status)
         return status;
     const struct ves_json *value = ves_tree_merge(
@@ -351,7 +356,7 @@ enum ves_status ves_write_sum(struct ves_write *write, struct ves_bytes path,
 {
     const struct ves_json *old, *sum = NULL;
 
-    enum ves_status status = ves_write_get(write, path, &old, NULL);
+    enum ves_status status = ves_write_get(write, path, &old);
     if (!status)
         status = is_money(path) ? sum_money(write, path, old, delta, &sum)
                                 : sum_quantity(write, path, old, delta, &sum);
@@ -425,7 +430,7 @@ enum ves_status ves_write_join(struct ves_write *write, struct ves_bytes path,
     bool is_many = is_set && value->type == VES_JSON_ARRAY;
     const struct ves_json *array;
 
-    enum ves_status status = ves_write_get(write, path, &array, NULL);
+    enum ves_status status = ves_write_get(write, path, &array);
     if (status)
         return status;
     if (array && array->type != VES_JSON_ARRAY)
@@ -469,7 +474,7 @@ enum ves_status ves_write_advance(struct ves_write *write,
 {
     const struct ves_json *old;
 
-    enum ves_status status = ves_write_get(write, path, &old, NULL);
+    enum ves_status status = ves_write_get(write, path, &old);
     if (status)
         return status;
     for (const struct ves_ladder *l = write->entity->ladders; l->path; l++) {

@@ -23,12 +23,19 @@ struct ves_write {
 enum ves_status ves_write_fail(struct ves_write *write, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
-/* The value at a pointer, NULL when there is none.  missing, if not NULL, is
- * then the shortest beginning of path that is not there. */
+/* The value at a pointer, NULL when there is none. */
 VES_NODISCARD enum ves_status ves_write_get(struct ves_write *write,
                                             struct ves_bytes path,
-                                            const struct ves_json **out,
-                                            struct ves_bytes *missing);
+                                            const struct ves_json **out);
+
+/* What putting something at path replaces: the value there; or, where an
+ * object on the way is missing or something else is in its place, that.
+ * *place is the beginning of path where it stands; *out is NULL when there is
+ * nothing. */
+VES_NODISCARD enum ves_status ves_write_image(struct ves_write *write,
+                                              struct ves_bytes path,
+                                              struct ves_bytes *place,
+                                              const struct ves_json **out);
 
 /* Puts value there, making objects on the way; value NULL: takes it away. */
 VES_NODISCARD enum ves_status ves_write_put(struct ves_write *write,

@@ -5,6 +5,7 @@
  * so that two tracking numbers for the same goods meet.
  */
 #include "base/bytes.h"
+#include "core/merge.h"
 #include "core/types.h"
 
 /* ---- words for the table ---------------------------------------------------
@@ -117,19 +118,19 @@ static const struct ves_event_type types[] = {
          OPS(SET("/shipping", "")), NO_REFS, NO_FIELDS),
     TYPE("cart.updated", "cart", INTENT, BASE, FIELDS, OPS(EDIT), NO_REFS,
          FIELDS(FIELD("/patch", PATCH), FIELD("/before", BEFORE))),
-    TYPE("customer.address_added", "customer", INTENT, BASE, FIELDS,
+    TYPE("customer.address_added", "customer", INTENT, BASE, CUSTOMER,
          OPS(ENTRY("/addresses/{address_id}", "")), NO_REFS,
          FIELDS(MUST("/address_id", ID))),
-    TYPE("customer.address_changed", "customer", INTENT, BASE, FIELDS,
+    TYPE("customer.address_changed", "customer", INTENT, BASE, CUSTOMER,
          OPS(PATCH("/addresses/{address_id}", "")), NO_REFS,
          FIELDS(MUST("/address_id", ID))),
-    TYPE("customer.address_removed", "customer", INTENT, BASE, FIELDS,
+    TYPE("customer.address_removed", "customer", INTENT, BASE, CUSTOMER,
          OPS(UNSET("/addresses/{address_id}")), NO_REFS,
          FIELDS(MUST("/address_id", ID))),
-    TYPE("customer.consent_changed", "customer", INTENT, BASE, FIELDS,
+    TYPE("customer.consent_changed", "customer", INTENT, BASE, CUSTOMER,
          OPS(SET("/consents/{purpose}", "")), NO_REFS,
          FIELDS(MUST("/purpose", ID), MUST("/state", TEXT))),
-    TYPE("customer.created", "customer", INTENT, FREE, FIELDS,
+    TYPE("customer.created", "customer", INTENT, FREE, CUSTOMER,
          OPS(BORN("created")), NO_REFS,
          FIELDS(ONE("/name", ANY), ONE("/email", ANY), ONE("/phone", ANY),
                 ONE("/customer_id", ANY))),
@@ -140,7 +141,7 @@ static const struct ves_event_type types[] = {
     TYPE("customer.merged", "customer", INTENT, BASE, NEVER,
          OPS(SET("/merged_to", "/to")), REFS({"/to", "customer"}),
          FIELDS(MUST("/to", ID), FIELD("/from", ID))),
-    TYPE("customer.updated", "customer", INTENT, BASE, FIELDS, OPS(EDIT),
+    TYPE("customer.updated", "customer", INTENT, BASE, CUSTOMER, OPS(EDIT),
          NO_REFS, FIELDS(FIELD("/patch", PATCH), FIELD("/before", BEFORE))),
     TYPE("dispute.closed", "dispute", FACT, FREE, NEVER,
          OPS(STATUS("closed"), SET("/closing", "")), NO_REFS, NO_FIELDS),
@@ -176,7 +177,8 @@ static const struct ves_event_type types[] = {
              ADD("/on_hand", "")),
          NO_REFS,
          FIELDS(MUST("/reservation_id", ID), FIELD("/fulfilment_id", ID),
-                FIELD("/quantity", AMOUNT), LINES(AMOUNT))),
+                ONE("/quantity", AMOUNT), ONE("/lines", LIST),
+                MUST("/lines/*/quantity", AMOUNT))),
     TYPE("inventory.initialized", "inventory", FACT, FREE, DELTAS,
          OPS(ENTRY("/initialized", ""), ADD("/on_hand", "/quantity"),
              STOCK_NAMES),

@@ -1,8 +1,9 @@
 /* fuzz_fold.c -- any payloads, one a line, folded into one state.
  *
- * The first byte of a line picks the event type.  Asserted: every state is
- * canonical JSON, an object, without a top-level "_ves"; folding again gives
- * the same bytes; an unusable event changes nothing and says why.
+ * A line is an event type, a space and a payload.  Asserted: payload check,
+ * footprint and operations give an answer; every state is canonical JSON, an
+ * object, without a top-level "_ves"; folding again gives the same bytes; an
+ * unusable event changes nothing and says why.
  */
 #include <stdint.h>
 #include <stdlib.h>
@@ -10,20 +11,13 @@
 
 #include "base/bytes.h"
 #include "base/limits.h"
+#include "core/effect_read.h"
 #include "core/fold.h"
 #include "json/jcs.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 #define REQUIRE(cond) ((cond) ? (void)0 : abort())
-
-static const char *const types[] = {
-    "order.created",      "order.updated",      "order.shipped",
-    "order.cancelled",    "inventory.adjusted", "inventory.reserved",
-    "inventory.released", "customer.created",   "customer.updated",
-    "payment.created",    "payment.completed",  "payment.refunded",
-    "return.created",     "return.approved",    "return.rejected",
-    "unknown.type"};
 
 static void check_state(struct ves_arena *arena, struct ves_bytes state)
 {
@@ -40,6 +34,35 @@ static void check_state(struct ves_arena *arena, struct ves_bytes state)
     ves_buf_free(&again);
 }
 
+/* The payload check, the footprint and the operations take anything. */
+static void check_type(struct ves_arena *arena, const struct ves_event *event)
+{
+    const struct ves_event_type *type = ves_event_type_find(event->event_type);
+    struct ves_error error = {.status = VES_OK};
+    struct ves_effects effects;
+    struct ves_buf list;
+
+    if (!type)
+        return;
+    enum ves_status status = ves_event_type_check(type, event->payload, &error);
+    REQUIRE(status == VES_OK || (status == VES_INVALID && error.text[0]));
+    if (event->payload->type != VES_JSON_OBJECT)
+        return;
+    REQUIRE(ves_effects_of_payload(arena, type, event->payload,
+                                   &event->event_id, &effects) == VES_OK);
+    REQUIRE(effects.count <= VES_EFFECTS_MAX);
+    ves_buf_init(&list, ves_alloc_default(), 8 * VES_STATE_MAX);
+    status = ves_operations_write(arena, type, event->payload, &event->event_id,
+                                  &list);
+    REQUIRE(status == VES_OK || status == VES_INVALID);
+    if (status == VES_OK) {
+        const struct ves_json *root;
+        REQUIRE(ves_json_read(arena, ves_buf_view(&list), NULL, &root, NULL) ==
+                VES_OK);
+    }
+    ves_buf_free(&list);
+}
+
 /* Folds one line into *state, swapping it with *spare. */
 static void fold_line(struct ves_arena *arena, struct ves_bytes line,
                       struct ves_buf *state, struct ves_buf *spare)
@@ -50,12 +73,15 @@ static void fold_line(struct ves_arena *arena, struct ves_bytes line,
     struct ves_buf second;
 
     memset(&event, 0, sizeof(event));
-    if (line.len == 0 ||
-        ves_json_read(arena, ves_bytes(line.ptr + 1, line.len - 1), &options,
+    const uint8_t *space = memchr(line.ptr, ' ', line.len);
+    if (!space)
+        return;
+    size_t len = (size_t)(space - line.ptr);
+    if (ves_json_read(arena, ves_bytes(space + 1, line.len - len - 1), &options,
                       &event.payload, NULL))
         return;
-    event.event_type = ves_bytes_str(types[line.ptr[0] % 16]);
-    event.event_id.b[0] = line.ptr[0];
+    event.event_type = ves_bytes(line.ptr, len);
+    event.event_id.b[0] = (uint8_t)len;
 
     ves_buf_reset(spare);
     REQUIRE(ves_fold(arena, ves_buf_view(state), &event, spare, &note) ==
@@ -70,6 +96,7 @@ static void fold_line(struct ves_arena *arena, struct ves_bytes line,
         REQUIRE(ves_bytes_equal(ves_buf_view(state), ves_buf_view(spare)));
     check_state(arena, ves_buf_view(spare));
     ves_buf_free(&second);
+    check_type(arena, &event);
 
     struct ves_buf kept = *state;
     *state = *spare;

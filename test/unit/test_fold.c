@@ -12,6 +12,7 @@
 #include "base/bytes.h"
 #include "base/limits.h"
 #include "core/fold_tree.h"
+#include "core/follow_up.h"
 #include "test/lib/test_folder.h"
 #include "json/jcs.h"
 
@@ -301,6 +302,43 @@ static void reservations(void **state)
            "\"reserved\":0}");
 }
 
+static void fulfilments(void **state)
+{
+    (void)state;
+    take("inventory.adjusted", "{\"delta\":10}");
+    take("inventory.reserved", "{\"reservation_id\":\"r\",\"quantity\":4}");
+    take("inventory.fulfilled",
+         "{\"reservation_id\":\"r\",\"lines\":[{\"quantity\":3}]}");
+    expect("{\"available\":6,\"on_hand\":7,\"reservations\":{\"r\":{"
+           "\"quantity\":1,\"reservation_id\":\"r\"}},\"reserved\":1}");
+    /* More than was held left all the same. */
+    take("inventory.fulfilled", "{\"reservation_id\":\"r\",\"quantity\":2}");
+    expect("{\"available\":5,\"on_hand\":5,\"reservations\":{},"
+           "\"reserved\":0}");
+    take("inventory.fulfilled", "{\"reservation_id\":\"r\",\"quantity\":6}");
+    expect("{\"available\":-1,\"on_hand\":-1,\"reservations\":{},"
+           "\"reserved\":0}");
+    take_unusable("inventory.fulfilled", "{\"reservation_id\":\"r\"}",
+                  "/quantity and /lines are missing");
+}
+
+static void counts_and_transfers(void **state)
+{
+    (void)state;
+    take("inventory.initialized", "{\"quantity\":\"5\",\"product_id\":\"p\"}");
+    take("inventory.initialized", "{\"quantity\":\"7\"}");
+    take("inventory.counted", "{\"counted\":4,\"expected\":5}");
+    take("inventory.transferred", "{\"transfer_id\":1,\"delta\":\"-1.5\"}");
+    take("inventory.transferred", "{\"transfer_id\":1,\"delta\":\"-1.5\"}");
+    expect("{\"available\":2.5,\"initialized\":{\"product_id\":\"p\","
+           "\"quantity\":\"5\"},\"on_hand\":2.5,\"product_id\":\"p\","
+           "\"transfers\":{\"1\":{\"delta\":\"-1.5\",\"transfer_id\":1}}}");
+    take_unusable("inventory.counted", "{\"counted\":\"many\"}",
+                  "/counted is no quantity");
+    take_unusable("inventory.transferred", "{\"delta\":1}",
+                  "/transfer_id is missing");
+}
+
 static void releasing_the_unknown_makes_no_entity(void **state)
 {
     (void)state;
@@ -360,6 +398,153 @@ static void bad_amounts_change_nothing(void **state)
          "{\"amount_minor\":9007199254740991,\"refund_id\":\"x\"}");
     take_unusable("payment.refunded", "{\"amount_minor\":1}",
                   "refunded_minor would leave the range of amounts");
+}
+
+/* ---- the wider catalogue --------------------------------------------------
+ */
+
+static void statuses_go_up_their_ladder(void **state)
+{
+    (void)state;
+    take("order.created", "{}");
+    take("order.processing", "{}");
+    take("order.confirmed", "{\"by\":1}");
+    expect("{\"confirmation\":{\"by\":1},\"processing\":{},"
+           "\"status\":\"processing\"}");
+    take("order.cancelled", "{}");
+    take("order.confirmed", "{\"by\":2}");
+    expect("{\"cancellation\":{},\"confirmation\":{\"by\":2},"
+           "\"processing\":{},\"status\":\"confirmed\"}");
+}
+
+static void lines_become_a_map_when_addressed(void **state)
+{
+    (void)state;
+    take("order.created", "{\"lines\":[{\"line_uid\":\"b\",\"quantity\":1},"
+                          "{\"line_uid\":2,\"quantity\":1}]}");
+    take("order.line_changed", "{\"line_uid\":\"b\",\"quantity_to\":3,"
+                               "\"line\":{\"note\":\"n\"}}");
+    take("order.line_removed", "{\"line_uid\":2}");
+    take("order.line_added", "{\"line_uid\":\"a\",\"line\":{\"quantity\":9}}");
+    take("order.line_added", "{\"line_uid\":\"a\",\"line\":{\"quantity\":8}}");
+    take("order.edited_price_override", "{\"line_uid\":\"a\"}");
+    take("order.updated", "{\"patch\":{\"lines\":{\"c\":{\"q\":1}}}}");
+    expect("{\"lines\":{\"a\":{\"price_override\":{\"line_uid\":\"a\"},"
+           "\"quantity\":9},\"b\":{\"line_uid\":\"b\",\"note\":\"n\","
+           "\"quantity\":3},\"c\":{\"q\":1}},\"status\":\"created\"}");
+    /* An array is what it says. */
+    take("order.updated", "{\"patch\":{\"lines\":[{\"sku\":1}]}}");
+    take_unusable("order.updated", "{\"patch\":{\"lines\":{\"c\":{\"q\":1}}}}",
+                  "an item of /lines cannot be addressed: not each has a "
+                  "line_uid of its own");
+    take("order.updated", "{\"patch\":{\"lines\":null}}");
+    take("order.updated", "{\"patch\":{\"lines\":[{\"line_uid\":1},"
+                          "{\"line_uid\":\"1\"}]}}");
+    take_unusable("order.line_removed", "{\"line_uid\":1}",
+                  "an item of /lines cannot be addressed: not each has a "
+                  "line_uid of its own");
+}
+
+static void sets_lists_and_maps(void **state)
+{
+    (void)state;
+    take("order.tagged", "{\"tags\":[\"a\",\"b\",\"a\"]}");
+    take("order.tagged", "{\"tags\":\"b\"}");
+    take("order.note_added", "{\"text\":\"n\"}");
+    take("order.note_added", "{\"text\":\"n\"}");
+    take("order.held", "{\"reason\":1}");
+    take("order.hold_released", "{}");
+    expect("{\"notes\":[{\"text\":\"n\"},{\"text\":\"n\"}],"
+           "\"tags\":[\"a\",\"b\"]}");
+    test_folder_reset(&folder);
+    take("customer.address_added", "{\"address_id\":\"h\",\"zip\":\"1\"}");
+    take("customer.address_changed",
+         "{\"address_id\":\"h\",\"zip\":null,\"city\":\"C\"}");
+    take("customer.consent_changed",
+         "{\"purpose\":\"mail\",\"state\":\"denied\"}");
+    expect("{\"addresses\":{\"h\":{\"address_id\":\"h\",\"city\":\"C\"}},"
+           "\"consents\":{\"mail\":{\"purpose\":\"mail\",\"state\":"
+           "\"denied\"}}}");
+    take("customer.address_removed", "{\"address_id\":\"h\"}");
+    take("customer.merged", "{\"from\":\"1\",\"to\":\"2\"}");
+    take("customer.deleted", "{}");
+    expect("{\"addresses\":{},\"consents\":{\"mail\":{\"purpose\":\"mail\","
+           "\"state\":\"denied\"}},\"merged_to\":\"2\"}");
+}
+
+static void sums_of_money_and_points(void **state)
+{
+    (void)state;
+    take("register.opened", "{\"shift_id\":1,\"amount_minor\":100}");
+    take("register.cash_paid_in", "{\"amount_minor\":50}");
+    take("register.cash_paid_out", "{\"amount_minor\":9000000000000}");
+    take("register.no_sale", "{}");
+    take("register.no_sale", "{}");
+    expect("{\"cash_minor\":-8999999999850,\"no_sale_count\":2,\"opening\":{"
+           "\"amount_minor\":100,\"shift_id\":1},\"status\":\"open\"}");
+    test_folder_reset(&folder);
+    take("loyalty.earned", "{\"points\":\"2.5\"}");
+    take("loyalty.redeemed", "{\"points\":4}");
+    expect("{\"points\":-1.5}");
+    take_unusable("loyalty.earned", "{\"points\":-1}",
+                  "/points is no quantity");
+}
+
+/* Deeper than the top, too, or a late create would not be one. */
+static void fill_is_deep(void **state)
+{
+    (void)state;
+    take("order.updated", "{\"patch\":{\"a\":{\"x\":1},\"b\":1}}");
+    take("order.created", "{\"a\":{\"x\":2,\"y\":{\"z\":3}},\"b\":{\"c\":4}}");
+    expect("{\"a\":{\"x\":1,\"y\":{\"z\":3}},\"b\":1,\"status\":"
+           "\"created\"}");
+}
+
+/* What the state asks somebody to look at, "" for nothing. */
+static const char *follow_up(const char *entity_type)
+{
+    static char text[64];
+    struct ves_follow_up list[VES_FOLLOW_UPS_MAX];
+    const struct ves_json *state;
+    char quantity[VES_QUANTITY_TEXT];
+
+    assert_int_equal(ves_json_read(&folder.arena,
+                                   ves_bytes_str(test_folder_state(&folder)),
+                                   NULL, &state, NULL),
+                     VES_OK);
+    size_t count = ves_follow_ups(ves_bytes_str(entity_type), state, list);
+    if (count == 0)
+        return "";
+    assert_int_equal(count, 1);
+    if (list[0].is_money)
+        snprintf(text, sizeof(text), "%s %lld", list[0].name,
+                 (long long)list[0].amount_minor);
+    else
+        snprintf(text, sizeof(text), "%s %.*s", list[0].name,
+                 (int)ves_quantity_format(list[0].quantity, quantity),
+                 quantity);
+    return text;
+}
+
+static void follow_ups(void **state)
+{
+    (void)state;
+    take("inventory.adjusted", "{\"delta\":1}");
+    assert_string_equal(follow_up("inventory"), "");
+    take("inventory.reserved", "{\"reservation_id\":1,\"quantity\":\"3.5\"}");
+    assert_string_equal(follow_up("inventory"), "inventory.oversold 2.5");
+    assert_string_equal(follow_up("order"), "");
+    test_folder_reset(&folder);
+    take("payment.refunded", "{\"refund_id\":1,\"amount_minor\":5}");
+    assert_string_equal(follow_up("payment"), "payment.unmatched 5");
+    take("payment.completed", "{\"amount_minor\":4}");
+    assert_string_equal(follow_up("payment"), "payment.over_refunded 1");
+    take("payment.completed", "{\"amount_minor\":6}");
+    assert_string_equal(follow_up("payment"), "");
+    take("payment.refund_requested", "{\"refund_id\":1,\"amount_minor\":5}");
+    assert_string_equal(follow_up("payment"), "");
+    take("payment.refund_requested", "{\"refund_id\":2,\"amount_minor\":3}");
+    assert_string_equal(follow_up("payment"), "payment.over_requested 2");
 }
 
 /* ---- around the rules --------------------------------------------------- */
@@ -593,10 +778,18 @@ int main(void)
         CASE(bad_deltas_change_nothing),
         CASE(number_means_its_canonical_form),
         CASE(reservations),
+        CASE(fulfilments),
+        CASE(counts_and_transfers),
         CASE(releasing_the_unknown_makes_no_entity),
         CASE(bad_reservations_change_nothing),
         CASE(payments),
         CASE(bad_amounts_change_nothing),
+        CASE(statuses_go_up_their_ladder),
+        CASE(lines_become_a_map_when_addressed),
+        CASE(sets_lists_and_maps),
+        CASE(sums_of_money_and_points),
+        CASE(fill_is_deep),
+        CASE(follow_ups),
         CASE(other_types_leave_the_state),
         CASE(rule_versions),
         CASE(encrypted_events_leave_the_state),

@@ -67,6 +67,15 @@ static void done_and_undone(void **state)
         {"{\"b\":{\"x\":1}}",
          "[{\"op\":\"set\",\"path\":\"/b/y\",\"value\":2}]",
          "{\"b\":{\"x\":1,\"y\":2}}", "[{\"op\":\"set\",\"path\":\"/b/y\"}]"},
+        {"{\"a\":\"x\"}", "[{\"op\":\"set\",\"path\":\"/a/b/c\",\"value\":1}]",
+         "{\"a\":{\"b\":{\"c\":1}}}",
+         "[{\"op\":\"set\",\"path\":\"/a\",\"value\":\"x\"}]"},
+        {"{\"a\":\"x\"}", "[{\"op\":\"set\",\"path\":\"/a/b\"}]",
+         "{\"a\":\"x\"}", "[]"},
+        {"{\"q_minor\":9000000000000}",
+         "[{\"op\":\"delta\",\"path\":\"/q_minor\",\"value\":-7}]",
+         "{\"q_minor\":8999999999993}",
+         "[{\"op\":\"delta\",\"path\":\"/q_minor\",\"value\":7}]"},
         {"{\"s\":\"a\"}",
          "[{\"op\":\"transition\",\"path\":\"/s\",\"value\":\"b\"}]",
          "{\"s\":\"b\"}",
@@ -119,6 +128,88 @@ static void deltas_leave_sums(void **state)
     assert_string_equal(spell(ops.state), "{\"q\":0}");
 }
 
+/* What the entity's type says of it holds for operations, too. */
+static void entity_types_count(void **state)
+{
+    static const struct {
+        const char *entity_type, *before, *ops, *after, *opposite;
+    } rows[] = {
+        {"inventory", "{\"available\":3,\"on_hand\":5,\"reserved\":2}",
+         "[{\"op\":\"delta\",\"path\":\"/on_hand\",\"value\":\"1.5\"}]",
+         "{\"available\":4.5,\"on_hand\":6.5,\"reserved\":2}",
+         "[{\"op\":\"delta\",\"path\":\"/on_hand\",\"value\":-1.5}]"},
+        {"order", "{\"status\":\"shipped\"}",
+         "[{\"op\":\"advance\",\"path\":\"/status\",\"value\":"
+         "\"confirmed\"}]",
+         "{\"status\":\"shipped\"}",
+         "[{\"op\":\"transition\",\"path\":\"/status\",\"value\":"
+         "\"shipped\"}]"},
+        {"order", "{\"lines\":[{\"line_uid\":\"b\",\"q\":1},{\"line_uid\":7}]}",
+         "[{\"op\":\"set\",\"path\":\"/lines/b/q\",\"value\":2}]",
+         "{\"lines\":{\"7\":{\"line_uid\":7},\"b\":{\"line_uid\":\"b\","
+         "\"q\":2}}}",
+         "[{\"op\":\"set\",\"path\":\"/lines/b/q\",\"value\":1}]"},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct ves_fold_ops ops = {.entity_type =
+                                       ves_bytes_str(rows[i].entity_type),
+                                   .state = test_json(&arena, rows[i].before)};
+        ves_buf_reset(&opposite);
+        assert_int_equal(ves_fold_ops(&arena, test_json(&arena, rows[i].ops),
+                                      &ops, &opposite),
+                         VES_OK);
+        assert_string_equal(spell(ops.state), rows[i].after);
+        assert_string_equal(back(), rows[i].opposite);
+    }
+    struct ves_fold_ops ops = {
+        .entity_type = ves_bytes_str("order"),
+        .state = test_json(&arena, "{\"lines\":[{\"line_uid\":\"b\"},{}]}")};
+    assert_int_equal(
+        ves_fold_ops(&arena,
+                     test_json(&arena, "[{\"op\":\"set\",\"path\":"
+                                       "\"/lines/b/q\",\"value\":2}]"),
+                     &ops, NULL),
+        VES_INVALID);
+    assert_string_equal(ops.reason,
+                        "an item of /lines cannot be addressed: not each has a "
+                        "line_uid of its own");
+}
+
+static void results_are_ops_or_a_patch(void **state)
+{
+    static const struct {
+        const char *result, *after, *opposite; /* after NULL: refused */
+    } rows[] = {
+        {"null", "{\"a\":{\"b\":1}}", "[]"},
+        {"{\"ops\":[{\"op\":\"set\",\"path\":\"/c\",\"value\":1}]}",
+         "{\"a\":{\"b\":1},\"c\":1}", "[{\"op\":\"set\",\"path\":\"/c\"}]"},
+        {"{\"patch\":{\"a\":{\"b\":null,\"d\":2}}}", "{\"a\":{\"d\":2}}",
+         "[{\"op\":\"set\",\"path\":\"/a/d\"},"
+         "{\"op\":\"set\",\"path\":\"/a/b\",\"value\":1}]"},
+        {"{\"patch\":{},\"ops\":[]}", NULL, NULL},
+        {"{\"patch\":[]}", NULL, NULL},
+        {"{}", NULL, NULL},
+        {"7", NULL, NULL},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct ves_fold_ops ops = {.state =
+                                       test_json(&arena, "{\"a\":{\"b\":1}}")};
+        ves_buf_reset(&opposite);
+        enum ves_status status = ves_fold_result(
+            &arena, test_json(&arena, rows[i].result), &ops, &opposite);
+        if (!rows[i].after) {
+            assert_int_equal(status, VES_INVALID);
+            assert_true(strlen(ops.reason) > 0);
+            continue;
+        }
+        assert_int_equal(status, VES_OK);
+        assert_string_equal(spell(ops.state), rows[i].after);
+        assert_string_equal(back(), rows[i].opposite);
+    }
+}
+
 static void deletes_and_restores(void **state)
 {
     struct ves_fold_ops ops = {.state = test_json(&arena, "{\"a\":1}"),
@@ -144,7 +235,7 @@ static void all_or_nothing(void **state)
         "[{\"op\":\"delete\"},{\"op\":\"delta\",\"path\":\"/a\",\"value\":1}]",
         ("[{\"op\":\"set\",\"path\":\"/b\",\"value\":1},"
          "{\"op\":\"delta\",\"path\":\"/b\",\"value\":\"x\"}]"),
-        "[{\"op\":\"set\",\"path\":\"/a/b\",\"value\":1}]",
+        "[{\"op\":\"delta\",\"path\":\"/a/b\",\"value\":1}]",
         "[{\"op\":\"append\",\"path\":\"/a\",\"value\":1}]",
         "[{\"op\":\"set\",\"path\":\"a\",\"value\":1}]",
         "[{\"op\":\"set\",\"path\":\"/\\u0000\",\"value\":1}]",
@@ -172,6 +263,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(done_and_undone),
         cmocka_unit_test(deltas_leave_sums),
+        cmocka_unit_test(entity_types_count),
+        cmocka_unit_test(results_are_ops_or_a_patch),
         cmocka_unit_test(deletes_and_restores),
         cmocka_unit_test(all_or_nothing),
     };

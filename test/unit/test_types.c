@@ -235,7 +235,7 @@ static void stock(void **state)
         {"inventory.reserved", "{\"quantity\":1}",
          "payload /reservation_id:" ID},
         {"inventory.reserved", "{\"reservation_id\":\"r\"}",
-         "payload /quantity:" QUANTITY ", or lines"},
+         "payload: expected at least one of /quantity and /lines"},
         {"inventory.reserved", "{\"reservation_id\":\"r\",\"quantity\":-1}",
          "payload /quantity: expected a quantity that is not below zero"},
         {"inventory.reserved",
@@ -301,6 +301,49 @@ static void names_in_messages_are_tamed(void **state)
     assert_string_equal(check("order.created", payload), expected);
 }
 
+/* semantics.md 4.2: ids, quantity or amount, and currency. */
+static void the_wider_catalogue(void **state)
+{
+    static const struct sample samples[] = {
+        {"order.line_added", "{\"line_uid\":1,\"line\":{\"quantity\":1}}", ""},
+        {"order.line_added", "{\"line_uid\":1}",
+         "payload /line: expected an object"},
+        {"order.line_added", "{\"line_uid\":1,\"line\":{}}",
+         "payload /line/quantity:" QUANTITY},
+        {"order.line_changed", "{\"line_uid\":1}",
+         "payload: expected at least one of /line and /quantity_to"},
+        {"order.line_removed", "{\"line_uid\":\"\"}", "payload /line_uid:" ID},
+        {"order.tagged", "{\"tags\":[\"a\",1]}",
+         "payload /tags: expected an array of texts"},
+        {"order.confirmed", "{}", ""},
+        {"order.note_added", "{\"text\":1}", "payload /text: expected a text"},
+        {"inventory.counted", "{}", "payload /counted:" QUANTITY},
+        {"inventory.counted", "{\"counted\":1,\"expected\":\"x\"}",
+         "payload /expected:" QUANTITY},
+        {"inventory.fulfilled", "{\"reservation_id\":1}",
+         "payload: expected at least one of /quantity and /lines"},
+        {"inventory.fulfilled",
+         "{\"reservation_id\":1,\"lines\":[{\"quantity\":-1}]}",
+         "payload /lines/0/quantity: expected a quantity that is not below "
+         "zero"},
+        {"payment.refund_requested", "{\"refund_id\":1}",
+         "payload /amount_minor:" MINOR},
+        {"product.price_changed", "{\"price_minor\":1}",
+         "payload /currency: expected an ISO 4217 code of three capital "
+         "letters, because money occurs"},
+        {"product.created", "{\"name\":\"n\",\"price_minor\":1}", CURRENCY},
+        {"product.created", "{\"name\":\"n\"}", ""},
+        {"register.closed", "{\"shift_id\":1,\"counted_minor\":1.5}",
+         "payload /counted_minor:" MINOR},
+        {"customer.consent_changed", "{\"purpose\":\"mail\"}",
+         "payload /state: expected a text"},
+        {"return.received", "{}",
+         "payload /lines: expected an array of objects"},
+    };
+    (void)state;
+    RUN(samples);
+}
+
 static void errors_may_be_ignored(void **state)
 {
     const struct ves_json *json;
@@ -324,6 +367,7 @@ int main(void)
         cmocka_unit_test(stock),
         cmocka_unit_test(people_and_money),
         cmocka_unit_test(names_in_messages_are_tamed),
+        cmocka_unit_test(the_wider_catalogue),
         cmocka_unit_test(errors_may_be_ignored),
     };
     cmocka_set_message_output(CM_OUTPUT_TAP);

@@ -1,0 +1,32 @@
+/* follow_up.h -- what a state asks somebody to look at.
+ *
+ * semantics.md 3.3: facts are never refused for business reasons; they apply,
+ * and what they leave behind is told.  A pure function of the state, so that
+ * every store tells the same and a thing put right is no longer told.
+ *
+ *   inventory.oversold    `available` is below zero; amount: by how much
+ *   payment.over_refunded more was refunded than completed
+ *   payment.unmatched     refunded, and no completion is known
+ *   payment.over_requested more refunds are requested than was completed
+ */
+#ifndef VES_CORE_FOLLOW_UP_H
+#define VES_CORE_FOLLOW_UP_H
+
+#include "core/quantity.h"
+
+enum { VES_FOLLOW_UPS_MAX = 4 };
+
+struct ves_follow_up {
+    const char *name; /* "inventory.oversold" */
+    bool is_money;    /* amount_minor counts, else quantity */
+    int64_t amount_minor;
+    struct ves_quantity quantity;
+};
+
+/* Of an entity of that type with that state (an object; NULL: none); how many.
+ * Members that are not what they should be ask for nothing. */
+size_t ves_follow_ups(struct ves_bytes entity_type,
+                      const struct ves_json *state,
+                      struct ves_follow_up out[VES_FOLLOW_UPS_MAX]);
+
+#endif
