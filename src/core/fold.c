@@ -142,7 +142,7 @@ static enum ves_status run(struct ves_fold_step *step, struct ves_bytes state,
     if (!status)
         status = apply_rule(step);
     if (!status && !step->is_unchanged)
-        status = ves_write_differences(&step->write);
+        status = ves_write_balances(&step->write);
     if (status || step->is_unchanged)
         return status;
     return write_state(step, out);

@@ -78,9 +78,7 @@ static enum ves_status set(struct step *step, enum ves_op op,
 static enum ves_status add(struct step *step, struct ves_bytes path,
                            const struct ves_json *value)
 {
-    step->write.gives_way = false;
     enum ves_status status = ves_write_sum(&step->write, path, value);
-    step->write.gives_way = true;
     if (status)
         return status;
     const struct ves_json *back =
@@ -152,18 +150,32 @@ static enum ves_status run_patch(struct step *step,
     return status;
 }
 
-/* Where all of it went well. */
+static enum ves_status keep_reason(struct step *step, struct ves_fold_ops *ops)
+{
+    struct ves_bytes copy;
+
+    /* Its NUL, too. */
+    if (ves_arena_copy(
+            step->write.arena,
+            ves_bytes(step->write.reason, strlen(step->write.reason) + 1),
+            &copy))
+        return VES_NOMEM;
+    ops->reason = (const char *)copy.ptr;
+    return VES_INVALID;
+}
+
+/* What comes of it, if it went well so far. */
 static enum ves_status finish(struct step *step, enum ves_status status,
                               struct ves_fold_ops *ops,
                               struct ves_buf *opposite)
 {
-    ops->reason[0] = '\0';
+    ops->reason = NULL;
     if (!status)
-        status = ves_write_differences(&step->write);
-    if (status) {
-        memcpy(ops->reason, step->write.reason, sizeof(ops->reason));
+        status = ves_write_balances(&step->write);
+    if (status == VES_INVALID)
+        return keep_reason(step, ops);
+    if (status)
         return status;
-    }
     ops->state = step->write.state;
     ops->is_deleted = step->is_deleted;
     if (!opposite)
@@ -186,7 +198,6 @@ static enum ves_status begin(struct step *step, struct ves_arena *arena,
     step->write.arena = arena;
     step->write.state = ops->state;
     step->write.entity = ves_entity_type_find(ops->entity_type);
-    step->write.gives_way = true;
     step->is_deleted = ops->is_deleted;
     step->opposite = ves_arena_alloc(arena, count * sizeof(*step->opposite));
     return step->opposite ? VES_OK : VES_NOMEM;

@@ -5,8 +5,8 @@
  * ("before-images, opposite deltas").
  *
  *   set, transition  the value at path; without "value" the member goes.
- *                    Objects on the way are made, also in the place of what is
- *                    none.
+ *                    Objects on the way are made; what is none is never
+ *                    replaced by one on the way
  *   advance          a transition, unless a higher word of the entity's ladder
  *                    is there
  *   delta            the quantity at path (absent: 0) grows by value; at one
@@ -24,12 +24,13 @@
 #include "json/json.h"
 
 struct ves_fold_ops {
-    /* "order": its lists are addressed by their keys, its differences kept
-     * (core/types.h).  Empty: it has none. */
-    struct ves_bytes entity_type;
     const struct ves_json *state; /* an object; in and out */
     bool is_deleted;              /* in and out */
-    char reason[128];             /* out: why nothing was done; else "" */
+    const char *reason;           /* out: why nothing was done, in the arena;
+                                     else NULL */
+    /* "order": its lists are addressed by their keys, its balances kept
+     * (core/types.h).  Empty: it has none. */
+    struct ves_bytes entity_type;
 };
 
 /* Does all of ops (an array; NULL counts as empty) or nothing.  Appends the

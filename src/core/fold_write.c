@@ -363,10 +363,9 @@ enum ves_status ves_write_sum(struct ves_write *write, struct ves_bytes path,
     return status ? status : ves_write_put(write, path, sum);
 }
 
-enum ves_status ves_write_differences(struct ves_write *write)
+enum ves_status ves_write_balances(struct ves_write *write)
 {
-    for (const struct ves_difference *d = write->entity->differences; d->name;
-         d++) {
+    for (const struct ves_balance *d = write->entity->balances; d->name; d++) {
         const char *const names[] = {d->minuend, d->subtrahend};
         struct ves_quantity part[2] = {{0}, {0}}, result;
         bool is_there = false;

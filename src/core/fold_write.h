@@ -67,8 +67,8 @@ VES_NODISCARD enum ves_status ves_write_advance(struct ves_write *write,
                                                 struct ves_bytes path,
                                                 const struct ves_json *word);
 
-/* Recomputes the entity's differences. */
-VES_NODISCARD enum ves_status ves_write_differences(struct ves_write *write);
+/* Recomputes the entity's balances. */
+VES_NODISCARD enum ves_status ves_write_balances(struct ves_write *write);
 
 /* The delta that takes it back; itself when it is none.  NULL: no memory. */
 const struct ves_json *ves_delta_opposite(struct ves_arena *arena,

@@ -171,15 +171,15 @@ struct ves_ladder {
 
 /* A member that is always the difference of two others, if one of these is
  * there.  No part of any footprint. */
-struct ves_difference {
+struct ves_balance {
     const char *name, *minuend, *subtrahend;
 };
 
 struct ves_entity_type {
     const char *name;
-    const struct ves_list *lists;             /* closed by name NULL */
-    const struct ves_ladder *ladders;         /* closed by path NULL */
-    const struct ves_difference *differences; /* closed by name NULL */
+    const struct ves_list *lists;       /* closed by name NULL */
+    const struct ves_ladder *ladders;   /* closed by path NULL */
+    const struct ves_balance *balances; /* closed by name NULL */
 };
 
 /* Never NULL: an entity type without a row has none of these. */

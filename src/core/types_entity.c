@@ -20,19 +20,19 @@ static const struct ves_ladder payment_ladders[] = {
 static const struct ves_ladder return_ladders[] = {{"/status", return_statuses},
                                                    {NULL, NULL}};
 
-static const struct ves_difference no_differences[] = {{NULL, NULL, NULL}};
-static const struct ves_difference stock[] = {
-    {"available", "on_hand", "reserved"}, {NULL, NULL, NULL}};
+static const struct ves_balance no_balances[] = {{NULL, NULL, NULL}};
+static const struct ves_balance stock[] = {{"available", "on_hand", "reserved"},
+                                           {NULL, NULL, NULL}};
 
 static const struct ves_entity_type types[] = {
-    {"order", lines, order_ladders, no_differences},
-    {"payment", no_lists, payment_ladders, no_differences},
-    {"return", lines, return_ladders, no_differences},
+    {"order", lines, order_ladders, no_balances},
+    {"payment", no_lists, payment_ladders, no_balances},
+    {"return", lines, return_ladders, no_balances},
     {"inventory", no_lists, no_ladders, stock},
 };
 
 static const struct ves_entity_type plain = {"", no_lists, no_ladders,
-                                             no_differences};
+                                             no_balances};
 
 const struct ves_entity_type *ves_entity_type_find(struct ves_bytes name)
 {

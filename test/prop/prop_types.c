@@ -133,7 +133,7 @@ static void put_value(struct ves_buf *buf, const struct ves_field *field)
 static void put_patch(struct ves_buf *buf)
 {
     ves_buf_put_u8(buf, '{');
-    switch (below(6)) {
+    switch (below(has_nulls ? 6 : 4)) {
     case 0:
         ves_buf_put_str(buf, "\"status\":\"paid\",");
         break;
@@ -285,7 +285,7 @@ static bool is_derived(const struct change *change, const char *path)
     const struct ves_entity_type *entity =
         ves_entity_type_find(ves_bytes_str(change->type->entity_type));
 
-    for (const struct ves_difference *d = entity->differences; d->name; d++) {
+    for (const struct ves_balance *d = entity->balances; d->name; d++) {
         if (strcmp(path + 1, d->name) == 0)
             return true;
     }
