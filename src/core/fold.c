@@ -148,6 +148,10 @@ static enum ves_status run(struct ves_fold_step *step, struct ves_bytes state,
     return write_state(step, out);
 }
 
+_Static_assert(sizeof(((struct ves_fold_note *)0)->reason) ==
+                   sizeof(((struct ves_error *)0)->text),
+               "a reason is an error's text");
+
 enum ves_status ves_fold(struct ves_arena *arena, struct ves_bytes state,
                          const struct ves_event *event, struct ves_buf *out,
                          struct ves_fold_note *note)
@@ -159,10 +163,9 @@ enum ves_status ves_fold(struct ves_arena *arena, struct ves_bytes state,
     memset(note, 0, sizeof(*note));
 
     enum ves_status status = run(&step, state, event, out);
-    if (step.write.reason[0]) {
-        VES_ASSERT(status == VES_INVALID);
+    if (status == VES_INVALID) {
         note->is_unusable = true;
-        memcpy(note->reason, step.write.reason, sizeof(note->reason));
+        memcpy(note->reason, step.write.error.text, sizeof(note->reason));
         status = VES_OK;
         step.is_unchanged = true;
     }

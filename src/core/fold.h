@@ -53,7 +53,7 @@ enum { VES_STATE_MAX = 2 * 1024 * 1024 };
 
 struct ves_fold_note {
     bool is_unusable; /* payload could not be folded; state unchanged */
-    char reason[128]; /* "" unless is_unusable */
+    char reason[512]; /* "" unless is_unusable */
 };
 
 /* Appends the new state to out, which must have room for VES_STATE_MAX bytes.

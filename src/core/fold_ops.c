@@ -155,10 +155,10 @@ static enum ves_status keep_reason(struct step *step, struct ves_fold_ops *ops)
     struct ves_bytes copy;
 
     /* Its NUL, too. */
-    if (ves_arena_copy(
-            step->write.arena,
-            ves_bytes(step->write.reason, strlen(step->write.reason) + 1),
-            &copy))
+    if (ves_arena_copy(step->write.arena,
+                       ves_bytes(step->write.error.text,
+                                 strlen(step->write.error.text) + 1),
+                       &copy))
         return VES_NOMEM;
     ops->reason = (const char *)copy.ptr;
     return VES_INVALID;

@@ -2,9 +2,9 @@
 #include "core/fold_write.h"
 
 #include <stdarg.h>
-#include <stdio.h>
 
 #include "base/bytes.h"
+#include "base/error.h"
 #include "base/limits.h"
 #include "core/fold_tree.h"
 #include "core/operation.h"
@@ -18,7 +18,7 @@ enum ves_status ves_write_fail(struct ves_write *write, const char *format, ...)
     va_list args;
 
     va_start(args, format);
-    (void)vsnprintf(write->reason, sizeof(write->reason), format, args);
+    (void)ves_vfail(&write->error, VES_INVALID, format, args);
     va_end(args);
     return VES_INVALID;
 }

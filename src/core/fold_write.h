@@ -10,14 +10,14 @@
 #include "core/types.h"
 
 /* A state being made anew.  Functions return VES_OK, VES_NOMEM, or VES_INVALID
- * with `reason`; the state is then of no use. */
+ * with `error`; the state is then of no use. */
 struct ves_write {
     struct ves_arena *arena;
     const struct ves_json *state;         /* an object; in and out */
     const struct ves_entity_type *entity; /* its lists */
     bool gives_way; /* what is in the way of a path and no object is replaced
                        by one, else it is an error */
-    char reason[128];
+    struct ves_error error;
 };
 
 enum ves_status ves_write_fail(struct ves_write *write, const char *format, ...)

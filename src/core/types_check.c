@@ -1,6 +1,4 @@
 /* types_check.c -- is a payload what its type demands? */
-#include <stdio.h>
-
 #include "base/assert.h"
 #include "base/bytes.h"
 #include "base/error.h"
@@ -235,7 +233,8 @@ static enum ves_status follow(struct check *check,
     if (*rest == '\0')
         return check_value(check, field, node, place);
     const char *token = rest + 1;
-    size_t len = strcspn(token, "/");
+    const char *end = strchr(token, '/');
+    size_t len = end ? (size_t)(end - token) : strlen(token);
     struct place inner = {.outer = place, .name = ves_bytes(token, len)};
 
     if (!node)
@@ -313,11 +312,17 @@ static enum ves_status check_money(struct check *check)
 /* ---- one payload ----------------------------------------------------------
  */
 
+static void put_text(struct pointer *pointer, const char *text)
+{
+    while (*text != '\0')
+        put_char(pointer, *text++);
+}
+
 static enum ves_status need_one(const struct check *check,
                                 const struct ves_field *fields)
 {
-    char names[POINTER_MAX] = "";
-    size_t len = 0, count = 0, total = 0;
+    struct pointer names = {.len = 0};
+    size_t count = 0, total = 0;
 
     for (const struct ves_field *f = fields; f->kind != VES_FIELD_END; f++) {
         if (f->need != VES_NEED_ONE)
@@ -330,16 +335,14 @@ static enum ves_status need_one(const struct check *check,
     for (const struct ves_field *f = fields; f->kind != VES_FIELD_END; f++) {
         if (f->need != VES_NEED_ONE)
             continue;
-        const char *glue = count == 0 ? "" : count + 1 < total ? ", " : " and ";
-        int n = snprintf(names + len, sizeof(names) - len, "%s%s", glue,
-                         f->pointer);
-        len += (size_t)n < sizeof(names) - len ? (size_t)n : 0;
+        put_text(&names, count == 0 ? "" : count + 1 < total ? ", " : " and ");
+        put_text(&names, f->pointer);
         count++;
     }
     if (total == 0)
         return VES_OK;
     return ves_fail(check->error, VES_INVALID,
-                    "payload: expected at least one of %s", names);
+                    "payload: expected at least one of %s", names.text);
 }
 
 /* Fields that depend on whether there is money come last. */
