@@ -78,7 +78,7 @@ obj = $(patsubst %.c,$(BUILD)/%.o,$(1))
 LIB_OBJ := $(call obj,$(LIB_SRC))
 SRV_OBJ := $(call obj,$(SRV_SRC))
 ALL_OBJ := $(LIB_OBJ) $(SRV_OBJ) $(call obj,$(CLI_SRC) $(SIM_SRC) $(TESTLIB) \
-           $(wildcard test/unit/*.c test/prop/*.c test/store/*.c test/fuzz/*.c test/mcp/*.c) \
+           $(wildcard test/unit/*.c test/prop/*.c test/store/*.c test/fuzz/*.c test/mcp/*.c test/interop/*.c bench/*.c) \
            test/lib/fuzz_main.c)
 
 LIB_A  := $(BUILD)/libves.a
@@ -167,6 +167,16 @@ $(call obj,test/mcp/fixture.c): INCLUDES := -Iinclude
 $(BUILD)/mcp-fixture: $(call obj,test/mcp/fixture.c) $(BUILD)/libves-server.a $(LIB_A)
 	$(call say,LD,$@)
 	$(Q)$(CC) $(LDFLAGS_ALL) $^ $(SRV_LIBS) $(LIBS) -o $@
+
+# What the provable log costs; run by hand.
+$(BUILD)/bench-tlog: $(BUILD)/bench/tlog.o $(TESTLIB_OBJ) $(LIB_A)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(LDFLAGS_ALL) $^ $(LIBS) -lcmocka -o $@
+
+# A log as files, for programs of others (test/interop).
+$(BUILD)/log-dir: $(BUILD)/test/interop/log_dir.o $(TESTLIB_OBJ) $(LIB_A)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(LDFLAGS_ALL) $^ $(LIBS) -lcmocka -o $@
 
 # The CSV reader is the program's own.
 $(BUILD)/test_retail $(BUILD)/fuzz-retail: $(BUILD)/app/ves/retail.o

@@ -16,7 +16,8 @@ static bool is_origin(struct ves_bytes text)
         !ves_utf8_valid(text, NULL))
         return false;
     for (size_t i = 0; i < text.len; i++) {
-        if (text.ptr[i] < 0x20 || text.ptr[i] == 0x7F)
+        if (text.ptr[i] < 0x20 || text.ptr[i] == 0x7F ||
+            (text.ptr[i] == 0xC2 && text.ptr[i + 1] < 0xA0))
             return false;
     }
     return true;
