@@ -29,13 +29,22 @@ static bool is_writing(struct sqlite3 *connection)
 
 /* SQLite looks for a name in the temporary tables first: an event written
  * into one of them would be gone with the connection. */
-static enum ves_status check_temporary(struct sqlite3 *connection,
+static enum ves_status check_temporary(struct ves_agent *agent,
                                        struct ves_error *error)
 {
+    struct sqlite3 *connection = agent->connection;
+    bool has_some;
     static const char *const tables[] = {"ves_meta",     "ves_streams",
                                          "ves_events",   "ves_outbox",
                                          "ves_entities", "ves_counts"};
 
+    enum ves_status status =
+        ves_store_sqlite_has_temporary(agent->store, &has_some);
+    if (status)
+        return ves_agent_fail(agent, status, error,
+                              "looking for temporary tables");
+    if (!has_some)
+        return VES_OK;
     for (size_t i = 0; i < sizeof(tables) / sizeof(tables[0]); i++) {
         if (sqlite3_table_column_metadata(connection, "temp", tables[i], NULL,
                                           NULL, NULL, NULL, NULL,
@@ -118,7 +127,7 @@ static enum ves_status check_append(struct ves_agent *agent,
                         "append with a statement of its own in the same "
                         "transaction");
     if (agent->is_joined)
-        status = check_temporary(agent->connection, error);
+        status = check_temporary(agent, error);
     return status ? status : check_sync(agent, error);
 }
 
@@ -145,9 +154,10 @@ static void fill_append(const struct ves_append *what,
     out->dep_count = what->dep_count;
 }
 
-enum ves_status ves_append(struct ves_agent *agent,
-                           const struct ves_append *what,
-                           struct ves_uuid *event_id, struct ves_error *error)
+static enum ves_status append(struct ves_agent *agent,
+                              const struct ves_append *what,
+                              struct ves_uuid *event_id,
+                              struct ves_error *error)
 {
     struct ves_core_env env;
     struct ves_core_append core_append;
@@ -164,6 +174,21 @@ enum ves_status ves_append(struct ves_agent *agent,
     fill_append(what, &core_append);
     status = ves_core_append(&agent->core, &env, &core_append, event_id);
     return ves_agent_fail(agent, status, error, NULL);
+}
+
+enum ves_status ves_append(struct ves_agent *agent,
+                           const struct ves_append *what,
+                           struct ves_uuid *event_id, struct ves_error *error)
+{
+    /* Once here is cheaper than in each of some hundred calls, and nobody else
+     * may use the connection in between anyway. */
+    sqlite3_mutex *mutex =
+        sqlite3_db_mutex(ves_store_sqlite_connection(agent->store));
+
+    sqlite3_mutex_enter(mutex);
+    enum ves_status status = append(agent, what, event_id, error);
+    sqlite3_mutex_leave(mutex);
+    return status;
 }
 
 void ves_import_id(const struct ves_agent *agent, const char *format,

@@ -300,15 +300,11 @@ enum ves_status ves_device_number_put(struct ves_agent_core *core,
 
 enum ves_status ves_device_cursor(struct ves_agent_core *core, uint64_t *cursor)
 {
-    struct ves_stream_row row;
-
     enum ves_status status =
-        core->store->ops->stream_get(core->store, &core->stream, false, &row);
+        core->store->ops->log_head(core->store, core->stream_no, cursor);
     if (status == VES_NOT_FOUND)
         return ves_fail(&core->error, VES_CORRUPT,
                         "the store does not hold its own stream");
-    if (!status)
-        *cursor = row.head;
     return status;
 }
 

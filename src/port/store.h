@@ -358,6 +358,10 @@ struct ves_store_ops {
                                    ves_stream_visitor *visit, void *ctx);
 
     /* -- log; every row's sequence must be the stream's next -- */
+    /* Last sequence number, 0 when empty; VES_NOT_FOUND without such a
+     * stream. */
+    enum ves_status (*log_head)(struct ves_store *s, uint32_t stream_no,
+                                uint64_t *head);
     enum ves_status (*log_find_ids)(struct ves_store *s, uint32_t stream_no,
                                     const struct ves_uuid *ids, size_t count,
                                     struct ves_id_row *rows);

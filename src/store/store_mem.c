@@ -268,6 +268,7 @@ static const struct ves_store_ops ops = {
     .stream_get = stream_get,
     .stream_put = stream_put,
     .stream_list = stream_list,
+    .log_head = ves_mem_log_head,
     .log_find_ids = ves_mem_log_find_ids,
     .log_find_commands = ves_mem_log_find_commands,
     .log_append = ves_mem_log_append,

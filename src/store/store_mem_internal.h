@@ -97,6 +97,8 @@ VES_NODISCARD enum ves_status ves_mem_index_row(struct ves_mem_store *st,
                                                 bool is_in);
 
 /* The operations, by file. */
+enum ves_status ves_mem_log_head(struct ves_store *s, uint32_t stream_no,
+                                 uint64_t *head);
 enum ves_status ves_mem_log_find_ids(struct ves_store *s, uint32_t stream_no,
                                      const struct ves_uuid *ids, size_t count,
                                      struct ves_id_row *rows);

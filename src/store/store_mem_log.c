@@ -40,6 +40,16 @@ uint64_t ves_mem_head(const struct ves_mem_store *st, uint32_t stream_no)
     return ((const struct ves_log_row *)node->value)->sequence_number;
 }
 
+enum ves_status ves_mem_log_head(struct ves_store *s, uint32_t stream_no,
+                                 uint64_t *head)
+{
+    struct ves_mem_store *st = ves_mem_of(s);
+    struct ves_mem_key key = ves_mem_key(VES_MEM_STREAM_ROW, stream_no);
+
+    *head = ves_mem_head(st, stream_no);
+    return ves_mem_get(&st->map, &key) ? VES_OK : VES_NOT_FOUND;
+}
+
 static void fill_id_row(const struct ves_mem_store *st, uint32_t stream_no,
                         uint64_t sequence, struct ves_id_row *out)
 {

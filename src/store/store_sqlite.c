@@ -123,6 +123,7 @@ static const struct ves_store_ops ops = {
     .stream_get = ves_sqlite_stream_get,
     .stream_put = ves_sqlite_stream_put,
     .stream_list = ves_sqlite_stream_list,
+    .log_head = ves_sqlite_log_head,
     .log_find_ids = ves_sqlite_log_find_ids,
     .log_find_commands = ves_sqlite_log_find_commands,
     .log_append = ves_sqlite_log_append,
@@ -363,6 +364,23 @@ void ves_store_sqlite_close(struct ves_store *store)
 struct sqlite3 *ves_store_sqlite_connection(struct ves_store *store)
 {
     return ves_sqlite_of(store)->db;
+}
+
+enum ves_status ves_store_sqlite_has_temporary(struct ves_store *store,
+                                               bool *has)
+{
+    struct ves_sql q;
+    enum ves_status status = ves_sql_open(
+        ves_sqlite_of(store), &q, VES_SQL_TEMPORARY,
+        "SELECT 1 FROM sqlite_temp_master WHERE lower(substr(name, 1, 4)) ="
+        " 'ves_' LIMIT 1");
+
+    if (status)
+        return status;
+    status = ves_sql_row(&q);
+    *has = status == VES_OK;
+    ves_sql_close(&q);
+    return status == VES_NOT_FOUND ? VES_OK : status;
 }
 
 enum ves_status ves_store_sqlite_synchronous(struct ves_store *store,

@@ -70,6 +70,11 @@ VES_NODISCARD enum ves_status ves_store_sqlite_backup(struct ves_store *store,
                                                       const char *path,
                                                       struct ves_error *error);
 
+/* Has the connection temporary tables or views at all that begin with ves_?
+ * SQLite looks for a name among them first. */
+VES_NODISCARD enum ves_status
+ves_store_sqlite_has_temporary(struct ves_store *store, bool *has);
+
 /* The connection's PRAGMA synchronous: 0 off, 1 normal, 2 full, 3 extra. */
 VES_NODISCARD enum ves_status
 ves_store_sqlite_synchronous(struct ves_store *store, int *level);

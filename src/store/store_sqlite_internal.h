@@ -22,6 +22,7 @@
 enum ves_sql_id {
     VES_SQL_META_GET,
     VES_SQL_META_PUT,
+    VES_SQL_META_UPDATE,
     VES_SQL_STREAM_GET,
     VES_SQL_STREAM_ADD,
     VES_SQL_STREAM_PUT,
@@ -50,6 +51,7 @@ enum ves_sql_id {
     VES_SQL_MEMBER_RESET,
     VES_SQL_ENTITY_GET,
     VES_SQL_ENTITY_PUT,
+    VES_SQL_ENTITY_UPDATE,
     VES_SQL_ENTITY_SCAN,
     VES_SQL_ENTITY_RESET,
     VES_SQL_BUCKET_GET,
@@ -90,6 +92,7 @@ enum ves_sql_id {
     VES_SQL_INVITATION_GET,
     VES_SQL_INVITATION_PUT,
     VES_SQL_SYNCHRONOUS,
+    VES_SQL_TEMPORARY,
     VES_SQL_BEGIN,
     VES_SQL_COMMIT,
     VES_SQL_JOIN,
@@ -265,6 +268,8 @@ enum ves_status ves_sqlite_stream_put(struct ves_store *s,
                                       const struct ves_stream_row *row);
 enum ves_status ves_sqlite_stream_list(struct ves_store *s,
                                        ves_stream_visitor *visit, void *ctx);
+enum ves_status ves_sqlite_log_head(struct ves_store *s, uint32_t stream_no,
+                                    uint64_t *head);
 enum ves_status ves_sqlite_log_find_ids(struct ves_store *s, uint32_t stream_no,
                                         const struct ves_uuid *ids,
                                         size_t count, struct ves_id_row *rows);

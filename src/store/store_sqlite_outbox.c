@@ -3,6 +3,7 @@
 
 #include "base/arena.h"
 #include "base/assert.h"
+#include "base/error.h"
 #include "store/store_sqlite_internal.h"
 
 const char *const ves_sqlite_statuses[VES_OUTBOX_STATUSES] = {
@@ -18,7 +19,9 @@ const char *const ves_sqlite_error_classes[VES_SQLITE_ERROR_CLASSES] = {
     [VES_ERROR_FORBIDDEN] = "forbidden", [VES_ERROR_PROTOCOL] = "protocol",
     [VES_ERROR_REFUSED] = "refused"};
 
-/* How many rows entered (or left) each status during a call. */
+/* How many rows entered (or left) each status during a call.  The pending ones
+ * are not counted: no row ever goes, so they are all but the others, and an
+ * append, which adds one of them, has one page less to write. */
 struct deltas {
     int64_t of[VES_OUTBOX_STATUSES];
 };
@@ -26,10 +29,21 @@ struct deltas {
 /* ---- counts ---------------------------------------------------------------
  */
 
+static bool is_nothing(const struct deltas *deltas)
+{
+    for (size_t i = 0; i < VES_OUTBOX_STATUSES; i++)
+        if (i != VES_OUTBOX_PENDING && deltas->of[i] != 0)
+            return false;
+    return true;
+}
+
 static enum ves_status write_deltas(struct ves_sqlite *st,
                                     const struct deltas *deltas)
 {
     struct ves_sql q;
+
+    if (is_nothing(deltas))
+        return VES_OK;
     enum ves_status status = ves_sql_open(
         st, &q, VES_SQL_OUTBOX_COUNT,
         "UPDATE ves_counts SET count = count + ? WHERE status = ?");
@@ -37,7 +51,7 @@ static enum ves_status write_deltas(struct ves_sqlite *st,
     if (status)
         return status;
     for (size_t i = 0; i < VES_OUTBOX_STATUSES && !status; i++) {
-        if (deltas->of[i] == 0)
+        if (deltas->of[i] == 0 || i == VES_OUTBOX_PENDING)
             continue;
         ves_sql_put_i64(&q, deltas->of[i]);
         ves_sql_put_word(&q, ves_sqlite_statuses[i]);
@@ -55,21 +69,33 @@ enum ves_status ves_sqlite_outbox_counts(struct ves_store *s,
     enum ves_status status = ves_sqlite_need(st, VES_STORE_DEVICE);
 
     memset(counts, 0, VES_OUTBOX_STATUSES * sizeof *counts);
+    /* One statement, so that both are of the same moment. */
     if (!status)
-        status = ves_sql_open(st, &q, VES_SQL_OUTBOX_COUNTS,
-                              "SELECT status, count FROM ves_counts");
+        status = ves_sql_open(
+            st, &q, VES_SQL_OUTBOX_COUNTS,
+            "SELECT status, count, (SELECT coalesce(max(local_seq), 0)"
+            " FROM ves_outbox) FROM ves_counts");
     if (status)
         return status;
+    uint64_t rows = 0, others = 0;
+
     while (!status && ves_sql_next(&q)) {
         uint32_t at;
 
         ves_sql_word(&q, ves_sqlite_statuses, VES_OUTBOX_STATUSES, &at);
         counts[at] = ves_sql_u64(&q);
+        rows = ves_sql_u64(&q);
+        others += counts[at];
         status = ves_sql_check(&q);
     }
     if (!status)
         status = ves_sql_check(&q);
     ves_sql_close(&q);
+    if (!status && others > rows)
+        return ves_fail(&s->error, VES_CORRUPT,
+                        "The outbox counts more rows than it has. Nothing was "
+                        "changed. Keep the file and restore a backup.");
+    counts[VES_OUTBOX_PENDING] = rows - others;
     return status;
 }
 

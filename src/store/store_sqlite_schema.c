@@ -282,7 +282,9 @@ static const char *const sequencer_1[] = {
  * Writing costs what an index holds at random places (README.md).  Entities
  * lie in the order of first sight, so that those which events go on to touch
  * lie together and only a new one has a random place, in the index; the
- * overlay is a chain from the entity back and needs no index.
+ * overlay is a chain from the entity back and needs no index.  How many rows
+ * are pending is not counted but follows from the other counts, for an append
+ * adds one of those.
  */
 
 static const char *const common_2[] = {
@@ -331,6 +333,20 @@ static const char *const device_2[] = {
     "UPDATE ves_entities SET own_last = coalesce((SELECT max(local_seq)"
     "  FROM ves_moving m WHERE m.key = ves_entities.entity_key), 0);",
     "DROP TABLE ves_moving;",
+    "DELETE FROM ves_counts WHERE status = 'pending';",
+    "DROP VIEW ves_status_view;",
+    "CREATE VIEW ves_status_view AS SELECT"
+    " (SELECT coalesce(max(local_seq), 0) FROM ves_outbox)"
+    "  - (SELECT sum(count) FROM ves_counts) AS pending,"
+    " (SELECT count FROM ves_counts WHERE status = 'syncing') AS syncing,"
+    " (SELECT count FROM ves_counts WHERE status = 'synced') AS synced,"
+    " (SELECT count FROM ves_counts WHERE status = 'failed') AS failed,"
+    " (SELECT count FROM ves_counts WHERE status = 'conflict') AS conflict,"
+    " (SELECT count(*) FROM ves_quarantine WHERE closed_ms = 0)"
+    "  AS quarantined,"
+    " (SELECT count(*) FROM ves_alerts WHERE closed_ms = 0) AS alerts,"
+    " (SELECT coalesce(max(id), 0) & 1099511627775 FROM ves_events)"
+    "  AS head;",
     NULL};
 
 /* ---- version 3: conflicts --------------------------------------------------

@@ -41,28 +41,42 @@ static bool is_plain_text(struct ves_bytes value)
            (value.len == 0 || !memchr(value.ptr, 0, value.len));
 }
 
-enum ves_status ves_sqlite_meta_put(struct ves_store *s, const char *name,
-                                    struct ves_bytes value)
+/* text has the parameters value and name. */
+static enum ves_status meta_write(struct ves_sqlite *st, enum ves_sql_id id,
+                                  const char *text, const char *name,
+                                  struct ves_bytes value)
 {
-    struct ves_sqlite *st = ves_sqlite_of(s);
     struct ves_sql q;
-    enum ves_status status;
+    enum ves_status status = ves_sql_open(st, &q, id, text);
 
-    VES_ASSERT(st->tx != VES_TX_NONE);
-    status = ves_sql_open(st, &q, VES_SQL_META_PUT,
-                          "INSERT INTO ves_meta (name, value) VALUES (?, ?)"
-                          " ON CONFLICT (name) DO UPDATE"
-                          " SET value = excluded.value");
     if (status)
         return status;
-    ves_sql_put_word(&q, name);
     if (is_plain_text(value))
         ves_sql_put_text(&q, value);
     else
         ves_sql_put_blob(&q, value.ptr, value.len);
+    ves_sql_put_word(&q, name);
     status = ves_sql_run(&q);
     ves_sql_close(&q);
     return status;
+}
+
+enum ves_status ves_sqlite_meta_put(struct ves_store *s, const char *name,
+                                    struct ves_bytes value)
+{
+    struct ves_sqlite *st = ves_sqlite_of(s);
+    enum ves_status status;
+
+    VES_ASSERT(st->tx != VES_TX_NONE);
+    /* Nearly always it is there, and this costs half of an upsert. */
+    status =
+        meta_write(st, VES_SQL_META_UPDATE,
+                   "UPDATE ves_meta SET value = ? WHERE name = ?", name, value);
+    if (status || sqlite3_changes(st->db) > 0)
+        return status;
+    return meta_write(st, VES_SQL_META_PUT,
+                      "INSERT INTO ves_meta (value, name) VALUES (?, ?)", name,
+                      value);
 }
 
 /* ---- streams --------------------------------------------------------------

@@ -293,7 +293,8 @@ def check_own(db, entities, places, cursor, problems):
             check_base(row, e, own, entities, places, problems)
         own.append((row["sequence_number"], h, bool(row["is_refused"])))
         last = h
-    for row in db.execute("SELECT status, count FROM ves_counts"):
+    for row in db.execute("SELECT status, count FROM ves_counts UNION ALL"
+                          " SELECT 'pending', pending FROM ves_status_view"):
         problems.unless(row["count"] == counts.get(row["status"], 0),
                         "%d rows are counted as %s, there are %d" %
                         (row["count"], row["status"],

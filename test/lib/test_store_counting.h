@@ -21,6 +21,7 @@
       (stream, create, row))                                                   \
     X(stream_put, (const struct ves_stream_row *row), (row))                   \
     X(stream_list, (ves_stream_visitor * visit, void *ctx), (visit, ctx))      \
+    X(log_head, (uint32_t stream_no, uint64_t * head), (stream_no, head))      \
     X(log_find_ids,                                                            \
       (uint32_t stream_no, const struct ves_uuid *ids, size_t count,           \
        struct ves_id_row *rows),                                               \

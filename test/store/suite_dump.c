@@ -51,11 +51,15 @@ static void dump_log(struct dump *d, uint32_t stream_no)
 {
     struct ves_uuid ids[SUITE_POOL], commands[SUITE_POOL];
     struct ves_id_row rows[2 * SUITE_POOL];
+    uint64_t head = 0;
 
     for (unsigned i = 0; i < SUITE_POOL; i++) {
         ids[i] = suite_uuid('E', i);
         commands[i] = suite_uuid('C', i);
     }
+    ves_buf_putf(d->out, "head %d",
+                 d->ops->log_head(d->store, stream_no, &head));
+    ves_buf_putf(d->out, " %llu\n", (unsigned long long)head);
     assert_int_equal(
         d->ops->log_find_ids(d->store, stream_no, ids, SUITE_POOL, rows),
         VES_OK);
