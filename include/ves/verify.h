@@ -94,7 +94,9 @@ struct ves_verify_report {
  * tells which.  entry is what a .tlog-proof is about, the 147 bytes of a leaf;
  * of an empty one the event in the proof's "extra" is taken.  alloc NULL: the
  * C library's heap.  VES_OK when a report was made, whatever it says;
- * VES_INVALID when the anchors cannot be used, VES_NOMEM. */
+ * VES_INVALID when the anchors cannot be used, VES_NOMEM, VES_IO when the
+ * cryptographic library does not start; the report's verdict is then
+ * VES_VERIFY_INVALID. */
 VES_API VES_NODISCARD enum ves_status
 ves_verify(const struct ves_alloc *alloc, struct ves_bytes file,
            struct ves_bytes entry, const struct ves_verify_anchors *anchors,

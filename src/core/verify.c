@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "core/inspection.h"
 #include "core/lines.h"
+#include "crypto/crypto.h"
 
 enum { EVENT_ARENA_MAX = 64 * 1024 * 1024, KEYS_ARENA_MAX = 256 * 1024 * 1024 };
 
@@ -39,6 +40,10 @@ enum ves_status ves_verify(const struct ves_alloc *alloc, struct ves_bytes file,
     memset(report, 0, sizeof(*report));
     report->verdict = VES_VERIFY_INVALID;
     report->format = "unknown";
+    if (ves_crypto_init())
+        return ves_fail(error, VES_IO,
+                        "the cryptographic library does not start; nothing was "
+                        "verified");
     if (!alloc)
         alloc = ves_alloc_default();
     struct ves_inspection *in = alloc->realloc(alloc->ctx, NULL, sizeof(*in));

@@ -463,6 +463,21 @@ static void test_policies(void **state)
     ves_buf_free(&file);
 }
 
+/* A known witness's wrong line is not one witness less: the note is refused.
+ */
+static void test_wrong_cosignature(void **state)
+{
+    (void)state;
+    static const uint8_t wrong[72] = {0};
+    struct ves_buf file;
+
+    make(&file);
+    ves_note_line_write(&file, &shop.log.witness_key, wrong, sizeof(wrong));
+    assert_int_equal(verify(ves_buf_view(&file)), VES_VERIFY_INVALID);
+    expect("log signature", VES_FINDING_FAILED, "worth nothing");
+    ves_buf_free(&file);
+}
+
 static void test_freshness(void **state)
 {
     (void)state;
@@ -685,6 +700,64 @@ static void test_entry_proofs(void **state)
     ves_buf_free(&file);
 }
 
+/* A log that put an entry where another number belongs proves nothing by it.
+ */
+static void test_misplaced_entry(void **state)
+{
+    (void)state;
+    struct ves_verify_anchors anchors = test_bundle_anchors(&shop);
+    struct ves_tlog_path path = {0};
+    struct ves_buf note, proof;
+    uint8_t entry[VES_LEAF_SIZE];
+    struct ves_hash hash;
+
+    ves_leaf_write(&shop.log.leaves[1], entry);
+    ves_tlog_leaf_hash(ves_bytes(entry, sizeof(entry)), &hash);
+    test_log_buf(&note);
+    test_log_buf(&proof);
+    test_log_sign(&shop.log, &note, 1, &hash);
+    test_log_cosign(&shop.log, &note, NOW);
+    ves_tlog_proof_write(&proof, NULL, 0, &path, ves_buf_view(&note));
+    test_bundle_verify(&anchors, ves_buf_view(&proof),
+                       ves_bytes(entry, sizeof(entry)), &report);
+    expect("position", VES_FINDING_FAILED, "does not have");
+    ves_buf_free(&note);
+    ves_buf_free(&proof);
+}
+
+/* The empty tree has no entry, whatever a log signs. */
+static void test_empty_tree(void **state)
+{
+    (void)state;
+    struct ves_verify_anchors anchors = test_bundle_anchors(&shop);
+    struct ves_tlog_path path = {0};
+    struct ves_buf note, file, proof;
+    uint8_t entry[VES_LEAF_SIZE];
+    struct ves_hash hash;
+
+    ves_leaf_write(&shop.log.leaves[0], entry);
+    ves_tlog_leaf_hash(ves_bytes(entry, sizeof(entry)), &hash);
+    test_log_buf(&note);
+    test_log_buf(&proof);
+    test_log_sign(&shop.log, &note, 0, &hash);
+    test_log_cosign(&shop.log, &note, NOW);
+    ves_tlog_proof_write(&proof, NULL, 0, &path, ves_buf_view(&note));
+    test_bundle_verify(&anchors, ves_buf_view(&proof),
+                       ves_bytes(entry, sizeof(entry)), &report);
+    expect("log signature", VES_FINDING_PROVEN, "0 entries");
+    expect("position", VES_FINDING_FAILED, "does not have");
+    make(&file);
+    assert_int_equal(ves_bundle_read(ves_buf_view(&file), &bundle, NULL),
+                     VES_OK);
+    file.len = (size_t)(bundle.note_bytes.ptr - file.ptr);
+    ves_buf_put_bytes(&file, ves_buf_view(&note));
+    assert_int_equal(verify(ves_buf_view(&file)), VES_VERIFY_INVALID);
+    expect("format", VES_FINDING_FAILED, "beyond the 0 entries");
+    ves_buf_free(&note);
+    ves_buf_free(&proof);
+    ves_buf_free(&file);
+}
+
 static void test_no_format(void **state)
 {
     (void)state;
@@ -760,12 +833,15 @@ int main(void)
         cmocka_unit_test(test_changed_hashes),
         cmocka_unit_test(test_other_streams),
         cmocka_unit_test(test_policies),
+        cmocka_unit_test(test_wrong_cosignature),
         cmocka_unit_test(test_freshness),
         cmocka_unit_test(test_known_heads),
         cmocka_unit_test(test_directories),
         cmocka_unit_test(test_keys_of_the_caller),
         cmocka_unit_test(test_malleable_signature),
         cmocka_unit_test(test_entry_proofs),
+        cmocka_unit_test(test_misplaced_entry),
+        cmocka_unit_test(test_empty_tree),
         cmocka_unit_test(test_no_format),
         cmocka_unit_test(test_out_of_memory),
     };

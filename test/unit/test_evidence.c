@@ -202,6 +202,35 @@ static void test_fork_of_nobody(void **state)
     expect(VES_FINDING_FAILED, "did not sign both");
 }
 
+/* Two logs that one policy trusts are two logs, even with one key each. */
+static void test_fork_of_two_logs(void **state)
+{
+    (void)state;
+    struct ves_verify_anchors anchors = test_bundle_anchors(&shop);
+    static const uint8_t seed[VES_SEED_SIZE] = {8};
+    struct test_log other = forked;
+    struct ves_public_key key;
+    struct ves_buf policy;
+
+    ves_ed25519_keypair(seed, &other.log_secret, &key);
+    ves_note_key_init(&other.log_key, ves_bytes_str("other.example"),
+                      VES_NOTE_ED25519, &key);
+    set_head(0, &shop.log, 17);
+    set_head(1, &other, 17);
+    verify();
+    expect(VES_FINDING_FAILED, "did not sign both");
+    test_log_buf(&policy);
+    ves_buf_put_str(&policy, shop.no_witness);
+    ves_buf_put_str(&policy, "log ");
+    ves_note_key_write(&policy, &other.log_key);
+    ves_buf_put_str(&policy, "\n");
+    anchors.policy = ves_buf_view(&policy);
+    test_bundle_verify(&anchors, ves_buf_view(&file), ves_bytes(NULL, 0),
+                       &report);
+    expect(VES_FINDING_FAILED, "of different logs");
+    ves_buf_free(&policy);
+}
+
 /* What is flipped of byte i: one bit, and the one that changes case. */
 static uint8_t bits_of(size_t i, size_t k)
 {
@@ -529,12 +558,13 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup(name, start)
     const struct CMUnitTest tests[] = {
-        TEST(test_fork_of_one_size), TEST(test_fork_of_two_sizes),
-        TEST(test_honest_log),       TEST(test_fork_of_nobody),
-        TEST(test_fork_flips),       TEST(test_broken_promise),
-        TEST(test_receipt_key),      TEST(test_receipt_flips),
-        TEST(test_two_receipts),     TEST(test_misplaced_entries),
-        TEST(test_foreign_entry),    TEST(test_wrong_files),
+        TEST(test_fork_of_one_size),  TEST(test_fork_of_two_sizes),
+        TEST(test_honest_log),        TEST(test_fork_of_nobody),
+        TEST(test_fork_of_two_logs),  TEST(test_fork_flips),
+        TEST(test_broken_promise),    TEST(test_receipt_key),
+        TEST(test_receipt_flips),     TEST(test_two_receipts),
+        TEST(test_misplaced_entries), TEST(test_foreign_entry),
+        TEST(test_wrong_files),
     };
     cmocka_set_message_output(CM_OUTPUT_TAP);
     return cmocka_run_group_tests(tests, set_up, tear_down);

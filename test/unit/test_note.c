@@ -465,10 +465,8 @@ static void test_proof_of_others(void **state)
     uint8_t entry[VES_LEAF_SIZE];
     struct ves_hash hash;
 
-    if (!file.ptr) {
-        print_message("# vectors/tlog is not in the shared material\n");
-        skip();
-    }
+    if (!file.ptr)
+        return; /* main() says so */
     assert_int_equal(ves_tlog_proof_read(file, &proof, NULL), VES_OK);
     assert_int_equal(ves_note_read(proof.note, &note, NULL), VES_OK);
     assert_int_equal(ves_note_check(&note, &golden.log_key, NULL),
@@ -825,5 +823,12 @@ int main(void)
         cmocka_unit_test(test_witness_bodies),
     };
     cmocka_set_message_output(CM_OUTPUT_TAP);
+    struct ves_bytes file =
+        test_read_shared("vectors/tlog/6.cosigned.tlog-proof");
+    if (!file.ptr)
+        printf("ok %zu - a proof of others # SKIP NOT CHECKED: no vectors/tlog "
+               "in the shared material (VES_SHARED)\n",
+               1 + sizeof(tests) / sizeof(tests[0]));
+    free((void *)(uintptr_t)file.ptr);
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
