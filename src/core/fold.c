@@ -30,8 +30,8 @@ static enum ves_status apply_rule(struct ves_fold_step *step)
     return VES_OK;
 }
 
-static enum ves_status read_state(struct ves_fold_step *step,
-                                  struct ves_bytes state)
+enum ves_status ves_fold_read_state(struct ves_fold_step *step,
+                                    struct ves_bytes state)
 {
     const struct ves_json_options options = {.depth_max = VES_JSON_DEPTH_MAX};
     if (state.len == 0)
@@ -110,8 +110,8 @@ static size_t depth_of(struct ves_bytes json)
 }
 
 /* Appends the new state, or nothing. */
-static enum ves_status write_state(struct ves_fold_step *step,
-                                   struct ves_buf *out)
+enum ves_status ves_fold_write_state(struct ves_fold_step *step,
+                                     struct ves_buf *out)
 {
     size_t start = out->len;
     enum ves_status status =
@@ -138,14 +138,14 @@ static enum ves_status run(struct ves_fold_step *step, struct ves_bytes state,
     enum ves_status status = begin(step, event);
     if (status || step->is_unchanged)
         return status;
-    status = read_state(step, state);
+    status = ves_fold_read_state(step, state);
     if (!status)
         status = apply_rule(step);
     if (!status && !step->is_unchanged)
         status = ves_write_balances(&step->write);
     if (status || step->is_unchanged)
         return status;
-    return write_state(step, out);
+    return ves_fold_write_state(step, out);
 }
 
 _Static_assert(sizeof(((struct ves_fold_note *)0)->reason) ==

@@ -22,6 +22,13 @@ VES_NODISCARD enum ves_status
 ves_fold_operations(struct ves_fold_step *step,
                     const struct ves_operation *operations);
 
+/* fold.c: the state a step begins with and ends with.  VES_CORRUPT when it is
+ * no object; VES_INVALID when it grew too large or too deep. */
+VES_NODISCARD enum ves_status ves_fold_read_state(struct ves_fold_step *step,
+                                                  struct ves_bytes state);
+VES_NODISCARD enum ves_status ves_fold_write_state(struct ves_fold_step *step,
+                                                   struct ves_buf *out);
+
 /* The rules that are no operations. */
 VES_NODISCARD enum ves_status
 ves_fold_inventory_reserved(struct ves_fold_step *step);

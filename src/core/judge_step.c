@@ -124,7 +124,12 @@ static enum ves_status load_waiting(const struct ves_judge_writer *writer,
                                  &(*subjects)[*count]);
         if (status && status != VES_NOT_FOUND)
             return status;
-        if (!status)
+        /* Of a group that was torn, others may stand in its place. */
+        const struct ves_judge_subject *member = &(*subjects)[*count];
+        if (!status &&
+            (room == 1 || (member->first_of_group == first &&
+                           member->group_count == one.group_count &&
+                           ves_uuid_equal(&member->agent, &one.agent))))
             ++*count;
     }
     return VES_OK;

@@ -11,6 +11,7 @@
 #include "base/time.h"
 #include "engine/agent_internal.h"
 #include "engine/chain.h"
+#include "engine/rejudge.h"
 
 enum stop {
     STOP_NONE,
@@ -39,8 +40,12 @@ struct apply {
     bool is_tail_proven;       /* the event at the cursor was seen again */
 
     struct ves_device_own own;
-    struct ves_log_row *rows;
+    struct ves_log_row *rows; /* new ones */
     size_t row_count;
+    struct ves_device_held held;     /* before them */
+    const struct ves_event **events; /* held, then new */
+    struct ves_judge_subject *subjects;
+    size_t event_count;
     uint64_t conflicts, quarantined;
     bool has_more;
     enum ves_status outcome;
@@ -330,38 +335,107 @@ static void fill_row(const struct ves_page_item *item, struct ves_log_row *row)
 /* The entity's chain, whose newest links may be in rows not written yet. */
 static enum ves_status link_row(struct apply *apply,
                                 struct ves_device_slot *slot,
+                                const struct ves_page_item *item,
                                 struct ves_log_row *row)
 {
     struct ves_agent_core *core = apply->core;
-    uint64_t wanted = ves_chain_wanted(&slot->row);
+    struct ves_entity_row *entity = &slot->entity.row;
+    uint64_t wanted = ves_chain_wanted(entity);
 
+    if (entity->entity_type.len == 0) {
+        entity->entity_type = item->event.entity_type;
+        entity->entity_id = item->event.entity_id;
+    }
+    slot->entity.is_changed = true;
     if (wanted <= apply->cursor)
-        return ves_chain_push(core->store, core->stream_no, &slot->row, row);
-    ves_chain_link(&slot->row,
-                   apply->rows[wanted - apply->cursor - 1].entity_jump, row);
+        return ves_chain_push(core->store, core->stream_no, entity, row);
+    ves_chain_link(entity, apply->rows[wanted - apply->cursor - 1].entity_jump,
+                   row);
     return VES_OK;
 }
 
-static enum ves_status apply_items(struct apply *apply,
+/* Judges the events [at, at + count) that stand together; those of an earlier
+ * page are linked already. */
+static enum ves_status judge_unit(struct apply *apply,
+                                  struct ves_device_fold *fold, size_t at,
+                                  size_t count)
+{
+    enum ves_status status = VES_OK;
+
+    for (size_t i = at; i < at + count && !status; i++) {
+        struct ves_log_row *row = i < apply->held.count
+                                      ? &apply->held.rows[i]
+                                      : &apply->rows[i - apply->held.count];
+        status = ves_verdicts_add(&fold->verdicts, row, apply->events[i],
+                                  &apply->subjects[i]);
+    }
+    if (!status)
+        status = ves_verdicts_step(&fold->verdicts, count);
+    for (size_t i = at; i < at + count && !status; i++) {
+        if (i < apply->held.count)
+            continue;
+        size_t k = i - apply->held.count;
+        struct ves_log_row *row = &apply->rows[k];
+        status = link_row(apply, ves_device_fold_slot(fold, &row->entity_key),
+                          &apply->page->items[apply->first + k], row);
+    }
+    return status;
+}
+
+/* The beginning of a group that does not fit the page: without a verdict until
+ * its end is there. */
+static enum ves_status hold(struct apply *apply, struct ves_device_fold *fold,
+                            size_t at)
+{
+    enum ves_status status = VES_OK;
+
+    for (size_t i = at; i < apply->event_count && !status; i++) {
+        if (i < apply->held.count)
+            continue;
+        size_t k = i - apply->held.count;
+        struct ves_log_row *row = &apply->rows[k];
+        status = link_row(apply, ves_device_fold_slot(fold, &row->entity_key),
+                          &apply->page->items[apply->first + k], row);
+    }
+    return status;
+}
+
+static enum ves_status judge_items(struct apply *apply,
                                    struct ves_device_fold *fold)
 {
-    for (size_t i = apply->first; i < apply->end; i++) {
-        const struct ves_page_item *item = &apply->page->items[i];
-        struct ves_log_row *row = &apply->rows[apply->row_count++];
-        struct ves_device_slot *slot =
-            ves_device_fold_slot(fold, &item->entity_key);
+    size_t at = 0;
 
-        fill_row(item, row);
-        VES_ASSERT(row->sequence_number == apply->cursor + apply->row_count);
-        enum ves_status status = ves_device_fold_event(fold, &item->event, row);
-        if (!status)
-            status = link_row(apply, slot, row);
-        if (!status && item->own > 0)
-            status = ves_device_own_event(&apply->own, item, row, slot);
+    while (at < apply->event_count) {
+        size_t count =
+            ves_unit_length(apply->events + at, apply->event_count - at);
+        if (count == 0)
+            break;
+        enum ves_status status = judge_unit(apply, fold, at, count);
         if (status)
             return status;
+        at += count;
+    }
+    return hold(apply, fold, at);
+}
+
+/* After all of them: what waited may have come free by a later one. */
+static enum ves_status settle_own(struct apply *apply,
+                                  struct ves_device_fold *fold)
+{
+    for (size_t i = 0; i < apply->row_count; i++) {
+        const struct ves_page_item *item =
+            &apply->page->items[apply->first + i];
+        const struct ves_log_row *row = &apply->rows[i];
+
         if (row->verdict == VES_VERDICT_CONFLICT)
             apply->conflicts++;
+        if (item->own == 0)
+            continue;
+        enum ves_status status =
+            ves_device_own_event(&apply->own, item, row,
+                                 ves_device_fold_slot(fold, &row->entity_key));
+        if (status)
+            return status;
     }
     return VES_OK;
 }
@@ -373,34 +447,96 @@ static enum ves_status write_items(struct apply *apply,
 
     enum ves_status status = core->store->ops->log_append(
         core->store, core->stream_no, apply->rows, apply->row_count);
+    if (!status && apply->held.count > 0)
+        status = core->store->ops->log_judge(
+            core->store, core->stream_no, apply->held.rows, apply->held.count);
+    if (!status)
+        status = ves_verdicts_save(&fold->verdicts);
     if (!status)
         status = ves_device_own_save(&apply->own, fold);
-    return status ? status : ves_device_fold_save(fold);
+    if (!status)
+        status = ves_device_fold_save(fold);
+    if (!status)
+        status = ves_device_conflicts(fold, &apply->held, apply->now_ms);
+    return status ? status : ves_device_advise(fold);
+}
+
+/* Rows, events and subjects of what is to be judged, and the entities that
+ * will be looked at. */
+static enum ves_status gather(struct apply *apply, struct ves_hash **keys,
+                              size_t *key_count)
+{
+    size_t count = apply->end - apply->first;
+    size_t room = apply->held.count + count;
+    size_t n = 0;
+
+    apply->event_count = room;
+    apply->rows = ves_arena_alloc(apply->arena, count * sizeof(*apply->rows));
+    apply->events =
+        ves_arena_alloc(apply->arena, room * sizeof(const struct ves_event *));
+    apply->subjects =
+        ves_arena_alloc(apply->arena, room * sizeof(*apply->subjects));
+    if (!apply->rows || !apply->events || !apply->subjects)
+        return VES_NOMEM;
+    size_t wanted = room;
+    for (size_t i = 0; i < room; i++) {
+        const struct ves_event *event;
+        if (i < apply->held.count) {
+            event = &apply->held.events[i];
+        } else {
+            struct ves_page_item *item =
+                &apply->page->items[apply->first + i - apply->held.count];
+            event = &item->event;
+            fill_row(item, &apply->rows[i - apply->held.count]);
+        }
+        apply->events[i] = event;
+        if (ves_judge_subject_read(apply->arena, event, &apply->subjects[i]))
+            return VES_NOMEM;
+        wanted += apply->subjects[i].refs.count;
+    }
+    apply->row_count = count;
+    *keys = ves_arena_alloc(apply->arena, wanted * sizeof(**keys));
+    if (!*keys)
+        return VES_NOMEM;
+    for (size_t i = 0; i < room; i++) {
+        const struct ves_hashes *refs = &apply->subjects[i].refs;
+        (*keys)[n++] = apply->subjects[i].entity_key;
+        for (size_t k = 0; k < refs->count; k++)
+            (*keys)[n++] = refs->list[k];
+    }
+    *key_count = n;
+    return VES_OK;
 }
 
 static enum ves_status apply_prefix(struct apply *apply)
 {
-    size_t count = apply->end - apply->first;
     struct ves_device_fold fold;
+    struct ves_hash *keys;
+    size_t key_count;
 
-    if (count == 0)
+    if (apply->end == apply->first)
         return VES_OK;
-    struct ves_hash *keys =
-        ves_arena_alloc(apply->arena, count * sizeof(*keys));
-    apply->rows = ves_arena_alloc(apply->arena, count * sizeof(*apply->rows));
-    if (!keys || !apply->rows)
-        return VES_NOMEM;
-    for (size_t i = 0; i < count; i++)
-        keys[i] = apply->page->items[apply->first + i].entity_key;
     enum ves_status status =
-        ves_device_fold_open(&fold, apply->core, apply->arena, keys, count);
+        ves_device_held(apply->core, apply->arena, apply->cursor, &apply->held);
     if (!status)
-        status = apply_items(apply, &fold);
+        status = gather(apply, &keys, &key_count);
+    if (status)
+        return status;
+    VES_ASSERT(apply->rows[0].sequence_number == apply->cursor + 1);
+    status =
+        ves_device_fold_open(&fold, apply->core, apply->arena, keys, key_count);
+    if (!status)
+        status = ves_device_fold_begin(&fold, apply->cursor - apply->held.count,
+                                       apply->event_count);
+    if (!status)
+        status = judge_items(apply, &fold);
+    if (!status)
+        status = settle_own(apply, &fold);
     if (!status)
         status = write_items(apply, &fold);
     ves_device_fold_close(&fold);
     if (!status)
-        apply->cursor += count;
+        apply->cursor += apply->row_count;
     return status;
 }
 

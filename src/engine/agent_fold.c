@@ -1,5 +1,7 @@
-/* agent_fold.c -- judging and folding a run of events over entities held in
- * memory, so that a page costs one read and one write of the entities.
+/* agent_fold.c -- folding a run of events over entities held in memory, so
+ * that a page costs one read and one write of the entities.
+ *
+ * What is applied, and in which order, the judge says (engine/verdicts.h).
  */
 #include <string.h>
 
@@ -7,53 +9,66 @@
 #include "base/bytes.h"
 #include "base/error.h"
 #include "core/entity.h"
-#include "core/fold.h"
 #include "crypto/crypto.h"
 #include "engine/agent_internal.h"
+#include "engine/folding.h"
 #include "json/jcs.h"
 
 enum {
     /* A state every replica can hold.  The same number everywhere: what does
      * not fit leaves the state as it was, on all of them. */
     STATE_MAX = 16 * 1024 * 1024,
-    SCRATCH_MAX = 512 * 1024 * 1024
+    OPPOSITE_MAX = 64 * 1024 * 1024
 };
 
-static size_t hash_of(const struct ves_hash *key)
+/* ---- entities ------------------------------------------------------------ */
+
+static enum ves_status find(struct ves_device_fold *fold,
+                            const struct ves_hash *key, bool *is_new,
+                            struct ves_device_slot **out)
 {
-    size_t h;
-    /* An entity key is a SHA-256 value: any part of it is a good hash. */
-    memcpy(&h, key->b, sizeof(h));
-    return h;
+    void **place = ves_map_slot(&fold->slots, key->b);
+
+    if (!place)
+        return VES_NOMEM;
+    *is_new = *place == NULL;
+    if (*is_new) {
+        struct ves_device_slot *slot =
+            ves_arena_alloc(fold->arena, sizeof(*slot));
+        if (!slot)
+            return VES_NOMEM;
+        slot->entity.row.key = *key;
+        ves_buf_init(&slot->state, fold->core->alloc, STATE_MAX);
+        if (fold->last)
+            fold->last->next = slot;
+        else
+            fold->first = slot;
+        fold->last = slot;
+        fold->count++;
+        *place = slot;
+    }
+    *out = *place;
+    return VES_OK;
 }
 
-/* Place of key in the index: the slot that has it, or a free one. */
-static uint32_t *find(struct ves_device_fold *fold, const struct ves_hash *key)
-{
-    size_t at = hash_of(key) & (fold->index_size - 1);
-    while (fold->index[at] != 0 &&
-           !ves_hash_equal(&fold->slots[fold->index[at] - 1].row.key, key))
-        at = (at + 1) & (fold->index_size - 1);
-    return &fold->index[at];
-}
-
-static enum ves_status load_rows(struct ves_device_fold *fold)
+static enum ves_status load(struct ves_device_fold *fold,
+                            struct ves_device_slot *const *slots, size_t count)
 {
     struct ves_agent_core *core = fold->core;
-    struct ves_hash *keys =
-        ves_arena_alloc(fold->arena, fold->count * sizeof(*keys));
+    struct ves_hash *keys = ves_arena_alloc(fold->arena, count * sizeof(*keys));
     struct ves_entity_row *rows =
-        ves_arena_alloc(fold->arena, fold->count * sizeof(*rows));
+        ves_arena_alloc(fold->arena, count * sizeof(*rows));
 
     if (!keys || !rows)
         return VES_NOMEM;
-    for (size_t i = 0; i < fold->count; i++)
-        keys[i] = fold->slots[i].row.key;
+    for (size_t i = 0; i < count; i++)
+        keys[i] = slots[i]->entity.row.key;
     enum ves_status status = core->store->ops->entity_get(
-        core->store, core->stream_no, keys, fold->count, fold->arena, rows);
-    for (size_t i = 0; i < fold->count && !status; i++) {
-        fold->slots[i].row = rows[i];
-        fold->slots[i].row.key = keys[i];
+        core->store, core->stream_no, keys, count, fold->arena, rows);
+    for (size_t i = 0; i < count && !status; i++) {
+        slots[i]->entity.row = rows[i];
+        slots[i]->entity.row.key = keys[i];
+        ves_verdict_entity_open(&slots[i]->entity);
     }
     return status;
 }
@@ -63,112 +78,122 @@ enum ves_status ves_device_fold_open(struct ves_device_fold *fold,
                                      struct ves_arena *arena,
                                      const struct ves_hash *keys, size_t count)
 {
+    struct ves_hash hash;
+    size_t n = 0;
+
     memset(fold, 0, sizeof(*fold));
     fold->core = core;
     fold->arena = arena;
-    ves_arena_init(&fold->scratch, core->alloc, SCRATCH_MAX);
+    ves_arena_init(&fold->scratch, core->alloc, VES_FOLDING_ARENA_MAX);
     ves_buf_init(&fold->next, core->alloc, STATE_MAX);
-
-    fold->index_size = 16;
-    while (fold->index_size < 2 * count)
-        fold->index_size *= 2;
-    fold->index =
-        ves_arena_alloc(arena, fold->index_size * sizeof(*fold->index));
-    fold->slots = ves_arena_alloc(arena, count * sizeof(*fold->slots));
-    if (!fold->index || !fold->slots)
+    ves_buf_init(&fold->opposite, core->alloc, OPPOSITE_MAX);
+    /* Keys are SHA-256 values, and a page holds a thousand: what could be
+     * gained by choosing them is little. */
+    ves_sha256_one(core->agent.b, VES_UUID_SIZE, &hash);
+    memcpy(fold->secret.b, hash.b, VES_UUID_SIZE);
+    struct ves_device_slot **slots =
+        ves_arena_alloc(arena, count * sizeof(struct ves_device_slot *));
+    if (!slots ||
+        ves_map_init(&fold->slots, arena, VES_HASH_SIZE, count, &fold->secret))
         return VES_NOMEM;
     for (size_t i = 0; i < count; i++) {
-        uint32_t *place = find(fold, &keys[i]);
-        if (*place != 0)
-            continue;
-        struct ves_device_slot *slot = &fold->slots[fold->count++];
-        slot->row.key = keys[i];
-        ves_buf_init(&slot->state, core->alloc, STATE_MAX);
-        *place = (uint32_t)fold->count;
+        bool is_new;
+        enum ves_status status = find(fold, &keys[i], &is_new, &slots[n]);
+        if (status)
+            return status;
+        n += is_new;
     }
-    return fold->count > 0 ? load_rows(fold) : VES_OK;
+    return n > 0 ? load(fold, slots, n) : VES_OK;
 }
 
 struct ves_device_slot *ves_device_fold_slot(struct ves_device_fold *fold,
                                              const struct ves_hash *key)
 {
-    uint32_t at = *find(fold, key);
-    return at ? &fold->slots[at - 1] : NULL;
+    return ves_map_get(&fold->slots, key->b);
 }
 
-static enum ves_status judge(struct ves_device_fold *fold,
-                             const struct ves_device_slot *slot,
-                             const struct ves_event *event,
-                             struct ves_log_row *row)
+static enum ves_status host_entity(void *ctx, const struct ves_hash *key,
+                                   struct ves_verdict_entity **out)
 {
-    struct ves_refusal refusal;
+    struct ves_device_fold *fold = ctx;
+    struct ves_device_slot *slot;
+    bool is_new;
 
-    enum ves_status status =
-        ves_judge_foreign(event, slot->row.version, &refusal);
-    if (status == VES_REFUSED) {
-        /* A sequencer that follows the rules refuses such an event.  It is in
-         * the log all the same, so every replica must say the same of it, and
-         * it must not move the entity. */
-        row->verdict = VES_VERDICT_CONFLICT;
-        return ves_device_text(fold->arena, "version_conflict", &row->sub_code);
-    }
-    if (status)
-        return status;
-    row->verdict = VES_VERDICT_APPLIED;
-    row->sub_code = ves_bytes(NULL, 0);
-    return VES_OK;
+    enum ves_status status = find(fold, key, &is_new, &slot);
+    if (!status && is_new)
+        status = load(fold, &slot, 1);
+    *out = &slot->entity;
+    return status;
 }
 
-/* {"unusable":"reason"} into row->note. */
-static enum ves_status note(struct ves_device_fold *fold, const char *reason,
-                            struct ves_log_row *row)
+/* ---- folding ------------------------------------------------------------- */
+
+/* The phrase as JSON, for the note. */
+static enum ves_status say_unusable(struct ves_device_fold *fold,
+                                    const char *reason,
+                                    struct ves_verdict_event *event)
 {
     struct ves_buf buf;
 
     ves_buf_init(&buf, fold->core->alloc, 4096);
-    ves_buf_put_str(&buf, "{\"unusable\":");
     ves_jcs_write_string(&buf, ves_bytes_str(reason));
-    ves_buf_put_u8(&buf, '}');
     enum ves_status status = ves_buf_status(&buf);
     if (!status)
-        status = ves_arena_copy(fold->arena, ves_buf_view(&buf), &row->note);
+        status =
+            ves_arena_copy(fold->arena, ves_buf_view(&buf), &event->unusable);
     ves_buf_free(&buf);
     return status;
 }
 
-static struct ves_bytes state_of(const struct ves_device_slot *slot)
+/* What the resolution that an undo takes back left behind. */
+static enum ves_status find_opposite(struct ves_device_fold *fold,
+                                     const struct ves_resolution *resolution,
+                                     struct ves_bytes *out)
 {
-    return slot->is_folded ? ves_buf_view(&slot->state) : slot->row.state;
+    const struct ves_seen *seen =
+        ves_verdicts_seen(&fold->verdicts, &resolution->supersedes);
+    struct ves_verdict_event *event;
+
+    VES_ASSERT(seen); /* the judge has just looked at it */
+    enum ves_status status =
+        ves_verdicts_find(&fold->verdicts, seen->sequence, &event);
+    *out = status ? ves_bytes(NULL, 0) : event->row->opposite;
+    return status;
 }
 
 static enum ves_status apply(struct ves_device_fold *fold,
                              struct ves_device_slot *slot,
-                             const struct ves_event *event,
-                             struct ves_log_row *row)
+                             struct ves_verdict_event *event)
 {
-    struct ves_fold_note what = {.is_unusable = false};
-    struct ves_bytes old = state_of(slot);
+    const struct ves_resolution *resolution = event->subject.resolution;
+    struct ves_folding_write write = {.is_deleted = event->was_deleted};
+    struct ves_fold_note note = {.is_unusable = false};
+    struct ves_bytes old =
+        slot->is_folded ? ves_buf_view(&slot->state) : slot->entity.row.state;
+    enum ves_status status = VES_OK;
 
-    slot->row.version++;
-    slot->row.head = event->event_hash;
-    slot->row.head_applied_at = row->sequence_number;
-    row->applied_at = row->sequence_number;
-    row->version = slot->row.version;
-
-    ves_buf_reset(&fold->next);
-    enum ves_status status =
-        ves_fold(&fold->scratch, old, event, &fold->next, &what);
-    if (status == VES_LIMIT)
-        return note(fold, "the entity's state would grow too large", row);
+    if (resolution && resolution->winner == VES_WINNER_UNDO)
+        status = find_opposite(fold, resolution, &write.opposite);
     if (status)
         return status;
-    if (what.is_unusable) {
-        status = note(fold, what.reason, row);
-        if (status)
-            return status;
+    ves_arena_reset(&fold->scratch);
+    ves_buf_reset(&fold->next);
+    ves_buf_reset(&fold->opposite);
+    status = ves_folding_apply(&fold->scratch, old, event->event, &write,
+                               &fold->next, &fold->opposite, &note);
+    if (status == VES_LIMIT) {
+        if (resolution)
+            event->row->opposite = ves_bytes_str("[]");
+        return say_unusable(fold, "the entity's state would grow too large",
+                            event);
     }
-    if (ves_bytes_equal(old, ves_buf_view(&fold->next)))
-        return VES_OK;
+    if (!status && resolution)
+        status = ves_arena_copy(fold->arena, ves_buf_view(&fold->opposite),
+                                &event->row->opposite);
+    if (!status && note.is_unusable)
+        status = say_unusable(fold, note.reason, event);
+    if (status || ves_bytes_equal(old, ves_buf_view(&fold->next)))
+        return status;
     struct ves_buf swap = slot->state;
     slot->state = fold->next;
     fold->next = swap;
@@ -176,26 +201,30 @@ static enum ves_status apply(struct ves_device_fold *fold,
     return VES_OK;
 }
 
-enum ves_status ves_device_fold_event(struct ves_device_fold *fold,
-                                      const struct ves_event *event,
-                                      struct ves_log_row *row)
+static enum ves_status host_written(void *ctx, struct ves_verdict_event *event,
+                                    const struct ves_judgement *judgement)
 {
-    struct ves_device_slot *slot = ves_device_fold_slot(fold, &row->entity_key);
-    VES_ASSERT(slot);
+    struct ves_device_fold *fold = ctx;
 
-    if (slot->row.entity_type.len == 0) {
-        slot->row.entity_type = event->entity_type;
-        slot->row.entity_id = event->entity_id;
-    }
-    ves_arena_reset(&fold->scratch);
-    row->applied_at = 0;
-    row->version = 0;
-    row->note = ves_bytes(NULL, 0);
-    enum ves_status status = judge(fold, slot, event, row);
-    if (!status && row->verdict == VES_VERDICT_APPLIED)
-        status = apply(fold, slot, event, row);
-    return status;
+    if (judgement->verdict != VES_VERDICT_APPLIED)
+        return VES_OK;
+    return apply(fold, ves_device_fold_slot(fold, &event->row->entity_key),
+                 event);
 }
+
+enum ves_status ves_device_fold_begin(struct ves_device_fold *fold,
+                                      uint64_t base, size_t room)
+{
+    const struct ves_verdict_host host = {fold, host_entity, host_written};
+    struct ves_agent_core *core = fold->core;
+
+    fold->has_verdicts = true;
+    return ves_verdicts_open(&fold->verdicts, core->store, core->stream_no,
+                             core->alloc, fold->arena, &host, &fold->secret,
+                             base, room);
+}
+
+/* ---- writing ------------------------------------------------------------- */
 
 static enum ves_status mark_buckets(struct ves_device_fold *fold)
 {
@@ -207,9 +236,9 @@ static enum ves_status mark_buckets(struct ves_device_fold *fold)
 
     if (!is_marked || !buckets)
         return VES_NOMEM;
-    for (size_t i = 0; i < fold->count; i++) {
-        uint16_t bucket = ves_entity_bucket(&fold->slots[i].row.key);
-        if (!fold->slots[i].is_folded || is_marked[bucket])
+    for (const struct ves_device_slot *s = fold->first; s; s = s->next) {
+        uint16_t bucket = ves_entity_bucket(&s->entity.row.key);
+        if (!s->is_folded || is_marked[bucket])
             continue;
         is_marked[bucket] = true;
         buckets[count++] = bucket;
@@ -224,34 +253,36 @@ enum ves_status ves_device_fold_save(struct ves_device_fold *fold)
 {
     struct ves_agent_core *core = fold->core;
     enum ves_status status = VES_OK;
+    size_t n = 0;
 
-    if (fold->count == 0)
-        return VES_OK;
     struct ves_entity_row *rows =
         ves_arena_alloc(fold->arena, fold->count * sizeof(*rows));
     if (!rows)
         return VES_NOMEM;
-    for (size_t i = 0; i < fold->count && !status; i++) {
-        struct ves_device_slot *slot = &fold->slots[i];
-        if (slot->is_folded) {
-            slot->row.state = ves_buf_view(&slot->state);
-            ves_sha256_one(slot->row.state.ptr, slot->row.state.len,
-                           &slot->row.state_hash);
+    for (struct ves_device_slot *s = fold->first; s && !status; s = s->next) {
+        struct ves_entity_row *row = &s->entity.row;
+        if (s->is_folded) {
+            row->state = ves_buf_view(&s->state);
+            ves_sha256_one(row->state.ptr, row->state.len, &row->state_hash);
         }
-        if (slot->needs_own_head)
-            status = ves_device_own_head(core, &slot->row);
-        rows[i] = slot->row;
+        if (s->needs_own_head)
+            status = ves_device_own_head(core, row);
+        if (s->entity.is_changed || s->needs_own_head)
+            rows[n++] = *row;
     }
-    if (!status)
-        status = core->store->ops->entity_put(core->store, core->stream_no,
-                                              rows, fold->count);
-    return status ? status : mark_buckets(fold);
+    if (!status && n > 0)
+        status =
+            core->store->ops->entity_put(core->store, core->stream_no, rows, n);
+    return status || n == 0 ? status : mark_buckets(fold);
 }
 
 void ves_device_fold_close(struct ves_device_fold *fold)
 {
-    for (size_t i = 0; i < fold->count; i++)
-        ves_buf_free(&fold->slots[i].state);
+    if (fold->has_verdicts)
+        ves_verdicts_close(&fold->verdicts);
+    for (struct ves_device_slot *s = fold->first; s; s = s->next)
+        ves_buf_free(&s->state);
     ves_buf_free(&fold->next);
+    ves_buf_free(&fold->opposite);
     ves_arena_free(&fold->scratch);
 }

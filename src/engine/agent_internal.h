@@ -8,6 +8,7 @@
 
 #include "base/buf.h"
 #include "engine/agent.h"
+#include "engine/verdicts.h"
 
 enum {
     /* Scratch of one step: 1,000 events of an ordinary size many times over.
@@ -234,10 +235,11 @@ VES_NODISCARD enum ves_status ves_device_text(struct ves_arena *arena,
 
 /* An entity that a run of events touches. */
 struct ves_device_slot {
-    struct ves_entity_row row;
-    struct ves_buf state; /* the folded state once is_folded */
+    struct ves_verdict_entity entity; /* first: the judge knows it as this */
+    struct ves_buf state;             /* the folded state once is_folded */
     bool is_folded;
     bool needs_own_head;
+    struct ves_device_slot *next;
 };
 
 /* Judges and folds events in order over entities held in memory. */
@@ -245,14 +247,17 @@ struct ves_device_fold {
     struct ves_agent_core *core;
     struct ves_arena *arena; /* lives as long as the run */
     struct ves_arena scratch;
-    struct ves_device_slot *slots;
+    struct ves_uuid secret;
+    struct ves_map slots; /* entity key -> struct ves_device_slot */
+    struct ves_device_slot *first, *last;
     size_t count;
-    uint32_t *index; /* open addressing over entity keys */
-    size_t index_size;
-    struct ves_buf next;
+    struct ves_buf next, opposite;
+    struct ves_verdicts verdicts;
+    bool has_verdicts;
 };
 
-/* Loads the entities with these keys (repetitions allowed). */
+/* Loads the entities with these keys (repetitions allowed); others are loaded
+ * when the judge asks for them. */
 VES_NODISCARD enum ves_status ves_device_fold_open(struct ves_device_fold *fold,
                                                    struct ves_agent_core *core,
                                                    struct ves_arena *arena,
@@ -261,15 +266,45 @@ VES_NODISCARD enum ves_status ves_device_fold_open(struct ves_device_fold *fold,
 /* NULL when the entity was not loaded. */
 struct ves_device_slot *ves_device_fold_slot(struct ves_device_fold *fold,
                                              const struct ves_hash *key);
-/* Judges event at row->sequence_number, moves its entity and fills verdict,
- * applied_at, version, sub_code and note of row. */
+/* Makes fold->verdicts ready for room events after base; what they apply is
+ * folded. */
 VES_NODISCARD enum ves_status
-ves_device_fold_event(struct ves_device_fold *fold,
-                      const struct ves_event *event, struct ves_log_row *row);
-/* Writes entities and marks buckets. */
+ves_device_fold_begin(struct ves_device_fold *fold, uint64_t base, size_t room);
+/* Writes changed entities and marks buckets. */
 VES_NODISCARD enum ves_status
 ves_device_fold_save(struct ves_device_fold *fold);
 void ves_device_fold_close(struct ves_device_fold *fold);
+
+/* ---- groups that do not fit a page -----------------------------------------
+ */
+
+/* Members at the end of the log that have no verdict yet. */
+struct ves_device_held {
+    struct ves_log_row *rows;
+    struct ves_event *events;
+    size_t count;
+};
+
+/* Reads them (agent_held.c). */
+VES_NODISCARD enum ves_status ves_device_held(struct ves_agent_core *core,
+                                              struct ves_arena *arena,
+                                              uint64_t cursor,
+                                              struct ves_device_held *out);
+
+/* ---- conflicts ------------------------------------------------------------
+ */
+
+/* What conflicts and late verdicts of a run mean for own events: their rows
+ * and the trail.  After everything else of the run is written. */
+VES_NODISCARD enum ves_status
+ves_device_conflicts(struct ves_device_fold *fold,
+                     const struct ves_device_held *held, int64_t now_ms);
+/* The same for all conflicts there are, without a line in the trail. */
+VES_NODISCARD enum ves_status
+ves_device_conflicts_all(struct ves_agent_core *core);
+/* Marks own pending events that will probably be in conflict (decision 7), on
+ * entities the run changed.  Before ves_device_fold_close. */
+VES_NODISCARD enum ves_status ves_device_advise(struct ves_device_fold *fold);
 
 /* ---- one page ------------------------------------------------------------ */
 

@@ -136,8 +136,9 @@ static void set_place(const struct ves_device_own *own,
         row->receipt = log->receipt;
         row->receipt_key_version = log->receipt_key_version;
     }
-    row->has_verdict = true;
+    row->has_verdict = log->verdict != VES_VERDICT_NONE;
     row->verdict = log->verdict;
+    row->is_likely_conflict = false;
     row->disposition =
         ves_bytes_str(ves_verdict_name((enum ves_verdict)log->verdict));
     row->claim = 0;
@@ -251,7 +252,7 @@ static enum ves_status leave_overlay(struct ves_device_own *own,
                                      struct ves_outbox_row *row,
                                      struct ves_device_slot *slot)
 {
-    struct ves_entity_row *entity = &slot->row;
+    struct ves_entity_row *entity = &slot->entity.row;
 
     if (!row->is_in_overlay)
         return VES_OK;
@@ -261,6 +262,7 @@ static enum ves_status leave_overlay(struct ves_device_own *own,
                         "holds for it");
     row->is_in_overlay = false;
     entity->own_count--;
+    slot->entity.is_changed = true;
     if (entity->own_count == 0)
         memset(&entity->own_head, 0, sizeof(entity->own_head));
     else if (ves_hash_equal(&entity->own_head, &row->event_hash))
@@ -300,9 +302,10 @@ static enum ves_status append_back(struct ves_device_own *own,
             ves_device_fold_slot(fold, &row->entity_key);
 
         VES_ASSERT(slot);
-        row->entity_prev = slot->row.own_last;
+        row->entity_prev = slot->entity.row.own_last;
         status = store->ops->outbox_append(store, row, 1);
-        slot->row.own_last = row->local_seq;
+        slot->entity.row.own_last = row->local_seq;
+        slot->entity.is_changed = true;
     }
     return status;
 }

@@ -9,156 +9,143 @@
 #include "core/entity.h"
 #include "core/types.h"
 #include "engine/agent_internal.h"
+#include "engine/rejudge.h"
 
-/* Log rows read at a time. */
-struct chunk {
+/* ---- one chunk ----------------------------------------------------------- */
+
+struct refold {
     struct ves_agent_core *core;
-    struct ves_arena *arena;
-    struct ves_log_row *rows;
-    struct ves_event *events;
-    struct ves_hash *keys;
-    size_t count;
-    bool is_pruned;
+    const struct ves_rejudge_chunk *chunk;
+    struct ves_device_fold fold;
 };
 
-/* The stored form lacks only its closing brace. */
-static enum ves_status read_envelope(struct chunk *chunk,
-                                     struct ves_bytes envelope,
-                                     struct ves_event *event)
+static enum ves_status begin(void *ctx, const struct ves_rejudge_chunk *chunk,
+                             struct ves_verdicts **v)
 {
-    struct ves_refusal refusal;
-    uint8_t *text = ves_arena_bytes(chunk->arena, envelope.len + 1);
+    struct refold *refold = ctx;
 
-    if (!text)
-        return VES_NOMEM;
-    memcpy(text, envelope.ptr, envelope.len);
-    text[envelope.len] = '}';
-    enum ves_status status = ves_event_read(
-        chunk->arena, ves_bytes(text, envelope.len + 1), event, &refusal);
+    refold->chunk = chunk;
+    enum ves_status status =
+        ves_device_fold_open(&refold->fold, refold->core, chunk->arena,
+                             chunk->keys, chunk->key_count);
     if (!status)
-        status = ves_event_check(chunk->arena, event, &refusal);
-    if (status == VES_REFUSED)
-        return ves_fail(&chunk->core->error, VES_CORRUPT,
-                        "an event in the log is not readable any more: %s",
-                        refusal.message);
+        status =
+            ves_device_fold_begin(&refold->fold, chunk->base, chunk->count);
+    if (status)
+        ves_device_fold_close(&refold->fold);
+    *v = &refold->fold.verdicts;
     return status;
 }
 
-static enum ves_status visit(void *ctx, const struct ves_log_row *row)
+static enum ves_status link(void *ctx, const struct ves_event *event,
+                            const struct ves_log_row *row)
 {
-    struct chunk *chunk = ctx;
+    struct refold *refold = ctx;
+    struct ves_device_slot *slot =
+        ves_device_fold_slot(&refold->fold, &row->entity_key);
 
-    if (row->envelope.len == 0) {
-        chunk->is_pruned = true;
-        return VES_AGAIN;
-    }
-    enum ves_status status =
-        read_envelope(chunk, row->envelope, &chunk->events[chunk->count]);
-    if (status)
-        return status;
-    struct ves_log_row *copy = &chunk->rows[chunk->count];
-    *copy = *row;
-    copy->envelope = ves_bytes(NULL, 0);
-    copy->raw = ves_bytes(NULL, 0);
-    copy->note = ves_bytes(NULL, 0);
-    copy->sub_code = ves_bytes(NULL, 0);
-    chunk->keys[chunk->count] = row->entity_key;
-    chunk->count++;
+    ves_rejudge_link(&slot->entity.row, event, row);
+    slot->entity.is_changed = true;
     return VES_OK;
 }
 
-static enum ves_status read_chunk(struct chunk *chunk, uint64_t from)
+static enum ves_status end(void *ctx, enum ves_status status)
 {
-    struct ves_agent_core *core = chunk->core;
+    struct refold *refold = ctx;
 
-    chunk->count = 0;
-    chunk->rows =
-        ves_arena_alloc(chunk->arena, VES_DEVICE_CHUNK * sizeof(*chunk->rows));
-    chunk->events = ves_arena_alloc(chunk->arena,
-                                    VES_DEVICE_CHUNK * sizeof(*chunk->events));
-    chunk->keys =
-        ves_arena_alloc(chunk->arena, VES_DEVICE_CHUNK * sizeof(*chunk->keys));
-    if (!chunk->rows || !chunk->events || !chunk->keys)
-        return VES_NOMEM;
-    enum ves_status status = core->store->ops->log_read(
-        core->store, core->stream_no, from, VES_DEVICE_CHUNK, visit, chunk);
-    return status == VES_AGAIN && chunk->is_pruned ? VES_OK : status;
+    if (!status)
+        status = ves_device_fold_save(&refold->fold);
+    ves_device_fold_close(&refold->fold);
+    return status;
 }
 
-/* Own rows show the verdict their event has now. */
-static enum ves_status update_own(struct chunk *chunk)
+/* ---- own rows ------------------------------------------------------------ */
+
+/* Own events among some rows of the log, and their verdicts. */
+struct own_rows {
+    struct ves_agent_core *core;
+    struct ves_uuid *ids;
+    uint32_t *verdicts;
+    size_t count, seen;
+};
+
+static enum ves_status take_own(void *ctx, const struct ves_log_row *row)
 {
-    struct ves_agent_core *core = chunk->core;
-    struct ves_uuid *ids =
-        ves_arena_alloc(chunk->arena, chunk->count * sizeof(*ids));
+    struct own_rows *own = ctx;
+
+    own->seen++;
+    if (!ves_uuid_equal(&row->agent, &own->core->agent))
+        return VES_OK;
+    own->ids[own->count] = row->event_id;
+    own->verdicts[own->count++] = row->verdict;
+    return VES_OK;
+}
+
+/* Those in conflict are looked at with their conflict. */
+static void show_verdict(struct ves_outbox_row *row, uint32_t verdict)
+{
+    row->has_verdict = verdict != VES_VERDICT_NONE;
+    row->verdict = verdict;
+    row->disposition =
+        ves_bytes_str(ves_verdict_name((enum ves_verdict)verdict));
+    row->is_likely_conflict = false;
+    if (verdict != VES_VERDICT_CONFLICT && row->status == VES_OUTBOX_CONFLICT)
+        row->status =
+            row->has_receipt ? VES_OUTBOX_SYNCING : VES_OUTBOX_PENDING;
+}
+
+static enum ves_status update_some(struct own_rows *own,
+                                   struct ves_arena *arena)
+{
+    struct ves_agent_core *core = own->core;
     struct ves_outbox_row *rows =
-        ves_arena_alloc(chunk->arena, chunk->count * sizeof(*rows));
-    uint32_t *verdicts =
-        ves_arena_alloc(chunk->arena, chunk->count * sizeof(*verdicts));
-    size_t count = 0;
+        ves_arena_alloc(arena, own->count * sizeof(*rows));
     size_t n = 0;
 
-    if (!ids || !rows || !verdicts)
+    if (!rows)
         return VES_NOMEM;
-    for (size_t i = 0; i < chunk->count; i++) {
-        if (!ves_uuid_equal(&chunk->rows[i].agent, &core->agent))
-            continue;
-        ids[count] = chunk->rows[i].event_id;
-        verdicts[count++] = chunk->rows[i].verdict;
-    }
-    if (count == 0)
-        return VES_OK;
     enum ves_status status = core->store->ops->outbox_get(
-        core->store, ids, count, chunk->arena, rows);
-    for (size_t i = 0; i < count && !status; i++) {
-        struct ves_outbox_row *row = &rows[i];
-        if (row->local_seq == 0 ||
-            (row->has_verdict && row->verdict == verdicts[i]))
+        core->store, own->ids, own->count, arena, rows);
+    for (size_t i = 0; i < own->count && !status; i++) {
+        if (rows[i].local_seq == 0 ||
+            (rows[i].has_verdict && rows[i].verdict == own->verdicts[i]))
             continue;
-        row->has_verdict = true;
-        row->verdict = verdicts[i];
-        row->disposition =
-            ves_bytes_str(ves_verdict_name((enum ves_verdict)verdicts[i]));
-        if (verdicts[i] == VES_VERDICT_CONFLICT)
-            row->status = VES_OUTBOX_CONFLICT;
-        else if (row->status == VES_OUTBOX_CONFLICT)
-            row->status = VES_OUTBOX_SYNCING;
-        rows[n++] = *row;
+        show_verdict(&rows[i], own->verdicts[i]);
+        rows[n++] = rows[i];
     }
     if (status || n == 0)
         return status;
     return core->store->ops->outbox_update(core->store, rows, n);
 }
 
-/* Rows keep their place in the entity's chain; its end is made again. */
-static void link_again(struct ves_device_slot *slot,
-                       const struct ves_log_row *row)
+/* Own rows show the verdict their event has now. */
+static enum ves_status update_own(struct ves_agent_core *core)
 {
-    slot->row.count = row->entity_index;
-    slot->row.last = row->sequence_number;
-    slot->row.last_jump = row->entity_jump;
-}
+    struct own_rows own = {.core = core, .seen = VES_DEVICE_CHUNK};
+    enum ves_status status = VES_OK;
+    struct ves_arena arena;
 
-static enum ves_status fold_chunk(struct chunk *chunk)
-{
-    struct ves_agent_core *core = chunk->core;
-    struct ves_device_fold fold;
-
-    enum ves_status status = ves_device_fold_open(&fold, core, chunk->arena,
-                                                  chunk->keys, chunk->count);
-    for (size_t i = 0; i < chunk->count && !status; i++) {
-        struct ves_log_row *row = &chunk->rows[i];
-        link_again(ves_device_fold_slot(&fold, &row->entity_key), row);
-        status = ves_device_fold_event(&fold, &chunk->events[i], row);
+    ves_arena_init(&arena, core->alloc, VES_DEVICE_ARENA_MAX);
+    for (uint64_t from = 1; own.seen == VES_DEVICE_CHUNK && !status;
+         from += own.seen) {
+        ves_arena_reset(&arena);
+        own.count = own.seen = 0;
+        own.ids = ves_arena_alloc(&arena, VES_DEVICE_CHUNK * sizeof(*own.ids));
+        own.verdicts =
+            ves_arena_alloc(&arena, VES_DEVICE_CHUNK * sizeof(*own.verdicts));
+        status =
+            own.ids && own.verdicts
+                ? core->store->ops->log_read(core->store, core->stream_no, from,
+                                             VES_DEVICE_CHUNK, take_own, &own)
+                : VES_NOMEM;
+        if (!status && own.count > 0)
+            status = update_some(&own, &arena);
     }
-    if (!status)
-        status = core->store->ops->log_judge(core->store, core->stream_no,
-                                             chunk->rows, chunk->count);
-    if (!status)
-        status = ves_device_fold_save(&fold);
-    ves_device_fold_close(&fold);
-    return status ? status : update_own(chunk);
+    ves_arena_free(&arena);
+    return status ? status : ves_device_conflicts_all(core);
 }
+
+/* ---- all of it ----------------------------------------------------------- */
 
 static enum ves_status mark_all(struct ves_agent_core *core)
 {
@@ -170,48 +157,27 @@ static enum ves_status mark_all(struct ves_agent_core *core)
                                          VES_STATE_BUCKETS);
 }
 
-static enum ves_status refold(struct chunk *chunk)
+enum ves_status ves_device_refold(struct ves_agent_core *core, bool *is_pruned)
 {
-    struct ves_agent_core *core = chunk->core;
+    struct refold refold = {.core = core};
+    const struct ves_rejudge_host host = {&refold, begin, link, end};
     uint64_t head;
 
+    *is_pruned = false;
     enum ves_status status = ves_device_cursor(core, &head);
-    /* Pruning goes from the front, so the first row tells. */
-    if (!status && head > 0)
-        status = read_chunk(chunk, 1);
-    if (status || chunk->is_pruned)
-        return status;
-    status = core->store->ops->entity_reset(core->store, core->stream_no);
     if (!status)
-        status = mark_all(core);
-    for (uint64_t from = 1; from <= head && !status;) {
-        ves_arena_reset(chunk->arena);
-        status = read_chunk(chunk, from);
-        if (!status && (chunk->is_pruned || chunk->count == 0))
-            status = ves_fail(&core->error, VES_CORRUPT,
-                              "the log has no body at number %llu",
-                              (unsigned long long)from);
-        if (!status)
-            status = fold_chunk(chunk);
-        from += chunk->count;
-    }
+        status = ves_rejudge(core->store, core->stream_no, core->alloc, head,
+                             &host, is_pruned);
+    if (status || *is_pruned)
+        return status;
+    status = mark_all(core);
+    if (!status)
+        status = update_own(core);
     if (!status)
         status = ves_device_number_put(core, "fold.version", VES_FOLD_VERSION);
     if (!status)
         status =
             ves_device_number_put(core, "judge.version", VES_JUDGE_VERSION);
-    return status;
-}
-
-enum ves_status ves_device_refold(struct ves_agent_core *core, bool *is_pruned)
-{
-    struct ves_arena arena;
-    struct chunk chunk = {.core = core, .arena = &arena};
-
-    ves_arena_init(&arena, core->alloc, VES_DEVICE_ARENA_MAX);
-    enum ves_status status = refold(&chunk);
-    *is_pruned = chunk.is_pruned;
-    ves_arena_free(&arena);
     return status;
 }
 

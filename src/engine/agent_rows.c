@@ -53,14 +53,14 @@ static enum ves_status count_overlay(struct ves_device_fold *fold,
         struct ves_device_slot *slot =
             ves_device_fold_slot(fold, &rows[i].entity_key);
         VES_ASSERT(slot);
-        if (!is_in && slot->row.own_count == 0)
+        if (!is_in && slot->entity.row.own_count == 0)
             return ves_fail(&fold->core->error, VES_CORRUPT,
                             "an entity counts fewer own events than the "
                             "outbox holds for it");
         if (is_in)
-            slot->row.own_count++;
+            slot->entity.row.own_count++;
         else
-            slot->row.own_count--;
+            slot->entity.row.own_count--;
         slot->needs_own_head = true;
     }
     return ves_device_fold_save(fold);

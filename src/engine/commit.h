@@ -8,17 +8,12 @@
 
 #include "engine/map.h"
 #include "engine/sequencer.h"
+#include "engine/verdicts.h"
 
 struct ves_commit_entity {
-    struct ves_entity_row row;
+    struct ves_verdict_entity verdict; /* first: the judge knows it as this */
     bool is_loaded;
-    bool is_changed;
     struct ves_commit_entity *next; /* of the stream */
-    /* What it was before the open group touched it. */
-    uint64_t saved_in; /* number of that group, 0: none yet */
-    struct ves_entity_row saved_row;
-    bool saved_is_changed;
-    struct ves_commit_entity *saved_next;
 };
 
 struct ves_commit_key {
@@ -50,7 +45,6 @@ struct ves_commit_event {
     enum ves_outcome_kind outcome; /* NONE: not decided yet */
     struct ves_log_row *row;       /* ACCEPTED, REPLAYED */
     struct ves_refusal *refusal;   /* REFUSED */
-    struct ves_judgement judgement;
     struct ves_sig refusal_signature;
 };
 
@@ -74,6 +68,9 @@ struct ves_commit_stream {
     struct ves_log_row *replays; /* ascending by sequence */
     size_t replay_count;
     size_t refused_count;
+    struct ves_verdicts verdicts;
+    bool has_verdicts;
+    struct ves_commit *commit;
 };
 
 struct ves_commit {
@@ -87,9 +84,6 @@ struct ves_commit {
     struct ves_commit_stream *streams;
     size_t stream_count;
     size_t event_count;
-    uint64_t group; /* number of the open atomic group, 0: none */
-    uint64_t group_count;
-    struct ves_commit_entity *saved; /* touched by the open group */
 };
 
 /* commit_load.c: sorts requests by stream and fetches what deciding them

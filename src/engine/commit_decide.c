@@ -114,10 +114,9 @@ static enum ves_status decide_known(struct ves_commit *commit,
 static enum ves_status check_key(struct ves_commit *commit,
                                  struct ves_commit_stream *stream,
                                  const struct ves_commit_event *e,
-                                 struct ves_refusal *refusal)
+                                 uint64_t sequence, struct ves_refusal *refusal)
 {
     const struct ves_event *event = &e->event->event;
-    uint64_t sequence = stream->row.head + 1;
     const struct ves_commit_key *key;
 
     enum ves_status status = ves_commit_find_key(commit, stream, event, &key);
@@ -153,49 +152,34 @@ static enum ves_status check_key(struct ves_commit *commit,
     return VES_OK;
 }
 
-static enum ves_status check_seen(const struct ves_commit_stream *stream,
-                                  const struct ves_commit_event *e,
+static enum ves_status check_seen(const struct ves_commit_event *e,
+                                  uint64_t sequence,
                                   struct ves_refusal *refusal)
 {
     const struct ves_context *context = &e->event->event.context;
 
-    if (!context->is_present || context->seen <= stream->row.head)
+    if (!context->is_present || context->seen < sequence)
         return VES_OK;
     return ves_refuse(refusal, VES_REFUSAL_SEEN_BEYOND_HEAD, NULL,
                       "the author had seen sequence %llu and this log ends at "
                       "%llu: one of the two is not what it was; stop pushing "
                       "and keep everything",
                       (unsigned long long)context->seen,
-                      (unsigned long long)stream->row.head);
+                      (unsigned long long)sequence - 1);
 }
 
-static enum ves_status judge(struct ves_commit *commit,
-                             struct ves_commit_stream *stream,
-                             struct ves_commit_event *e,
-                             struct ves_refusal *refusal)
+static enum ves_status check_foreign(struct ves_commit *commit,
+                                     struct ves_commit_stream *stream,
+                                     struct ves_commit_event *e,
+                                     struct ves_refusal *refusal)
 {
     struct ves_commit_entity *entity;
 
     enum ves_status status =
         ves_commit_find_entity(commit, stream, &e->event->entity_key, &entity);
-    if (!status)
-        status =
-            ves_judge_foreign(&e->event->event, entity->row.version, refusal);
-    e->judgement = (struct ves_judgement){.verdict = VES_VERDICT_APPLIED};
-    return status;
-}
-
-/* Remembers what the entity was, once for each atomic group. */
-static void save_entity(struct ves_commit *commit,
-                        struct ves_commit_entity *entity)
-{
-    if (commit->group == 0 || entity->saved_in == commit->group)
-        return;
-    entity->saved_in = commit->group;
-    entity->saved_row = entity->row;
-    entity->saved_is_changed = entity->is_changed;
-    entity->saved_next = commit->saved;
-    commit->saved = entity;
+    return status ? status
+                  : ves_judge_foreign(&e->event->event,
+                                      entity->verdict.row.version, refusal);
 }
 
 static enum ves_status link_row(struct ves_commit *commit,
@@ -213,39 +197,12 @@ static enum ves_status link_row(struct ves_commit *commit,
     return VES_OK;
 }
 
-/* sub_code, and a conflict's id where replays find it again. */
-static enum ves_status write_verdict(struct ves_commit *commit,
-                                     const struct ves_judgement *judgement,
-                                     struct ves_log_row *row)
-{
-    static const char open[] = "{\"conflictId\":\"";
-    static const char close[] = "\"}";
-    enum { OPEN = sizeof(open) - 1, CLOSE = sizeof(close) - 1 };
-
-    row->verdict = judgement->verdict;
-    if (ves_arena_copy(&commit->arena, ves_bytes_str(judgement->sub_code),
-                       &row->sub_code))
-        return VES_NOMEM;
-    if (!judgement->has_conflict_id)
-        return VES_OK;
-    size_t len = OPEN + 2 * VES_HASH_SIZE + CLOSE;
-    uint8_t *text = ves_arena_bytes(&commit->arena, len);
-    if (!text)
-        return VES_NOMEM;
-    memcpy(text, open, OPEN);
-    ves_hex_encode(judgement->conflict_id.b, VES_HASH_SIZE,
-                   (char *)text + OPEN);
-    memcpy(text + OPEN + 2 * VES_HASH_SIZE, close, CLOSE);
-    row->note = ves_bytes(text, len);
-    return VES_OK;
-}
-
+/* Gives it the next number; what becomes of it is judged afterwards. */
 static enum ves_status append(struct ves_commit *commit,
                               struct ves_commit_stream *stream,
                               struct ves_commit_event *e)
 {
     const struct ves_event *event = &e->event->event;
-    struct ves_entity_row *entity = &e->entity->row;
     struct ves_log_row *row = &stream->rows[stream->row_count];
 
     *row = (struct ves_log_row){
@@ -266,31 +223,40 @@ static enum ves_status append(struct ves_commit *commit,
         .receipt_key_version = commit->sequencer->key_version,
         .envelope = e->event->envelope,
     };
-    save_entity(commit, e->entity);
-    enum ves_status status = link_row(commit, stream, entity, row);
-    if (!status)
-        status = write_verdict(commit, &e->judgement, row);
-    if (status)
-        return status;
-    if (!entity->is_found) {
-        entity->is_found = true;
-        entity->entity_type = event->entity_type;
-        entity->entity_id = event->entity_id;
-    }
-    if (e->judgement.verdict == VES_VERDICT_APPLIED) {
-        entity->version++;
-        entity->head = event->event_hash;
-        entity->head_applied_at = row->sequence_number;
-        row->applied_at = row->sequence_number;
-        row->version = entity->version;
-    }
-    e->entity->is_changed = true;
     stream->row.head++;
     stream->row_count++;
     e->row = row;
     e->id->accepted = e;
     e->outcome = VES_OUTCOME_ACCEPTED;
-    return VES_OK;
+    if (e->command)
+        e->command->is_used = true;
+    return ves_verdicts_add(&stream->verdicts, row, event, &e->event->subject);
+}
+
+/* Judges the last ones appended together and puts them into the chains of
+ * their entities, which the judge must not see them in before. */
+static enum ves_status judge(struct ves_commit *commit,
+                             struct ves_commit_stream *stream,
+                             struct ves_commit_event *members, size_t count,
+                             size_t appended)
+{
+    if (appended == 0)
+        return VES_OK;
+    enum ves_status status = ves_verdicts_step(&stream->verdicts, appended);
+    for (size_t k = 0; k < count && !status; k++) {
+        struct ves_commit_event *e = &members[k];
+        struct ves_entity_row *entity = &e->entity->verdict.row;
+        if (e->outcome != VES_OUTCOME_ACCEPTED)
+            continue;
+        if (!entity->is_found) {
+            entity->is_found = true;
+            entity->entity_type = e->event->event.entity_type;
+            entity->entity_id = e->event->event.entity_id;
+        }
+        e->entity->verdict.is_changed = true;
+        status = link_row(commit, stream, entity, e->row);
+    }
+    return status;
 }
 
 static enum ves_status check_command(const struct ves_commit_event *e,
@@ -303,25 +269,21 @@ static enum ves_status check_command(const struct ves_commit_event *e,
                       "already");
 }
 
-/* VES_REFUSED: *refusal says why and nothing changed. */
-static enum ves_status place(struct ves_commit *commit,
+/* May it have that number?  VES_REFUSED: *refusal says why not. */
+static enum ves_status admit(struct ves_commit *commit,
                              struct ves_commit_stream *stream,
-                             struct ves_commit_event *e,
+                             struct ves_commit_event *e, uint64_t sequence,
                              struct ves_refusal *refusal)
 {
-    enum ves_status status = check_key(commit, stream, e, refusal);
+    enum ves_status status = check_key(commit, stream, e, sequence, refusal);
     if (!status)
         status = check_command(e, refusal);
     if (!status)
-        status = check_seen(stream, e, refusal);
-    if (!status && stream->row.head >= (uint64_t)VES_SEQUENCE_MAX)
+        status = check_seen(e, sequence, refusal);
+    if (!status && sequence > (uint64_t)VES_SEQUENCE_MAX)
         status = ves_fail(&commit->store->error, VES_LIMIT,
                           "the stream is full: it has 2^63-1 events");
-    if (!status)
-        status = judge(commit, stream, e, refusal);
-    if (!status)
-        status = append(commit, stream, e);
-    return status;
+    return status ? status : check_foreign(commit, stream, e, refusal);
 }
 
 static enum ves_status decide_single(struct ves_commit *commit,
@@ -330,12 +292,13 @@ static enum ves_status decide_single(struct ves_commit *commit,
 {
     struct ves_refusal refusal;
 
-    enum ves_status status = place(commit, stream, e, &refusal);
+    enum ves_status status =
+        admit(commit, stream, e, stream->row.head + 1, &refusal);
     if (status == VES_REFUSED)
         return set_refused(commit, e, &refusal);
-    if (!status && e->command)
-        e->command->is_used = true;
-    return status;
+    if (!status)
+        status = append(commit, stream, e);
+    return status ? status : judge(commit, stream, e, 1, 1);
 }
 
 /* ---- atomic groups ------------------------------------------------------- */
@@ -363,28 +326,6 @@ static bool find_group(const struct ves_commit_request *request, size_t at,
     return true;
 }
 
-static void undo_group(struct ves_commit *commit,
-                       struct ves_commit_stream *stream,
-                       struct ves_commit_event *members, size_t count,
-                       size_t row_count)
-{
-    stream->row.head -= stream->row_count - row_count;
-    stream->row_count = row_count;
-    for (size_t k = 0; k < count; k++) {
-        if (members[k].outcome != VES_OUTCOME_ACCEPTED)
-            continue;
-        members[k].outcome = VES_OUTCOME_NONE;
-        members[k].id->accepted = NULL;
-        members[k].row = NULL;
-    }
-    for (struct ves_commit_entity *e = commit->saved; e; e = e->saved_next) {
-        e->row = e->saved_row;
-        e->is_changed = e->saved_is_changed;
-    }
-}
-
-/* Refuses the members that have no outcome yet, because of one that was
- * refused. */
 static enum ves_status refuse_rest(struct ves_commit *commit,
                                    struct ves_commit_event *members,
                                    size_t count)
@@ -411,31 +352,32 @@ static enum ves_status refuse_rest(struct ves_commit *commit,
     return VES_OK;
 }
 
-static enum ves_status place_group(struct ves_commit *commit,
+/* Every member is looked at before the first gets a number: a group is placed
+ * whole or not at all. */
+static enum ves_status admit_group(struct ves_commit *commit,
                                    struct ves_commit_stream *stream,
                                    struct ves_commit_event *members,
-                                   size_t count)
+                                   size_t count, bool *is_refused)
 {
+    uint64_t sequence = stream->row.head;
+
+    *is_refused = false;
     for (size_t k = 0; k < count; k++) {
         struct ves_refusal refusal;
-        if (members[k].outcome != VES_OUTCOME_NONE)
+        if (members[k].outcome == VES_OUTCOME_REFUSED)
+            *is_refused = true;
+        if (members[k].outcome != VES_OUTCOME_NONE || *is_refused)
             continue;
-        enum ves_status status = place(commit, stream, &members[k], &refusal);
-        if (status == VES_REFUSED)
-            return set_refused(commit, &members[k], &refusal);
+        enum ves_status status =
+            admit(commit, stream, &members[k], ++sequence, &refusal);
+        if (status == VES_REFUSED) {
+            *is_refused = true;
+            status = set_refused(commit, &members[k], &refusal);
+        }
         if (status)
             return status;
     }
     return VES_OK;
-}
-
-static bool has_refused(const struct ves_commit_event *members, size_t count)
-{
-    for (size_t k = 0; k < count; k++) {
-        if (members[k].outcome == VES_OUTCOME_REFUSED)
-            return true;
-    }
-    return false;
 }
 
 static enum ves_status decide_group(struct ves_commit *commit,
@@ -443,23 +385,22 @@ static enum ves_status decide_group(struct ves_commit *commit,
                                     struct ves_commit_event *members,
                                     size_t count)
 {
-    size_t row_count = stream->row_count;
+    size_t appended = 0;
+    bool is_refused;
 
-    commit->group = ++commit->group_count;
-    commit->saved = NULL;
-    enum ves_status status = place_group(commit, stream, members, count);
-    commit->group = 0;
+    enum ves_status status =
+        admit_group(commit, stream, members, count, &is_refused);
     if (status)
         return status;
-    if (has_refused(members, count)) {
-        undo_group(commit, stream, members, count, row_count);
+    if (is_refused)
         return refuse_rest(commit, members, count);
+    for (size_t k = 0; k < count && !status; k++) {
+        if (members[k].outcome != VES_OUTCOME_NONE)
+            continue;
+        status = append(commit, stream, &members[k]);
+        appended++;
     }
-    for (size_t k = 0; k < count; k++) {
-        if (members[k].command)
-            members[k].command->is_used = true;
-    }
-    return VES_OK;
+    return status ? status : judge(commit, stream, members, count, appended);
 }
 
 /* ---- a request ----------------------------------------------------------- */

@@ -196,7 +196,7 @@ static struct ves_commit_entity *entity_slot(struct ves_commit *commit,
             ves_arena_alloc(&commit->arena, sizeof(*entity));
         if (!entity)
             return NULL;
-        entity->row.key = *key;
+        entity->verdict.row.key = *key;
         entity->next = stream->first_entity;
         stream->first_entity = entity;
         stream->entity_count++;
@@ -209,11 +209,17 @@ static enum ves_status load_entities(struct ves_commit *commit,
                                      struct ves_commit_stream *stream)
 {
     for (struct ves_commit_event *e = stream->first; e; e = e->next) {
+        const struct ves_hashes *refs = &e->event->subject.refs;
         if (!is_candidate(e))
             continue;
         e->entity = entity_slot(commit, stream, &e->event->entity_key);
         if (!e->entity)
             return VES_NOMEM;
+        /* What it refers to is judged with it. */
+        for (size_t i = 0; i < refs->count; i++) {
+            if (!entity_slot(commit, stream, &refs->list[i]))
+                return VES_NOMEM;
+        }
     }
     if (stream->entity_count == 0)
         return VES_OK;
@@ -227,16 +233,17 @@ static enum ves_status load_entities(struct ves_commit *commit,
         return VES_NOMEM;
     struct ves_commit_entity *entity;
     for (entity = stream->first_entity; entity; entity = entity->next)
-        keys[n++] = entity->row.key;
+        keys[n++] = entity->verdict.row.key;
     enum ves_status status = commit->store->ops->entity_get(
         commit->store, stream->row.stream_no, keys, n, &commit->arena, rows);
     if (status)
         return status;
     n = 0;
     for (entity = stream->first_entity; entity; entity = entity->next) {
-        entity->row = rows[n];
-        entity->row.key = keys[n++];
+        entity->verdict.row = rows[n];
+        entity->verdict.row.key = keys[n++];
         entity->is_loaded = true;
+        ves_verdict_entity_open(&entity->verdict);
     }
     return VES_OK;
 }
@@ -253,10 +260,38 @@ enum ves_status ves_commit_find_entity(struct ves_commit *commit,
         return VES_OK;
     enum ves_status status = commit->store->ops->entity_get(
         commit->store, stream->row.stream_no, entity_key, 1, &commit->arena,
-        &(*entity)->row);
-    (*entity)->row.key = *entity_key;
+        &(*entity)->verdict.row);
+    (*entity)->verdict.row.key = *entity_key;
     (*entity)->is_loaded = status == VES_OK;
+    ves_verdict_entity_open(&(*entity)->verdict);
     return status;
+}
+
+/* ---- the judge ----------------------------------------------------------- */
+
+static enum ves_status host_entity(void *ctx, const struct ves_hash *key,
+                                   struct ves_verdict_entity **out)
+{
+    struct ves_commit_stream *stream = ctx;
+    struct ves_commit_entity *entity;
+
+    enum ves_status status =
+        ves_commit_find_entity(stream->commit, stream, key, &entity);
+    *out = &entity->verdict;
+    return status;
+}
+
+static enum ves_status open_verdicts(struct ves_commit *commit,
+                                     struct ves_commit_stream *stream)
+{
+    const struct ves_verdict_host host = {.ctx = stream, .entity = host_entity};
+
+    stream->commit = commit;
+    stream->has_verdicts = true;
+    return ves_verdicts_open(&stream->verdicts, commit->store,
+                             stream->row.stream_no, commit->sequencer->alloc,
+                             &commit->arena, &host, &commit->secret,
+                             stream->old_head, stream->event_count);
 }
 
 /* ---- replays ------------------------------------------------------------- */
@@ -305,6 +340,8 @@ static enum ves_status keep_replay(void *ctx, const struct ves_log_row *row)
     *kept = *row;
     kept->envelope = ves_bytes(NULL, 0);
     kept->raw = ves_bytes(NULL, 0);
+    kept->effects = ves_bytes(NULL, 0);
+    kept->opposite = ves_bytes(NULL, 0);
     if (ves_arena_copy(&reader->commit->arena, row->sub_code,
                        &kept->sub_code) ||
         ves_arena_copy(&reader->commit->arena, row->note, &kept->note))
@@ -433,6 +470,8 @@ enum ves_status ves_commit_load(struct ves_commit *commit,
             status = load_commands(commit, stream);
         if (!status)
             status = load_entities(commit, stream);
+        if (!status)
+            status = open_verdicts(commit, stream);
     }
     return status;
 }

@@ -4,6 +4,7 @@
 #include "base/bytes.h"
 #include "base/limits.h"
 #include "core/entity.h"
+#include "core/types.h"
 #include "engine/ingest.h"
 
 enum {
@@ -55,6 +56,8 @@ static enum ves_status check_event(struct prepare *p,
     const struct ves_event *event = &item->event;
     struct ves_refusal *refusal = &item->refusal;
     static const char reserved[] = "ves.";
+    bool is_resolution = event->context.is_present &&
+                         ves_bytes_is(event->event_type, VES_TYPE_RESOLVED);
 
     /* The whole request was checked on ids that were only peeked at. */
     if (!ves_stream_equal(&event->stream, &p->ingest->stream))
@@ -65,7 +68,7 @@ static enum ves_status check_event(struct prepare *p,
         return ves_refuse(refusal, VES_REFUSAL_SCHEMA_VALIDATION,
                           "source_agent_id",
                           "source_agent_id is not the request's agentId");
-    if (event->event_type.len >= sizeof(reserved) - 1 &&
+    if (!is_resolution && event->event_type.len >= sizeof(reserved) - 1 &&
         memcmp(event->event_type.ptr, reserved, sizeof(reserved) - 1) == 0)
         return ves_refuse(refusal, VES_REFUSAL_RESERVED_TYPE, NULL,
                           "event types beginning ves. are the system's own; "
@@ -105,6 +108,7 @@ static enum ves_status keep_event(struct prepare *p,
             return VES_NOMEM;
         memcpy(deps, context->deps, size);
         context->deps = deps;
+        item->subject.deps.list = deps;
     }
     event->payload = NULL;
     event->payload_encrypted = NULL;
@@ -157,6 +161,9 @@ static enum ves_status prepare_event(struct prepare *p,
     enum ves_status checked = check_event(p, item);
     if (!checked)
         checked = write_envelope(p, item);
+    if (!checked)
+        checked = ves_judge_subject_read(&p->ingest->arena, &item->event,
+                                         &item->subject);
     if (checked && checked != VES_REFUSED)
         return checked;
     status = keep_event(p, item);

@@ -46,6 +46,7 @@ enum ves_status ves_map_init(struct ves_map *map, struct ves_arena *arena,
     if (!map->buckets)
         return VES_NOMEM;
     map->mask = buckets - 1;
+    map->count = 0;
     map->key_len = key_len;
     memcpy(map->secret, secret->b, sizeof(map->secret));
     map->arena = arena;
@@ -68,15 +69,43 @@ void *ves_map_get(const struct ves_map *map, const void *key)
     return node ? node->value : NULL;
 }
 
+/* Four times as many buckets; without memory for them it stays slow. */
+static void grow(struct ves_map *map)
+{
+    struct ves_map_node **old = map->buckets;
+    size_t count = map->mask + 1;
+
+    if (count > SIZE_MAX / 16 / sizeof(struct ves_map_node *))
+        return;
+    struct ves_map_node **buckets =
+        ves_arena_alloc(map->arena, 4 * count * sizeof(*buckets));
+    if (!buckets)
+        return;
+    map->buckets = buckets;
+    map->mask = 4 * count - 1;
+    for (size_t i = 0; i < count; i++) {
+        for (struct ves_map_node *node = old[i], *next; node; node = next) {
+            struct ves_map_node **bucket =
+                &map->buckets[bucket_of(map, node->key)];
+            next = node->next;
+            node->next = *bucket;
+            *bucket = node;
+        }
+    }
+}
+
 void **ves_map_slot(struct ves_map *map, const void *key)
 {
     struct ves_map_node *node = find(map, key);
 
     if (node)
         return &node->value;
+    if (map->count > 4 * map->mask)
+        grow(map);
     node = ves_arena_alloc(map->arena, sizeof(*node) + map->key_len);
     if (!node)
         return NULL;
+    map->count++;
     struct ves_map_node **bucket = &map->buckets[bucket_of(map, key)];
     memcpy(node->key, key, map->key_len);
     node->next = *bucket;

@@ -14,12 +14,13 @@ struct ves_map_node;
 struct ves_map {
     struct ves_map_node **buckets;
     size_t mask;
+    size_t count;
     size_t key_len; /* a multiple of 16 */
     uint64_t secret[2];
     struct ves_arena *arena;
 };
 
-/* Room for expected entries at once; more only make it slower.  secret is 16
+/* Room for expected entries at once; it grows with more.  secret is 16
  * evenly spread bytes nobody outside can guess (not an id as it is); results
  * never depend on it.  VES_NOMEM. */
 VES_NODISCARD enum ves_status ves_map_init(struct ves_map *map,

@@ -5,7 +5,6 @@
 
 #include "base/assert.h"
 #include "base/bytes.h"
-#include "base/text.h"
 #include "core/scratch.h"
 #include "crypto/crypto.h"
 #include "engine/commit.h"
@@ -15,7 +14,8 @@ enum {
     /* Rows, ids, words of refusals: what one event may need while it is
      * committed.  Most need a tenth. */
     COMMIT_BYTES_PER_EVENT = 16 * 1024,
-    COMMIT_BYTES_MIN = 1024 * 1024
+    /* And what the judge looks at of the log. */
+    COMMIT_BYTES_MIN = 64 * 1024 * 1024
 };
 
 /* ---- signing ------------------------------------------------------------- */
@@ -104,10 +104,12 @@ static enum ves_status write_rows(struct ves_commit *commit,
     if (!rows)
         return VES_NOMEM;
     for (struct ves_commit_entity *e = stream->first_entity; e; e = e->next) {
-        if (e->is_changed)
-            rows[n++] = e->row;
+        if (e->verdict.is_changed)
+            rows[n++] = e->verdict.row;
     }
     status = store->ops->entity_put(store, stream->row.stream_no, rows, n);
+    if (!status)
+        status = ves_verdicts_save(&stream->verdicts);
     if (status)
         return status;
     return store->ops->stream_put(store, &stream->row);
@@ -200,8 +202,6 @@ static void fill_receipt(const struct ves_stream *stream,
 static void fill_judgement(const struct ves_log_row *row,
                            struct ves_judgement *judgement)
 {
-    static const char open[] = "{\"conflictId\":\"";
-    enum { OPEN = sizeof(open) - 1, HEX = 2 * VES_HASH_SIZE };
     size_t len = row->sub_code.len < sizeof(judgement->sub_code)
                      ? row->sub_code.len
                      : sizeof(judgement->sub_code) - 1;
@@ -210,10 +210,8 @@ static void fill_judgement(const struct ves_log_row *row,
         (struct ves_judgement){.verdict = (enum ves_verdict)row->verdict};
     if (len > 0)
         memcpy(judgement->sub_code, row->sub_code.ptr, len);
-    if (row->note.len >= OPEN + HEX && memcmp(row->note.ptr, open, OPEN) == 0 &&
-        ves_hex_decode(ves_bytes(row->note.ptr + OPEN, HEX),
-                       judgement->conflict_id.b, VES_HASH_SIZE) == VES_OK)
-        judgement->has_conflict_id = true;
+    judgement->has_conflict_id = row->has_conflict_id;
+    judgement->conflict_id = row->conflict_id;
 }
 
 static void tell_event(const struct ves_commit_stream *stream,
@@ -302,6 +300,10 @@ enum ves_status ves_sequencer_commit(struct ves_sequencer *sequencer,
             store->ops->rollback(store);
         else
             tell(&commit, batch_ids);
+    }
+    for (size_t i = 0; i < commit.stream_count; i++) {
+        if (commit.streams[i].has_verdicts)
+            ves_verdicts_close(&commit.streams[i].verdicts);
     }
     ves_arena_free(&commit.arena);
     return status;

@@ -61,7 +61,8 @@ struct ves_ingest_event {
     struct ves_bytes envelope; /* ves_event_write_open form */
     struct ves_public_key key; /* found by prepare */
     struct ves_hash entity_key;
-    struct ves_refusal refusal; /* code NONE while nothing is wrong */
+    struct ves_judge_subject subject; /* while nothing is wrong */
+    struct ves_refusal refusal;       /* code NONE while nothing is wrong */
     enum ves_outcome_kind outcome;
     struct ves_receipt receipt;       /* ACCEPTED, REPLAYED */
     struct ves_judgement judgement;   /* ACCEPTED, REPLAYED */
@@ -123,6 +124,13 @@ VES_NODISCARD enum ves_status
 ves_sequencer_commit(struct ves_sequencer *sequencer,
                      struct ves_ingest **ingests, size_t count,
                      const struct ves_uuid *batch_ids, int64_t now_ms);
+
+/* Judges every stream again when the rules of this program are newer than
+ * those the log was judged by; in one transaction, before anything else is
+ * asked of the sequencer.  VES_UNSUPPORTED, with words in the store's error,
+ * when they are older. */
+VES_NODISCARD enum ves_status
+ves_sequencer_upgrade(struct ves_sequencer *sequencer);
 
 /* How the caller spells refusals and replays (protocol.md C.1, G.3). */
 enum ves_dialect {

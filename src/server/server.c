@@ -99,6 +99,11 @@ static enum ves_status open_store(struct start *s)
                           server->started_ms, &server->identity, s->error);
     if (status)
         return status;
+    server->sequencer.alloc = server->alloc;
+    status = ves_sequencer_upgrade(&server->sequencer);
+    if (status)
+        return ves_fail(s->error, status, "the log cannot be judged: %s",
+                        server->sequencer.store->error.text);
     size_t readers = s->http_threads + server->threads;
     return ves_readers_open(
         &server->readers, readers < VES_READERS_MAX ? readers : VES_READERS_MAX,
@@ -130,7 +135,6 @@ static enum ves_status open_sequencer(struct start *s)
     sequencer->key_version = ves_identity_current(&server->identity)->version;
     sequencer->sequencer_id = server->identity.sequencer_id;
     sequencer->require_v2 = s->options->require_v2;
-    sequencer->alloc = server->alloc;
     if (ves_pool_signer_new(server->pool, server->identity.signer,
                             &sequencer->signer))
         return ves_fail(s->error, VES_NOMEM, "out of memory");

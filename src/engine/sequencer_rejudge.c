@@ -1,0 +1,240 @@
+/* sequencer_rejudge.c -- every stream judged again after a change of the
+ * rules, so that the sequencer says of old events what its readers say.
+ */
+#include <string.h>
+
+#include "base/bytes.h"
+#include "base/error.h"
+#include "base/text.h"
+#include "core/types.h"
+#include "crypto/crypto.h"
+#include "engine/rejudge.h"
+#include "engine/sequencer.h"
+
+#define META_VERSION "judge.version"
+
+enum { ARENA_MAX = 256 * 1024 * 1024, VERSION_MAX = 24 };
+
+struct slot {
+    struct ves_verdict_entity entity; /* first: the judge knows it as this */
+    struct slot *next;
+};
+
+/* One stream, chunk by chunk. */
+struct rejudge {
+    struct ves_sequencer *sequencer;
+    struct ves_stream_row stream;
+    struct ves_uuid secret;
+    struct ves_arena *arena; /* of the chunk */
+    struct ves_map slots;
+    struct slot *first;
+    size_t count;
+    struct ves_verdicts verdicts;
+};
+
+static enum ves_status get_entity(void *ctx, const struct ves_hash *key,
+                                  struct ves_verdict_entity **out)
+{
+    struct rejudge *rejudge = ctx;
+    struct ves_store *store = rejudge->sequencer->store;
+    void **place = ves_map_slot(&rejudge->slots, key->b);
+
+    if (!place)
+        return VES_NOMEM;
+    if (!*place) {
+        struct slot *slot = ves_arena_alloc(rejudge->arena, sizeof(*slot));
+        if (!slot)
+            return VES_NOMEM;
+        enum ves_status status =
+            store->ops->entity_get(store, rejudge->stream.stream_no, key, 1,
+                                   rejudge->arena, &slot->entity.row);
+        if (status)
+            return status;
+        slot->entity.row.key = *key;
+        ves_verdict_entity_open(&slot->entity);
+        slot->next = rejudge->first;
+        rejudge->first = slot;
+        rejudge->count++;
+        *place = slot;
+    }
+    *out = &((struct slot *)*place)->entity;
+    return VES_OK;
+}
+
+static enum ves_status begin(void *ctx, const struct ves_rejudge_chunk *chunk,
+                             struct ves_verdicts **v)
+{
+    struct rejudge *rejudge = ctx;
+    const struct ves_verdict_host host = {.ctx = rejudge, .entity = get_entity};
+
+    rejudge->arena = chunk->arena;
+    rejudge->first = NULL;
+    rejudge->count = 0;
+    *v = &rejudge->verdicts;
+    enum ves_status status =
+        ves_map_init(&rejudge->slots, chunk->arena, VES_HASH_SIZE,
+                     chunk->key_count, &rejudge->secret);
+    return status ? status
+                  : ves_verdicts_open(
+                        &rejudge->verdicts, rejudge->sequencer->store,
+                        rejudge->stream.stream_no, rejudge->sequencer->alloc,
+                        chunk->arena, &host, &rejudge->secret, chunk->base,
+                        chunk->count);
+}
+
+static enum ves_status link(void *ctx, const struct ves_event *event,
+                            const struct ves_log_row *row)
+{
+    struct ves_verdict_entity *entity;
+
+    enum ves_status status = get_entity(ctx, &row->entity_key, &entity);
+    if (status)
+        return status;
+    ves_rejudge_link(&entity->row, event, row);
+    entity->is_changed = true;
+    return VES_OK;
+}
+
+static enum ves_status save(struct rejudge *rejudge)
+{
+    struct ves_store *store = rejudge->sequencer->store;
+    struct ves_entity_row *rows =
+        ves_arena_alloc(rejudge->arena, rejudge->count * sizeof(*rows));
+    size_t n = 0;
+
+    if (!rows)
+        return VES_NOMEM;
+    for (const struct slot *s = rejudge->first; s; s = s->next) {
+        if (s->entity.is_changed)
+            rows[n++] = s->entity.row;
+    }
+    return store->ops->entity_put(store, rejudge->stream.stream_no, rows, n);
+}
+
+static enum ves_status end(void *ctx, enum ves_status status)
+{
+    struct rejudge *rejudge = ctx;
+
+    if (!status)
+        status = save(rejudge);
+    ves_verdicts_close(&rejudge->verdicts);
+    return status;
+}
+
+/* ---- all streams --------------------------------------------------------- */
+
+struct streams {
+    struct ves_arena *arena;
+    struct stream_item {
+        struct ves_stream_row row;
+        struct stream_item *next;
+    } * first;
+};
+
+static enum ves_status take_stream(void *ctx, const struct ves_stream_row *row)
+{
+    struct streams *streams = ctx;
+    struct stream_item *item = ves_arena_alloc(streams->arena, sizeof(*item));
+
+    if (!item)
+        return VES_NOMEM;
+    item->row = *row;
+    item->next = streams->first;
+    streams->first = item;
+    return VES_OK;
+}
+
+static enum ves_status judge_stream(struct ves_sequencer *sequencer,
+                                    const struct ves_stream_row *row)
+{
+    struct rejudge rejudge = {.sequencer = sequencer, .stream = *row};
+    const struct ves_rejudge_host host = {&rejudge, begin, link, end};
+    struct ves_store *store = sequencer->store;
+    struct ves_hash hash;
+    bool is_pruned;
+
+    /* Nobody sends anything while this runs; what there is was accepted. */
+    ves_sha256_one(row->stream.store.b, VES_UUID_SIZE, &hash);
+    memcpy(rejudge.secret.b, hash.b, VES_UUID_SIZE);
+    enum ves_status status = ves_rejudge(
+        store, row->stream_no, sequencer->alloc, row->head, &host, &is_pruned);
+    if (!status && is_pruned)
+        return ves_fail(&store->error, VES_UNSUPPORTED,
+                        "the log was pruned, so it cannot be judged by the "
+                        "rules of this program; nothing was changed");
+    return status;
+}
+
+static enum ves_status judge_streams(struct ves_sequencer *sequencer,
+                                     struct ves_arena *arena)
+{
+    struct ves_store *store = sequencer->store;
+    struct streams streams = {arena, NULL};
+    struct ves_buf buf;
+
+    enum ves_status status =
+        store->ops->stream_list(store, take_stream, &streams);
+    for (struct stream_item *s = streams.first; s && !status; s = s->next)
+        status = judge_stream(sequencer, &s->row);
+    if (status)
+        return status;
+    ves_buf_init(&buf, sequencer->alloc, VERSION_MAX);
+    ves_buf_put_decimal(&buf, VES_JUDGE_VERSION);
+    status = ves_buf_status(&buf);
+    if (!status)
+        status = store->ops->meta_put(store, META_VERSION, ves_buf_view(&buf));
+    ves_buf_free(&buf);
+    return status;
+}
+
+static enum ves_status read_version(struct ves_store *store,
+                                    struct ves_arena *arena, uint64_t *version)
+{
+    struct ves_bytes text;
+
+    *version = 0;
+    enum ves_status status =
+        store->ops->meta_get(store, META_VERSION, arena, &text);
+    if (status == VES_NOT_FOUND)
+        return VES_OK;
+    if (!status && ves_decimal_parse(text, version))
+        *version = 0;
+    return status;
+}
+
+static enum ves_status upgrade(struct ves_sequencer *sequencer,
+                               struct ves_arena *arena)
+{
+    struct ves_store *store = sequencer->store;
+    uint64_t version;
+
+    enum ves_status status = read_version(store, arena, &version);
+    if (status || version == (uint64_t)VES_JUDGE_VERSION)
+        return status;
+    if (version > (uint64_t)VES_JUDGE_VERSION)
+        return ves_fail(&store->error, VES_UNSUPPORTED,
+                        "this log was judged by a newer program (judge %llu, "
+                        "this one knows %d); nothing was changed. Update this "
+                        "program",
+                        (unsigned long long)version, (int)VES_JUDGE_VERSION);
+    status = store->ops->begin(store);
+    if (status)
+        return status;
+    status = judge_streams(sequencer, arena);
+    if (!status)
+        return store->ops->commit(store);
+    struct ves_error words = store->error;
+    store->ops->rollback(store);
+    store->error = words;
+    return status;
+}
+
+enum ves_status ves_sequencer_upgrade(struct ves_sequencer *sequencer)
+{
+    struct ves_arena arena;
+
+    ves_arena_init(&arena, sequencer->alloc, ARENA_MAX);
+    enum ves_status status = upgrade(sequencer, &arena);
+    ves_arena_free(&arena);
+    return status;
+}
