@@ -18,8 +18,8 @@ static enum ves_status run(struct ves_fold_step *step, struct ves_bytes state,
     if (status)
         return status;
     ops.state = step->write.state;
-    status = ves_fold_result(step->write.arena, decision->result, &ops,
-                             opposite);
+    status =
+        ves_fold_result(step->write.arena, decision->result, &ops, opposite);
     if (status == VES_INVALID)
         return ves_write_fail(&step->write, "%s", ops.reason);
     if (status)

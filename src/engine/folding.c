@@ -39,6 +39,28 @@ enum ves_status ves_log_event_read(struct ves_arena *arena,
 
 /* ---- one event ----------------------------------------------------------- */
 
+/* A recorded opposite as the result it is. */
+static enum ves_status read_opposite(struct ves_arena *arena,
+                                     struct ves_bytes opposite,
+                                     const struct ves_json **out)
+{
+    struct ves_json *nodes = ves_arena_alloc(arena, 2 * sizeof(*nodes));
+    const struct ves_json *list;
+
+    if (!nodes)
+        return VES_NOMEM;
+    enum ves_status status = ves_json_read(arena, opposite, NULL, &list, NULL);
+    if (status)
+        return status == VES_MALFORMED ? VES_CORRUPT : status;
+    nodes[1] = *list;
+    nodes[1].key = ves_bytes_str("ops");
+    nodes[1].next = NULL;
+    nodes[0] = (struct ves_json){
+        .type = VES_JSON_OBJECT, .count = 1, .first = &nodes[1]};
+    *out = nodes;
+    return VES_OK;
+}
+
 static enum ves_status
 write_result(struct ves_arena *arena, struct ves_bytes state,
              const struct ves_event *event,
@@ -46,22 +68,18 @@ write_result(struct ves_arena *arena, struct ves_bytes state,
              const struct ves_folding_write *what, struct ves_buf *out,
              struct ves_buf *opposite, struct ves_fold_note *note)
 {
-    static const struct ves_json none = {.type = VES_JSON_ARRAY};
-    const struct ves_json *ops = &none;
+    struct ves_fold_decision decision = {.entity_type = event->entity_type,
+                                         .is_deleted = what->is_deleted};
     enum ves_status status = VES_OK;
 
-    if (resolution->winner == VES_WINNER_UNDO) {
-        status = ves_json_read(arena, what->opposite, NULL, &ops, NULL);
-        if (status == VES_MALFORMED)
-            status = VES_CORRUPT;
-    } else if (resolution->winner == VES_WINNER_BRANCH ||
-               resolution->winner == VES_WINNER_MERGE) {
-        status = ves_result_ops(
-            arena, ves_json_member(event->payload, "result"), &ops);
-    }
+    if (resolution->winner == VES_WINNER_UNDO)
+        status = read_opposite(arena, what->opposite, &decision.result);
+    else if (resolution->winner == VES_WINNER_BRANCH ||
+             resolution->winner == VES_WINNER_MERGE)
+        decision.result = ves_json_member(event->payload, "result");
     return status ? status
-                  : ves_fold_result(arena, state, what->is_deleted, ops, out,
-                                    opposite, note);
+                  : ves_fold_decision(arena, state, &decision, out, opposite,
+                                      note);
 }
 
 enum ves_status ves_folding_apply(struct ves_arena *arena,
@@ -86,17 +104,10 @@ enum ves_status ves_opposite_effects(struct ves_arena *arena,
                                      struct ves_bytes opposite,
                                      struct ves_effects *out)
 {
-    const struct ves_json *list;
+    const struct ves_json *result;
 
-    enum ves_status status = ves_json_read(arena, opposite, NULL, &list, NULL);
-    if (status)
-        return status == VES_MALFORMED ? VES_CORRUPT : status;
-    struct ves_json ops = *list;
-    ops.key = ves_bytes_str("ops");
-    ops.next = NULL;
-    const struct ves_json result = {
-        .type = VES_JSON_OBJECT, .count = 1, .first = &ops};
-    return ves_effects_of_result(arena, &result, out);
+    enum ves_status status = read_opposite(arena, opposite, &result);
+    return status ? status : ves_effects_of_result(arena, result, out);
 }
 
 /* ---- one entity ---------------------------------------------------------- */
