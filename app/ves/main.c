@@ -16,13 +16,14 @@ static const struct cli_command *const commands[] = {
     &cli_cmd_trail,      &cli_cmd_entity, &cli_cmd_keys,   &cli_cmd_settings,
     &cli_cmd_quarantine, &cli_cmd_doctor, &cli_cmd_why,    &cli_cmd_backup,
     &cli_cmd_prune,      &cli_cmd_serve,  &cli_cmd_admin,  &cli_cmd_bench,
+    &cli_cmd_mcp,
 };
 
 enum { COMMANDS = sizeof(commands) / sizeof(commands[0]) };
 
 /* Kept for later work, so that nobody's script comes to mean something else. */
-static const char *const reserved[] = {
-    "verify", "audit", "conflicts", "resolve", "mcp", "witness", "prove"};
+static const char *const reserved[] = {"verify",  "audit",   "conflicts",
+                                       "resolve", "witness", "prove"};
 
 static void print_help(FILE *out)
 {

@@ -139,6 +139,11 @@ struct ves_status_options {
 VES_API VES_NODISCARD enum ves_status ves_agent_status(struct ves_agent *agent,
                                                        struct ves_jw *jw,
                                                        struct ves_error *error);
+/* The same without stateHash and stateAtSequence, which are nearly all of the
+ * work: for who asks often. */
+VES_API VES_NODISCARD enum ves_status
+ves_agent_standing(struct ves_agent *agent, struct ves_jw *jw,
+                   struct ves_error *error);
 
 /* status: "pending" ... or NULL for all; {events:[{eventId, type, aggregateId,
  * status, timestamp, localSequence, sequenceNumber?, attempts, error?,
@@ -147,6 +152,21 @@ VES_API VES_NODISCARD enum ves_status
 ves_agent_outbox(struct ves_agent *agent, const char *status, uint32_t limit,
                  uint64_t after_local_sequence, struct ves_jw *jw,
                  struct ves_error *error);
+
+/* The same with more to choose by; NULL and 0: any.  With type or
+ * aggregate_id every row of that status is read, and total counts those that
+ * match. */
+struct ves_outbox_query {
+    const char *status;
+    const char *type;         /* "order.updated" */
+    const char *aggregate_id; /* "ORD-1" */
+    uint32_t limit;
+    uint64_t after_local_sequence;
+};
+VES_API VES_NODISCARD enum ves_status
+ves_agent_outbox_find(struct ves_agent *agent,
+                      const struct ves_outbox_query *query, struct ves_jw *jw,
+                      struct ves_error *error);
 
 /* One event of the outbox or the log, in the short form with its status,
  * envelope, receipt, verdict.  VES_NOT_FOUND. */
@@ -211,6 +231,17 @@ VES_API VES_NODISCARD enum ves_status ves_agent_set(struct ves_agent *agent,
                                                     const char *name,
                                                     const char *value,
                                                     struct ves_error *error);
+/* Several at once or none of them: delays are checked as they will be
+ * together.  *version is the settings' version as it was read; VES_CONFLICT
+ * when it is another one now; the new one afterwards.  dry_run: only checks. */
+struct ves_setting_change {
+    const char *name;
+    const char *value;
+};
+VES_API VES_NODISCARD enum ves_status
+ves_agent_set_all(struct ves_agent *agent,
+                  const struct ves_setting_change *changes, size_t count,
+                  uint64_t *version, bool dry_run, struct ves_error *error);
 /* Number settings with environment over file over default. */
 VES_API uint64_t ves_agent_setting(struct ves_agent *agent, const char *name);
 
@@ -248,6 +279,20 @@ VES_API VES_NODISCARD enum ves_status ves_agent_prune(struct ves_agent *agent,
                                                       uint64_t days,
                                                       uint64_t *pruned,
                                                       struct ves_error *error);
+
+/* Adds a line to the record of operations: code is a short word, detail a JSON
+ * object without payload text. */
+VES_API VES_NODISCARD enum ves_status ves_agent_note(struct ves_agent *agent,
+                                                     const char *code,
+                                                     const char *detail,
+                                                     struct ves_error *error);
+
+/* 32 bytes that only the holder of this agent's key can make, for one purpose
+ * (a short name), the same each time.  Reads the key. */
+VES_API VES_NODISCARD enum ves_status ves_agent_derive(struct ves_agent *agent,
+                                                       const char *purpose,
+                                                       uint8_t out[32],
+                                                       struct ves_error *error);
 
 /* Root over all entity states at the cursor. */
 VES_API VES_NODISCARD enum ves_status

@@ -96,15 +96,15 @@ bool ves_mcp_is_cancelled(const struct ves_mcp_call *call);
 void ves_mcp_log(struct ves_mcp_call *call, const char *level,
                  const char *text);
 
-/* Completion: argument and what is typed of it; another argument's value, ""
- * when there is none; adds a value (those that do not begin with the typed
- * text and those beyond 100 are not sent). */
+/* Completion: which argument, and what is typed of it; adds a value (those
+ * that do not begin with the typed text and those beyond 100 are not sent). */
 const char *ves_mcp_argument(const struct ves_mcp_call *call);
 const char *ves_mcp_typed(const struct ves_mcp_call *call);
 void ves_mcp_offer(struct ves_mcp_call *call, const char *value);
 
 /* ---- what a server has ----------------------------------------------------
- * Texts are the host's and outlive the server.  Schemas are JSON texts.
+ * Texts are the host's and outlive the server.  Schemas are JSON texts, laid
+ * out as one likes; a string in them may be written in parts, as in C.
  */
 
 struct ves_mcp_tool {
@@ -174,6 +174,8 @@ void ves_mcp_free(struct ves_mcp *mcp); /* NULL allowed */
 
 /* A resource changed: tells those who subscribed.  Any thread. */
 void ves_mcp_updated(struct ves_mcp *mcp, const char *uri);
+/* Does anybody subscribe to anything? */
+bool ves_mcp_is_watched(struct ves_mcp *mcp);
 /* Is the server about to end? */
 bool ves_mcp_is_stopping(const struct ves_mcp *mcp);
 /* Has any request but those of a handshake been received? */

@@ -65,6 +65,7 @@ struct ves_sync_options {
     bool is_automatic; /* a loop, not a person: obeys backoff and breaker */
     ves_progress *progress; /* may be NULL */
     void *progress_ctx;
+    uint32_t timeout_ms; /* of each request; 0: a minute */
 };
 
 VES_API VES_NODISCARD enum ves_status
@@ -93,6 +94,12 @@ ves_sync(struct ves_agent *agent, const struct ves_sync_options *options,
 VES_API VES_NODISCARD enum ves_status ves_probe(struct ves_agent *agent,
                                                 uint64_t *remote_head,
                                                 struct ves_error *error);
+
+/* The same, giving up after timeout_ms (0: a minute). */
+VES_API VES_NODISCARD enum ves_status ves_probe_within(struct ves_agent *agent,
+                                                       uint32_t timeout_ms,
+                                                       uint64_t *remote_head,
+                                                       struct ves_error *error);
 
 /* {accepted, failed, conflicts, remaining, attempted, duplicates, ...} */
 VES_API void ves_push_report_json(struct ves_jw *jw,

@@ -34,6 +34,17 @@ enum ves_status ves_agent_settle(struct ves_agent *agent, uint64_t alert,
     return ves_agent_fail(agent, status, error, "settling an alert");
 }
 
+enum ves_status ves_agent_note(struct ves_agent *agent, const char *code,
+                               const char *detail, struct ves_error *error)
+{
+    ves_agent_start(agent);
+    enum ves_status status = ves_agent_need_write(agent, "noting", error);
+    if (status)
+        return status;
+    status = ves_core_trail(&agent->core, ves_clock_now_ms(), code, detail);
+    return status ? ves_agent_fail(agent, status, error, "noting") : VES_OK;
+}
+
 enum ves_status ves_acknowledge(struct ves_agent *agent,
                                 const struct ves_uuid *ids, size_t count,
                                 struct ves_ack_report *report,

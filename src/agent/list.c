@@ -17,6 +17,10 @@ static uint32_t bounded(uint32_t limit)
 struct outbox_list {
     struct ves_jw *jw;
     uint64_t last;
+    struct ves_bytes type, aggregate_id; /* empty: any */
+    uint64_t limit;                      /* rows to show */
+    uint64_t after;                      /* and the one before them */
+    uint64_t matched, shown;
 };
 
 static enum ves_status put_outbox_row(void *ctx,
@@ -25,6 +29,14 @@ static enum ves_status put_outbox_row(void *ctx,
     struct outbox_list *list = ctx;
     struct ves_jw *jw = list->jw;
 
+    if ((list->type.len && !ves_bytes_equal(list->type, row->event_type)) ||
+        (list->aggregate_id.len &&
+         !ves_bytes_equal(list->aggregate_id, row->entity_id)))
+        return VES_OK;
+    list->matched++;
+    if (row->local_seq <= list->after || list->shown == list->limit)
+        return VES_OK;
+    list->shown++;
     list->last = row->local_seq;
     ves_jw_object(jw);
     ves_jw_member_uuid(jw, "eventId", &row->event_id);
@@ -46,41 +58,79 @@ static enum ves_status put_outbox_row(void *ctx,
     return ves_jw_status(jw);
 }
 
-enum ves_status ves_agent_outbox(struct ves_agent *agent, const char *status,
-                                 uint32_t limit, uint64_t after_local_sequence,
-                                 struct ves_jw *jw, struct ves_error *error)
+/* Rows that match, when not only the status is to match: all are looked at. */
+static enum ves_status find_rows(struct ves_agent *agent,
+                                 struct ves_outbox_filter *filter,
+                                 struct outbox_list *list, uint64_t *total)
 {
     const struct ves_store_ops *ops = agent->store->ops;
-    struct ves_outbox_filter filter = {
-        .after_local_seq = after_local_sequence,
-        .limit = bounded(limit),
-    };
-    struct outbox_list list = {jw, after_local_sequence};
     uint64_t counts[VES_OUTBOX_STATUSES];
+    bool looks_at_all = list->type.len || list->aggregate_id.len;
+
+    if (looks_at_all) {
+        filter->after_local_seq = 0;
+        filter->limit = 0;
+    }
+    enum ves_status status =
+        ops->outbox_list(agent->store, filter, put_outbox_row, list);
+    if (!status)
+        status = ops->outbox_counts(agent->store, counts);
+    *total = looks_at_all ? list->matched : 0;
+    for (uint32_t i = 0; i < VES_OUTBOX_STATUSES && !status && !looks_at_all;
+         i++) {
+        if (filter->status_mask == 0 || (filter->status_mask & 1u << i))
+            *total += counts[i];
+    }
+    return status;
+}
+
+enum ves_status ves_agent_outbox_find(struct ves_agent *agent,
+                                      const struct ves_outbox_query *query,
+                                      struct ves_jw *jw,
+                                      struct ves_error *error)
+{
+    struct ves_outbox_filter filter = {
+        .after_local_seq = query->after_local_sequence,
+        .limit = bounded(query->limit),
+    };
+    struct outbox_list list = {
+        .jw = jw,
+        .last = query->after_local_sequence,
+        .type = ves_bytes_str(query->type),
+        .aggregate_id = ves_bytes_str(query->aggregate_id),
+        .limit = bounded(query->limit),
+        .after = query->after_local_sequence,
+    };
     uint64_t total = 0;
 
     ves_agent_start(agent);
     enum ves_status rc =
-        ves_outbox_status_mask(status, &filter.status_mask, error);
+        ves_outbox_status_mask(query->status, &filter.status_mask, error);
     if (rc)
         return rc;
     ves_jw_object(jw);
     ves_jw_key(jw, "events");
     ves_jw_array(jw);
-    rc = ops->outbox_list(agent->store, &filter, put_outbox_row, &list);
+    rc = find_rows(agent, &filter, &list, &total);
     ves_jw_end(jw);
-    if (!rc)
-        rc = ops->outbox_counts(agent->store, counts);
     if (rc)
         return ves_agent_fail(agent, rc, error, "listing the outbox");
-    for (uint32_t i = 0; i < VES_OUTBOX_STATUSES; i++) {
-        if (filter.status_mask == 0 || (filter.status_mask & 1u << i))
-            total += counts[i];
-    }
     ves_jw_member_u64(jw, "total", total);
     ves_jw_member_u64(jw, "lastLocalSequence", list.last);
     ves_jw_end(jw);
     return ves_agent_jw_end(jw, error);
+}
+
+enum ves_status ves_agent_outbox(struct ves_agent *agent, const char *status,
+                                 uint32_t limit, uint64_t after_local_sequence,
+                                 struct ves_jw *jw, struct ves_error *error)
+{
+    const struct ves_outbox_query query = {.status = status,
+                                           .limit = limit,
+                                           .after_local_sequence =
+                                               after_local_sequence};
+
+    return ves_agent_outbox_find(agent, &query, jw, error);
 }
 
 /* ---- log ----------------------------------------------------------------- */
@@ -137,7 +187,7 @@ enum ves_status ves_agent_log(struct ves_agent *agent, uint64_t from,
     struct ves_core_status core;
 
     ves_agent_start(agent);
-    enum ves_status status = ves_core_status(&agent->core, &core);
+    enum ves_status status = ves_core_standing(&agent->core, &core);
     if (status)
         return ves_agent_fail(agent, status, error, "reading the log");
     ves_jw_object(jw);

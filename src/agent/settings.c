@@ -233,18 +233,23 @@ enum ves_status ves_agent_settings(struct ves_agent *agent, struct ves_jw *jw,
     return ves_agent_jw_end(jw, error);
 }
 
-/* The lower delay must not be above the upper one. */
+/* The lower delay must not be above the upper one, as they will be. */
 static enum ves_status check_delays(struct ves_agent *agent,
-                                    const struct setting *setting,
-                                    uint64_t value, struct ves_error *error)
+                                    const struct ves_setting_change *changes,
+                                    size_t count, struct ves_error *error)
 {
     uint64_t base = ves_agent_setting(agent, "retryBaseDelayMs");
     uint64_t max = ves_agent_setting(agent, "retryMaxDelayMs");
 
-    if (strcmp(setting->name, "retryBaseDelayMs") == 0)
-        base = value;
-    if (strcmp(setting->name, "retryMaxDelayMs") == 0)
-        max = value;
+    for (size_t i = 0; i < count; i++) {
+        const struct setting *setting = find_setting(changes[i].name);
+        struct ves_bytes text = ves_bytes_str(changes[i].value);
+
+        if (strcmp(setting->name, "retryBaseDelayMs") == 0)
+            (void)parse(setting, text, &base);
+        if (strcmp(setting->name, "retryMaxDelayMs") == 0)
+            (void)parse(setting, text, &max);
+    }
     if (base <= max)
         return VES_OK;
     return ves_fail(error, VES_INVALID,
@@ -253,82 +258,117 @@ static enum ves_status check_delays(struct ves_agent *agent,
                     (unsigned long long)base, (unsigned long long)max);
 }
 
-static enum ves_status put_setting(struct ves_agent *agent,
-                                   const struct setting *setting,
-                                   const char *value, struct ves_bytes detail)
+static enum ves_status check_change(const struct ves_setting_change *change,
+                                    struct ves_error *error)
 {
-    const struct ves_store_ops *ops = agent->store->ops;
-    struct ves_record record = {
-        .at_ms = ves_clock_now_ms(),
-        .code = ves_bytes_str("settings"),
-        .detail = detail,
-    };
-    uint64_t version;
+    const struct setting *setting = find_setting(change->name);
+    struct ves_error rule;
+    uint64_t parsed;
 
-    enum ves_status status =
-        ops->meta_put(agent->store, setting->meta, ves_bytes_str(value));
-    if (!status)
-        status = ves_agent_meta_u64(agent, "settings.version", &version);
-    if (!status)
-        status = ves_agent_meta_put_u64(agent, "settings.version", version + 1);
-    if (!status)
-        status = ops->record_append(agent->store, VES_RECORD_TRAIL,
-                                    agent->core.stream_no, &record, 1);
-    return status;
+    if (!setting)
+        return ves_fail(error, VES_NOT_FOUND,
+                        "there is no setting \"%.60s\"; nothing was changed; "
+                        "`ves settings` lists them",
+                        change->name);
+    describe(setting, &rule);
+    if (!parse(setting, ves_bytes_str(change->value), &parsed))
+        return ves_fail(error, VES_INVALID,
+                        "%s cannot be \"%.60s\": it must be %s; nothing was "
+                        "changed",
+                        setting->name, change->value, rule.text);
+    return VES_OK;
 }
 
-static enum ves_status store_setting(struct ves_agent *agent,
-                                     const struct setting *setting,
-                                     const char *value)
+static enum ves_status put_setting(struct ves_agent *agent,
+                                   const struct ves_setting_change *change)
 {
+    const struct ves_store_ops *ops = agent->store->ops;
+    const struct setting *setting = find_setting(change->name);
+    struct ves_record record = {.at_ms = ves_clock_now_ms(),
+                                .code = ves_bytes_str("settings")};
     struct ves_jw *jw = ves_jw_new(agent->alloc, 4096);
 
     if (!jw)
         return VES_NOMEM;
     ves_jw_object(jw);
     ves_jw_member_str(jw, "name", setting->name);
-    ves_jw_member_str(jw, "value", value);
+    ves_jw_member_str(jw, "value", change->value);
     ves_jw_end(jw);
+    record.detail = ves_jw_view(jw);
     enum ves_status status = ves_jw_status(jw);
     if (!status)
-        status = ves_agent_begin_write(agent);
+        status = ops->meta_put(agent->store, setting->meta,
+                               ves_bytes_str(change->value));
     if (!status)
-        status = ves_agent_end_write(
-            agent, put_setting(agent, setting, value, ves_jw_view(jw)));
+        status = ops->record_append(agent->store, VES_RECORD_TRAIL,
+                                    agent->core.stream_no, &record, 1);
     ves_jw_free(jw);
     return status;
+}
+
+/* version NULL: whatever it is.  Inside a transaction. */
+static enum ves_status put_settings(struct ves_agent *agent,
+                                    const struct ves_setting_change *changes,
+                                    size_t count, uint64_t *version)
+{
+    uint64_t now;
+    enum ves_status status =
+        ves_agent_meta_u64(agent, "settings.version", &now);
+
+    if (!status && version && *version != now)
+        return VES_CONFLICT;
+    for (size_t i = 0; i < count && !status; i++)
+        status = put_setting(agent, &changes[i]);
+    if (!status)
+        status = ves_agent_meta_put_u64(agent, "settings.version", now + 1);
+    if (!status && version)
+        *version = now + 1;
+    return status;
+}
+
+static enum ves_status set_all(struct ves_agent *agent,
+                               const struct ves_setting_change *changes,
+                               size_t count, uint64_t *version, bool dry_run,
+                               struct ves_error *error)
+{
+    enum ves_status status = VES_OK;
+
+    ves_agent_start(agent);
+    if (!dry_run)
+        status = ves_agent_need_write(agent, "changing a setting", error);
+    for (size_t i = 0; i < count && !status; i++)
+        status = check_change(&changes[i], error);
+    if (!status)
+        status = check_delays(agent, changes, count, error);
+    if (status || dry_run)
+        return status;
+    status = ves_agent_begin_write(agent);
+    if (!status)
+        status = ves_agent_end_write(
+            agent, put_settings(agent, changes, count, version));
+    if (status == VES_CONFLICT)
+        return ves_fail(error, status,
+                        "the settings were changed since they were read; "
+                        "nothing was changed; read them again");
+    if (status)
+        return ves_agent_fail(agent, status, error, "changing a setting");
+    return VES_OK;
+}
+
+enum ves_status ves_agent_set_all(struct ves_agent *agent,
+                                  const struct ves_setting_change *changes,
+                                  size_t count, uint64_t *version, bool dry_run,
+                                  struct ves_error *error)
+{
+    return set_all(agent, changes, count, version, dry_run, error);
 }
 
 enum ves_status ves_agent_set(struct ves_agent *agent, const char *name,
                               const char *value, struct ves_error *error)
 {
-    const struct setting *setting = find_setting(name);
-    struct ves_error rule;
-    uint64_t parsed;
+    const struct ves_setting_change change = {name, value};
 
-    ves_agent_start(agent);
-    enum ves_status status =
-        ves_agent_need_write(agent, "changing a setting", error);
-    if (status)
-        return status;
-    if (!setting)
-        return ves_fail(error, VES_NOT_FOUND,
-                        "there is no setting \"%.60s\"; nothing was changed; "
-                        "`ves settings` lists them",
-                        name);
-    describe(setting, &rule);
-    if (!parse(setting, ves_bytes_str(value), &parsed))
-        return ves_fail(error, VES_INVALID,
-                        "%s cannot be \"%.60s\": it must be %s; nothing was "
-                        "changed",
-                        setting->name, value, rule.text);
-    status = check_delays(agent, setting, parsed, error);
-    if (status)
-        return status;
-    status = store_setting(agent, setting, value);
-    if (status)
-        return ves_agent_fail(agent, status, error, "changing a setting");
-    return VES_OK;
+    return set_all(agent, &change, 1, NULL, false, error);
 }
 
 uint64_t ves_agent_setting(struct ves_agent *agent, const char *name)

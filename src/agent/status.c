@@ -17,6 +17,7 @@ struct standing {
     uint64_t checked_ms; /* 0: never */
     bool is_reachable;
     uint64_t conflicts[3]; /* in the order of conflict_types */
+    bool has_state;        /* the state hash was asked for */
 };
 
 static const char *const conflict_types[] = {
@@ -35,13 +36,16 @@ static enum ves_status count_conflict(void *ctx,
     return VES_OK;
 }
 
-static enum ves_status read_standing(struct ves_agent *agent,
+static enum ves_status read_standing(struct ves_agent *agent, bool with_state,
                                      struct standing *out)
 {
     uint64_t reachable = 0;
 
     memset(out, 0, sizeof(*out));
-    enum ves_status status = ves_core_status(&agent->core, &out->core);
+    out->has_state = with_state;
+    enum ves_status status = with_state
+                                 ? ves_core_status(&agent->core, &out->core)
+                                 : ves_core_standing(&agent->core, &out->core);
     if (!status)
         status =
             ves_agent_meta_u64(agent, "sequencer.checked_ms", &out->checked_ms);
@@ -182,11 +186,15 @@ static void put_sequencer(struct ves_jw *jw, const struct ves_agent *agent,
     ves_jw_end(jw);
 }
 
-static void put_state(struct ves_jw *jw, const struct ves_core_status *core)
+static void put_state(struct ves_jw *jw, const struct standing *standing)
 {
-    ves_jw_key(jw, "stateHash");
-    ves_jw_hex(jw, "", core->state_hash.b, VES_HASH_SIZE);
-    ves_jw_member_u64(jw, "stateAtSequence", core->at_sequence);
+    const struct ves_core_status *core = &standing->core;
+
+    if (standing->has_state) {
+        ves_jw_key(jw, "stateHash");
+        ves_jw_hex(jw, "", core->state_hash.b, VES_HASH_SIZE);
+        ves_jw_member_u64(jw, "stateAtSequence", core->at_sequence);
+    }
     ves_jw_member_u64(jw, "foldVersion", core->fold_version);
     ves_jw_member_u64(jw, "signatureFailures", core->signature_failures);
     ves_jw_member_u64(jw, "quarantined", core->quarantined);
@@ -272,14 +280,14 @@ static void put_steps(struct ves_jw *jw, const struct ves_agent *agent,
     ves_jw_end(jw);
 }
 
-enum ves_status ves_agent_status(struct ves_agent *agent, struct ves_jw *jw,
-                                 struct ves_error *error)
+static enum ves_status write_status(struct ves_agent *agent, bool with_state,
+                                    struct ves_jw *jw, struct ves_error *error)
 {
     struct standing standing;
     struct ves_buf summary;
 
     ves_agent_start(agent);
-    enum ves_status status = read_standing(agent, &standing);
+    enum ves_status status = read_standing(agent, with_state, &standing);
     if (status)
         return ves_agent_fail(agent, status, error, "reading the status");
 
@@ -291,7 +299,7 @@ enum ves_status ves_agent_status(struct ves_agent *agent, struct ves_jw *jw,
     put_counts(jw, &standing);
     put_sequence(jw, &standing);
     put_sequencer(jw, agent, &standing);
-    put_state(jw, &standing.core);
+    put_state(jw, &standing);
     put_reasons(jw, agent, &standing);
     put_steps(jw, agent, &standing);
     ves_jw_end(jw);
@@ -300,4 +308,16 @@ enum ves_status ves_agent_status(struct ves_agent *agent, struct ves_jw *jw,
     if (status)
         return ves_agent_fail(agent, status, error, "writing the status");
     return ves_agent_jw_end(jw, error);
+}
+
+enum ves_status ves_agent_status(struct ves_agent *agent, struct ves_jw *jw,
+                                 struct ves_error *error)
+{
+    return write_status(agent, true, jw, error);
+}
+
+enum ves_status ves_agent_standing(struct ves_agent *agent, struct ves_jw *jw,
+                                   struct ves_error *error)
+{
+    return write_status(agent, false, jw, error);
 }

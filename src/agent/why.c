@@ -408,7 +408,7 @@ enum ves_status ves_agent_why(struct ves_agent *agent,
     enum ves_status status = ves_agent_find(agent, event_id, &why.found, error);
     if (status)
         return status;
-    status = ves_core_status(&agent->core, &why.core);
+    status = ves_core_standing(&agent->core, &why.core);
     if (status)
         return ves_agent_fail(agent, status, error, "reading the status");
     ves_buf_init(&why.text, agent->alloc, 8192);

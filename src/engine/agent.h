@@ -304,6 +304,10 @@ struct ves_core_status {
 
 VES_NODISCARD enum ves_status ves_core_status(struct ves_agent_core *core,
                                               struct ves_core_status *out);
+/* The same without state_hash and at_sequence, which are a root over every
+ * bucket of states: nearly all of the work. */
+VES_NODISCARD enum ves_status ves_core_standing(struct ves_agent_core *core,
+                                                struct ves_core_status *out);
 
 /* Keeps a head the sequencer told, for status; a lower one than known is
  * ignored.  Makes a transaction of its own. */

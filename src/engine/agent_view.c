@@ -129,11 +129,11 @@ static enum ves_status read_status(struct ves_agent_core *core,
         return ves_device_say(core, status);
     fill_state(&state, out);
     out->fold_version = (uint32_t)fold;
-    return ves_device_state_hash(core, &out->at_sequence, &out->state_hash);
+    return VES_OK;
 }
 
-enum ves_status ves_core_status(struct ves_agent_core *core,
-                                struct ves_core_status *out)
+enum ves_status ves_core_standing(struct ves_agent_core *core,
+                                  struct ves_core_status *out)
 {
     struct ves_arena arena;
 
@@ -143,6 +143,16 @@ enum ves_status ves_core_status(struct ves_agent_core *core,
     enum ves_status status = read_status(core, &arena, out);
     ves_arena_free(&arena);
     return status;
+}
+
+enum ves_status ves_core_status(struct ves_agent_core *core,
+                                struct ves_core_status *out)
+{
+    enum ves_status status = ves_core_standing(core, out);
+
+    if (status)
+        return status;
+    return ves_device_state_hash(core, &out->at_sequence, &out->state_hash);
 }
 
 /* ---- one entity ---------------------------------------------------------- */

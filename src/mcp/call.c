@@ -210,25 +210,17 @@ void ves_mcp_text(struct ves_mcp_call *call, struct ves_bytes text)
     ves_jw_end(jw);
 }
 
-static const char digits[] =
-    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-
 void ves_mcp_blob(struct ves_mcp_call *call, struct ves_bytes data)
 {
     struct ves_jw *jw = begin_contents(call);
     struct ves_buf text;
+    size_t len = ves_b64_len(data.len);
 
     ves_buf_init(&text, call->mcp->alloc, VES_MCP_REPLY_MAX);
-    for (size_t i = 0; i < data.len; i += 3) {
-        size_t left = data.len - i;
-        uint32_t word = (uint32_t)data.ptr[i] << 16 |
-                        (left > 1 ? (uint32_t)data.ptr[i + 1] << 8 : 0) |
-                        (left > 2 ? data.ptr[i + 2] : 0);
-        ves_buf_put_u8(&text, (uint8_t)digits[word >> 18 & 63]);
-        ves_buf_put_u8(&text, (uint8_t)digits[word >> 12 & 63]);
-        ves_buf_put_u8(&text,
-                       (uint8_t)(left > 1 ? digits[word >> 6 & 63] : '='));
-        ves_buf_put_u8(&text, (uint8_t)(left > 2 ? digits[word & 63] : '='));
+    uint8_t *to = ves_buf_reserve(&text, len);
+    if (to) {
+        ves_b64_encode(data.ptr, data.len, (char *)to);
+        text.len += len;
     }
     ves_jw_key(jw, "blob");
     ves_jw_bytes(jw, ves_buf_view(&text));

@@ -58,23 +58,13 @@ bool ves_mcp_type_is_json(const char *content_type)
     return !content_type[len] || strchr("; \t", content_type[len]);
 }
 
-/* base64 with its own letters and padding. */
 static bool decode_base64(struct ves_arena *arena, struct ves_bytes text,
                           struct ves_bytes *out)
 {
-    uint8_t *url = ves_arena_bytes(arena, text.len);
     uint8_t *data = ves_arena_bytes(arena, text.len);
     size_t n = text.len;
 
-    if (!url || !data || text.len % 4 != 0)
-        return false;
-    for (size_t i = 0; i < text.len; i++) {
-        uint8_t c = text.ptr[i];
-        if (c == '-' || c == '_')
-            return false;
-        url[i] = c == '+' ? '-' : c == '/' ? '_' : c;
-    }
-    if (ves_b64u_decode(ves_bytes(url, text.len), data, &n) ||
+    if (!data || ves_b64_decode(text, data, &n) ||
         !ves_utf8_valid(ves_bytes(data, n), NULL))
         return false;
     *out = ves_bytes(data, n);

@@ -97,30 +97,6 @@ static void put_flag(struct ves_jw *jw, const char *name, bool value)
     ves_jw_bool(jw, value);
 }
 
-/* A schema without the blanks it was laid out with. */
-static void put_compact(struct ves_jw *jw, struct ves_arena *arena,
-                        const char *text)
-{
-    size_t len = strlen(text), n = 0;
-    uint8_t *out = ves_arena_bytes(arena, len);
-    bool in_string = false;
-
-    if (!out) {
-        ves_jw_null(jw);
-        return;
-    }
-    for (size_t i = 0; i < len; i++) {
-        if (in_string && text[i] == '\\' && i + 1 < len)
-            out[n++] = (uint8_t)text[i++];
-        else if (text[i] == '"')
-            in_string = !in_string;
-        else if (!in_string && strchr(" \t\r\n", text[i]))
-            continue;
-        out[n++] = (uint8_t)text[i];
-    }
-    ves_jw_raw(jw, ves_bytes(out, n));
-}
-
 static void put_hints(struct ves_jw *jw, const struct ves_mcp_tool *tool)
 {
     if (tool->has_no_hints)
@@ -135,20 +111,21 @@ static void put_hints(struct ves_jw *jw, const struct ves_mcp_tool *tool)
     ves_jw_end(jw);
 }
 
-static void put_tool(struct ves_jw *jw, struct ves_arena *arena,
-                     const struct ves_mcp_tool *tool,
+static void put_tool(struct ves_jw *jw, const struct ves_mcp_tool_entry *entry,
                      enum ves_mcp_revision revision)
 {
+    const struct ves_mcp_tool *tool = entry->tool;
+
     ves_jw_object(jw);
     put_str(jw, "name", tool->name);
     if (revision >= VES_MCP_2025_06_18)
         put_str(jw, "title", tool->title);
     put_str(jw, "description", tool->description);
     ves_jw_key(jw, "inputSchema");
-    put_compact(jw, arena, tool->input_schema);
-    if (tool->output_schema && revision >= VES_MCP_2025_06_18) {
+    ves_jw_raw(jw, entry->input->text);
+    if (entry->output && revision >= VES_MCP_2025_06_18) {
         ves_jw_key(jw, "outputSchema");
-        put_compact(jw, arena, tool->output_schema);
+        ves_jw_raw(jw, entry->output->text);
     }
     if (revision >= VES_MCP_2025_03_26)
         put_hints(jw, tool);
@@ -259,7 +236,7 @@ static void put_list(struct ves_jw *jw, struct ves_mcp_registry *registry,
     ves_jw_array(jw);
     if (list == VES_MCP_LIST_TOOLS) {
         for (size_t i = 0; i < registry->tool_count; i++)
-            put_tool(jw, &registry->arena, registry->tools[i].tool, revision);
+            put_tool(jw, &registry->tools[i], revision);
     } else if (list == VES_MCP_LIST_PROMPTS) {
         for (const struct ves_mcp_prompt *p = options->prompts; p && p->name;
              p++)
@@ -276,14 +253,40 @@ static void put_list(struct ves_jw *jw, struct ves_mcp_registry *registry,
 
 /* ---- making -------------------------------------------------------------- */
 
+/* A schema without the blanks it was laid out with.  Two strings with nothing
+ * between them are one that was written in parts. */
+static struct ves_bytes compact(struct ves_arena *arena, const char *text)
+{
+    size_t len = strlen(text), n = 0;
+    uint8_t *out = ves_arena_bytes(arena, len);
+    bool in_string = false;
+
+    if (!out)
+        return ves_bytes(NULL, 0);
+    for (size_t i = 0; i < len; i++) {
+        if (in_string && text[i] == '\\' && i + 1 < len)
+            out[n++] = (uint8_t)text[i++];
+        else if (!in_string && strchr(" \t\r\n", text[i]))
+            continue;
+        else if (text[i] == '"' && !in_string && n > 0 && out[n - 1] == '"') {
+            in_string = true;
+            n--;
+            continue;
+        } else if (text[i] == '"')
+            in_string = !in_string;
+        out[n++] = (uint8_t)text[i];
+    }
+    return ves_bytes(out, n);
+}
+
 static enum ves_status read_schema(struct ves_mcp_registry *registry,
                                    const char *text, const char *of,
                                    const struct ves_json **out,
                                    struct ves_error *error)
 {
     struct ves_json_where where = {0, "out of memory"};
-    enum ves_status status =
-        ves_json_read(&registry->arena, ves_bytes_str(text), NULL, out, &where);
+    enum ves_status status = ves_json_read(
+        &registry->arena, compact(&registry->arena, text), NULL, out, &where);
     if (!status && (*out)->type != VES_JSON_OBJECT) {
         status = VES_INVALID;
         where.reason = "it is no object";

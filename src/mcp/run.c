@@ -105,10 +105,12 @@ static void await_answers(struct ves_mcp_call *call)
     int64_t end = ves_clock_monotonic_ms() + VES_MCP_ASK_MS;
 
     pthread_mutex_lock(&mcp->lock);
+    mcp->waiting++;
     while (!all_answered(call) && !atomic_load(&call->is_cancelled) &&
            !call->session->is_closed && !atomic_load(&mcp->is_ending) &&
            !atomic_load(&mcp->is_stopping) && ves_clock_monotonic_ms() < end)
         wait_changed(mcp, &mcp->changed, TICK_MS);
+    mcp->waiting--;
     pthread_mutex_unlock(&mcp->lock);
     for (struct ves_mcp_question *q = call->questions; q; q = q->next)
         ves_mcp_call_give(call, q->key,
@@ -284,8 +286,9 @@ void ves_mcp_enqueue(struct ves_mcp_call *call)
     while (mcp->queued >= VES_MCP_QUEUE_MAX && ves_clock_monotonic_ms() < end)
         wait_changed(mcp, &mcp->changed, ROOM_MS);
     /* Idle ones that were woken are still counted: one more worker than
-     * needed is no harm. */
-    if (mcp->idle <= mcp->queued && mcp->workers < VES_MCP_WORKERS_MAX)
+     * needed is no harm.  Those that wait for a person count as none. */
+    if (mcp->idle <= mcp->queued && mcp->workers < VES_MCP_WORKERS_MAX &&
+        mcp->workers - mcp->waiting < VES_MCP_BUSY_MAX)
         add_worker(mcp);
     bool is_taken = mcp->queued < VES_MCP_QUEUE_MAX && mcp->workers > 0;
     if (is_taken) {

@@ -21,7 +21,8 @@
 #include "ves/mcp.h"
 
 enum {
-    VES_MCP_WORKERS_MAX = 32,
+    VES_MCP_WORKERS_MAX = 64,
+    VES_MCP_BUSY_MAX = 8, /* workers that do not wait for a person */
     VES_MCP_QUEUE_MAX = 1024,
     VES_MCP_ROUNDS_MAX = 8,        /* questions after questions */
     VES_MCP_ASK_MS = 600 * 1000,   /* a person may think so long */
@@ -160,6 +161,7 @@ struct ves_mcp {
     size_t in_flight;
     struct ves_mcp_call *queue, **queue_end;
     size_t queued, idle, workers;
+    size_t waiting; /* workers that wait for a person */
     pthread_t threads[VES_MCP_WORKERS_MAX];
     pthread_cond_t has_work;
     bool is_closing;            /* workers go when the queue is empty */

@@ -277,6 +277,14 @@ void ves_mcp_forget_subscriptions(struct ves_mcp *mcp,
     pthread_mutex_unlock(&mcp->lock);
 }
 
+bool ves_mcp_is_watched(struct ves_mcp *mcp)
+{
+    pthread_mutex_lock(&mcp->lock);
+    bool is_watched = mcp->subscriptions != NULL;
+    pthread_mutex_unlock(&mcp->lock);
+    return is_watched;
+}
+
 /* ---- telling ------------------------------------------------------------- */
 
 static bool wants(const struct ves_mcp_subscription *s, const char *uri)

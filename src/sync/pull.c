@@ -346,9 +346,10 @@ enum ves_status ves_session_pull(struct ves_session *session, uint64_t since,
     return status;
 }
 
-enum ves_status ves_probe(struct ves_agent *agent, uint64_t *remote_head,
-                          struct ves_error *error)
+enum ves_status ves_probe_within(struct ves_agent *agent, uint32_t timeout_ms,
+                                 uint64_t *remote_head, struct ves_error *error)
 {
+    const struct ves_sync_options options = {.timeout_ms = timeout_ms};
     struct ves_session session;
     struct ves_http_reply reply;
     struct ves_bytes none = {NULL, 0};
@@ -358,7 +359,7 @@ enum ves_status ves_probe(struct ves_agent *agent, uint64_t *remote_head,
 
     ves_agent_start(agent);
     *remote_head = 0;
-    enum ves_status status = ves_session_open(&session, agent, NULL, error);
+    enum ves_status status = ves_session_open(&session, agent, &options, error);
     if (!status) {
         ves_session_stream_query(&agent->core.stream, query, sizeof(query));
         snprintf(path, sizeof(path), "/api/v1/ves/head?%s", query);
@@ -377,6 +378,12 @@ enum ves_status ves_probe(struct ves_agent *agent, uint64_t *remote_head,
     }
     ves_session_close(&session);
     return status;
+}
+
+enum ves_status ves_probe(struct ves_agent *agent, uint64_t *remote_head,
+                          struct ves_error *error)
+{
+    return ves_probe_within(agent, 0, remote_head, error);
 }
 
 enum ves_status ves_pull(struct ves_agent *agent,

@@ -29,6 +29,7 @@ enum ves_status ves_session_open(struct ves_session *session,
         .url = agent->url,
         .has_tls_pin = agent->has_tls_key,
         .tls_pin = agent->tls_key,
+        .timeout_ms = options ? options->timeout_ms : 0,
         .is_stopped = is_stopped,
         .is_stopped_ctx = session,
     };

@@ -1,0 +1,133 @@
+/* mcp_app.h -- what the tools, resources and prompts of ves mcp share. */
+#ifndef VES_APP_MCP_APP_H
+#define VES_APP_MCP_APP_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "cli.h"
+#include "ves/mcp.h"
+
+enum {
+    MCP_HANDLES = 6,       /* of the store, at most */
+    MCP_SHORT = 7600,      /* bytes of a result nobody asked to be longer */
+    MCP_LONG = 36000,      /* bytes of a result somebody asked for */
+    MCP_RESULT_MAX = 40000 /* what hosts take at all */
+};
+
+/* ves mcp while it runs.  Calls come from several threads. */
+struct mcp_app {
+    struct cli *cli;
+    bool is_read_only; /* --read-only */
+    bool is_preview;   /* --dry-run: every change is only shown */
+    const char *allow; /* --allow: entity types an agent may decide about */
+    struct ves_mcp *mcp;
+    pthread_mutex_t lock;                   /* of the handles */
+    pthread_cond_t given;                   /* a handle was given back */
+    struct ves_agent *handles[MCP_HANDLES]; /* not in use, kept open */
+    size_t handle_count, handles_open;
+    /* One push or pull at a time; taken before a handle, so that those who
+     * wait for their turn hold none. */
+    pthread_mutex_t sync_lock;
+    pthread_t watcher;
+    bool has_watcher;
+    atomic_bool is_ending;
+};
+
+/* ---- the store (mcp_store.c) ---------------------------------------------
+ */
+
+/* A handle for this call alone; waits while all are in use.  NULL: the call
+ * has failed, in words. */
+struct ves_agent *mcp_take(struct mcp_app *app, struct ves_mcp_call *call);
+/* The same for a thread without a call; NULL when it cannot be had. */
+struct ves_agent *mcp_take_quietly(struct mcp_app *app);
+void mcp_give(struct mcp_app *app, struct ves_agent *agent);
+void mcp_close_store(struct mcp_app *app);
+
+/* A document of the library's, read; NULL: *error says why. */
+struct ves_jr *mcp_read(struct ves_jw *jw, enum ves_status status,
+                        struct ves_error *error);
+/* The status document, read; NULL: the call has failed. */
+struct ves_jr *mcp_status(struct ves_mcp_call *call, struct ves_agent *agent);
+
+/* What a long operation calls between requests: progress to the client, and
+ * whether to go on. */
+bool mcp_progress(void *call, const char *what, uint64_t done, uint64_t total);
+
+/* ---- words (mcp_words.c) -------------------------------------------------
+ */
+
+/* Fails: "CODE: what.\nstate\nNext: next".  None of the three ends with a
+ * full stop but state. */
+enum ves_mcp_outcome mcp_error(struct ves_mcp_call *call, const char *code,
+                               const char *what, const char *state,
+                               const char *next);
+/* Fails with what a status of the library's means for a model. */
+enum ves_mcp_outcome mcp_error_of(struct ves_mcp_call *call,
+                                  enum ves_status status,
+                                  const struct ves_error *error,
+                                  const char *state);
+/* --read-only refuses, unless the call asked for a preview. */
+bool mcp_may_write(struct mcp_app *app, struct ves_mcp_call *call);
+/* Is this call only to show what it would do? */
+bool mcp_is_preview(struct mcp_app *app, struct ves_mcp_call *call);
+
+/* Members of an object; empty texts and zeros are left out by _str and _time.
+ */
+void mcp_put_str(struct ves_jw *jw, const char *name, const char *value);
+void mcp_put_u64(struct ves_jw *jw, const char *name, uint64_t value);
+void mcp_put_bool(struct ves_jw *jw, const char *name, bool value);
+void mcp_put_raw(struct ves_jw *jw, const char *name, const char *json);
+/* Copies a member from a document if it is there and not null. */
+void mcp_copy_str(struct ves_jw *jw, const char *name, struct ves_jr *jr,
+                  const char *pointer, ...)
+    __attribute__((format(printf, 4, 5)));
+void mcp_copy_u64(struct ves_jw *jw, const char *name, struct ves_jr *jr,
+                  const char *pointer, ...)
+    __attribute__((format(printf, 4, 5)));
+void mcp_putf(struct ves_jw *jw, const char *name, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/* "1 event", "3 events". */
+const char *mcp_count(char out[48], uint64_t n, const char *noun);
+bool mcp_uuid(const char *text, struct ves_uuid *out);
+
+/* ---- tools ---------------------------------------------------------------
+ */
+
+ves_mcp_handler mcp_get_sync_status;    /* mcp_status.c */
+ves_mcp_handler mcp_get_sync_settings;  /* mcp_settings.c */
+ves_mcp_handler mcp_set_sync_settings;  /* mcp_settings.c */
+ves_mcp_handler mcp_push_events;        /* mcp_sync.c */
+ves_mcp_handler mcp_pull_events;        /* mcp_sync.c */
+ves_mcp_handler mcp_acknowledge_events; /* mcp_sync.c */
+ves_mcp_handler mcp_list_outbox_events; /* mcp_outbox.c */
+ves_mcp_handler mcp_get_outbox_event;   /* mcp_outbox.c */
+ves_mcp_handler mcp_resolve_conflict;   /* mcp_resolve.c */
+
+extern const struct ves_mcp_tool mcp_tools[]; /* mcp_tools.c */
+extern const char mcp_result_get_sync_status[], mcp_result_push_events[],
+    mcp_result_pull_events[], mcp_result_list_outbox_events[],
+    mcp_result_get_outbox_event[], mcp_result_acknowledge_events[],
+    mcp_result_resolve_conflict[], mcp_result_get_sync_settings[],
+    mcp_result_set_sync_settings[];                   /* mcp_results.c */
+extern const struct ves_mcp_resource mcp_resources[]; /* mcp_resources.c */
+extern const struct ves_mcp_prompt mcp_prompts[];     /* mcp_prompts.c */
+ves_mcp_handler mcp_complete;                         /* mcp_prompts.c */
+
+/* Writes what get_sync_status says of local state. */
+enum ves_status mcp_write_status(struct ves_jw *jw, struct ves_jr *status,
+                                 const char *probe_error);
+/* Writes what get_sync_settings says. */
+enum ves_status mcp_write_settings(struct mcp_app *app, struct ves_jw *jw,
+                                   struct ves_jr *settings);
+
+/* ---- in the background (mcp_watch.c) -------------------------------------
+ */
+
+/* Tells subscribers of changes; syncs when the setting autoSync says so. */
+void mcp_watch_start(struct mcp_app *app);
+void mcp_watch_stop(struct mcp_app *app);
+
+#endif

@@ -1,0 +1,198 @@
+/* mcp_status.c -- get_sync_status: how this store stands. */
+#include <string.h>
+
+#include "mcp_app.h"
+
+enum { PROBE_MS = 2000 };
+
+/* What health is, and what is said of it. */
+struct view {
+    uint64_t pending, syncing, failed, conflicts, lag;
+    bool is_configured, is_reachable, was_checked, needs_attention;
+};
+
+static void look(struct ves_jr *jr, struct view *v)
+{
+    memset(v, 0, sizeof(*v));
+    v->pending = ves_jr_u64(jr, "/counts/pending");
+    v->syncing = ves_jr_u64(jr, "/counts/syncing");
+    v->failed = ves_jr_u64(jr, "/counts/failed");
+    v->conflicts = ves_jr_u64(jr, "/conflictsByType/concurrent_edit") +
+                   ves_jr_u64(jr, "/conflictsByType/version_mismatch") +
+                   ves_jr_u64(jr, "/conflictsByType/deleted_reference");
+    if (v->conflicts < ves_jr_u64(jr, "/counts/conflict"))
+        v->conflicts = ves_jr_u64(jr, "/counts/conflict");
+    v->lag = ves_jr_u64(jr, "/sequence/lag");
+    v->is_configured = ves_jr_has(jr, "/sequencer/url");
+    v->was_checked = ves_jr_has(jr, "/sequencer/reachable");
+    v->is_reachable = ves_jr_bool(jr, "/sequencer/reachable");
+    v->needs_attention = strcmp(ves_jr_str(jr, "/health"), "attention") == 0 ||
+                         v->failed || v->conflicts;
+}
+
+static const char *health(const struct view *v)
+{
+    if (v->needs_attention)
+        return "attention";
+    if (!v->is_configured || (v->was_checked && !v->is_reachable))
+        return "offline";
+    if (v->pending || v->syncing || v->lag || !v->was_checked)
+        return "pending_work";
+    return "healthy";
+}
+
+static void put_part(char *out, size_t size, uint64_t n, const char *what)
+{
+    size_t used = strlen(out);
+
+    if (n)
+        snprintf(out + used, size - used, "%s%llu %s", used ? ", " : "",
+                 (unsigned long long)n, what);
+}
+
+static void put_summary(struct ves_jw *jw, struct ves_jr *jr,
+                        const struct view *v)
+{
+    char parts[256] = "", behind[64] = "";
+    const char *contact = !v->is_configured ? "no sequencer is configured"
+                          : !v->was_checked ? "sequencer not asked yet"
+                          : v->is_reachable ? "sequencer reachable"
+                                            : "sequencer not reachable";
+
+    put_part(parts, sizeof(parts), v->pending, "pending");
+    put_part(parts, sizeof(parts), v->syncing, "sent and not acknowledged");
+    put_part(parts, sizeof(parts), v->failed, "failed");
+    put_part(parts, sizeof(parts), v->conflicts,
+             v->conflicts == 1 ? "conflict" : "conflicts");
+    put_part(parts, sizeof(parts), ves_jr_u64(jr, "/quarantined"),
+             "quarantined");
+    if (v->lag)
+        snprintf(behind, sizeof(behind), ", %llu %s behind",
+                 (unsigned long long)v->lag, v->lag == 1 ? "event" : "events");
+    mcp_putf(jw, "summary", "%s; %s%s.", parts[0] ? parts : "Nothing waits",
+             contact, behind);
+}
+
+static void put_sequencer(struct ves_jw *jw, struct ves_jr *jr,
+                          const struct view *v, const char *probe_error)
+{
+    if (!v->is_configured || !v->was_checked)
+        return;
+    ves_jw_key(jw, "sequencer");
+    ves_jw_object(jw);
+    mcp_put_bool(jw, "reachable", v->is_reachable);
+    mcp_copy_str(jw, "checkedAt", jr, "/sequencer/checkedAt");
+    mcp_put_str(jw, "error", v->is_reachable ? NULL : probe_error);
+    ves_jw_end(jw);
+}
+
+static void put_sequence(struct ves_jw *jw, struct ves_jr *jr)
+{
+    ves_jw_key(jw, "sequence");
+    ves_jw_object(jw);
+    mcp_put_u64(jw, "lastPushed", ves_jr_u64(jr, "/sequence/lastPushed"));
+    mcp_put_u64(jw, "lastPulled", ves_jr_u64(jr, "/sequence/lastPulled"));
+    mcp_put_u64(jw, "remoteHead", ves_jr_u64(jr, "/sequence/remoteHead"));
+    mcp_put_u64(jw, "lag", ves_jr_u64(jr, "/sequence/lag"));
+    mcp_put_bool(jw, "gap", ves_jr_bool(jr, "/sequence/gap"));
+    ves_jw_end(jw);
+}
+
+/* The best call first. */
+static void put_steps(struct ves_jw *jw, struct ves_jr *jr,
+                      const struct view *v)
+{
+    bool may_sync = v->is_configured && (v->is_reachable || !v->was_checked);
+
+    ves_jw_key(jw, "nextSteps");
+    ves_jw_array(jw);
+    if (!v->is_configured)
+        ves_jw_str(jw, "Ask the user to join a sequencer: ves init --invite "
+                       "STRING");
+    if (ves_jr_u64(jr, "/signatureFailures") || ves_jr_u64(jr, "/quarantined"))
+        ves_jw_str(jw, "Tell the user that received events do not verify; do "
+                       "not retry them");
+    if (may_sync && (v->pending || v->failed))
+        ves_jw_str(jw, "push_events {}");
+    if (may_sync && (v->lag || !v->was_checked || v->syncing || v->pending))
+        ves_jw_str(jw, "pull_events {}");
+    if (v->syncing)
+        ves_jw_str(jw, "acknowledge_events {}");
+    if (v->conflicts)
+        ves_jw_str(jw, "list_outbox_events {\"status\":\"conflict\"}");
+    if (v->failed)
+        ves_jw_str(jw, "list_outbox_events {\"status\":\"failed\"}");
+    if (v->is_configured && v->was_checked && !v->is_reachable)
+        ves_jw_str(jw, "get_sync_status {} again in 30 s; local work goes on "
+                       "meanwhile");
+    ves_jw_end(jw);
+}
+
+enum ves_status mcp_write_status(struct ves_jw *jw, struct ves_jr *jr,
+                                 const char *probe_error)
+{
+    static const char *const statuses[] = {"pending", "syncing", "synced",
+                                           "failed", "conflict"};
+    static const char *const types[] = {"concurrent_edit", "version_mismatch",
+                                        "deleted_reference"};
+    struct view v;
+
+    look(jr, &v);
+    ves_jw_object(jw);
+    mcp_put_str(jw, "health", health(&v));
+    put_summary(jw, jr, &v);
+    ves_jw_key(jw, "counts");
+    ves_jw_object(jw);
+    for (size_t i = 0; i < 5; i++)
+        mcp_put_u64(jw, statuses[i], ves_jr_u64(jr, "/counts/%s", statuses[i]));
+    ves_jw_end(jw);
+    ves_jw_key(jw, "conflictsByType");
+    ves_jw_object(jw);
+    for (size_t i = 0; i < 3; i++)
+        mcp_put_u64(jw, types[i],
+                    ves_jr_u64(jr, "/conflictsByType/%s", types[i]));
+    ves_jw_end(jw);
+    mcp_copy_str(jw, "oldestPendingAt", jr, "/oldestPendingAt");
+    mcp_copy_str(jw, "lastPushAt", jr, "/lastPushAt");
+    mcp_copy_str(jw, "lastPullAt", jr, "/lastPullAt");
+    mcp_copy_str(jw, "lastPulledEventId", jr, "/lastPulledEventId");
+    put_sequence(jw, jr);
+    put_sequencer(jw, jr, &v, probe_error);
+    mcp_put_u64(jw, "signatureFailures", ves_jr_u64(jr, "/signatureFailures"));
+    put_steps(jw, jr, &v);
+    ves_jw_end(jw);
+    return ves_jw_status(jw);
+}
+
+enum ves_mcp_outcome mcp_get_sync_status(struct ves_mcp_call *call, void *ctx)
+{
+    struct mcp_app *app = ctx;
+    struct ves_jr *args = ves_mcp_arguments(call);
+    bool probe = !ves_jr_has(args, "/probe") || ves_jr_bool(args, "/probe");
+    struct ves_agent *agent = mcp_take(app, call);
+    struct ves_agent_info info;
+    struct ves_error error = {VES_OK, ""};
+    const char *words = NULL;
+    uint64_t head;
+
+    if (!agent)
+        return VES_MCP_FAILED;
+    ves_agent_info(agent, &info);
+    if (probe && info.url[0]) {
+        enum ves_status status =
+            ves_probe_within(agent, PROBE_MS, &head, &error);
+        if (status == VES_UNREACHABLE)
+            words = "no answer within 2 s";
+        else if (status)
+            words = ves_status_message(status);
+    }
+    struct ves_jr *jr = mcp_status(call, agent);
+    mcp_give(app, agent);
+    if (!jr)
+        return VES_MCP_FAILED;
+    enum ves_status status =
+        mcp_write_status(ves_mcp_structured(call), jr, words);
+    ves_jr_free(jr);
+    return status ? mcp_error_of(call, status, NULL, "Nothing was changed.")
+                  : VES_MCP_DONE;
+}

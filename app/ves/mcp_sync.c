@@ -1,0 +1,756 @@
+/* mcp_sync.c -- push_events, pull_events and acknowledge_events. */
+#include <ctype.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "mcp_app.h"
+
+enum { SHOWN = 20, IDS_MAX = 500, PAGE = 1000 };
+
+/* A code as models know them: VERSION_CONFLICT. */
+static void put_code(struct ves_jw *jw, const char *code)
+{
+    char text[64];
+    size_t n = 0;
+
+    for (; code[n] && n + 1 < sizeof(text); n++)
+        text[n] = code[n] == '-' || code[n] == ' '
+                      ? '_'
+                      : (char)toupper((unsigned char)code[n]);
+    text[n] = '\0';
+    mcp_put_str(jw, "code", text[0] ? text : "UNKNOWN");
+}
+
+static void put_uuid(struct ves_jw *jw, const char *name,
+                     const struct ves_uuid *id)
+{
+    ves_jw_key(jw, name);
+    ves_jw_uuid(jw, id);
+}
+
+static bool is_configured(struct ves_mcp_call *call, struct ves_agent *agent)
+{
+    struct ves_agent_info info;
+
+    ves_agent_info(agent, &info);
+    if (info.url[0])
+        return true;
+    mcp_error(call, "NOT_CONFIGURED",
+              "this store has not joined a sequencer, so nothing can be sent "
+              "or fetched",
+              "Nothing was changed; every event stays in the outbox.",
+              "ask the user for an invitation (ves init --invite); reading "
+              "the outbox still works.");
+    return false;
+}
+
+/* A handle for a push or a pull, which come one after the other. */
+static struct ves_agent *begin(struct mcp_app *app, struct ves_mcp_call *call,
+                               bool is_preview)
+{
+    if (!mcp_may_write(app, call))
+        return NULL;
+    if (!is_preview)
+        pthread_mutex_lock(&app->sync_lock);
+    struct ves_agent *agent = mcp_take(app, call);
+    if (!agent && !is_preview)
+        pthread_mutex_unlock(&app->sync_lock);
+    return agent;
+}
+
+static void end(struct mcp_app *app, struct ves_agent *agent, bool is_preview)
+{
+    mcp_give(app, agent);
+    if (!is_preview)
+        pthread_mutex_unlock(&app->sync_lock);
+}
+
+/* ---- push ---------------------------------------------------------------- */
+
+static void put_problems(struct ves_jw *jw, const struct ves_push_report *r)
+{
+    ves_jw_key(jw, "problems");
+    ves_jw_array(jw);
+    for (size_t i = 0; i < r->problem_count && i < SHOWN; i++) {
+        const struct ves_push_problem_report *p = &r->problems[i];
+        ves_jw_object(jw);
+        put_uuid(jw, "eventId", &p->event_id);
+        mcp_put_str(jw, "status", p->status);
+        put_code(jw, p->code);
+        ves_jw_key(jw, "message");
+        ves_jw_str(jw, p->message);
+        mcp_put_bool(jw, "retryable", p->is_retryable);
+        ves_jw_end(jw);
+    }
+    ves_jw_end(jw);
+}
+
+static void put_push_summary(struct ves_jw *jw, const struct ves_push_report *r,
+                             enum ves_status status, uint64_t waiting)
+{
+    char text[512], count[48];
+    size_t n;
+
+    if (r->attempted == 0)
+        snprintf(text, sizeof(text), "Nothing waits to be pushed.");
+    else
+        snprintf(text, sizeof(text), "Pushed %llu of %s",
+                 (unsigned long long)(r->accepted + r->duplicates),
+                 mcp_count(count, r->attempted, "event"));
+    n = strlen(text);
+    if (r->first_sequence)
+        n += (size_t)snprintf(text + n, sizeof(text) - n,
+                              " (sequences %llu-%llu)",
+                              (unsigned long long)r->first_sequence,
+                              (unsigned long long)r->last_sequence);
+    if (r->failed || r->conflicts)
+        n += (size_t)snprintf(text + n, sizeof(text) - n,
+                              "; %llu not accepted, still in the outbox",
+                              (unsigned long long)(r->failed + r->conflicts));
+    if (status)
+        n += (size_t)snprintf(text + n, sizeof(text) - n,
+                              "; then it stopped: %s",
+                              ves_status_message(status));
+    if (waiting && !status)
+        n += (size_t)snprintf(text + n, sizeof(text) - n, "; %llu still wait",
+                              (unsigned long long)waiting);
+    if (r->attempted)
+        snprintf(text + n, sizeof(text) - n, ".");
+    mcp_put_str(jw, "summary", text);
+}
+
+static void put_push(struct ves_jw *jw, const struct ves_push_report *r,
+                     enum ves_status status, uint64_t waiting)
+{
+    ves_jw_object(jw);
+    put_push_summary(jw, r, status, waiting);
+    mcp_put_bool(jw, "dryRun", false);
+    mcp_put_u64(jw, "attempted", r->attempted);
+    mcp_put_u64(jw, "accepted", r->accepted);
+    mcp_put_u64(jw, "duplicates", r->duplicates);
+    mcp_put_u64(jw, "failed", r->failed);
+    mcp_put_u64(jw, "conflicts", r->conflicts);
+    mcp_put_u64(jw, "remaining", r->remaining);
+    if (r->first_sequence) {
+        mcp_put_u64(jw, "firstSequence", r->first_sequence);
+        mcp_put_u64(jw, "lastSequence", r->last_sequence);
+    }
+    put_problems(jw, r);
+    ves_jw_key(jw, "nextSteps");
+    ves_jw_array(jw);
+    if (status == VES_UNREACHABLE)
+        ves_jw_str(jw, "push_events {} again in 30 s");
+    else if (waiting)
+        ves_jw_str(jw, "push_events {}");
+    ves_jw_str(jw, "pull_events {}");
+    if (r->accepted || r->duplicates)
+        ves_jw_str(jw, "acknowledge_events {}");
+    if (r->conflicts)
+        ves_jw_str(jw, "list_outbox_events {\"status\":\"conflict\"}");
+    if (r->failed)
+        ves_jw_str(jw, "list_outbox_events {\"status\":\"failed\"}");
+    ves_jw_end(jw);
+    ves_jw_end(jw);
+}
+
+static enum ves_mcp_outcome preview_push(struct ves_mcp_call *call,
+                                         struct ves_agent *agent,
+                                         uint64_t limit, bool with_failed)
+{
+    struct ves_jr *jr = mcp_status(call, agent);
+    struct ves_jw *jw = ves_mcp_structured(call);
+    char count[48];
+
+    if (!jr)
+        return VES_MCP_FAILED;
+    uint64_t waiting = ves_jr_u64(jr, "/counts/pending") +
+                       (with_failed ? ves_jr_u64(jr, "/counts/failed") : 0);
+    uint64_t planned = waiting < limit ? waiting : limit;
+    ves_jw_object(jw);
+    mcp_putf(jw, "summary", "%s would be pushed; nothing was sent.",
+             mcp_count(count, planned, "event"));
+    mcp_put_bool(jw, "dryRun", true);
+    mcp_put_u64(jw, "attempted", planned);
+    mcp_put_u64(jw, "accepted", 0);
+    mcp_put_u64(jw, "failed", 0);
+    mcp_put_u64(jw, "conflicts", 0);
+    mcp_put_u64(jw, "remaining",
+                ves_jr_u64(jr, "/counts/pending") +
+                    ves_jr_u64(jr, "/counts/failed") +
+                    ves_jr_u64(jr, "/counts/conflict"));
+    ves_jw_key(jw, "problems");
+    ves_jw_array(jw);
+    ves_jw_end(jw);
+    ves_jw_key(jw, "nextSteps");
+    ves_jw_array(jw);
+    ves_jw_str(jw, planned ? "push_events {}" : "pull_events {}");
+    ves_jw_end(jw);
+    ves_jw_end(jw);
+    ves_jr_free(jr);
+    return VES_MCP_DONE;
+}
+
+static uint64_t limit_of(struct ves_jr *args)
+{
+    return ves_jr_has(args, "/limit") ? ves_jr_u64(args, "/limit") : 100;
+}
+
+/* Still waiting for their first answer; failed and conflicting ones wait for
+ * somebody to look. */
+static uint64_t still_pending(struct ves_agent *agent)
+{
+    struct ves_jw *jw = cli_writer();
+    enum ves_status status = ves_agent_outbox(agent, "pending", 1, 0, jw, NULL);
+    struct ves_error error;
+    struct ves_jr *jr = mcp_read(jw, status, &error);
+    uint64_t n = jr ? ves_jr_u64(jr, "/total") : 0;
+
+    ves_jr_free(jr);
+    return n;
+}
+
+static enum ves_mcp_outcome push(struct ves_mcp_call *call,
+                                 struct ves_agent *agent, uint64_t limit,
+                                 bool with_failed)
+{
+    struct ves_sync_options options = {.limit = limit,
+                                       .is_automatic = !with_failed,
+                                       .progress = mcp_progress,
+                                       .progress_ctx = call};
+    struct ves_error error = {VES_OK, ""};
+    struct ves_push_report *report = calloc(1, sizeof(*report));
+    enum ves_mcp_outcome outcome = VES_MCP_DONE;
+    char state[128];
+
+    if (!report)
+        return mcp_error_of(call, VES_NOMEM, NULL, "Nothing was changed.");
+    enum ves_status status = ves_push(agent, &options, report, &error);
+    uint64_t done = report->accepted + report->duplicates + report->failed +
+                    report->conflicts;
+    if (status && done == 0) {
+        snprintf(state, sizeof(state),
+                 "No event was accepted; all %llu are still in the outbox.",
+                 (unsigned long long)report->remaining);
+        outcome = mcp_error_of(call, status, &error, state);
+    } else {
+        put_push(ves_mcp_structured(call), report, status,
+                 still_pending(agent));
+    }
+    free(report);
+    return outcome;
+}
+
+enum ves_mcp_outcome mcp_push_events(struct ves_mcp_call *call, void *ctx)
+{
+    struct mcp_app *app = ctx;
+    struct ves_jr *args = ves_mcp_arguments(call);
+    bool with_failed = !ves_jr_has(args, "/includeFailed") ||
+                       ves_jr_bool(args, "/includeFailed");
+    enum ves_mcp_outcome outcome = VES_MCP_FAILED;
+
+    bool is_preview = mcp_is_preview(app, call);
+
+    struct ves_agent *agent = begin(app, call, is_preview);
+    if (!agent)
+        return VES_MCP_FAILED;
+    if (is_preview)
+        outcome = preview_push(call, agent, limit_of(args), with_failed);
+    else if (is_configured(call, agent))
+        outcome = push(call, agent, limit_of(args), with_failed);
+    end(app, agent, is_preview);
+    return outcome;
+}
+
+/* ---- pull ---------------------------------------------------------------- */
+
+/* What was found out before and after a pull. */
+struct pulled {
+    struct ves_pull_report report;
+    enum ves_status status;
+    uint64_t before;          /* cursor */
+    uint64_t first;           /* sequence the events shown begin with */
+    struct ves_jr *conflicts; /* own events in conflict; may be NULL */
+};
+
+/* since: an event of the log, or "0"; *from is where to begin. */
+static bool find_since(struct ves_mcp_call *call, struct ves_agent *agent,
+                       uint64_t *from)
+{
+    const char *since = ves_jr_str(ves_mcp_arguments(call), "/since");
+    struct ves_error error = {VES_OK, ""};
+    struct ves_uuid id;
+    uint64_t sequence = 0;
+
+    *from = 0;
+    if (!since[0])
+        return true;
+    if (strcmp(since, "0") == 0) {
+        *from = 1;
+        return true;
+    }
+    if (mcp_uuid(since, &id)) {
+        struct ves_jw *jw = cli_writer();
+        enum ves_status status = ves_agent_show(agent, &id, jw, &error);
+        struct ves_jr *jr = mcp_read(jw, status, &error);
+        sequence = jr ? ves_jr_u64(jr, "/sequenceNumber") : 0;
+        ves_jr_free(jr);
+    }
+    *from = sequence + 1;
+    if (sequence)
+        return true;
+    mcp_error(call, "UNKNOWN_SINCE",
+              "since names no event this store has seen in the stream",
+              "Nothing was changed.",
+              "pull_events {} to continue from the stored cursor.");
+    return false;
+}
+
+static const char *outcome_of(const char *verdict)
+{
+    if (strcmp(verdict, "conflict") == 0)
+        return "conflict";
+    return "applied";
+}
+
+/* Events of the log as they are now; false when the room is used up. */
+static bool put_event(struct ves_jw *jw, struct ves_jr *log, size_t i,
+                      bool is_full, uint64_t before)
+{
+    uint64_t sequence = ves_jr_u64(log, "/events/%zu/sequenceNumber", i);
+
+    if (ves_jw_view(jw).len > MCP_LONG)
+        return false;
+    ves_jw_object(jw);
+    if (ves_jr_has(log, "/events/%zu/event", i)) {
+        mcp_copy_str(jw, "eventId", log, "/events/%zu/event/eventId", i);
+        mcp_copy_str(jw, "type", log, "/events/%zu/event/type", i);
+        mcp_copy_str(jw, "aggregateId", log, "/events/%zu/event/aggregateId",
+                     i);
+        mcp_copy_str(jw, "timestamp", log, "/events/%zu/event/timestamp", i);
+    } else {
+        mcp_copy_str(jw, "eventId", log, "/events/%zu/eventId", i);
+        mcp_put_str(jw, "type", "pruned");
+        mcp_put_str(jw, "aggregateId", "pruned");
+    }
+    mcp_put_u64(jw, "sequence", sequence);
+    mcp_put_str(jw, "outcome",
+                sequence <= before
+                    ? "already_applied"
+                    : outcome_of(ves_jr_str(log, "/events/%zu/verdict", i)));
+    const char *payload = ves_jr_str(log, "/events/%zu/event/payload", i);
+    if (is_full && payload[0] == '{' &&
+        ves_jw_view(jw).len + strlen(payload) < MCP_LONG)
+        mcp_put_raw(jw, "payload", payload);
+    ves_jw_end(jw);
+    return true;
+}
+
+static void put_events(struct ves_jw *jw, struct ves_agent *agent,
+                       const struct pulled *p, const char *detail)
+{
+    bool is_full = strcmp(detail, "full") == 0;
+    uint64_t last = p->report.cursor;
+    uint64_t n = last >= p->first ? last - p->first + 1 : 0;
+    struct ves_error error = {VES_OK, ""};
+
+    if (n > p->report.received)
+        n = p->report.received;
+    if (is_full && n > SHOWN)
+        n = SHOWN;
+    ves_jw_key(jw, "events");
+    ves_jw_array(jw);
+    if (n > 0) {
+        struct ves_jw *doc = cli_writer();
+        enum ves_status status =
+            ves_agent_log(agent, p->first, (uint32_t)n, doc, &error);
+        struct ves_jr *log = mcp_read(doc, status, &error);
+        size_t count = log ? ves_jr_count(log, "/events") : 0;
+        for (size_t i = 0;
+             i < count && i < n && put_event(jw, log, i, is_full, p->before);
+             i++)
+            continue;
+        ves_jr_free(log);
+    }
+    ves_jw_end(jw);
+}
+
+static void put_pull_summary(struct ves_jw *jw, const struct pulled *p)
+{
+    const struct ves_pull_report *r = &p->report;
+    char applied[48], conflicts[64] = "", kept[64] = "", stop[128] = "";
+
+    if (r->conflicts)
+        snprintf(conflicts, sizeof(conflicts), " %llu new conflict%s.",
+                 (unsigned long long)r->conflicts,
+                 r->conflicts == 1 ? "" : "s");
+    if (r->quarantined)
+        snprintf(kept, sizeof(kept), " %llu did not verify and %s kept aside.",
+                 (unsigned long long)r->quarantined,
+                 r->quarantined == 1 ? "was" : "were");
+    if (p->status)
+        snprintf(stop, sizeof(stop), " Then it stopped: %s.",
+                 ves_status_message(p->status));
+    if (r->applied == 0 && r->already_applied)
+        mcp_putf(jw, "summary",
+                 "%llu events were checked again; they are as they were.%s%s%s",
+                 (unsigned long long)r->already_applied, conflicts, kept, stop);
+    else
+        mcp_putf(jw, "summary",
+                 "Applied %s; this store is at sequence %llu of "
+                 "%llu.%s%s%s",
+                 mcp_count(applied, r->applied, "event"),
+                 (unsigned long long)r->cursor,
+                 (unsigned long long)(r->remote_head > r->cursor
+                                          ? r->remote_head
+                                          : r->cursor),
+                 conflicts, kept, stop);
+}
+
+static void put_pull_steps(struct ves_jw *jw, struct ves_agent *agent,
+                           const struct pulled *p)
+{
+    const struct ves_pull_report *r = &p->report;
+    struct ves_jw *doc = cli_writer();
+    struct ves_error error = {VES_OK, ""};
+    enum ves_status status = ves_agent_standing(agent, doc, &error);
+    struct ves_jr *now = mcp_read(doc, status, &error);
+
+    ves_jw_key(jw, "nextSteps");
+    ves_jw_array(jw);
+    if (r->has_more && !p->status)
+        ves_jw_str(jw, "pull_events {}");
+    if (r->quarantined)
+        ves_jw_str(jw, "Tell the user that received events do not verify; do "
+                       "not retry them");
+    if (now && ves_jr_u64(now, "/counts/syncing"))
+        ves_jw_str(jw, "acknowledge_events {}");
+    if (now && ves_jr_u64(now, "/counts/pending"))
+        ves_jw_str(jw, "push_events {}");
+    if (r->conflicts)
+        ves_jw_str(jw, "list_outbox_events {\"status\":\"conflict\"}");
+    ves_jw_end(jw);
+    ves_jr_free(now);
+}
+
+static void put_conflicts(struct ves_jw *jw, const struct pulled *p)
+{
+    size_t n = p->conflicts ? ves_jr_count(p->conflicts, "/events") : 0;
+
+    ves_jw_key(jw, "conflictEventIds");
+    ves_jw_array(jw);
+    for (size_t i = 0; i < n && i < SHOWN; i++)
+        ves_jw_str(jw, ves_jr_str(p->conflicts, "/events/%zu/eventId", i));
+    ves_jw_end(jw);
+}
+
+static void put_pull(struct ves_jw *jw, struct ves_agent *agent,
+                     const struct pulled *p, const char *detail)
+{
+    const struct ves_pull_report *r = &p->report;
+    static const struct ves_uuid nil;
+
+    ves_jw_object(jw);
+    put_pull_summary(jw, p);
+    mcp_put_bool(jw, "dryRun", false);
+    mcp_put_u64(jw, "received", r->received);
+    mcp_put_u64(jw, "applied", r->applied);
+    mcp_put_u64(jw, "alreadyApplied", r->already_applied);
+    mcp_put_u64(jw, "quarantined", r->quarantined);
+    mcp_put_u64(jw, "newConflicts", r->conflicts);
+    if (r->conflicts)
+        put_conflicts(jw, p);
+    if (strcmp(detail, "summary") == 0 || strcmp(detail, "full") == 0)
+        put_events(jw, agent, p, detail);
+    if (memcmp(&r->last_event_id, &nil, sizeof(nil)) != 0)
+        put_uuid(jw, "lastEventId", &r->last_event_id);
+    mcp_put_bool(jw, "hasMore", r->has_more);
+    put_pull_steps(jw, agent, p);
+    ves_jw_end(jw);
+}
+
+static void find_conflicts(struct ves_agent *agent, struct pulled *p)
+{
+    struct ves_error error = {VES_OK, ""};
+    struct ves_jw *jw = cli_writer();
+    enum ves_status status =
+        ves_agent_outbox(agent, "conflict", SHOWN, 0, jw, &error);
+
+    p->conflicts = mcp_read(jw, status, &error);
+}
+
+static enum ves_mcp_outcome pull(struct ves_mcp_call *call,
+                                 struct ves_agent *agent, uint64_t from)
+{
+    struct ves_jr *args = ves_mcp_arguments(call);
+    struct ves_sync_options options = {.limit = limit_of(args),
+                                       .progress = mcp_progress,
+                                       .progress_ctx = call};
+    struct ves_error error = {VES_OK, ""};
+    struct pulled p = {.status = VES_OK};
+    enum ves_mcp_outcome outcome = VES_MCP_DONE;
+    char state[128];
+
+    struct ves_jr *jr = mcp_status(call, agent);
+    if (!jr)
+        return VES_MCP_FAILED;
+    p.before = ves_jr_u64(jr, "/sequence/lastPulled");
+    p.first = from ? from : p.before + 1;
+    ves_jr_free(jr);
+    p.status = ves_pull(agent, &options, from, &p.report, &error);
+    if (p.status && p.report.received == 0) {
+        snprintf(state, sizeof(state),
+                 "Nothing was applied; the cursor is still at sequence %llu.",
+                 (unsigned long long)p.before);
+        if (p.status == VES_AGAIN)
+            outcome = mcp_error(
+                call, "SEQUENCE_GAP",
+                "the sequencer's page does not continue where this store is",
+                state, "pull_events {}; if it repeats, report it to the user.");
+        else
+            outcome = mcp_error_of(call, p.status, &error, state);
+        return outcome;
+    }
+    if (p.report.conflicts)
+        find_conflicts(agent, &p);
+    put_pull(ves_mcp_structured(call), agent, &p, ves_jr_str(args, "/detail"));
+    ves_jr_free(p.conflicts);
+    return outcome;
+}
+
+static enum ves_mcp_outcome preview_pull(struct ves_mcp_call *call,
+                                         struct ves_agent *agent)
+{
+    struct ves_error error = {VES_OK, ""};
+    struct ves_jw *jw = ves_mcp_structured(call);
+    uint64_t head = 0;
+    char count[48];
+
+    enum ves_status status = ves_probe_within(agent, 10000, &head, &error);
+    struct ves_jr *jr = status ? NULL : mcp_status(call, agent);
+    if (status)
+        return mcp_error_of(call, status, &error, "Nothing was applied.");
+    if (!jr)
+        return VES_MCP_FAILED;
+    uint64_t at = ves_jr_u64(jr, "/sequence/lastPulled");
+    uint64_t lag = head > at ? head - at : 0;
+    ves_jr_free(jr);
+    ves_jw_object(jw);
+    mcp_putf(jw, "summary",
+             "%s wait at the sequencer; nothing was fetched or applied.",
+             mcp_count(count, lag, "event"));
+    mcp_put_bool(jw, "dryRun", true);
+    mcp_put_u64(jw, "received", 0);
+    mcp_put_u64(jw, "applied", 0);
+    mcp_put_u64(jw, "quarantined", 0);
+    mcp_put_u64(jw, "newConflicts", 0);
+    mcp_put_bool(jw, "hasMore", lag > 0);
+    ves_jw_key(jw, "nextSteps");
+    ves_jw_array(jw);
+    ves_jw_str(jw, lag ? "pull_events {}" : "get_sync_status {}");
+    ves_jw_end(jw);
+    ves_jw_end(jw);
+    return VES_MCP_DONE;
+}
+
+enum ves_mcp_outcome mcp_pull_events(struct ves_mcp_call *call, void *ctx)
+{
+    struct mcp_app *app = ctx;
+    enum ves_mcp_outcome outcome = VES_MCP_FAILED;
+    uint64_t from;
+
+    bool is_preview = mcp_is_preview(app, call);
+
+    struct ves_agent *agent = begin(app, call, is_preview);
+    if (!agent)
+        return VES_MCP_FAILED;
+    if (is_configured(call, agent) && find_since(call, agent, &from))
+        outcome =
+            is_preview ? preview_pull(call, agent) : pull(call, agent, from);
+    end(app, agent, is_preview);
+    return outcome;
+}
+
+/* ---- acknowledge --------------------------------------------------------- */
+
+struct ack {
+    struct ves_uuid ids[IDS_MAX];
+    size_t count; /* 0: all */
+    struct ves_ack_report report;
+};
+
+static void read_ids(struct ves_mcp_call *call, struct ack *ack)
+{
+    struct ves_jr *args = ves_mcp_arguments(call);
+
+    ack->count = ves_jr_count(args, "/eventIds");
+    /* The schema has seen to it that they are UUIDs and not too many. */
+    for (size_t i = 0; i < ack->count; i++)
+        (void)mcp_uuid(ves_jr_str(args, "/eventIds/%zu", i), &ack->ids[i]);
+}
+
+static void note_obstacle(struct ack *ack, const char *id, const char *why)
+{
+    struct ves_ack_report *r = &ack->report;
+    size_t max = sizeof(r->problem_ids) / sizeof(r->problem_ids[0]);
+
+    r->not_acknowledged++;
+    if (r->problem_count == max)
+        return;
+    (void)mcp_uuid(id, &r->problem_ids[r->problem_count]);
+    snprintf(r->problem_reasons[r->problem_count++],
+             sizeof(r->problem_reasons[0]), "%s", why);
+}
+
+/* What acknowledging would do with a row, going by its document. */
+static void judge_row(struct ack *ack, const char *id, const char *status,
+                      bool has_receipt, bool has_verdict)
+{
+    if (strcmp(status, "synced") == 0)
+        ack->report.already_synced++;
+    else if (strcmp(status, "syncing") != 0)
+        note_obstacle(ack, id, "it was not sent, failed, or is in conflict");
+    else if (!has_receipt)
+        note_obstacle(ack, id, "there is no receipt of it yet: push first");
+    else if (!has_verdict)
+        note_obstacle(ack, id, "its verdict is not known yet: pull first");
+    else
+        ack->report.acknowledged++;
+}
+
+static enum ves_status preview_all(struct ves_agent *agent, struct ack *ack,
+                                   struct ves_error *error)
+{
+    uint64_t after = 0;
+    size_t n;
+
+    do {
+        struct ves_jw *jw = cli_writer();
+        enum ves_status status =
+            ves_agent_outbox(agent, "syncing", PAGE, after, jw, error);
+        struct ves_jr *jr = mcp_read(jw, status, error);
+        if (!jr)
+            return status ? status : error->status;
+        n = ves_jr_count(jr, "/events");
+        for (size_t i = 0; i < n; i++)
+            judge_row(ack, ves_jr_str(jr, "/events/%zu/eventId", i), "syncing",
+                      ves_jr_has(jr, "/events/%zu/sequenceNumber", i),
+                      ves_jr_has(jr, "/events/%zu/disposition", i));
+        after = ves_jr_u64(jr, "/lastLocalSequence");
+        ves_jr_free(jr);
+    } while (n == PAGE);
+    return VES_OK;
+}
+
+static enum ves_status preview_named(struct ves_mcp_call *call,
+                                     struct ves_agent *agent, struct ack *ack)
+{
+    struct ves_jr *args = ves_mcp_arguments(call);
+
+    for (size_t i = 0; i < ack->count; i++) {
+        struct ves_error error = {VES_OK, ""};
+        const char *id = ves_jr_str(args, "/eventIds/%zu", i);
+        struct ves_jw *jw = cli_writer();
+        enum ves_status status =
+            ves_agent_show(agent, &ack->ids[i], jw, &error);
+        struct ves_jr *jr = mcp_read(jw, status, &error);
+        if (jr)
+            judge_row(ack, id, ves_jr_str(jr, "/status"),
+                      ves_jr_has(jr, "/receipt"),
+                      ves_jr_has(jr, "/disposition"));
+        else
+            note_obstacle(ack, id, "the outbox holds no such event");
+        ves_jr_free(jr);
+    }
+    return VES_OK;
+}
+
+static void put_obstacles(struct ves_jw *jw, struct ves_agent *agent,
+                          const struct ves_ack_report *r)
+{
+    ves_jw_key(jw, "notAcknowledged");
+    ves_jw_array(jw);
+    for (size_t i = 0; i < r->problem_count && i < SHOWN; i++) {
+        struct ves_error error = {VES_OK, ""};
+        struct ves_jw *doc = cli_writer();
+        enum ves_status status =
+            ves_agent_show(agent, &r->problem_ids[i], doc, &error);
+        struct ves_jr *jr = mcp_read(doc, status, &error);
+        const char *word = jr ? ves_jr_str(jr, "/status") : "";
+        bool waits =
+            strcmp(word, "pending") == 0 || strcmp(word, "syncing") == 0;
+        ves_jw_object(jw);
+        put_uuid(jw, "eventId", &r->problem_ids[i]);
+        /* Of what the outbox does not hold there is no status. */
+        if (jr && ves_jr_has(jr, "/localSequence"))
+            mcp_put_str(jw, "status", word);
+        mcp_put_str(jw, "code",
+                    jr ? waits ? "NOT_PROVEN" : "NOT_SENT" : "EVENT_NOT_FOUND");
+        mcp_put_str(jw, "message", r->problem_reasons[i]);
+        mcp_put_bool(jw, "retryable", waits);
+        ves_jw_end(jw);
+        ves_jr_free(jr);
+    }
+    ves_jw_end(jw);
+}
+
+static void put_ack(struct ves_jw *jw, struct ves_agent *agent,
+                    const struct ves_ack_report *r, bool is_preview)
+{
+    char count[48], rest[64] = "";
+
+    if (r->not_acknowledged)
+        snprintf(rest, sizeof(rest), "; %llu left as they are",
+                 (unsigned long long)r->not_acknowledged);
+    ves_jw_object(jw);
+    mcp_putf(jw, "summary", "%s %smarked synced%s.",
+             mcp_count(count, r->acknowledged, "event"),
+             is_preview ? "would be " : "", rest);
+    mcp_put_bool(jw, "dryRun", is_preview);
+    mcp_put_u64(jw, "acknowledged", r->acknowledged);
+    mcp_put_u64(jw, "alreadySynced", r->already_synced);
+    put_obstacles(jw, agent, r);
+    mcp_put_u64(jw, "notAcknowledgedCount", r->not_acknowledged);
+    ves_jw_key(jw, "nextSteps");
+    ves_jw_array(jw);
+    if (r->not_acknowledged)
+        ves_jw_str(jw, "pull_events {}");
+    ves_jw_str(jw, is_preview && r->acknowledged ? "acknowledge_events {}"
+                                                 : "get_sync_status {}");
+    ves_jw_end(jw);
+    ves_jw_end(jw);
+}
+
+enum ves_mcp_outcome mcp_acknowledge_events(struct ves_mcp_call *call,
+                                            void *ctx)
+{
+    struct mcp_app *app = ctx;
+    bool is_preview = mcp_is_preview(app, call);
+    struct ves_error error = {VES_OK, ""};
+    enum ves_mcp_outcome outcome = VES_MCP_DONE;
+    enum ves_status status;
+
+    struct ves_agent *agent =
+        mcp_may_write(app, call) ? mcp_take(app, call) : NULL;
+    if (!agent)
+        return VES_MCP_FAILED;
+    struct ack *ack = calloc(1, sizeof(*ack));
+    if (!ack) {
+        mcp_give(app, agent);
+        return mcp_error_of(call, VES_NOMEM, NULL, "Nothing was changed.");
+    }
+    read_ids(call, ack);
+    if (is_preview)
+        status = ack->count ? preview_named(call, agent, ack)
+                            : preview_all(agent, ack, &error);
+    else
+        status = ves_acknowledge(agent, ack->count ? ack->ids : NULL,
+                                 ack->count, &ack->report, &error);
+    if (status)
+        outcome = mcp_error_of(call, status, &error,
+                               "Nothing was marked; no event was lost.");
+    else
+        put_ack(ves_mcp_structured(call), agent, &ack->report, is_preview);
+    free(ack);
+    mcp_give(app, agent);
+    return outcome;
+}

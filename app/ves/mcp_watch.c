@@ -1,0 +1,140 @@
+/* mcp_watch.c -- what ves mcp does between calls: tells subscribers what
+ * changed, and syncs when the setting autoSync says so.
+ *
+ * Does nothing before the first real request: hosts start servers only to see
+ * whether they start. */
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "mcp_app.h"
+
+enum { TICK_MS = 250, SETTING_TICKS = 4 };
+
+struct watch {
+    struct mcp_app *app;
+    char *before; /* what subscribers know; NULL: nothing yet */
+    uint64_t conflicts;
+    int64_t synced_ms;
+};
+
+static int64_t now_ms(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+/* Counts and positions as one text; freed by the caller. */
+static char *fingerprint(struct ves_agent *agent, uint64_t *conflicts)
+{
+    struct ves_error error = {VES_OK, ""};
+    struct ves_jw *jw = cli_writer();
+    enum ves_status status = ves_agent_standing(agent, jw, &error);
+    struct ves_jr *jr = mcp_read(jw, status, &error);
+    char text[1024];
+
+    if (!jr)
+        return NULL;
+    *conflicts = ves_jr_u64(jr, "/conflictsByType/concurrent_edit") +
+                 ves_jr_u64(jr, "/conflictsByType/version_mismatch") +
+                 ves_jr_u64(jr, "/conflictsByType/deleted_reference");
+    snprintf(text, sizeof(text), "%s %s %s %s %s %s", ves_jr_str(jr, "/health"),
+             ves_jr_str(jr, "/counts"), ves_jr_str(jr, "/conflictsByType"),
+             ves_jr_str(jr, "/sequence"), ves_jr_str(jr, "/signatureFailures"),
+             ves_jr_str(jr, "/sequencer/reachable"));
+    ves_jr_free(jr);
+    return strdup(text);
+}
+
+static void tell(struct watch *w, struct ves_agent *agent)
+{
+    uint64_t conflicts = 0;
+    char *now = fingerprint(agent, &conflicts);
+
+    if (now && w->before && strcmp(now, w->before) != 0) {
+        ves_mcp_updated(w->app->mcp, "ves://status");
+        if (conflicts != w->conflicts)
+            ves_mcp_updated(w->app->mcp, "ves://conflicts");
+    }
+    if (now) {
+        free(w->before);
+        w->before = now;
+        w->conflicts = conflicts;
+    }
+}
+
+static bool keep_going(void *ctx, const char *what, uint64_t done,
+                       uint64_t total)
+{
+    struct mcp_app *app = ctx;
+
+    (void)what;
+    (void)done;
+    (void)total;
+    return !atomic_load(&app->is_ending);
+}
+
+static void sync_if_due(struct watch *w, struct ves_agent *agent)
+{
+    struct mcp_app *app = w->app;
+    struct ves_sync_options options = {
+        .is_automatic = true, .progress = keep_going, .progress_ctx = app};
+    struct ves_error error = {VES_OK, ""};
+    struct ves_agent_info info;
+
+    ves_agent_info(agent, &info);
+    if (app->is_read_only || app->is_preview || !info.url[0] ||
+        !ves_agent_setting(agent, "autoSync") ||
+        now_ms() - w->synced_ms <
+            (int64_t)ves_agent_setting(agent, "syncIntervalMs"))
+        return;
+    struct ves_sync_report *report = calloc(1, sizeof(*report));
+    if (!report)
+        return;
+    /* Being offline is normal; what failed is tried again. */
+    pthread_mutex_lock(&app->sync_lock);
+    (void)!ves_sync(agent, &options, report, &error);
+    pthread_mutex_unlock(&app->sync_lock);
+    w->synced_ms = now_ms();
+    free(report);
+}
+
+static void *watch(void *ctx)
+{
+    struct watch w = {.app = ctx};
+    const struct timespec step = {0, TICK_MS * 1000 * 1000};
+
+    for (unsigned tick = 0; !atomic_load(&w.app->is_ending); tick++) {
+        nanosleep(&step, NULL);
+        bool is_watched = ves_mcp_is_watched(w.app->mcp);
+        bool looks_at_settings =
+            ves_mcp_is_used(w.app->mcp) && tick % SETTING_TICKS == 0;
+        if (!is_watched && !looks_at_settings)
+            continue;
+        struct ves_agent *agent = mcp_take_quietly(w.app);
+        if (!agent)
+            continue;
+        if (looks_at_settings)
+            sync_if_due(&w, agent);
+        if (is_watched)
+            tell(&w, agent);
+        mcp_give(w.app, agent);
+    }
+    free(w.before);
+    return NULL;
+}
+
+void mcp_watch_start(struct mcp_app *app)
+{
+    app->has_watcher = pthread_create(&app->watcher, NULL, watch, app) == 0;
+}
+
+void mcp_watch_stop(struct mcp_app *app)
+{
+    atomic_store(&app->is_ending, true);
+    if (app->has_watcher)
+        pthread_join(app->watcher, NULL);
+    app->has_watcher = false;
+}
