@@ -25,4 +25,8 @@ bool ves_process_is_alive(const struct ves_process *process);
  * with *error when the system does not let us; going on is possible. */
 VES_NODISCARD enum ves_status ves_process_forbid_dumps(struct ves_error *error);
 
+/* The calling thread runs after the others of this process when there are not
+ * processors enough for all; not at all an error when that cannot be had. */
+void ves_thread_give_way(void);
+
 #endif

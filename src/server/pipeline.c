@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "base/uuid.h"
 #include "os/clock.h"
+#include "os/process.h"
 #include "os/random.h"
 #include "server/routes.h"
 #include "server/server.h"
@@ -73,6 +74,8 @@ static void *work(void *ctx)
     struct ves_server *server = ctx;
     struct ves_pipeline *pipeline = &server->pipeline;
     struct ves_request *list;
+    /* Everybody waits for the committer, and there is one of it. */
+    ves_thread_give_way();
     while ((list = ves_queue_take(&pipeline->prepare, pipeline->worker_count,
                                   VES_PIPELINE_SHARE_MAX,
                                   VES_PIPELINE_SHARE_BYTES))) {
@@ -90,7 +93,9 @@ static void *work(void *ctx)
                 end = &first;
                 wait_for_room(pipeline);
             }
-            if (!prepare(server, request)) {
+            bool is_ready = prepare(server, request);
+            atomic_fetch_sub(&pipeline->coming, request->body_len);
+            if (!is_ready) {
                 ves_http_resume(request);
                 continue;
             }
@@ -228,14 +233,22 @@ static void run_list(struct ves_server *server, struct group *group,
     commit_group(server, group);
 }
 
+/* What is there, and what comes while it is worth waiting for. */
+static struct ves_request *take_group(struct ves_pipeline *pipeline)
+{
+    ves_queue_gather(&pipeline->commit, &pipeline->coming,
+                     VES_PIPELINE_GATHER_MS);
+    return ves_queue_take(&pipeline->commit, 1, SIZE_MAX, SIZE_MAX);
+}
+
 static void *commit_all(void *ctx)
 {
     struct ves_server *server = ctx;
     struct group group;
     struct ves_request *list;
     group.count = group.events = 0;
-    while ((
-        list = ves_queue_take(&server->pipeline.commit, 1, SIZE_MAX, SIZE_MAX)))
+    struct ves_pipeline *pipeline = &server->pipeline;
+    while ((list = take_group(pipeline)))
         run_list(server, &group, list);
     return NULL;
 }
@@ -281,7 +294,13 @@ enum ves_status ves_pipeline_start(struct ves_server *server, unsigned workers,
 
 bool ves_pipeline_ingest(struct ves_server *server, struct ves_request *request)
 {
-    return ves_queue_push(&server->pipeline.prepare, request);
+    struct ves_pipeline *pipeline = &server->pipeline;
+    size_t bytes = request->body_len;
+    atomic_fetch_add(&pipeline->coming, bytes);
+    bool is_taken = ves_queue_push(&pipeline->prepare, request);
+    if (!is_taken)
+        atomic_fetch_sub(&pipeline->coming, bytes);
+    return is_taken;
 }
 
 bool ves_pipeline_write(struct ves_server *server, struct ves_request *request)

@@ -27,7 +27,10 @@ enum {
     /* Events prepared and not yet answered: an event of two bytes takes some
      * kilobytes by then, so workers wait for the committer. */
     VES_PIPELINE_EVENTS_MAX = 16000,
-    VES_PIPELINE_GROUP_REQUESTS_MAX = 256
+    VES_PIPELINE_GROUP_REQUESTS_MAX = 256,
+    /* How long the committer lets a group grow while more is being prepared;
+     * the processors are busy with just that. */
+    VES_PIPELINE_GATHER_MS = 20
 };
 
 struct ves_pipeline {
@@ -39,6 +42,7 @@ struct ves_pipeline {
     pthread_t committer;
     bool is_running;
     atomic_size_t events; /* prepared and not yet answered */
+    atomic_size_t coming; /* bytes of bodies not yet prepared */
     pthread_mutex_t room_lock;
     pthread_cond_t room; /* events fell below VES_PIPELINE_EVENTS_MAX */
 };

@@ -1,13 +1,19 @@
 /* queue.c -- requests on their way from thread to thread, in order. */
 #include "server/queue.h"
 
+#include <time.h>
+
 #include "server/request.h"
 
 void ves_queue_init(struct ves_queue *queue)
 {
     *queue = (struct ves_queue){0};
     pthread_mutex_init(&queue->lock, NULL);
-    pthread_cond_init(&queue->ready, NULL);
+    pthread_condattr_t attr;
+    pthread_condattr_init(&attr);
+    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+    pthread_cond_init(&queue->ready, &attr);
+    pthread_condattr_destroy(&attr);
 }
 
 void ves_queue_deinit(struct ves_queue *queue)
@@ -19,9 +25,11 @@ void ves_queue_deinit(struct ves_queue *queue)
 bool ves_queue_push(struct ves_queue *queue, struct ves_request *list)
 {
     struct ves_request *last = list;
-    size_t count = 1;
-    for (; last->next; last = last->next)
+    size_t count = 1, bytes = list->body_len;
+    for (; last->next; last = last->next) {
         count++;
+        bytes += last->next->body_len;
+    }
     pthread_mutex_lock(&queue->lock);
     bool is_open = !queue->is_closed;
     if (is_open) {
@@ -31,6 +39,7 @@ bool ves_queue_push(struct ves_queue *queue, struct ves_request *list)
             queue->first = list;
         queue->last = last;
         queue->count += count;
+        queue->bytes += bytes;
         if (queue->waiting)
             pthread_cond_signal(&queue->ready);
     }
@@ -38,15 +47,20 @@ bool ves_queue_push(struct ves_queue *queue, struct ves_request *list)
     return is_open;
 }
 
-struct ves_request *ves_queue_take(struct ves_queue *queue, size_t takers,
-                                   size_t share_max, size_t bytes_max)
+static void wait_for_first(struct ves_queue *queue)
 {
-    pthread_mutex_lock(&queue->lock);
     while (!queue->first && !queue->is_closed) {
         queue->waiting++;
         pthread_cond_wait(&queue->ready, &queue->lock);
         queue->waiting--;
     }
+}
+
+struct ves_request *ves_queue_take(struct ves_queue *queue, size_t takers,
+                                   size_t share_max, size_t bytes_max)
+{
+    pthread_mutex_lock(&queue->lock);
+    wait_for_first(queue);
     size_t share = (queue->count + takers - 1) / takers;
     if (share > share_max)
         share = share_max;
@@ -65,12 +79,39 @@ struct ves_request *ves_queue_take(struct ves_queue *queue, size_t takers,
             queue->last = NULL;
         last->next = NULL;
         queue->count -= taken;
+        queue->bytes -= bytes;
         /* One push may have brought work for several. */
         if (queue->first && queue->waiting)
             pthread_cond_signal(&queue->ready);
     }
     pthread_mutex_unlock(&queue->lock);
     return list;
+}
+
+static struct timespec after(unsigned ms)
+{
+    struct timespec at;
+    clock_gettime(CLOCK_MONOTONIC, &at);
+    at.tv_nsec += (long)ms * 1000000;
+    at.tv_sec += at.tv_nsec / 1000000000;
+    at.tv_nsec %= 1000000000;
+    return at;
+}
+
+void ves_queue_gather(struct ves_queue *queue, const atomic_size_t *coming,
+                      unsigned ms_max)
+{
+    int rc = 0;
+    pthread_mutex_lock(&queue->lock);
+    wait_for_first(queue);
+    struct timespec end = after(ms_max);
+    while (rc == 0 && queue->first && !queue->is_closed &&
+           queue->bytes < atomic_load(coming)) {
+        queue->waiting++;
+        rc = pthread_cond_timedwait(&queue->ready, &queue->lock, &end);
+        queue->waiting--;
+    }
+    pthread_mutex_unlock(&queue->lock);
 }
 
 void ves_queue_close(struct ves_queue *queue)

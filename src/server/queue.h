@@ -3,6 +3,7 @@
 #define VES_SERVER_QUEUE_H
 
 #include <pthread.h>
+#include <stdatomic.h>
 
 #include "ves/ves.h"
 
@@ -14,6 +15,7 @@ struct ves_queue {
     struct ves_request *first;
     struct ves_request *last;
     size_t count;
+    size_t bytes;   /* of their bodies */
     size_t waiting; /* takers asleep */
     bool is_closed;
 };
@@ -31,6 +33,12 @@ VES_NODISCARD bool ves_queue_push(struct ves_queue *queue,
  * their bodies have bytes_max bytes.  NULL: closed and empty. */
 struct ves_request *ves_queue_take(struct ves_queue *queue, size_t takers,
                                    size_t share_max, size_t bytes_max);
+
+/* Waits for something, then, at most so long, while fewer bytes are here than
+ * are on their way: what is taken then is large enough to be worth a commit,
+ * and as much again is being prepared meanwhile. */
+void ves_queue_gather(struct ves_queue *queue, const atomic_size_t *coming,
+                      unsigned ms_max);
 
 /* Refuses further pushes; takers get what is left, then NULL. */
 void ves_queue_close(struct ves_queue *queue);

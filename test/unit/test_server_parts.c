@@ -299,6 +299,51 @@ static void test_queue_shares(void **state)
     ves_queue_deinit(&queue);
 }
 
+struct gathering {
+    struct ves_queue queue;
+    atomic_size_t coming;
+};
+
+static void *prepare_more(void *ctx)
+{
+    struct gathering *g = ctx;
+    const struct timespec nap = {0, 20 * 1000 * 1000};
+    for (size_t i = 1; i < 5; i++) {
+        nanosleep(&nap, NULL);
+        atomic_fetch_sub(&g->coming, 100);
+        if (!ves_queue_push(&g->queue, &queued[i]))
+            break;
+    }
+    return NULL;
+}
+
+/* 100 of 1,000 bytes are here: it is worth waiting for half of them. */
+static void test_queue_gathers(void **state)
+{
+    (void)state;
+    struct gathering g = {.coming = 900};
+    pthread_t thread;
+    ves_queue_init(&g.queue);
+    for (size_t i = 0; i < 5; i++) {
+        queued[i].next = NULL;
+        queued[i].body_len = 100;
+    }
+    assert_true(ves_queue_push(&g.queue, &queued[0]));
+    assert_int_equal(pthread_create(&thread, NULL, prepare_more, &g), 0);
+    ves_queue_gather(&g.queue, &g.coming, 60 * 1000);
+    assert_int_equal(ves_queue_count(&g.queue), 5);
+    pthread_join(thread, NULL);
+    /* Nothing more comes, or not in time: what is here is enough. */
+    atomic_store(&g.coming, 0);
+    ves_queue_gather(&g.queue, &g.coming, 60 * 1000);
+    atomic_store(&g.coming, 10000);
+    ves_queue_gather(&g.queue, &g.coming, 1);
+    ves_queue_close(&g.queue);
+    ves_queue_gather(&g.queue, &g.coming, 60 * 1000);
+    assert_int_equal(ves_queue_count(&g.queue), 5);
+    ves_queue_deinit(&g.queue);
+}
+
 /* ---- listen, log, metrics ------------------------------------------------ */
 
 static void test_listen(void **state)
@@ -394,12 +439,19 @@ static void test_histogram(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_decode),       cmocka_unit_test(test_uri),
-        cmocka_unit_test(test_match),        cmocka_unit_test(test_rights),
-        cmocka_unit_test(test_key_text),     cmocka_unit_test(test_bodies),
-        cmocka_unit_test(test_table),        cmocka_unit_test(test_queue),
-        cmocka_unit_test(test_queue_shares), cmocka_unit_test(test_listen),
-        cmocka_unit_test(test_log),          cmocka_unit_test(test_histogram),
+        cmocka_unit_test(test_decode),
+        cmocka_unit_test(test_uri),
+        cmocka_unit_test(test_match),
+        cmocka_unit_test(test_rights),
+        cmocka_unit_test(test_key_text),
+        cmocka_unit_test(test_bodies),
+        cmocka_unit_test(test_table),
+        cmocka_unit_test(test_queue),
+        cmocka_unit_test(test_queue_shares),
+        cmocka_unit_test(test_queue_gathers),
+        cmocka_unit_test(test_listen),
+        cmocka_unit_test(test_log),
+        cmocka_unit_test(test_histogram),
     };
     cmocka_set_message_output(CM_OUTPUT_TAP);
     return cmocka_run_group_tests(tests, set_up, tear_down);
