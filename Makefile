@@ -27,8 +27,10 @@ INCDIR  ?= $(PREFIX)/include
 MANDIR  ?= $(PREFIX)/share/man
 DATADIR ?= $(PREFIX)/share
 
-LIB_PKGS := libsodium libcrypto sqlite3 libcurl
+LIB_PKGS := libsodium libcrypto sqlite3
 SRV_PKGS := libmicrohttpd
+# Not linked but loaded with the first connection (src/net/curl.h).
+LAZY_PKGS := libcurl
 
 empty :=
 space := $(empty) $(empty)
@@ -48,13 +50,14 @@ else
 OPT  ?= -O1 -g -fno-omit-frame-pointer
 endif
 
-CPPFLAGS_ALL := -D_GNU_SOURCE $(shell pkg-config --cflags $(LIB_PKGS) $(SRV_PKGS)) $(CPPFLAGS)
+CPPFLAGS_ALL := -D_GNU_SOURCE $(shell pkg-config --cflags $(LIB_PKGS) $(SRV_PKGS) $(LAZY_PKGS)) $(CPPFLAGS)
 CFLAGS_ALL   := -std=c11 -fPIC -fvisibility=hidden -pthread -MMD -MP $(OPT) $(WARN) $(HARD) $(CFLAGS) \
                 $(if $(SAN),-fsanitize=$(SAN) -fno-sanitize-recover=all) \
                 $(if $(COV),--coverage) $(if $(FUZZ),-fsanitize=fuzzer-no-link)
 LDFLAGS_ALL  := -pthread -Wl,-z,relro,-z,now $(LDFLAGS) \
                 $(if $(SAN),-fsanitize=$(SAN)) $(if $(COV),--coverage)
-LIBS         := $(shell pkg-config --libs $(LIB_PKGS))
+LIBS         := $(shell pkg-config --libs $(LIB_PKGS)) -ldl
+TEST_LIBS    := $(shell pkg-config --libs libcurl) -lcmocka
 SRV_LIBS     := $(shell pkg-config --libs $(SRV_PKGS))
 
 # Sources.  Directories are layers; see tools/check-layers for who may see whom.
@@ -148,13 +151,13 @@ $(BUILD)/ves-sim-real: $(filter-out %/ed25519_standin.o,$(SIM_OBJ)) $(LIB_OBJ)
 TESTLIB_OBJ := $(call obj,$(TESTLIB))
 $(BUILD)/test_%: $(BUILD)/test/unit/test_%.o $(TESTLIB_OBJ) $(BUILD)/libves-server.a $(LIB_A)
 	$(call say,LD,$@)
-	$(Q)$(CC) $(LDFLAGS_ALL) $^ $(SRV_LIBS) $(LIBS) -lcmocka -o $@
+	$(Q)$(CC) $(LDFLAGS_ALL) $^ $(SRV_LIBS) $(LIBS) $(TEST_LIBS) -o $@
 $(BUILD)/test_store_%: $(BUILD)/test/store/test_store_%.o $(call obj,$(wildcard test/store/suite*.c)) $(TESTLIB_OBJ) $(LIB_A)
 	$(call say,LD,$@)
-	$(Q)$(CC) $(LDFLAGS_ALL) $^ $(LIBS) -lcmocka -o $@
+	$(Q)$(CC) $(LDFLAGS_ALL) $^ $(LIBS) $(TEST_LIBS) -o $@
 $(BUILD)/prop_%: $(BUILD)/test/prop/prop_%.o $(TESTLIB_OBJ) $(LIB_A)
 	$(call say,LD,$@)
-	$(Q)$(CC) $(LDFLAGS_ALL) $^ $(LIBS) -lcmocka -o $@
+	$(Q)$(CC) $(LDFLAGS_ALL) $^ $(LIBS) $(TEST_LIBS) -o $@
 
 # A fuzz target is always built and replayed over its corpus, engine or not.
 $(BUILD)/fuzz-%: $(BUILD)/test/fuzz/fuzz_%.o $(if $(FUZZ),,$(BUILD)/test/lib/fuzz_main.o) $(BUILD)/libves-server.a $(LIB_A)
@@ -171,12 +174,12 @@ $(BUILD)/mcp-fixture: $(call obj,test/mcp/fixture.c) $(BUILD)/libves-server.a $(
 # What the provable log costs; run by hand.
 $(BUILD)/bench-tlog: $(BUILD)/bench/tlog.o $(TESTLIB_OBJ) $(LIB_A)
 	$(call say,LD,$@)
-	$(Q)$(CC) $(LDFLAGS_ALL) $^ $(LIBS) -lcmocka -o $@
+	$(Q)$(CC) $(LDFLAGS_ALL) $^ $(LIBS) $(TEST_LIBS) -o $@
 
 # A log as files, for programs of others (test/interop).
 $(BUILD)/log-dir: $(BUILD)/test/interop/log_dir.o $(TESTLIB_OBJ) $(LIB_A)
 	$(call say,LD,$@)
-	$(Q)$(CC) $(LDFLAGS_ALL) $^ $(LIBS) -lcmocka -o $@
+	$(Q)$(CC) $(LDFLAGS_ALL) $^ $(LIBS) $(TEST_LIBS) -o $@
 
 # The CSV reader is the program's own.
 $(BUILD)/test_retail $(BUILD)/fuzz-retail: $(BUILD)/app/ves/retail.o

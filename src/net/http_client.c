@@ -1,8 +1,6 @@
 /* http_client.c -- one connection to a sequencer, HTTP(S) by libcurl. */
 #include "net/http_client.h"
 
-#include <curl/curl.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
@@ -11,6 +9,7 @@
 #include "base/bytes.h"
 #include "base/error.h"
 #include "base/limits.h"
+#include "net/curl.h"
 
 enum {
     TIMEOUT_MS = 60000,
@@ -34,13 +33,6 @@ struct ves_http_client {
     bool was_stopped;
     char words[CURL_ERROR_SIZE];
 };
-
-static pthread_once_t once = PTHREAD_ONCE_INIT;
-
-static void init_library(void)
-{
-    curl_global_init(CURL_GLOBAL_DEFAULT);
-}
 
 static size_t take_body(char *data, size_t size, size_t count, void *ctx)
 {
@@ -116,11 +108,11 @@ static void set_pin(CURL *curl, const struct ves_hash *pin)
         text[n++] = i + 2 < VES_HASH_SIZE ? digits[word & 63] : '=';
     }
     text[n] = '\0';
-    curl_easy_setopt(curl, CURLOPT_PINNEDPUBLICKEY, text);
+    ves_curl.easy_setopt(curl, CURLOPT_PINNEDPUBLICKEY, text);
     /* The pin came in the invitation and names the key itself, so who signed
      * the certificate and for which name adds nothing. */
-    curl_easy_setopt(curl, CURLOPT_SSL_VERIFYPEER, 0L);
-    curl_easy_setopt(curl, CURLOPT_SSL_VERIFYHOST, 0L);
+    ves_curl.easy_setopt(curl, CURLOPT_SSL_VERIFYPEER, 0L);
+    ves_curl.easy_setopt(curl, CURLOPT_SSL_VERIFYHOST, 0L);
 }
 
 /* The option by name came with curl 7.85; the one by number is deprecated
@@ -128,16 +120,16 @@ static void set_pin(CURL *curl, const struct ves_hash *pin)
 static void restrict_protocols(CURL *curl)
 {
 #if LIBCURL_VERSION_NUM >= 0x075500
-    curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http,https");
+    ves_curl.easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http,https");
 #else
-    curl_easy_setopt(curl, CURLOPT_PROTOCOLS,
-                     (long)(CURLPROTO_HTTP | CURLPROTO_HTTPS));
+    ves_curl.easy_setopt(curl, CURLOPT_PROTOCOLS,
+                         (long)(CURLPROTO_HTTP | CURLPROTO_HTTPS));
 #endif
 }
 
 static bool add_header(struct ves_http_client *client, const char *line)
 {
-    struct curl_slist *longer = curl_slist_append(client->headers, line);
+    struct curl_slist *longer = ves_curl.slist_append(client->headers, line);
 
     if (!longer)
         return false;
@@ -151,26 +143,29 @@ static bool set_up(struct ves_http_client *client,
     CURL *curl = client->curl;
     char line[CREDENTIAL_MAX + 16];
 
-    curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
+    ves_curl.easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
     restrict_protocols(curl);
-    curl_easy_setopt(curl, CURLOPT_FOLLOWLOCATION, 0L);
-    curl_easy_setopt(curl, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
-    curl_easy_setopt(curl, CURLOPT_USERAGENT, "ves/" VES_VERSION);
-    curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, client->words);
-    curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, take_body);
-    curl_easy_setopt(curl, CURLOPT_WRITEDATA, client);
-    curl_easy_setopt(curl, CURLOPT_HEADERFUNCTION, take_header);
-    curl_easy_setopt(curl, CURLOPT_HEADERDATA, client);
-    curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT_MS, (long)CONNECT_TIMEOUT_MS);
-    curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS,
-                     options->timeout_ms ? (long)options->timeout_ms
-                                         : (long)TIMEOUT_MS);
-    curl_easy_setopt(curl, CURLOPT_NOPROGRESS, 0L);
-    curl_easy_setopt(curl, CURLOPT_XFERINFOFUNCTION, on_progress);
-    curl_easy_setopt(curl, CURLOPT_XFERINFODATA, client);
-    curl_easy_setopt(curl, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
+    ves_curl.easy_setopt(curl, CURLOPT_FOLLOWLOCATION, 0L);
+    ves_curl.easy_setopt(curl, CURLOPT_HTTP_VERSION,
+                         (long)CURL_HTTP_VERSION_1_1);
+    ves_curl.easy_setopt(curl, CURLOPT_USERAGENT, "ves/" VES_VERSION);
+    ves_curl.easy_setopt(curl, CURLOPT_ERRORBUFFER, client->words);
+    ves_curl.easy_setopt(curl, CURLOPT_WRITEFUNCTION, take_body);
+    ves_curl.easy_setopt(curl, CURLOPT_WRITEDATA, client);
+    ves_curl.easy_setopt(curl, CURLOPT_HEADERFUNCTION, take_header);
+    ves_curl.easy_setopt(curl, CURLOPT_HEADERDATA, client);
+    ves_curl.easy_setopt(curl, CURLOPT_CONNECTTIMEOUT_MS,
+                         (long)CONNECT_TIMEOUT_MS);
+    ves_curl.easy_setopt(curl, CURLOPT_TIMEOUT_MS,
+                         options->timeout_ms ? (long)options->timeout_ms
+                                             : (long)TIMEOUT_MS);
+    ves_curl.easy_setopt(curl, CURLOPT_NOPROGRESS, 0L);
+    ves_curl.easy_setopt(curl, CURLOPT_XFERINFOFUNCTION, on_progress);
+    ves_curl.easy_setopt(curl, CURLOPT_XFERINFODATA, client);
+    ves_curl.easy_setopt(curl, CURLOPT_SSLVERSION,
+                         (long)CURL_SSLVERSION_TLSv1_2);
     if (options->tls_ca)
-        curl_easy_setopt(curl, CURLOPT_CAINFO, options->tls_ca);
+        ves_curl.easy_setopt(curl, CURLOPT_CAINFO, options->tls_ca);
     if (options->has_tls_pin)
         set_pin(curl, &options->tls_pin);
 
@@ -182,7 +177,7 @@ static bool set_up(struct ves_http_client *client,
         ok = add_header(client, line);
         explicit_bzero(line, sizeof(line));
     }
-    curl_easy_setopt(curl, CURLOPT_HTTPHEADER, client->headers);
+    ves_curl.easy_setopt(curl, CURLOPT_HTTPHEADER, client->headers);
     return ok;
 }
 
@@ -204,8 +199,10 @@ enum ves_status ves_http_client_open(const struct ves_http_options *options,
     if (key && (strlen(key) >= CREDENTIAL_MAX || strpbrk(key, "\r\n")))
         return ves_fail(error, VES_INVALID,
                         "the API key is too long or has a line break in it");
-    pthread_once(&once, init_library);
 
+    enum ves_status status = ves_curl_load(error);
+    if (status)
+        return status;
     struct ves_http_client *client =
         alloc->realloc(alloc->ctx, NULL, sizeof(*client));
     if (!client)
@@ -216,7 +213,7 @@ enum ves_status ves_http_client_open(const struct ves_http_options *options,
     client->is_stopped_ctx = options->is_stopped_ctx;
     snprintf(client->url, sizeof(client->url), "%s", url);
     ves_buf_init(&client->body, alloc, REPLY_MAX);
-    client->curl = curl_easy_init();
+    client->curl = ves_curl.easy_init();
     if (!client->curl || !set_up(client, options)) {
         ves_http_client_close(client);
         return ves_fail(error, VES_NOMEM, "out of memory");
@@ -231,9 +228,9 @@ void ves_http_client_close(struct ves_http_client *client)
         return;
     for (struct curl_slist *h = client->headers; h; h = h->next)
         explicit_bzero(h->data, strlen(h->data));
-    curl_slist_free_all(client->headers);
+    ves_curl.slist_free_all(client->headers);
     if (client->curl)
-        curl_easy_cleanup(client->curl);
+        ves_curl.easy_cleanup(client->curl);
     ves_buf_free(&client->body);
     client->alloc->realloc(client->alloc->ctx, client, 0);
 }
@@ -243,7 +240,7 @@ static enum ves_status explain(struct ves_http_client *client, CURLcode code,
                                struct ves_error *error)
 {
     const char *words =
-        client->words[0] ? client->words : curl_easy_strerror(code);
+        client->words[0] ? client->words : ves_curl.easy_strerror(code);
 
     switch (code) {
     case CURLE_ABORTED_BY_CALLBACK:
@@ -290,22 +287,22 @@ enum ves_status ves_http_request(struct ves_http_client *client,
     client->was_stopped = false;
     client->words[0] = '\0';
 
-    curl_easy_setopt(curl, CURLOPT_URL, url);
-    curl_easy_setopt(curl, CURLOPT_HTTPGET, 1L);
+    ves_curl.easy_setopt(curl, CURLOPT_URL, url);
+    ves_curl.easy_setopt(curl, CURLOPT_HTTPGET, 1L);
     if (strcmp(method, "GET") != 0) {
-        curl_easy_setopt(curl, CURLOPT_POST, 1L);
-        curl_easy_setopt(curl, CURLOPT_POSTFIELDS,
-                         body.len ? (const char *)body.ptr : "");
-        curl_easy_setopt(curl, CURLOPT_POSTFIELDSIZE_LARGE,
-                         (curl_off_t)body.len);
+        ves_curl.easy_setopt(curl, CURLOPT_POST, 1L);
+        ves_curl.easy_setopt(curl, CURLOPT_POSTFIELDS,
+                             body.len ? (const char *)body.ptr : "");
+        ves_curl.easy_setopt(curl, CURLOPT_POSTFIELDSIZE_LARGE,
+                             (curl_off_t)body.len);
     }
-    curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST,
-                     strcmp(method, "GET") == 0 ? NULL : method);
+    ves_curl.easy_setopt(curl, CURLOPT_CUSTOMREQUEST,
+                         strcmp(method, "GET") == 0 ? NULL : method);
 
-    CURLcode code = curl_easy_perform(curl);
+    CURLcode code = ves_curl.easy_perform(curl);
     if (code != CURLE_OK)
         return explain(client, code, error);
-    curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
+    ves_curl.easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
     reply->status = (uint32_t)status;
     reply->body = ves_buf_view(&client->body);
     reply->retry_after_s = client->retry_after_s;

@@ -1,4 +1,5 @@
-/* http_client.h -- one connection to a sequencer, HTTP(S) by libcurl.
+/* http_client.h -- one connection to a sequencer, HTTP(S) by libcurl
+ * (net/curl.h).
  *
  * No redirects, only http and https, every answer bounded.  A client is used
  * by one thread at a time and keeps its connection alive between requests.

@@ -266,12 +266,14 @@ static enum ves_status apply(struct puller *p, uint64_t *from,
 }
 
 /* Brought up to date here, in passing, so that status need not: it may be
- * asked by somebody who may only read.  Failing is of no consequence. */
+ * asked by somebody who may only read.  It is over every entity, so not while
+ * there is more to pull: a store that catches up in many small pulls would
+ * spend most of them on it.  Failing is of no consequence. */
 static void keep_state_hash(struct puller *p)
 {
     struct ves_hash ignored;
 
-    if (p->report->applied > 0)
+    if (p->report->applied > 0 && !p->report->has_more)
         (void)!ves_core_state_hash(&p->session->agent->core, &ignored);
 }
 
