@@ -22,7 +22,7 @@ for folder in "$HERE"/test/compat/*/; do
 	is "$name: synced ones too" "$(store_is "$till" 'd["counts"]["synced"]')" "$(expected synced)"
 	check "$name: the doctor finds nothing wrong" "$VES" doctor --db "$till"
 	is "$name: settings are kept" "$(json "$("$VES" settings --db "$till" --json)" 'd["settings"]["batchSize"]')" 7
-	"$VES" append --db "$till" loyalty.earned C-9 --payload '{"points":1}' > /dev/null
+	"$VES" append --db "$till" weather.measured W-9 --payload '{"degrees":1}' > /dev/null
 	is "$name: its agent can sign" "$(store_is "$till" 'd["counts"]["pending"]')" $(($(expected pending) + 1))
 
 	# The sequencer goes on where it stood, with the same keys.
