@@ -13,8 +13,8 @@
 
 /* ---- values -------------------------------------------------------------- */
 
-/* node NULL: that there is none. */
-static enum ves_status hash_value(struct ves_arena *arena,
+/* Behind prefix; node NULL: that there is none. */
+static enum ves_status hash_value(struct ves_arena *arena, const char *prefix,
                                   const struct ves_json *node,
                                   struct ves_hash *out)
 {
@@ -26,6 +26,7 @@ static enum ves_status hash_value(struct ves_arena *arena,
     }
 
     ves_scratch_init(&scratch, arena, 64, 4 * (size_t)VES_PAYLOAD_MAX);
+    ves_buf_put_str(&scratch.buf, prefix);
     enum ves_status status =
         node->type == VES_JSON_OBJECT
             ? ves_jcs_write_without(&scratch.buf, arena, node, "_ves")
@@ -38,8 +39,24 @@ static enum ves_status hash_value(struct ves_arena *arena,
     return VES_OK;
 }
 
+/* An event whose entry is there already does nothing at all: two that make
+ * one are the same only when everything else in them is, too. */
+static enum ves_status hash_change(struct ves_arena *arena,
+                                   const char *type_name,
+                                   const struct ves_change *change,
+                                   const struct ves_json *whole,
+                                   struct ves_hash *out)
+{
+    bool is_entry = change->op == VES_OP_CREATE && change->path.len > 0 &&
+                    change->path.ptr[0] == '/';
+
+    return is_entry ? hash_value(arena, type_name, whole, out)
+                    : hash_value(arena, "", change->value, out);
+}
+
 /* The effects of changes; of the whole entity when they were too many. */
 static enum ves_status to_effects(struct ves_arena *arena,
+                                  const char *type_name,
                                   const struct ves_changes *changes,
                                   const struct ves_json *whole,
                                   struct ves_effects *out)
@@ -55,7 +72,7 @@ static enum ves_status to_effects(struct ves_arena *arena,
         list[i].path = from[i].path;
         list[i].op = from[i].op;
         enum ves_status status =
-            hash_value(arena, from[i].value, &list[i].value);
+            hash_change(arena, type_name, &from[i], whole, &list[i].value);
         if (status)
             return status;
     }
@@ -76,7 +93,8 @@ enum ves_status ves_effects_of_payload(struct ves_arena *arena,
 
     enum ves_status status =
         ves_changes_read(&operand, type->operations, &changes);
-    return status ? status : to_effects(arena, &changes, payload, out);
+    return status ? status
+                  : to_effects(arena, type->name, &changes, payload, out);
 }
 
 /* ---- operations in JSON ---------------------------------------------------
@@ -167,7 +185,7 @@ enum ves_status ves_effects_of_result(struct ves_arena *arena,
                                   .path_max = VES_EFFECT_PATH_MAX};
 
     enum ves_status status = read_result(arena, result, &changes);
-    return status ? status : to_effects(arena, &changes, result, out);
+    return status ? status : to_effects(arena, "", &changes, result, out);
 }
 
 /* ---- repeating an event ---------------------------------------------------

@@ -136,6 +136,22 @@ const struct ves_event_type *ves_event_type_at(size_t index);
 /* The row of a built-in type; NULL when unknown. */
 const struct ves_event_type *ves_event_type_find(struct ves_bytes event_type);
 
+/* The rules that an event with that sequence is read by: the built-in ones,
+ * and those the log before it holds (core/rules.h).  Zeros: the built-in ones
+ * alone.  VES_SEQUENCE_NEXT: all that are known. */
+struct ves_rules;
+struct ves_rules_at {
+    const struct ves_rules *rules;
+    uint64_t sequence;
+};
+#define VES_RULES_BUILT_IN ((struct ves_rules_at){NULL, 0})
+#define VES_SEQUENCE_NEXT  UINT64_MAX
+
+/* The row of that version; 0: the newest.  NULL when there is none. */
+const struct ves_event_type *ves_rules_type(struct ves_rules_at at,
+                                            struct ves_bytes event_type,
+                                            uint32_t version);
+
 /* Is the payload what the type demands (decision 10)?  VES_INVALID with *error
  * naming the JSON pointer of the bad member, e.g.
  * "payload /lines/0/quantity: expected a decimal number or string".
@@ -182,7 +198,12 @@ struct ves_entity_type {
     const struct ves_balance *balances; /* closed by name NULL */
 };
 
-/* Never NULL: an entity type without a row has none of these. */
+/* A built-in one.  Never NULL: without a row it has none of these. */
 const struct ves_entity_type *ves_entity_type_find(struct ves_bytes name);
+bool ves_entity_type_is_built_in(struct ves_bytes name);
+
+/* Same with those of the rules. */
+const struct ves_entity_type *ves_rules_entity(struct ves_rules_at at,
+                                               struct ves_bytes name);
 
 #endif

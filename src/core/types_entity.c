@@ -34,6 +34,11 @@ static const struct ves_entity_type types[] = {
 static const struct ves_entity_type plain = {"", no_lists, no_ladders,
                                              no_balances};
 
+bool ves_entity_type_is_built_in(struct ves_bytes name)
+{
+    return ves_entity_type_find(name) != &plain;
+}
+
 const struct ves_entity_type *ves_entity_type_find(struct ves_bytes name)
 {
     for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++) {
