@@ -8,7 +8,7 @@
 #include "base/limits.h"
 #include "core/fold_rules.h"
 #include "core/fold_tree.h"
-#include "core/types.h"
+#include "core/rules.h"
 #include "json/jcs.h"
 
 _Static_assert((int)VES_FOLD_VERSION == 2, "the rules below are version 2");
@@ -46,24 +46,25 @@ enum ves_status ves_fold_read_state(struct ves_fold_step *step,
 
 /* Everything that decides whether the event touches the state at all. */
 static enum ves_status begin(struct ves_fold_step *step,
+                             struct ves_rules_at rules,
                              const struct ves_event *event)
 {
-    const struct ves_event_type *type = ves_event_type_find(event->event_type);
-    /* Without causal context nobody named a version: the newest counts. */
-    uint32_t version = event->context.is_present ? event->context.schema_version
-                                                 : (type ? type->version : 0);
+    bool is_unknown;
+    const struct ves_event_type *type =
+        ves_event_rule(rules, event, &is_unknown);
 
     step->is_unchanged =
-        !type || version == 0 || event->payload_kind != VES_PAYLOAD_PLAIN;
+        event->payload_kind != VES_PAYLOAD_PLAIN || (!type && !is_unknown);
     if (step->is_unchanged)
         return VES_OK;
-    if (version > type->version)
+    if (!type)
         return ves_write_fail(&step->write, "the rule version in _ves.schema "
                                             "is not known here");
     if (!event->payload || event->payload->type != VES_JSON_OBJECT)
         return ves_write_fail(&step->write, "the payload is not an object");
     step->type = type;
-    step->write.entity = ves_entity_type_find(ves_bytes_str(type->entity_type));
+    step->write.entity =
+        ves_rules_entity(rules, ves_bytes_str(type->entity_type));
     step->write.gives_way = true;
     step->operand.event_id = &event->event_id;
     step->operand.payload =
@@ -132,10 +133,11 @@ enum ves_status ves_fold_write_state(struct ves_fold_step *step,
     return status;
 }
 
-static enum ves_status run(struct ves_fold_step *step, struct ves_bytes state,
+static enum ves_status run(struct ves_fold_step *step,
+                           struct ves_rules_at rules, struct ves_bytes state,
                            const struct ves_event *event, struct ves_buf *out)
 {
-    enum ves_status status = begin(step, event);
+    enum ves_status status = begin(step, rules, event);
     if (status || step->is_unchanged)
         return status;
     status = ves_fold_read_state(step, state);
@@ -152,9 +154,9 @@ _Static_assert(sizeof(((struct ves_fold_note *)0)->reason) ==
                    sizeof(((struct ves_error *)0)->text),
                "a reason is an error's text");
 
-enum ves_status ves_fold(struct ves_arena *arena, struct ves_bytes state,
-                         const struct ves_event *event, struct ves_buf *out,
-                         struct ves_fold_note *note)
+enum ves_status ves_fold(struct ves_arena *arena, struct ves_rules_at rules,
+                         struct ves_bytes state, const struct ves_event *event,
+                         struct ves_buf *out, struct ves_fold_note *note)
 {
     struct ves_fold_step step = {.write.arena = arena, .operand.arena = arena};
     struct ves_fold_note ignored;
@@ -162,7 +164,7 @@ enum ves_status ves_fold(struct ves_arena *arena, struct ves_bytes state,
         note = &ignored;
     memset(note, 0, sizeof(*note));
 
-    enum ves_status status = run(&step, state, event, out);
+    enum ves_status status = run(&step, rules, state, event, out);
     if (status == VES_INVALID) {
         note->is_unusable = true;
         memcpy(note->reason, step.write.error.text, sizeof(note->reason));

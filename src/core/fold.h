@@ -46,6 +46,7 @@
 
 #include "base/buf.h"
 #include "core/event.h"
+#include "core/types.h"
 
 /* A state never grows past it, nor nests deeper than VES_JSON_DEPTH_MAX: an
  * event that would do so is unusable.  Twice what one payload may have. */
@@ -57,6 +58,7 @@ struct ves_fold_note {
 };
 
 /* Appends the new state to out, which must have room for VES_STATE_MAX bytes.
+ * rules are those the event is read by (core/types.h).
  * state is canonical JSON or "" when the entity is new.  Events of types
  * without a rule, of rule version 0 and encrypted ones produce the state
  * unchanged ("" stays "": such entities are outside the state hash); an event
@@ -64,10 +66,9 @@ struct ves_fold_note {
  * NULL.  arena is scratch, up to 128 times the bytes of state and payload.
  * VES_NOMEM or VES_LIMIT (out is too small); VES_CORRUPT when state is not a
  * JSON object; out is then as before but for its sticky error. */
-VES_NODISCARD enum ves_status ves_fold(struct ves_arena *arena,
-                                       struct ves_bytes state,
-                                       const struct ves_event *event,
-                                       struct ves_buf *out,
-                                       struct ves_fold_note *note);
+VES_NODISCARD enum ves_status
+ves_fold(struct ves_arena *arena, struct ves_rules_at rules,
+         struct ves_bytes state, const struct ves_event *event,
+         struct ves_buf *out, struct ves_fold_note *note);
 
 #endif

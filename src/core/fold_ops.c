@@ -197,7 +197,7 @@ static enum ves_status begin(struct step *step, struct ves_arena *arena,
     memset(step, 0, sizeof(*step));
     step->write.arena = arena;
     step->write.state = ops->state;
-    step->write.entity = ves_entity_type_find(ops->entity_type);
+    step->write.entity = ves_rules_entity(ops->rules, ops->entity_type);
     step->is_deleted = ops->is_deleted;
     step->opposite = ves_arena_alloc(arena, count * sizeof(*step->opposite));
     return step->opposite ? VES_OK : VES_NOMEM;

@@ -21,7 +21,7 @@
 #define VES_CORE_FOLD_OPS_H
 
 #include "base/buf.h"
-#include "json/json.h"
+#include "core/types.h"
 
 struct ves_fold_ops {
     const struct ves_json *state; /* an object; in and out */
@@ -31,6 +31,7 @@ struct ves_fold_ops {
     /* "order": its lists are addressed by their keys, its balances kept
      * (core/types.h).  Empty: it has none. */
     struct ves_bytes entity_type;
+    struct ves_rules_at rules; /* zeros: the built-in ones */
 };
 
 /* Does all of ops (an array; NULL counts as empty) or nothing.  Appends the

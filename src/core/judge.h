@@ -17,6 +17,7 @@
 #include "core/effect.h"
 #include "core/event.h"
 #include "core/refusal.h"
+#include "core/types.h"
 
 enum ves_verdict {
     VES_VERDICT_NONE, /* not judged */
@@ -106,10 +107,12 @@ struct ves_judge_subject {
     uint32_t group_count;
 };
 
-/* Reads it from a checked event (ves_event_check) with its payload; views into
- * the event and arena.  VES_OK or VES_NOMEM. */
+/* Reads it from a checked event (ves_event_check) with its payload, by the
+ * rules in force for it; views into the event and arena.  VES_OK or
+ * VES_NOMEM. */
 VES_NODISCARD enum ves_status
-ves_judge_subject_read(struct ves_arena *arena, const struct ves_event *event,
+ves_judge_subject_read(struct ves_arena *arena, struct ves_rules_at rules,
+                       const struct ves_event *event,
                        struct ves_judge_subject *out);
 
 /* Gives it the sequence that it has, or will get. */
@@ -118,7 +121,7 @@ void ves_judge_subject_place(struct ves_judge_subject *subject,
 
 /* The effects of the event a subject was read from, if it has_effects not. */
 VES_NODISCARD enum ves_status
-ves_judge_subject_effects(struct ves_arena *arena,
+ves_judge_subject_effects(struct ves_arena *arena, struct ves_rules_at rules,
                           const struct ves_event *event,
                           struct ves_effects *out);
 

@@ -8,7 +8,7 @@
 #include "core/effect_read.h"
 #include "core/entity.h"
 #include "core/judge.h"
-#include "core/types.h"
+#include "core/rules.h"
 
 static bool read_hash(const struct ves_json *object, const char *name,
                       struct ves_hash *out)
@@ -168,10 +168,11 @@ static enum ves_status read_rule(struct ves_arena *arena,
 }
 
 enum ves_status ves_judge_subject_effects(struct ves_arena *arena,
+                                          struct ves_rules_at rules,
                                           const struct ves_event *event,
                                           struct ves_effects *out)
 {
-    const struct ves_event_type *type = ves_event_type_find(event->event_type);
+    const struct ves_event_type *type = ves_event_rule(rules, event, NULL);
 
     *out = (struct ves_effects){NULL, 0};
     if (!type || !event->payload)
@@ -191,10 +192,11 @@ void ves_judge_subject_place(struct ves_judge_subject *subject,
 }
 
 enum ves_status ves_judge_subject_read(struct ves_arena *arena,
+                                       struct ves_rules_at rules,
                                        const struct ves_event *event,
                                        struct ves_judge_subject *out)
 {
-    const struct ves_event_type *type = ves_event_type_find(event->event_type);
+    const struct ves_event_type *type;
 
     memset(out, 0, sizeof(*out));
     out->stream = event->stream;
@@ -210,10 +212,8 @@ enum ves_status ves_judge_subject_read(struct ves_arena *arena,
     if (out->has_context && event->payload &&
         ves_bytes_is(event->event_type, VES_TYPE_RESOLVED))
         return read_resolution(arena, event, out);
-    uint32_t named = out->has_context ? event->context.schema_version
-                                      : (type ? type->version : 0);
-    out->is_unknown = named > (type ? type->version : 0);
-    out->is_carried = !type || named == 0 || out->is_unknown;
+    type = ves_event_rule(rules, event, &out->is_unknown);
+    out->is_carried = !type;
     if (!out->is_carried)
         return read_rule(arena, event, type, out);
     out->has_effects = true;

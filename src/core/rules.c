@@ -65,6 +65,21 @@ const struct ves_event_type *ves_rules_type(struct ves_rules_at at,
     return found;
 }
 
+const struct ves_event_type *ves_event_rule(struct ves_rules_at rules,
+                                            const struct ves_event *event,
+                                            bool *is_unknown)
+{
+    const struct ves_context *context = &event->context;
+    uint32_t named = context->is_present ? context->schema_version : 0;
+    const struct ves_event_type *type = NULL;
+
+    if (!context->is_present || named > 0)
+        type = ves_rules_type(rules, event->event_type, named);
+    if (is_unknown)
+        *is_unknown = named > 0 && !type;
+    return type;
+}
+
 const struct ves_entity_type *ves_rules_entity(struct ves_rules_at at,
                                                struct ves_bytes name)
 {
@@ -216,12 +231,12 @@ static bool is_signed(const struct ves_rules *rules,
     return ves_ed25519_verify(owner, ves_bytes(hash.b, VES_HASH_SIZE), &sig);
 }
 
-enum ves_status ves_rules_of_event(const struct ves_alloc *alloc,
-                                   const struct ves_rules *before,
-                                   const struct ves_public_key *owner,
-                                   const struct ves_event *event,
-                                   uint64_t sequence, struct ves_rules **out,
-                                   struct ves_error *why)
+enum ves_status ves_rules_registered(const struct ves_alloc *alloc,
+                                     const struct ves_rules *before,
+                                     const struct ves_public_key *owner,
+                                     const struct ves_event *event,
+                                     uint64_t sequence, struct ves_rules **out,
+                                     struct ves_error *why)
 {
     const struct ves_json *document;
     struct ves_error ignored;

@@ -37,6 +37,14 @@ ves_rules_read(const struct ves_alloc *alloc, const struct ves_rules *before,
                struct ves_bytes document, uint64_t sequence,
                struct ves_rules **out, struct ves_error *error);
 
+/* The row an event is read by: that of the version it names, or the newest
+ * when it has no causal context and names none.  NULL: there is none, or it
+ * names version 0.  *is_unknown (may be NULL): it names a version that neither
+ * the program nor the log before it has. */
+const struct ves_event_type *ves_event_rule(struct ves_rules_at rules,
+                                            const struct ves_event *event,
+                                            bool *is_unknown);
+
 /* Frees one document and none before it. */
 void ves_rules_free(struct ves_rules *rules);
 
@@ -61,7 +69,7 @@ void ves_rules_write(struct ves_buf *buf, const struct ves_rules *rules,
 /* Reads the rules of a sequenced event of that type.  *out is NULL when it is
  * none, is not signed by owner, or says nothing that can be in force, and
  * *why (may be NULL) tells; only VES_NOMEM is a failure. */
-VES_NODISCARD enum ves_status ves_rules_of_event(
+VES_NODISCARD enum ves_status ves_rules_registered(
     const struct ves_alloc *alloc, const struct ves_rules *before,
     const struct ves_public_key *owner, const struct ves_event *event,
     uint64_t sequence, struct ves_rules **out, struct ves_error *why);

@@ -178,8 +178,9 @@ static enum ves_status visit_own(void *ctx, const struct ves_outbox_row *row)
     if (status)
         return status == VES_REFUSED ? VES_CORRUPT : status;
     ves_buf_reset(&overlay->next);
-    status = ves_fold(&overlay->scratch, ves_buf_view(&overlay->state), &event,
-                      &overlay->next, &note);
+    status =
+        ves_fold(&overlay->scratch, VES_RULES_BUILT_IN,
+                 ves_buf_view(&overlay->state), &event, &overlay->next, &note);
     if (status)
         return status == VES_LIMIT ? VES_OK : status;
     struct ves_buf swap = overlay->state;

@@ -84,11 +84,11 @@ static void fold_line(struct ves_arena *arena, struct ves_bytes line,
     event.event_id.b[0] = (uint8_t)len;
 
     ves_buf_reset(spare);
-    REQUIRE(ves_fold(arena, ves_buf_view(state), &event, spare, &note) ==
-            VES_OK);
+    REQUIRE(ves_fold(arena, VES_RULES_BUILT_IN, ves_buf_view(state), &event,
+                     spare, &note) == VES_OK);
     ves_buf_init(&second, ves_alloc_default(), 2 * VES_STATE_MAX);
-    REQUIRE(ves_fold(arena, ves_buf_view(state), &event, &second, &note2) ==
-            VES_OK);
+    REQUIRE(ves_fold(arena, VES_RULES_BUILT_IN, ves_buf_view(state), &event,
+                     &second, &note2) == VES_OK);
     REQUIRE(ves_bytes_equal(ves_buf_view(spare), ves_buf_view(&second)));
     REQUIRE(note.is_unusable == note2.is_unusable);
     REQUIRE((note.reason[0] != '\0') == note.is_unusable);

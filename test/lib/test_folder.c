@@ -35,8 +35,9 @@ void test_folder_apply_event(struct test_folder *folder,
                              const struct ves_event *event)
 {
     ves_buf_reset(&folder->next);
-    assert_int_equal(ves_fold(&folder->arena, ves_buf_view(&folder->state),
-                              event, &folder->next, &folder->note),
+    assert_int_equal(ves_fold(&folder->arena, VES_RULES_BUILT_IN,
+                              ves_buf_view(&folder->state), event,
+                              &folder->next, &folder->note),
                      VES_OK);
     ves_buf_reset(&folder->state);
     ves_buf_put_bytes(&folder->state, ves_buf_view(&folder->next));

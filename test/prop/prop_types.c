@@ -1,5 +1,6 @@
 /* prop_types.c -- every type's fold against its own footprint, over random
- * states and payloads.
+ * states and payloads: the built-in types, and random ones out of documents
+ * (core/rules.h), so that no rules a user can write get around it.
  *
  * What the fold changes lies in the footprint; events whose footprints commute
  * give the same state in either order; what an event does, spelt out as
@@ -19,6 +20,7 @@
 #include "core/effect_read.h"
 #include "core/fold.h"
 #include "core/fold_ops.h"
+#include "core/rules.h"
 #include "crypto/crypto.h"
 #include "test/lib/test_util.h"
 #include "json/jcs.h"
@@ -27,6 +29,23 @@ static struct ves_arena arena;
 static struct ves_buf states[4], text;
 static uint64_t random_state;
 static bool has_nulls = true; /* payloads may hold null */
+
+enum { TYPES_MAX = 256 };
+
+/* What is looked at. */
+static const struct ves_event_type *types[TYPES_MAX];
+static size_t type_count;
+static struct ves_rules *document;
+static struct ves_rules_at rules;
+
+static void look_at_built_in_types(void)
+{
+    rules = VES_RULES_BUILT_IN;
+    for (type_count = 0; ves_event_type_at(type_count); type_count++) {
+        assert_true(type_count < TYPES_MAX);
+        types[type_count] = ves_event_type_at(type_count);
+    }
+}
 
 /* splitmix64 */
 static uint64_t next_random(void)
@@ -64,6 +83,7 @@ static int tear_down(void **state)
     for (size_t i = 0; i < 4; i++)
         ves_buf_free(&states[i]);
     ves_buf_free(&text);
+    ves_rules_free(document);
     return 0;
 }
 
@@ -170,8 +190,29 @@ static void put_patch(struct ves_buf *buf)
     ves_buf_put_u8(buf, '}');
 }
 
+/* Of a random type: whatever its operations may ask for. */
+static void put_thing(struct ves_buf *buf)
+{
+    ves_buf_putf(buf, "{\"id\":\"i%u\",\"k\":\"L%u\",\"n\":%u,\"f\":", below(3),
+                 below(3), below(4));
+    put_scalar(buf);
+    ves_buf_putf(buf,
+                 ",\"arr\":[{\"k\":\"L0\",\"v\":%u},{\"k\":\"L1\"}],\"t\":"
+                 "[\"t%u\"],\"o\":{\"v\":%u},\"patch\":{\"o\":{\"w\":%u}",
+                 below(2), below(3), below(2), below(2));
+    if (below(3) == 0)
+        ves_buf_putf(buf, ",\"l\":{\"L%u\":{\"v\":%u}}", below(3), below(2));
+    if (below(3) == 0)
+        ves_buf_putf(buf, ",\"x\":%u", below(3));
+    ves_buf_put_str(buf, "}}");
+}
+
 static void put_payload(struct ves_buf *buf, const struct ves_event_type *type)
 {
+    if (rules.rules) {
+        put_thing(buf);
+        return;
+    }
     ves_buf_put_str(buf, "{\"product_id\":\"p\"");
     if (type->operations->source == VES_SOURCE_EDIT) {
         ves_buf_put_str(buf, ",\"patch\":");
@@ -222,8 +263,8 @@ static bool fold(const struct ves_buf *in, const struct ves_event *event,
     struct ves_fold_note note;
 
     ves_buf_reset(out);
-    assert_int_equal(ves_fold(&arena, ves_buf_view(in), event, out, &note),
-                     VES_OK);
+    assert_int_equal(
+        ves_fold(&arena, rules, ves_buf_view(in), event, out, &note), VES_OK);
     return !note.is_unusable;
 }
 
@@ -235,8 +276,8 @@ static void random_entity(const struct ves_event_type *type,
     for (unsigned n = below(5); n > 0; n--) {
         const struct ves_event_type *other = NULL;
         size_t count = 0;
-        for (size_t i = 0; ves_event_type_at(i); i++) {
-            const struct ves_event_type *t = ves_event_type_at(i);
+        for (size_t i = 0; i < type_count; i++) {
+            const struct ves_event_type *t = types[i];
             if (strcmp(t->entity_type, type->entity_type) == 0 &&
                 below((unsigned)++count) == 0)
                 other = t;
@@ -283,7 +324,7 @@ struct change {
 static bool is_derived(const struct change *change, const char *path)
 {
     const struct ves_entity_type *entity =
-        ves_entity_type_find(ves_bytes_str(change->type->entity_type));
+        ves_rules_entity(rules, ves_bytes_str(change->type->entity_type));
 
     for (const struct ves_balance *d = entity->balances; d->name; d++) {
         if (strcmp(path + 1, d->name) == 0)
@@ -349,14 +390,27 @@ static bool is_opened(const struct ves_json *before,
            after->type == VES_JSON_OBJECT;
 }
 
+/* The list that stands at path, if it is one. */
+static const struct ves_list *list_of(const struct change *change,
+                                      const char *path)
+{
+    const struct ves_entity_type *entity =
+        ves_rules_entity(rules, ves_bytes_str(change->type->entity_type));
+
+    for (const struct ves_list *l = entity->lists; l->name; l++) {
+        if (path[0] == '/' && strcmp(path + 1, l->name) == 0)
+            return l;
+    }
+    return NULL;
+}
+
 static const struct ves_json *item_of(const struct ves_json *array,
-                                      struct ves_bytes uid)
+                                      const char *key, struct ves_bytes uid)
 {
     struct ves_bytes text_;
 
     for (const struct ves_json *i = array->first; i; i = i->next) {
-        if (ves_json_get_string(i, "line_uid", &text_) &&
-            ves_bytes_equal(text_, uid))
+        if (ves_json_get_string(i, key, &text_) && ves_bytes_equal(text_, uid))
             return i;
     }
     return NULL;
@@ -367,10 +421,11 @@ static void compare(const struct change *change, const char *path,
 {
     if (before && after && ves_json_equal(before, after))
         return;
-    if (strcmp(path, "/lines") == 0 && is_opened(before, after) &&
-        !is_covered(change, path, false)) {
+    const struct ves_list *list = list_of(change, path);
+    if (list && is_opened(before, after) && !is_covered(change, path, false)) {
         for (const struct ves_json *m = after->first; m; m = m->next)
-            compare_member(change, path, m, item_of(before, m->key), m);
+            compare_member(change, path, m, item_of(before, list->key, m->key),
+                           m);
         return;
     }
     bool is_made = after && after->type == VES_JSON_OBJECT &&
@@ -398,13 +453,12 @@ static void compare(const struct change *change, const char *path,
     }
 }
 
-static void folds_stay_in_their_footprints(void **state)
+static void stay_in_footprints(int rounds)
 {
-    (void)state;
-    for (size_t i = 0; ves_event_type_at(i); i++) {
-        const struct ves_event_type *type = ves_event_type_at(i);
+    for (size_t i = 0; i < type_count; i++) {
+        const struct ves_event_type *type = types[i];
         unsigned used = 0;
-        for (int round = 0; round < 200; round++) {
+        for (int round = 0; round < rounds; round++) {
             ves_arena_reset(&arena);
             random_entity(type, &states[0], &states[1]);
             struct ves_event event = random_event(type, 1);
@@ -412,9 +466,16 @@ static void folds_stay_in_their_footprints(void **state)
             struct change change = {type, &event, effects_of(type, &event)};
             compare(&change, "", read(&states[0]), read(&states[1]));
         }
-        if (used < 20)
+        if (!rules.rules && used < 20)
             fail_msg("%s was used %u times", type->name, used);
     }
+}
+
+static void folds_stay_in_their_footprints(void **state)
+{
+    (void)state;
+    look_at_built_in_types();
+    stay_in_footprints(200);
 }
 
 /* ---- either order ---------------------------------------------------------
@@ -464,17 +525,17 @@ static struct ves_bytes spell(const struct ves_json *node)
     return out;
 }
 
-static void commuting_events_commute(void **state)
+static size_t pairs, commuting;
+
+static void commute(int rounds)
 {
-    size_t pairs = 0, commuting = 0;
-    (void)state;
-    for (size_t i = 0; ves_event_type_at(i); i++) {
-        for (size_t k = 0; ves_event_type_at(k); k++) {
-            const struct ves_event_type *a = ves_event_type_at(i);
-            const struct ves_event_type *b = ves_event_type_at(k);
+    for (size_t i = 0; i < type_count; i++) {
+        for (size_t k = 0; k < type_count; k++) {
+            const struct ves_event_type *a = types[i];
+            const struct ves_event_type *b = types[k];
             if (strcmp(a->entity_type, b->entity_type) != 0)
                 continue;
-            for (int round = 0; round < 40; round++) {
+            for (int round = 0; round < rounds; round++) {
                 ves_arena_reset(&arena);
                 random_entity(a, &states[0], &states[1]);
                 struct ves_event x = random_event(a, 1);
@@ -488,19 +549,153 @@ static void commuting_events_commute(void **state)
                 bool three = fold(&states[0], &y, &states[1]);
                 bool four = fold(&states[1], &x, &states[3]);
                 if (one != four || two != three)
-                    continue; /* a payload the fold cannot use on one side */
+                    fail_msg(
+                        "%s and %s: usable in one order only\n%.*s\n%.*s\n%.*s",
+                        a->name, b->name, (int)states[0].len,
+                        (const char *)states[0].ptr, (int)x.payload->text.len,
+                        (const char *)x.payload->text.ptr,
+                        (int)y.payload->text.len,
+                        (const char *)y.payload->text.ptr);
                 struct ves_bytes xy = spell(read(&states[2]));
                 struct ves_bytes yx = spell(read(&states[3]));
                 if (!ves_bytes_equal(xy, yx))
-                    fail_msg("%s and %s on %.*s:\n%.*s\n%.*s\n%.*s\n%.*s",
+                    fail_msg("%s and %s on %.*s:\n%.*s\n%.*s\n%.*s\n%.*s\n%.*s",
                              a->name, b->name, (int)states[0].len,
                              (const char *)states[0].ptr, (int)states[2].len,
                              (const char *)states[2].ptr, (int)states[3].len,
                              (const char *)states[3].ptr,
                              (int)x.payload->text.len,
-                             (const char *)x.payload->text.ptr);
+                             (const char *)x.payload->text.ptr,
+                             (int)y.payload->text.len,
+                             (const char *)y.payload->text.ptr);
             }
         }
+    }
+}
+
+static void commuting_events_commute(void **state)
+{
+    (void)state;
+    look_at_built_in_types();
+    pairs = commuting = 0;
+    commute(40);
+    print_message("# %zu of %zu pairs commute\n", commuting, pairs);
+    assert_true(commuting > pairs / 10);
+}
+
+/* ---- random types ---------------------------------------------------------
+ */
+
+static const char *pick(const char *const *list, unsigned count)
+{
+    return list[below(count)];
+}
+
+static void put_operation(struct ves_buf *buf)
+{
+    static const char *const paths[] = {
+        "/x",     "/y",       "/m_minor", "/p",        "/p/q",
+        "/o",     "/o/v",     "/set",     "/list",     "/l",
+        "/l/{k}", "/l/{k}/v", "/e/{id}",  "/e/{id}/c", "/n/{none|event_id}",
+        "/s",     "/e"};
+    static const char *const from[] = {"", "/f", "/n", "/o", "/arr", "/t"};
+    static const char *const words[] = {"a", "b", "c", "z"};
+    const char *path = pick(paths, 17);
+
+    switch (below(14)) {
+    case 0:
+        ves_buf_putf(buf, "{\"op\":\"advance\",\"path\":\"/s\",\"to\":\"%s\"}",
+                     pick(words, 3));
+        return;
+    case 1:
+        ves_buf_putf(buf,
+                     "{\"op\":\"transition\",\"path\":\"/s\",\"to\":\"%s\"}",
+                     pick(words, 4));
+        return;
+    case 2:
+        ves_buf_putf(buf, "{\"op\":\"create\",\"path\":\"%s\",\"from\":\"%s\"}",
+                     below(3) ? path : "@", pick(from, 4));
+        return;
+    case 3:
+        ves_buf_putf(buf, "{\"op\":\"remove\",\"path\":\"%s\"}", path);
+        return;
+    case 4:
+    case 5:
+        ves_buf_putf(buf,
+                     "{\"op\":\"delta\",\"path\":\"%s\",\"from\":\"/n\","
+                     "\"negate\":%s}",
+                     below(2) ? path : pick(paths, 3),
+                     below(2) ? "true" : "false");
+        return;
+    case 6:
+        ves_buf_putf(
+            buf, "{\"op\":\"add_to_set\",\"path\":\"/set\",\"from\":\"/t\"}");
+        return;
+    case 7:
+        ves_buf_putf(buf, "{\"op\":\"append\",\"path\":\"%s\"}",
+                     below(2) ? "/list" : path);
+        return;
+    case 8:
+        ves_buf_putf(buf, "{\"op\":\"patch\",\"path\":\"%s\",\"from\":\"%s\"}",
+                     below(3) ? path : "", below(2) ? "/o" : "/patch");
+        return;
+    case 9:
+        ves_buf_put_str(buf, "{\"op\":\"edit\"}");
+        return;
+    case 10:
+        ves_buf_put_str(buf, "{\"op\":\"set\",\"path\":\"/p\",\"value\":[1]}");
+        return;
+    default:
+        ves_buf_putf(buf, "{\"op\":\"set\",\"path\":\"%s\",\"from\":\"%s\"}",
+                     path, pick(from, 6));
+        return;
+    }
+}
+
+/* A document of random types; those that the reader refuses are tried again. */
+static void look_at_random_types(void)
+{
+    struct ves_error error;
+    enum ves_status status;
+
+    do {
+        ves_buf_reset(&text);
+        ves_buf_put_str(&text,
+                        "{\"rules\":1,\"entities\":[{\"name\":\"thing\","
+                        "\"lists\":{\"l\":\"k\"},\"ladders\":{\"/s\":[\"a\","
+                        "\"b\",\"c\"]},\"balances\":{\"bal\":[\"x\",\"y\"]}}],"
+                        "\"types\":[");
+        for (unsigned i = 0; i < 8; i++) {
+            ves_buf_putf(&text,
+                         "%s{\"name\":\"thing.t%u\",\"version\":1,\"class\":"
+                         "\"fact\",\"operations\":[",
+                         i > 0 ? "," : "", i);
+            for (unsigned n = 1 + below(3), k = 0; k < n; k++) {
+                ves_buf_put_str(&text, k > 0 ? "," : "");
+                put_operation(&text);
+            }
+            ves_buf_put_str(&text, "]}");
+        }
+        ves_buf_put_str(&text, "]}");
+        assert_int_equal(ves_buf_status(&text), VES_OK);
+        ves_rules_free(document);
+        status = ves_rules_read(ves_alloc_default(), NULL, ves_buf_view(&text),
+                                1, &document, &error);
+    } while (status == VES_INVALID);
+    assert_int_equal(status, VES_OK);
+    rules = (struct ves_rules_at){document, VES_SEQUENCE_NEXT};
+    for (type_count = 0; ves_rules_type_at(document, type_count); type_count++)
+        types[type_count] = ves_rules_type_at(document, type_count);
+}
+
+static void declared_types_keep_the_same_laws(void **state)
+{
+    (void)state;
+    pairs = commuting = 0;
+    for (int round = 0; round < 100; round++) {
+        look_at_random_types();
+        stay_in_footprints(5);
+        commute(8);
     }
     print_message("# %zu of %zu pairs commute\n", commuting, pairs);
     assert_true(commuting > pairs / 10);
@@ -515,10 +710,11 @@ static void operations_do_what_the_event_does(void **state)
 {
     unsigned done = 0;
     (void)state;
+    look_at_built_in_types();
     has_nulls = false; /* an RFC 7396 patch makes objects around what it takes
                           away */
-    for (size_t i = 0; ves_event_type_at(i); i++) {
-        const struct ves_event_type *type = ves_event_type_at(i);
+    for (size_t i = 0; i < type_count; i++) {
+        const struct ves_event_type *type = types[i];
         for (int round = 0; round < 20; round++) {
             struct ves_fold_ops ops = {.entity_type =
                                            ves_bytes_str(type->entity_type)};
@@ -568,6 +764,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(folds_stay_in_their_footprints),
         cmocka_unit_test(commuting_events_commute),
+        cmocka_unit_test(declared_types_keep_the_same_laws),
         cmocka_unit_test(operations_do_what_the_event_does),
     };
     cmocka_set_message_output(CM_OUTPUT_TAP);

@@ -713,14 +713,15 @@ static struct ves_judge_subject read(struct ves_event *event, const char *type,
     event->payload = payload ? test_json(&log_->arena, payload) : NULL;
     event->payload_kind = payload ? VES_PAYLOAD_PLAIN : VES_PAYLOAD_ENCRYPTED;
     memset(&subject, 0xEE, sizeof(subject));
-    assert_int_equal(ves_judge_subject_read(&log_->arena, event, &subject),
+    assert_int_equal(ves_judge_subject_read(&log_->arena, VES_RULES_BUILT_IN,
+                                            event, &subject),
                      VES_OK);
     ves_judge_subject_place(&subject, 9, event);
     if (subject.has_effects)
         return subject;
-    assert_int_equal(
-        ves_judge_subject_effects(&log_->arena, event, &subject.effects),
-        VES_OK);
+    assert_int_equal(ves_judge_subject_effects(&log_->arena, VES_RULES_BUILT_IN,
+                                               event, &subject.effects),
+                     VES_OK);
     /* What is said without them must be true of them. */
     assert_true(!subject.is_delta || ves_effects_are_deltas(subject.effects));
     assert_int_equal(subject.tombstone, ves_effects_tombstone(subject.effects));
