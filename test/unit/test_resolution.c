@@ -426,7 +426,9 @@ static void payload_is_what_the_judge_reads(void **state)
         .reason = ves_bytes_str("they \"called\""),
     };
     event.payload = payload_of(&of, &say);
-    assert_int_equal(ves_judge_subject_read(&arena, VES_RULES_BUILT_IN, &event, &subject), VES_OK);
+    assert_int_equal(
+        ves_judge_subject_read(&arena, VES_RULES_BUILT_IN, &event, &subject),
+        VES_OK);
     assert_non_null(subject.resolution);
     assert_true(
         ves_hash_equal(&subject.resolution->conflict_id, &of.conflict_id));
@@ -489,7 +491,8 @@ static void payload_of_the_other_winners(void **state)
         };
         say.supersedes.b[0] = 0x77;
         event.payload = payload_of(&of, &say);
-        assert_int_equal(ves_judge_subject_read(&arena, VES_RULES_BUILT_IN, &event, &subject),
+        assert_int_equal(ves_judge_subject_read(&arena, VES_RULES_BUILT_IN,
+                                                &event, &subject),
                          VES_OK);
         assert_int_equal(subject.resolution->winner, rows[i].winner);
         assert_int_equal(subject.resolution->has_supersedes,
