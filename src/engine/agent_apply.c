@@ -490,7 +490,8 @@ static enum ves_status gather(struct apply *apply, struct ves_hash **keys,
             fill_row(item, &apply->rows[i - apply->held.count]);
         }
         apply->events[i] = event;
-        if (ves_judge_subject_read(apply->arena, event, &apply->subjects[i]))
+        if (ves_judge_subject_read(apply->arena, VES_RULES_BUILT_IN, event,
+                                   &apply->subjects[i]))
             return VES_NOMEM;
         wanted += apply->subjects[i].refs.count;
     }

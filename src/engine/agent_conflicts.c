@@ -299,8 +299,9 @@ static enum ves_status take_pending(void *ctx, const struct ves_outbox_row *row)
     if (!status)
         status = ves_event_check(pending->arena, event, &refusal);
     if (!status)
-        status = ves_judge_subject_read(pending->arena, event,
-                                        &pending->subjects[pending->count]);
+        status =
+            ves_judge_subject_read(pending->arena, VES_RULES_BUILT_IN, event,
+                                   &pending->subjects[pending->count]);
     if (status)
         return status == VES_REFUSED ? VES_CORRUPT : status;
     return ves_device_row_copy(pending->arena, row, false,

@@ -91,13 +91,14 @@ enum ves_status ves_folding_apply(struct ves_arena *arena,
 {
     struct ves_judge_subject subject;
 
-    enum ves_status status = ves_judge_subject_read(arena, event, &subject);
+    enum ves_status status =
+        ves_judge_subject_read(arena, VES_RULES_BUILT_IN, event, &subject);
     if (status)
         return status;
     if (subject.resolution)
         return write_result(arena, state, event, subject.resolution, what, out,
                             opposite, note);
-    return ves_fold(arena, state, event, out, note);
+    return ves_fold(arena, VES_RULES_BUILT_IN, state, event, out, note);
 }
 
 enum ves_status ves_opposite_effects(struct ves_arena *arena,
@@ -171,7 +172,8 @@ enum ves_status ves_folding_step(struct ves_folding *folding,
 
     ves_buf_reset(&folding->next);
     ves_buf_reset(&folding->opposite);
-    enum ves_status status = ves_judge_subject_read(scratch, event, &subject);
+    enum ves_status status =
+        ves_judge_subject_read(scratch, VES_RULES_BUILT_IN, event, &subject);
     if (status)
         return status;
     if (subject.resolution && subject.resolution->has_supersedes)

@@ -162,8 +162,8 @@ static enum ves_status prepare_event(struct prepare *p,
     if (!checked)
         checked = write_envelope(p, item);
     if (!checked)
-        checked = ves_judge_subject_read(&p->ingest->arena, &item->event,
-                                         &item->subject);
+        checked = ves_judge_subject_read(&p->ingest->arena, VES_RULES_BUILT_IN,
+                                         &item->event, &item->subject);
     if (checked && checked != VES_REFUSED)
         return checked;
     status = keep_event(p, item);

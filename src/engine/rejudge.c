@@ -72,7 +72,7 @@ static enum ves_status take_row(void *ctx, const struct ves_log_row *row)
     enum ves_status status = ves_log_event_read(chunk->arena, kept->envelope,
                                                 &reader->store->error, event);
     if (!status)
-        status = ves_judge_subject_read(chunk->arena, event,
+        status = ves_judge_subject_read(chunk->arena, VES_RULES_BUILT_IN, event,
                                         &chunk->subjects[chunk->count]);
     if (status)
         return status;

@@ -42,10 +42,11 @@ static enum ves_status effects_of(struct ves_verdicts *v,
     enum ves_status status =
         ves_log_event_read(&v->reading, envelope, &v->store->error, &event);
     if (!status)
-        status = ves_judge_subject_read(&v->reading, &event, &subject);
+        status = ves_judge_subject_read(&v->reading, VES_RULES_BUILT_IN, &event,
+                                        &subject);
     if (!status && !subject.has_effects)
-        status =
-            ves_judge_subject_effects(&v->reading, &event, &subject.effects);
+        status = ves_judge_subject_effects(&v->reading, VES_RULES_BUILT_IN,
+                                           &event, &subject.effects);
     return status ? status
                   : ves_effects_keep(arena, subject.effects, &bytes, out);
 }
@@ -166,7 +167,8 @@ static enum ves_status take_envelope(void *ctx, const struct ves_log_row *row)
     enum ves_status status = ves_log_event_read(
         arena, row->envelope, &reload->v->store->error, event);
     if (!status)
-        status = ves_judge_subject_read(arena, event, &out->subject);
+        status = ves_judge_subject_read(arena, VES_RULES_BUILT_IN, event,
+                                        &out->subject);
     if (status)
         return status;
     ves_judge_subject_place(&out->subject, row->sequence_number, event);
@@ -209,8 +211,8 @@ enum ves_status ves_verdicts_effects(struct ves_verdicts *v,
     if (!event->event->payload)
         return effects_of(v, v->arena, event->row->envelope, &event->effects);
     ves_arena_reset(&v->reading);
-    enum ves_status status =
-        ves_judge_subject_effects(&v->reading, event->event, &event->effects);
+    enum ves_status status = ves_judge_subject_effects(
+        &v->reading, VES_RULES_BUILT_IN, event->event, &event->effects);
     return status ? status
                   : ves_effects_keep(v->arena, event->effects, &bytes,
                                      &event->effects);

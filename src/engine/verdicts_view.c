@@ -437,7 +437,8 @@ static enum ves_status view_effects(void *ctx,
     if (subject->sequence > last) {
         VES_ASSERT(subject->sequence - last <= v->forecast_count);
         return ves_judge_subject_effects(
-            arena, &v->forecast[subject->sequence - last - 1], out);
+            arena, VES_RULES_BUILT_IN,
+            &v->forecast[subject->sequence - last - 1], out);
     }
     enum ves_status status = ves_verdicts_find(v, subject->sequence, &event);
     if (!status)
