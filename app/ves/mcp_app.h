@@ -68,6 +68,9 @@ enum ves_mcp_outcome mcp_error_of(struct ves_mcp_call *call,
                                   enum ves_status status,
                                   const struct ves_error *error,
                                   const char *state);
+/* A line for the operator, who may see what a model may not; harmless to a
+ * terminal. */
+void mcp_log(const char *words);
 /* --read-only refuses, unless the call asked for a preview. */
 bool mcp_may_write(struct mcp_app *app, struct ves_mcp_call *call);
 /* Is this call only to show what it would do? */

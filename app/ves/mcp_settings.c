@@ -239,6 +239,10 @@ enum ves_mcp_outcome mcp_set_sync_settings(struct ves_mcp_call *call, void *ctx)
             outcome = fail_set(call, status, &error);
         } else {
             put_change(ves_mcp_structured(call), &change, is_preview, version);
+            /* The values are in the record already; this says who. */
+            if (change.count && !is_preview)
+                (void)!ves_agent_note(agent, "mcp",
+                                      "{\"tool\":\"set_sync_settings\"}", NULL);
             outcome = VES_MCP_DONE;
         }
     }

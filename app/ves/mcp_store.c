@@ -11,6 +11,11 @@ static enum ves_status open_store(struct mcp_app *app, struct ves_agent **agent,
     struct ves_agent_options options;
 
     cli_store_options(app->cli, &options);
+    /* A passphrase comes from a file or not at all: the terminal is the
+     * host's. */
+    const char *file = getenv("VES_PASSPHRASE_FILE");
+    if (!file || !*file)
+        options.passphrase = NULL;
     enum ves_status status = ves_agent_open(&options, agent, error);
     if (status == VES_OK || status == VES_NOT_FOUND || !app->is_read_only)
         return status;
@@ -67,8 +72,15 @@ struct ves_agent *mcp_take(struct mcp_app *app, struct ves_mcp_call *call)
                   "Nothing was changed.",
                   "ask the user to set up a store with ves init, or to start "
                   "the server with --db and the right file.");
+    else if (status == VES_INVALID)
+        mcp_error(call, "NOT_CONFIGURED",
+                  "this server was started with a setting that cannot be",
+                  "Nothing was changed.",
+                  "tell the user; the server's log names the setting.");
     else
         mcp_error_of(call, status, &error, "Nothing was changed.");
+    if (status == VES_INVALID)
+        mcp_log(error.text);
     return NULL;
 }
 

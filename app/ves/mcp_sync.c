@@ -428,6 +428,7 @@ static void put_pull_steps(struct ves_jw *jw, struct ves_agent *agent,
         ves_jw_str(jw, "push_events {}");
     if (r->conflicts)
         ves_jw_str(jw, "list_outbox_events {\"status\":\"conflict\"}");
+    ves_jw_str(jw, "get_sync_status {}");
     ves_jw_end(jw);
     ves_jr_free(now);
 }

@@ -56,9 +56,7 @@ static const struct meaning meanings[] = {
     {VES_NOMEM, "INTERNAL", "out of memory", "try again later."},
 };
 
-/* For the operator, who may see what a model may not; harmless to a terminal.
- */
-static void log_words(const char *words)
+void mcp_log(const char *words)
 {
     char text[sizeof(((struct ves_error *)0)->text)];
     size_t n = 0;
@@ -75,7 +73,7 @@ enum ves_mcp_outcome mcp_error_of(struct ves_mcp_call *call,
                                   const char *state)
 {
     if (error && error->text[0])
-        log_words(error->text);
+        mcp_log(error->text);
     for (size_t i = 0; i < sizeof(meanings) / sizeof(meanings[0]); i++) {
         if (meanings[i].status == status)
             return mcp_error(call, meanings[i].code, meanings[i].what, state,

@@ -446,6 +446,63 @@ static void settings_refuse_nonsense(void **state)
     unsetenv("VES_MAX_RETRIES");
 }
 
+static void settings_go_together(void **state)
+{
+    struct ves_setting_change both[] = {{"retryBaseDelayMs", "50000"},
+                                        {"retryMaxDelayMs", "60000"}};
+    struct ves_setting_change half[] = {{"batchSize", "5"},
+                                        {"maxRetries", "51"}};
+    struct ves_error error;
+    uint64_t version = 0;
+
+    (void)state;
+    assert_int_equal(ves_agent_set_all(till, both, 1, &version, false, &error),
+                     VES_INVALID);
+    assert_ok(ves_agent_set_all(till, both, 2, &version, true, &error), &error);
+    assert_int_equal(ves_agent_setting(till, "retryBaseDelayMs"), 1000);
+    assert_ok(ves_agent_set_all(till, both, 2, &version, false, &error),
+              &error);
+    assert_int_equal(version, 1);
+    assert_int_equal(ves_agent_setting(till, "retryBaseDelayMs"), 50000);
+    assert_int_equal(ves_agent_setting(till, "retryMaxDelayMs"), 60000);
+    assert_int_equal(ves_agent_set_all(till, half, 2, &version, false, &error),
+                     VES_INVALID);
+    assert_int_equal(ves_agent_setting(till, "batchSize"), 100);
+    version = 0;
+    assert_int_equal(ves_agent_set_all(till, half, 1, &version, false, &error),
+                     VES_CONFLICT);
+    assert_int_equal(ves_agent_setting(till, "batchSize"), 100);
+}
+
+static void derived_bytes_are_the_keys_own(void **state)
+{
+    uint8_t one[32], again[32], other[32], theirs[32];
+    struct ves_error error;
+
+    (void)state;
+    struct ves_agent *office = test_shop_store(&shop, "office.db", NULL);
+    assert_ok(ves_agent_derive(till, "one", one, &error), &error);
+    assert_ok(ves_agent_derive(till, "one", again, &error), &error);
+    assert_ok(ves_agent_derive(till, "other", other, &error), &error);
+    assert_ok(ves_agent_derive(office, "one", theirs, &error), &error);
+    assert_memory_equal(one, again, 32);
+    assert_memory_not_equal(one, other, 32);
+    assert_memory_not_equal(one, theirs, 32);
+    ves_agent_close(office);
+}
+
+static void notes_are_in_the_trail(void **state)
+{
+    struct ves_error error;
+
+    (void)state;
+    assert_ok(ves_agent_note(till, "mcp", "{\"tool\":\"x\"}", &error), &error);
+    assert_ok(ves_agent_trail(till, 1, doc.jw, &error), &error);
+    test_document_read(&doc);
+    assert_string_equal(test_text(&doc, "/operations/0/code"), "mcp");
+    assert_string_equal(test_text(&doc, "/operations/0/detail/tool"), "x");
+}
+
 /* What settings say about trying again is what pushing does. */
 static void settings_reach_the_pusher(void **state)
 {
@@ -874,6 +931,9 @@ int main(void)
         TEST(entity_has_both_states),
         TEST(settings_come_from_three_places),
         TEST(settings_refuse_nonsense),
+        TEST(settings_go_together),
+        TEST(derived_bytes_are_the_keys_own),
+        TEST(notes_are_in_the_trail),
         TEST(settings_reach_the_pusher),
         TEST(backup_is_consistent_while_others_write),
         TEST(prune_drops_bodies_and_keeps_proofs),
