@@ -24,7 +24,8 @@ bool ves_effect_overlaps(const struct ves_effect *a, const struct ves_effect *b)
 static bool is_free(enum ves_op op)
 {
     return op == VES_OP_DELTA || op == VES_OP_ADD_TO_SET ||
-           op == VES_OP_APPEND || op == VES_OP_ADVANCE;
+           op == VES_OP_APPEND || op == VES_OP_ADVANCE || op == VES_OP_DELETE ||
+           op == VES_OP_RESTORE;
 }
 
 bool ves_effect_commutes(const struct ves_effect *a, const struct ves_effect *b)

@@ -50,24 +50,18 @@ static enum ves_status read_branch(struct branch *branch,
     struct ves_agent_core *core = branch->core;
     size_t room = (size_t)conflict->branch_count;
 
-    /* All of a branch is by one author, so the first event tells. */
     branch->ids = ves_arena_alloc(branch->arena, room * sizeof(*branch->ids));
-    if (!branch->ids)
-        return VES_NOMEM;
-    enum ves_status status = core->store->ops->log_read(
-        core->store, core->stream_no, conflict->opened, 1, take_id, branch);
-    if (status || branch->count == 0)
-        return status;
     branch->sequences =
         ves_arena_alloc(branch->arena, room * sizeof(*branch->sequences));
-    if (!branch->sequences)
+    if (!branch->ids || !branch->sequences)
         return VES_NOMEM;
-    status = core->store->ops->member_list(core->store, core->stream_no,
-                                           &conflict->id, take_member, branch);
+    /* Not all of a branch need be by one author: who tried to decide it joins
+     * it with what he wrote after that. */
+    enum ves_status status = core->store->ops->member_list(
+        core->store, core->stream_no, &conflict->id, take_member, branch);
     if (status == VES_AGAIN)
         status = VES_OK;
     VES_ASSERT(status || branch->sequence_count == room);
-    branch->count = 0;
     for (size_t i = 0; i < branch->sequence_count && !status; i++)
         status = core->store->ops->log_read(core->store, core->stream_no,
                                             branch->sequences[i], 1, take_id,

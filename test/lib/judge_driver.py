@@ -1,13 +1,15 @@
 #!/usr/bin/env python3
 """Random histories of the reference model with everything it says of them.
 
-usage: judge_driver.py SPEC_DIR SEED EVENTS [LENGTH]
+usage: judge_driver.py SPEC_DIR SEED EVENTS [LENGTH [OPERATIONS]]
        judge_driver.py SPEC_DIR scopes|soak
 
 Reads judge.py in place, lets its own generator make histories until they have
 EVENTS events together, and writes one JSON line an event: what the event says,
 and under "want" all that changed by it: verdicts, conflicts, entities.  With
-"scopes", every history of a few small scopes (agents, operations, edits,
+OPERATIONS (names of the model's, commas between) only these are used, and each
+line also has all there is after it ("all", "states") and whether it is the
+last of its history.  With "scopes", every history of a few small scopes (agents, operations, edits,
 resolutions, entities) instead; with "soak", of larger ones.
 """
 import json
@@ -91,24 +93,51 @@ def says(y):
             "ref": y.ref, "res": res}
 
 
+def spelt(line):
+    return json.dumps(line, sort_keys=True, separators=(",", ":"))
+
+
 def write(line):
-    sys.stdout.write(json.dumps(line, sort_keys=True, separators=(",", ":")))
+    sys.stdout.write(spelt(line))
     sys.stdout.write("\n")
 
 
-def history(seed, log):
+def everything(j):
+    """What a store says after the last event; bytewise sorted."""
+    events = [event_of(j, x.id)[:4] for x in j.log]
+    conflicts = [[conflict(k), c["ent"], list(c["branch"]), c["by"], c["type"]]
+                 for k, c in j.conflicts.items()]
+    entities = [[e, j.ver(e), j.head(e), [i for _, i in h], j.tomb.get(e)]
+                for e, h in j.hist.items()]
+    return {"events": events, "conflicts": sorted(conflicts, key=spelt),
+            "entities": sorted(entities, key=spelt)}
+
+
+def states(j):
+    return {e: {p: v for p, v in s.items() if v is not None and p != "*"}
+            for e, s in j.state.items()}
+
+
+def history(seed, log, is_full=False):
     for n, y in enumerate(log):
-        write({"seed": seed, "new": n == 0, "says": says(y),
-               "want": want(judged(log[:n]), judged(log[:n + 1]), y)})
+        line = {"seed": seed, "new": n == 0, "says": says(y),
+                "want": want(judged(log[:n]), judged(log[:n + 1]), y)}
+        if is_full:
+            line["all"] = everything(judged(log[:n + 1]))
+            line["states"] = states(judged(log[:n + 1]))
+            line["last"] = n + 1 == len(log)
+        write(line)
 
 
-def sample(seed, limit, length):
+def sample(seed, limit, length, ops):
     events = 0
+    if ops:
+        judge.ALL = ops
     while events < limit:
         judge.rand(seed, length or
                    random.Random(seed).choice((15, 40, 120)))
         log = max(judge.CACHE, key=len)
-        history(seed, log)
+        history(seed, log, bool(ops))
         events += len(log)
         seed += 1
 
@@ -129,4 +158,5 @@ if __name__ == "__main__":
         exhaust(SCOPES if sys.argv[2] == "scopes" else SOAK)
     else:
         sample(int(sys.argv[2]), int(sys.argv[3]),
-               int(sys.argv[4]) if len(sys.argv) > 4 else 0)
+               int(sys.argv[4]) if len(sys.argv) > 4 else 0,
+               tuple(sys.argv[5].split(",")) if len(sys.argv) > 5 else ())

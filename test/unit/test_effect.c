@@ -126,6 +126,9 @@ static void what_commutes(void **state)
         const char *a_type, *a, *b_type, *b;
         bool is_free;
     } rows[] = {
+        {"order.deleted", "{\"reason\":\"a\"}", "order.deleted", "{}", true},
+        {"order.deleted", "{}", "order.updated", "{\"patch\":{\"a\":1}}",
+         false},
         {"inventory.adjusted", "{\"delta\":1}", "inventory.adjusted",
          "{\"delta\":-3}", true},
         {"inventory.reserved", "{\"reservation_id\":\"a\",\"quantity\":1}",
