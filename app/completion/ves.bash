@@ -10,6 +10,15 @@ _ves()
 	--status)
 		mapfile -t COMPREPLY < <(compgen -W "pending syncing synced failed conflict" -- "$cur")
 		return ;;
+	--strategy)
+		mapfile -t COMPREPLY < <(compgen -W "accept_local accept_remote merge manual" -- "$cur")
+		return ;;
+	--state)
+		mapfile -t COMPREPLY < <(compgen -W "open resolved all" -- "$cur")
+		return ;;
+	--type)
+		mapfile -t COMPREPLY < <(compgen -W "concurrent_edit version_mismatch deleted_reference" -- "$cur")
+		return ;;
 	--format)
 		mapfile -t COMPREPLY < <(compgen -W "online-retail" -- "$cur")
 		return ;;
@@ -20,6 +29,10 @@ _ves()
 		mapfile -t COMPREPLY < <(compgen -W "$(ves "${COMP_WORDS[1]}" --help | sed -n 's/^  \(--[a-z0-9-]*\).*/\1/p')" -- "$cur")
 	elif [ "${COMP_WORDS[1]}" = admin ]; then
 		mapfile -t COMPREPLY < <(compgen -W "invite keys revoke refusals metrics" -- "$cur")
+	elif [ "${COMP_WORDS[1]}" = conflict ] && [ "$COMP_CWORD" -eq 2 ]; then
+		mapfile -t COMPREPLY < <(compgen -W "show" -- "$cur")
+	elif [ "${COMP_WORDS[1]}" = conflict ] || [ "${COMP_WORDS[1]}" = resolve ]; then
+		mapfile -t COMPREPLY < <(compgen -W "$(ves conflicts --json 2> /dev/null | grep -oE '"eventId":"[0-9a-f-]*"' | cut -d '"' -f 4 | sort -u)" -- "$cur")
 	else
 		mapfile -t COMPREPLY < <(compgen -f -- "$cur")
 	fi

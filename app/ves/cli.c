@@ -119,6 +119,16 @@ const char *cli_get(const struct cli *cli, const char *name)
     abort();
 }
 
+const char *cli_next(const struct cli *cli, const char *name, size_t *at)
+{
+    while (*at < cli->given_count) {
+        size_t i = (*at)++;
+        if (strcmp(cli->given[i].name, name) == 0)
+            return cli->given[i].value;
+    }
+    return NULL;
+}
+
 uint64_t cli_number(const struct cli *cli, const char *name, uint64_t min,
                     uint64_t max, uint64_t fallback)
 {

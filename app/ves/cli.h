@@ -17,7 +17,7 @@ enum cli_exit {
     CLI_REFUSED = 5      /* the sequencer said no, or said something false */
 };
 
-enum { CLI_OPTIONS_MAX = 24 };
+enum { CLI_OPTIONS_MAX = 24, CLI_GIVEN_MAX = 256 };
 
 struct cli_option {
     const char *name; /* without dashes; NULL ends a table */
@@ -41,7 +41,12 @@ struct cli_command {
 struct cli {
     const struct cli_command *command;
     const char *values[CLI_OPTIONS_MAX]; /* by place in the option table */
-    const char *db;                      /* store commands only */
+    /* All that were given, in order: for options that may be repeated. */
+    struct {
+        const char *name, *value;
+    } given[CLI_GIVEN_MAX];
+    size_t given_count;
+    const char *db; /* store commands only */
     bool is_json;
     bool is_terminal; /* standard error is one: progress and colours */
     int argc;         /* positional arguments */
@@ -53,6 +58,10 @@ struct cli {
 /* The value of an option of this command: NULL when it was not given, "" for
  * a flag that was. */
 const char *cli_get(const struct cli *cli, const char *name);
+
+/* The next value of an option that may be repeated; *at is 0 at first.  NULL
+ * when there is no other. */
+const char *cli_next(const struct cli *cli, const char *name, size_t *at);
 
 /* The value as a whole number; fallback when not given.  Ends the program
  * with CLI_USAGE when it is no number in [min, max]. */
@@ -122,6 +131,7 @@ extern const struct cli_command cli_cmd_init, cli_cmd_append, cli_cmd_import,
     cli_cmd_status, cli_cmd_outbox, cli_cmd_show, cli_cmd_log, cli_cmd_trail,
     cli_cmd_entity, cli_cmd_keys, cli_cmd_settings, cli_cmd_quarantine,
     cli_cmd_doctor, cli_cmd_why, cli_cmd_backup, cli_cmd_prune, cli_cmd_serve,
-    cli_cmd_admin, cli_cmd_bench, cli_cmd_mcp;
+    cli_cmd_admin, cli_cmd_bench, cli_cmd_mcp, cli_cmd_conflicts,
+    cli_cmd_conflict, cli_cmd_resolve;
 
 #endif

@@ -63,6 +63,10 @@ VES_API void ves_jr_free(struct ves_jr *jr);
  * as jr. */
 VES_API const char *ves_jr_str(struct ves_jr *jr, const char *pointer, ...)
     __attribute__((format(printf, 2, 3)));
+/* The value as it stands in the document, a string with its quotes; "" when
+ * there is none. */
+VES_API const char *ves_jr_json(struct ves_jr *jr, const char *pointer, ...)
+    __attribute__((format(printf, 2, 3)));
 /* 0 when absent or not an integer in [0, 2^53-1]. */
 VES_API uint64_t ves_jr_u64(struct ves_jr *jr, const char *pointer, ...)
     __attribute__((format(printf, 2, 3)));

@@ -11,7 +11,7 @@
 #ifndef VES_SYNC_H
 #define VES_SYNC_H
 
-#include "ves/agent.h"
+#include "ves/conflict.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -83,9 +83,11 @@ struct ves_sync_report {
     struct ves_push_report push;
     struct ves_pull_report pull;
     struct ves_ack_report ack;
+    struct ves_auto_report automatic; /* decided by the settings */
 };
 
-/* Pushes until empty, pulls until there is no more, acknowledges. */
+/* Pushes until empty, pulls until there is no more, decides what the settings
+ * decide (ves_resolve_automatic), acknowledges. */
 VES_API VES_NODISCARD enum ves_status
 ves_sync(struct ves_agent *agent, const struct ves_sync_options *options,
          struct ves_sync_report *report, struct ves_error *error);

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "agent/agent.h"
+#include "agent/conflict.h"
 #include "base/assert.h"
 #include "base/bytes.h"
 #include "base/endian.h"
@@ -97,6 +98,24 @@ static enum ves_status check_text(const char *what, const char *text,
     return VES_OK;
 }
 
+enum ves_status ves_agent_may_append(struct ves_agent *agent,
+                                     struct ves_error *error)
+{
+    enum ves_status status = ves_agent_need_write(agent, "appending", error);
+
+    if (status)
+        return status;
+    if (agent->is_joined && is_writing(agent->connection))
+        return ves_fail(error, VES_INVALID,
+                        "an INSERT, UPDATE or DELETE is still running on this "
+                        "connection; nothing was appended; finish it, then "
+                        "append with a statement of its own in the same "
+                        "transaction");
+    if (agent->is_joined)
+        status = check_temporary(agent, error);
+    return status ? status : check_sync(agent, error);
+}
+
 static enum ves_status check_append(struct ves_agent *agent,
                                     const struct ves_append *what,
                                     struct ves_error *error)
@@ -120,15 +139,7 @@ static enum ves_status check_append(struct ves_agent *agent,
         return ves_fail(error, VES_INVALID,
                         "an atomic group needs a command id; nothing was "
                         "appended");
-    if (agent->is_joined && is_writing(agent->connection))
-        return ves_fail(error, VES_INVALID,
-                        "an INSERT, UPDATE or DELETE is still running on this "
-                        "connection; nothing was appended; finish it, then "
-                        "append with a statement of its own in the same "
-                        "transaction");
-    if (agent->is_joined)
-        status = check_temporary(agent, error);
-    return status ? status : check_sync(agent, error);
+    return ves_agent_may_append(agent, error);
 }
 
 static void fill_append(const struct ves_append *what,

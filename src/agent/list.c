@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "agent/agent.h"
+#include "agent/story.h"
 #include "agent/words.h"
 #include "base/bytes.h"
 #include "core/judge.h"
@@ -15,6 +16,7 @@ static uint32_t bounded(uint32_t limit)
 /* ---- outbox -------------------------------------------------------------- */
 
 struct outbox_list {
+    struct ves_agent *agent;
     struct ves_jw *jw;
     uint64_t last;
     struct ves_bytes type, aggregate_id; /* empty: any */
@@ -23,11 +25,32 @@ struct outbox_list {
     uint64_t matched, shown;
 };
 
+static enum ves_status put_conflict(struct outbox_list *list,
+                                    const struct ves_outbox_row *row)
+{
+    struct ves_conflict_row conflict;
+
+    enum ves_status status =
+        ves_event_conflict(list->agent, &row->event_id, &conflict);
+    if (status)
+        return status;
+    if (!conflict.is_found) {
+        ves_jw_member_str(list->jw, "conflictType", ves_conflict_type(row));
+        return VES_OK;
+    }
+    ves_jw_member_str(
+        list->jw, "conflictType",
+        ves_conflict_kind_name((enum ves_conflict_kind)conflict.kind));
+    ves_jw_member_hex(list->jw, "conflictId", conflict.id.b, VES_HASH_SIZE);
+    return VES_OK;
+}
+
 static enum ves_status put_outbox_row(void *ctx,
                                       const struct ves_outbox_row *row)
 {
     struct outbox_list *list = ctx;
     struct ves_jw *jw = list->jw;
+    enum ves_status status = VES_OK;
 
     if ((list->type.len && !ves_bytes_equal(list->type, row->event_type)) ||
         (list->aggregate_id.len &&
@@ -52,10 +75,10 @@ static enum ves_status put_outbox_row(void *ctx,
         ves_jw_member_time(jw, "nextAttemptAt", row->next_attempt_ms);
     ves_jw_member(jw, "error", row->error);
     if (row->status == VES_OUTBOX_CONFLICT)
-        ves_jw_member_str(jw, "conflictType", ves_conflict_type(row));
+        status = put_conflict(list, row);
     ves_jw_member(jw, "disposition", ves_row_disposition(row));
     ves_jw_end(jw);
-    return ves_jw_status(jw);
+    return status ? status : ves_jw_status(jw);
 }
 
 /* Rows that match, when not only the status is to match: all are looked at. */
@@ -94,6 +117,7 @@ enum ves_status ves_agent_outbox_find(struct ves_agent *agent,
         .limit = bounded(query->limit),
     };
     struct outbox_list list = {
+        .agent = agent,
         .jw = jw,
         .last = query->after_local_sequence,
         .type = ves_bytes_str(query->type),
@@ -159,7 +183,9 @@ static enum ves_status put_log_row(void *ctx, const struct ves_log_row *row)
     ves_jw_member_time(jw, "sequencedAt", row->sequenced_at_ms);
     ves_jw_member_str(jw, "verdict",
                       ves_verdict_name((enum ves_verdict)row->verdict));
-    ves_jw_member(jw, "conflictType", row->sub_code);
+    ves_jw_member(jw, "subCode", row->sub_code);
+    if (row->has_conflict_id)
+        ves_jw_member_hex(jw, "conflictId", row->conflict_id.b, VES_HASH_SIZE);
     ves_jw_member_bool(jw, "receipt", row->has_receipt);
     ves_jw_member_hex(jw, "eventHash", row->event_hash.b, VES_HASH_SIZE);
     if (row->envelope.len == 0) {

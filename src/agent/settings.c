@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "agent/agent.h"
+#include "agent/strategies.h"
 #include "agent/words.h"
 #include "base/assert.h"
 #include "base/buf.h"
@@ -214,6 +215,9 @@ enum ves_status ves_agent_settings(struct ves_agent *agent, struct ves_jw *jw,
     for (size_t i = 0; i < SETTINGS; i++)
         put_value(jw, &settings[i], values[i]);
     ves_jw_end(jw);
+    status = ves_strategy_settings_put(agent, jw);
+    if (status)
+        return ves_agent_fail(agent, status, error, "reading the settings");
     ves_jw_key(jw, "sources");
     ves_jw_object(jw);
     for (size_t i = 0; i < SETTINGS; i++) {
@@ -245,6 +249,8 @@ static enum ves_status check_delays(struct ves_agent *agent,
         const struct setting *setting = find_setting(changes[i].name);
         struct ves_bytes text = ves_bytes_str(changes[i].value);
 
+        if (!setting)
+            continue;
         if (strcmp(setting->name, "retryBaseDelayMs") == 0)
             (void)parse(setting, text, &base);
         if (strcmp(setting->name, "retryMaxDelayMs") == 0)
@@ -265,6 +271,8 @@ static enum ves_status check_change(const struct ves_setting_change *change,
     struct ves_error rule;
     uint64_t parsed;
 
+    if (ves_strategy_setting_is(change->name))
+        return ves_strategy_setting_check(change->name, change->value, error);
     if (!setting)
         return ves_fail(error, VES_NOT_FOUND,
                         "there is no setting \"%.60s\"; nothing was changed; "
@@ -291,14 +299,16 @@ static enum ves_status put_setting(struct ves_agent *agent,
     if (!jw)
         return VES_NOMEM;
     ves_jw_object(jw);
-    ves_jw_member_str(jw, "name", setting->name);
+    ves_jw_member_str(jw, "name", change->name);
     ves_jw_member_str(jw, "value", change->value);
     ves_jw_end(jw);
     record.detail = ves_jw_view(jw);
     enum ves_status status = ves_jw_status(jw);
     if (!status)
-        status = ops->meta_put(agent->store, setting->meta,
-                               ves_bytes_str(change->value));
+        status = setting ? ops->meta_put(agent->store, setting->meta,
+                                         ves_bytes_str(change->value))
+                         : ves_strategy_setting_put(agent, change->name,
+                                                    change->value);
     if (!status)
         status = ops->record_append(agent->store, VES_RECORD_TRAIL,
                                     agent->core.stream_no, &record, 1);

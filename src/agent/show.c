@@ -3,6 +3,7 @@
 
 #include "agent/agent.h"
 #include "agent/lookup.h"
+#include "agent/story.h"
 #include "agent/words.h"
 #include "base/bytes.h"
 #include "base/error.h"
@@ -167,8 +168,6 @@ static void put_row(struct ves_jw *jw, const struct ves_outbox_row *row)
     if (row->is_refused)
         ves_jw_member_hex(jw, "refusalSignature", row->refusal_signature.b,
                           VES_SIG_SIZE);
-    if (row->status == VES_OUTBOX_CONFLICT)
-        ves_jw_member_str(jw, "conflictType", ves_conflict_type(row));
     ves_jw_member(jw, "disposition", ves_row_disposition(row));
     if (row->pushed_ms > 0)
         ves_jw_member_time(jw, "pushedAt", row->pushed_ms);
@@ -186,6 +185,47 @@ static void put_quarantine(struct ves_jw *jw, const struct ves_record *record)
     if (record->closed_ms > 0)
         ves_jw_member_time(jw, "settledAt", record->closed_ms);
     ves_jw_end(jw);
+}
+
+static void put_verdict(struct ves_jw *jw, const struct ves_log_row *row)
+{
+    ves_jw_member_str(jw, "verdict",
+                      ves_verdict_name((enum ves_verdict)row->verdict));
+    ves_jw_member(jw, "subCode", row->sub_code);
+    ves_jw_member_str(jw, "class", row->is_fact ? "fact" : "intent");
+    ves_jw_member_u64(jw, "entityVersion", row->version);
+    if (row->note.len > 0) {
+        ves_jw_key(jw, "note");
+        ves_jw_raw(jw, row->note);
+    }
+}
+
+/* The conflict whose branch it is in, or which it decides. */
+static enum ves_status put_conflict(struct ves_agent *agent, struct ves_jw *jw,
+                                    const struct ves_found *found)
+{
+    struct ves_conflict_row conflict;
+
+    if (!found->is_in_log) {
+        if (found->is_in_outbox && found->outbox.status == VES_OUTBOX_CONFLICT)
+            ves_jw_member_str(jw, "conflictType",
+                              ves_conflict_type(&found->outbox));
+        return VES_OK;
+    }
+    enum ves_status status =
+        ves_event_conflict(agent, &found->log.event_id, &conflict);
+    if (status)
+        return status;
+    if (conflict.is_found) {
+        ves_jw_member_str(
+            jw, "conflictType",
+            ves_conflict_kind_name((enum ves_conflict_kind)conflict.kind));
+        ves_jw_member_hex(jw, "conflictId", conflict.id.b, VES_HASH_SIZE);
+    } else if (found->log.has_conflict_id) {
+        ves_jw_member_hex(jw, "conflictId", found->log.conflict_id.b,
+                          VES_HASH_SIZE);
+    }
+    return VES_OK;
 }
 
 enum ves_status ves_agent_show(struct ves_agent *agent,
@@ -211,16 +251,11 @@ enum ves_status ves_agent_show(struct ves_agent *agent,
             return status;
         put_place(agent, jw, &found);
     }
-    if (found.is_in_log) {
-        ves_jw_member_str(
-            jw, "verdict",
-            ves_verdict_name((enum ves_verdict)found.log.verdict));
-        ves_jw_member_u64(jw, "entityVersion", found.log.version);
-        if (found.log.note.len > 0) {
-            ves_jw_key(jw, "note");
-            ves_jw_raw(jw, found.log.note);
-        }
-    }
+    if (found.is_in_log)
+        put_verdict(jw, &found.log);
+    status = put_conflict(agent, jw, &found);
+    if (status)
+        return ves_agent_fail(agent, status, error, "reading a conflict");
     if (found.is_in_quarantine)
         put_quarantine(jw, &found.quarantine);
     ves_jw_end(jw);

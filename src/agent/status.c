@@ -9,6 +9,7 @@
 #include "agent/words.h"
 #include "base/bytes.h"
 #include "base/text.h"
+#include "core/judge.h"
 #include "core/types.h"
 
 struct standing {
@@ -16,25 +17,10 @@ struct standing {
     uint64_t lag;
     uint64_t checked_ms; /* 0: never */
     bool is_reachable;
-    uint64_t conflicts[3]; /* in the order of conflict_types */
-    bool has_state;        /* the state hash was asked for */
+    uint64_t conflicts[VES_CONFLICT_KINDS]; /* open ones, by kind */
+    uint64_t open_conflicts;
+    bool has_state; /* the state hash was asked for */
 };
-
-static const char *const conflict_types[] = {
-    "concurrent_edit", "version_mismatch", "deleted_reference"};
-
-static enum ves_status count_conflict(void *ctx,
-                                      const struct ves_outbox_row *row)
-{
-    struct standing *standing = ctx;
-    const char *type = ves_conflict_type(row);
-
-    for (size_t i = 0; type && i < 3; i++) {
-        if (strcmp(type, conflict_types[i]) == 0)
-            standing->conflicts[i]++;
-    }
-    return VES_OK;
-}
 
 static enum ves_status read_standing(struct ves_agent *agent, bool with_state,
                                      struct standing *out)
@@ -51,21 +37,23 @@ static enum ves_status read_standing(struct ves_agent *agent, bool with_state,
             ves_agent_meta_u64(agent, "sequencer.checked_ms", &out->checked_ms);
     if (!status)
         status = ves_agent_meta_u64(agent, "sequencer.reachable", &reachable);
-    if (!status && out->core.counts[VES_OUTBOX_CONFLICT] > 0) {
-        struct ves_outbox_filter filter = {.status_mask =
-                                               1u << VES_OUTBOX_CONFLICT};
-        status = agent->store->ops->outbox_list(agent->store, &filter,
-                                                count_conflict, out);
-    }
+    if (!status)
+        status = agent->store->ops->conflict_counts(
+            agent->store, agent->core.stream_no, out->conflicts);
+    for (size_t i = 0; i < VES_CONFLICT_KINDS; i++)
+        out->open_conflicts += out->conflicts[i];
     out->is_reachable = reachable != 0 && out->core.offline_failures == 0;
     if (out->core.remote_head > out->core.cursor)
         out->lag = out->core.remote_head - out->core.cursor;
     return status;
 }
 
-static bool needs_attention(const struct ves_core_status *core)
+static bool needs_attention(const struct standing *standing)
 {
-    return core->counts[VES_OUTBOX_FAILED] > 0 ||
+    const struct ves_core_status *core = &standing->core;
+
+    return standing->open_conflicts > 0 ||
+           core->counts[VES_OUTBOX_FAILED] > 0 ||
            core->counts[VES_OUTBOX_CONFLICT] > 0 || core->open_alerts > 0 ||
            core->quarantined > 0 || core->is_diverged || core->is_copied ||
            core->needs_auth || core->is_forbidden;
@@ -74,7 +62,7 @@ static bool needs_attention(const struct ves_core_status *core)
 static const char *health(const struct ves_agent *agent,
                           const struct standing *standing)
 {
-    if (needs_attention(&standing->core))
+    if (needs_attention(standing))
         return "attention";
     if (agent->url[0] == '\0' || standing->core.offline_failures > 0 ||
         (standing->checked_ms > 0 && !standing->is_reachable))
@@ -119,6 +107,9 @@ static void put_summary(struct ves_buf *buf, const struct ves_agent *agent,
     put_part(buf, core->counts[VES_OUTBOX_SYNCING], "syncing");
     put_part(buf, core->counts[VES_OUTBOX_FAILED], "failed");
     put_part(buf, core->counts[VES_OUTBOX_CONFLICT], "in conflict");
+    put_part(buf, standing->open_conflicts,
+             standing->open_conflicts == 1 ? "open conflict"
+                                           : "open conflicts");
     put_part(buf, core->quarantined, "quarantined");
     if (buf->len == 0 && core->counts[VES_OUTBOX_SYNCED] == 0)
         ves_buf_put_str(buf, "Nothing to send");
@@ -142,8 +133,9 @@ static void put_counts(struct ves_jw *jw, const struct standing *standing)
     ves_jw_end(jw);
     ves_jw_key(jw, "conflictsByType");
     ves_jw_object(jw);
-    for (size_t i = 0; i < 3; i++)
-        ves_jw_member_u64(jw, conflict_types[i], standing->conflicts[i]);
+    for (int i = VES_CONFLICT_KINDS - 1; i > 0; i--)
+        ves_jw_member_u64(jw, ves_conflict_kind_name((enum ves_conflict_kind)i),
+                          standing->conflicts[i]);
     ves_jw_end(jw);
 }
 
@@ -269,8 +261,12 @@ static void put_steps(struct ves_jw *jw, const struct ves_agent *agent,
         ves_jw_str(jw, "ves outbox --status failed");
         ves_jw_str(jw, "ves retry");
     }
-    if (core->counts[VES_OUTBOX_CONFLICT] > 0)
+    if (standing->open_conflicts > 0) {
+        ves_jw_str(jw, "ves conflicts");
+        ves_jw_str(jw, "ves resolve");
+    } else if (core->counts[VES_OUTBOX_CONFLICT] > 0) {
         ves_jw_str(jw, "ves outbox --status conflict");
+    }
     if (can_sync && (core->counts[VES_OUTBOX_PENDING] > 0 ||
                      core->counts[VES_OUTBOX_SYNCING] > 0 ||
                      standing->lag > 0 || standing->checked_ms == 0))

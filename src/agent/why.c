@@ -3,6 +3,7 @@
 
 #include "agent/agent.h"
 #include "agent/lookup.h"
+#include "agent/story.h"
 #include "agent/words.h"
 #include "base/bytes.h"
 #include "base/uuid.h"
@@ -11,6 +12,7 @@
 
 struct why {
     struct ves_agent *agent;
+    struct ves_uuid event_id;
     struct ves_core_status core;
     struct ves_found found;
     struct ves_buf text;
@@ -288,20 +290,41 @@ static void say_failed(struct why *why)
         step_retry(why);
 }
 
+/* Refused by a server that keeps no branch. */
+static void say_refused_conflict(struct why *why)
+{
+    say(why, "The sequencer refused it, because it was made on an older "
+             "version than the sequencer has:");
+    say_reason(why, why->found.outbox.error);
+    say(why, "It is kept, and does not count in this store's view any more.");
+    step(why, "ves show EVENT");
+}
+
 static void say_conflict(struct why *why)
 {
-    const char *type = ves_conflict_type(&why->found.outbox);
-
+    if (why->found.outbox.sequence_number == 0) {
+        say_refused_conflict(why);
+        return;
+    }
     say(why, "It is in the log as");
     say_receipt(why);
-    say(why, "There it conflicts with what others wrote");
-    if (type)
-        ves_buf_putf(&why->text, " (%s)", type);
-    ves_buf_put_str(&why->text,
-                    ". It is kept as a branch and nothing is lost; a person, "
-                    "or a policy, decides which side stands.");
-    step(why, "ves outbox --status conflict");
-    step(why, "ves show EVENT");
+    say(why, "There it conflicts with what others wrote. It is kept as a "
+             "branch and nothing is lost; a person, or a policy, decides "
+             "which side stands.");
+}
+
+/* Its part in a conflict, whatever became of it. */
+static enum ves_status say_story(struct why *why)
+{
+    bool is_open;
+
+    enum ves_status status =
+        ves_event_story(why->agent, &why->event_id, &why->text, &is_open);
+    if (!status && is_open) {
+        step(why, "ves conflict show EVENT");
+        step(why, "ves resolve EVENT --strategy STRATEGY");
+    }
+    return status;
 }
 
 static void say_in_log(struct why *why)
@@ -372,6 +395,8 @@ static enum ves_status explain(struct why *why)
     } else if (found->is_in_log) {
         say_in_log(why);
     }
+    if (!status && found->is_in_log)
+        status = say_story(why);
     if (!status && found->is_in_quarantine)
         say_quarantine(why);
     return status ? status : ves_buf_status(&why->text);
@@ -402,7 +427,7 @@ enum ves_status ves_agent_why(struct ves_agent *agent,
                               const struct ves_uuid *event_id,
                               struct ves_jw *jw, struct ves_error *error)
 {
-    struct why why = {.agent = agent};
+    struct why why = {.agent = agent, .event_id = *event_id};
 
     ves_agent_start(agent);
     enum ves_status status = ves_agent_find(agent, event_id, &why.found, error);

@@ -82,6 +82,10 @@ struct ves_core_env {
 
 struct ves_core_append {
     struct ves_bytes event_type;
+    /* Of the engine's own: a type beginning "ves.", about an entity of another
+     * type, on the base as it is. */
+    bool is_system;
+    struct ves_bytes entity_type;
     struct ves_bytes entity_id; /* aggregate id */
     struct ves_bytes payload;   /* JSON object without "_ves" */
     bool has_event_id;          /* else a UUIDv7 is made */

@@ -102,12 +102,13 @@ static enum ves_status check_names(struct append *append)
         return status;
     event->event_type = what->event_type;
     event->entity_id = what->entity_id;
-    event->entity_type = ves_entity_type_of(what->event_type);
+    event->entity_type = what->is_system ? what->entity_type
+                                         : ves_entity_type_of(what->event_type);
     status = check_text(append, "the part of the event type before the dot",
                         event->entity_type, VES_ENTITY_TYPE_MAX);
     if (status)
         return status;
-    if (ves_bytes_is(event->entity_type, "ves"))
+    if (!what->is_system && ves_bytes_is(event->entity_type, "ves"))
         return invalid(append, "event types beginning \"ves.\" are the "
                                "system's own");
     if (what->dep_count > VES_DEPS_MAX)
@@ -277,6 +278,7 @@ static void set_base(struct append *append, const struct ves_event_type *type)
     uint64_t local = entity->version + entity->own_count;
 
     event->has_base_version = append->what->has_base_version ||
+                              append->what->is_system ||
                               (type && type->base == VES_BASE_REQUIRED);
     if (!event->has_base_version)
         return;
@@ -294,13 +296,14 @@ static enum ves_status set_schema(struct append *append,
                                   const struct ves_event_type *type)
 {
     struct ves_scratch scratch;
+    uint32_t version = type ? type->version : append->what->is_system ? 1 : 0;
 
     ves_scratch_init(&scratch, append->arena, SCHEMA_MAX, SCHEMA_MAX);
     ves_buf_put_bytes(&scratch.buf, append->event.event_type);
     ves_buf_put_u8(&scratch.buf, '/');
-    ves_buf_put_decimal(&scratch.buf, type ? type->version : 0);
+    ves_buf_put_decimal(&scratch.buf, version);
     append->event.context.schema = ves_buf_view(&scratch.buf);
-    append->event.context.schema_version = type ? type->version : 0;
+    append->event.context.schema_version = version;
     return ves_buf_status(&scratch.buf);
 }
 
@@ -485,6 +488,26 @@ static enum ves_status check(struct append *append)
         return invalid(append, "this store was opened without a signing key");
     enum ves_status status = check_names(append);
     return status ? status : read_payload(append);
+}
+
+enum ves_status ves_device_append(struct ves_agent_core *core,
+                                  const struct ves_core_env *env,
+                                  const struct ves_core_append *what,
+                                  struct ves_uuid *event_id)
+{
+    struct ves_arena arena;
+    struct append append = {
+        .core = core, .env = env, .what = what, .arena = &arena};
+    VES_ASSERT(what->dep_count == 0 || what->deps);
+
+    ves_arena_init(&arena, core->alloc, VES_DEVICE_ARENA_MAX);
+    enum ves_status status = check(&append);
+    if (!status)
+        status = append_event(&append);
+    if (!status)
+        *event_id = append.event.event_id;
+    ves_arena_free(&arena);
+    return status;
 }
 
 enum ves_status ves_core_append(struct ves_agent_core *core,

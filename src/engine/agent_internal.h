@@ -226,6 +226,12 @@ VES_NODISCARD enum ves_status ves_device_overlay(struct ves_agent_core *core,
                                                  struct ves_outbox_row *rows,
                                                  size_t count, bool is_in);
 
+/* ves_core_append inside the transaction that is open. */
+VES_NODISCARD enum ves_status
+ves_device_append(struct ves_agent_core *core, const struct ves_core_env *env,
+                  const struct ves_core_append *what,
+                  struct ves_uuid *event_id);
+
 /* Cuts text into a view that lives in the arena. */
 VES_NODISCARD enum ves_status ves_device_text(struct ves_arena *arena,
                                               const char *text,

@@ -68,6 +68,18 @@ static const struct ves_json *find(struct ves_jr *jr, const char *format,
     return ves_json_pointer(jr->root, ves_buf_view(&jr->pointer));
 }
 
+static const char *terminated(struct ves_jr *jr, struct ves_bytes text)
+{
+    uint8_t *copy = ves_arena_bytes(&jr->arena, text.len + 1);
+
+    if (!copy)
+        return "";
+    if (text.len)
+        memcpy(copy, text.ptr, text.len);
+    copy[text.len] = '\0';
+    return (const char *)copy;
+}
+
 const char *ves_jr_str(struct ves_jr *jr, const char *pointer, ...)
 {
     va_list args;
@@ -77,15 +89,17 @@ const char *ves_jr_str(struct ves_jr *jr, const char *pointer, ...)
     if (!node)
         return "";
 
-    struct ves_bytes text =
-        node->type == VES_JSON_STRING ? node->string : node->text;
-    uint8_t *copy = ves_arena_bytes(&jr->arena, text.len + 1);
-    if (!copy)
-        return "";
-    if (text.len)
-        memcpy(copy, text.ptr, text.len);
-    copy[text.len] = '\0';
-    return (const char *)copy;
+    return terminated(jr, node->type == VES_JSON_STRING ? node->string
+                                                        : node->text);
+}
+
+const char *ves_jr_json(struct ves_jr *jr, const char *pointer, ...)
+{
+    va_list args;
+    va_start(args, pointer);
+    const struct ves_json *node = find(jr, pointer, args);
+    va_end(args);
+    return node ? terminated(jr, node->text) : "";
 }
 
 uint64_t ves_jr_u64(struct ves_jr *jr, const char *pointer, ...)

@@ -23,6 +23,20 @@ static enum ves_status push_after_pull(struct ves_session *session,
     return status ? status : ves_session_push(session, &report->push, error);
 }
 
+/* What the settings decide about own conflicts goes out in the same round. */
+static enum ves_status decide(struct ves_session *session,
+                              struct ves_sync_report *report,
+                              struct ves_error *error)
+{
+    enum ves_status status =
+        ves_resolve_automatic(session->agent, &report->automatic, error);
+
+    if (status || report->automatic.resolved == 0 || session->is_stopped)
+        return status;
+    status = ves_session_push(session, &report->push, error);
+    return status ? status : ves_session_pull(session, 0, &report->pull, error);
+}
+
 enum ves_status ves_sync(struct ves_agent *agent,
                          const struct ves_sync_options *options,
                          struct ves_sync_report *report,
@@ -56,6 +70,8 @@ enum ves_status ves_sync(struct ves_agent *agent,
         if (error)
             *error = pulling;
     }
+    if (!status)
+        status = decide(&session, report, error);
     /* What has a receipt and a verdict is synced whatever else went wrong. */
     enum ves_status acknowledged =
         ves_acknowledge(agent, NULL, 0, &report->ack, status ? NULL : error);

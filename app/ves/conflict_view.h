@@ -1,0 +1,17 @@
+/* conflict_view.h -- a conflict for people: side by side, or line by line. */
+#ifndef VES_APP_CONFLICT_VIEW_H
+#define VES_APP_CONFLICT_VIEW_H
+
+#include "cli.h"
+
+/* A document of ves_conflict_show; in columns where the terminal is wide
+ * enough. */
+void conflict_print(struct ves_jr *jr);
+
+/* A document of ves_resolve. */
+void conflict_print_outcome(struct ves_jr *jr);
+
+/* Columns of standard output: of its terminal, else $COLUMNS, else 80. */
+size_t conflict_width(void);
+
+#endif

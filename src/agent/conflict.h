@@ -1,0 +1,80 @@
+/* conflict.h -- what the files about conflicts share.
+ *
+ * Inside src/agent only.
+ */
+#ifndef VES_AGENT_CONFLICT_H
+#define VES_AGENT_CONFLICT_H
+
+#include "agent/agent.h"
+#include "engine/conflict.h"
+#include "ves/conflict.h"
+
+/* What an id stands for. */
+struct ves_named {
+    struct ves_hash conflict_id;
+    bool names_branch; /* the branch event, or the conflict itself */
+    bool has_event;    /* an event was named */
+    struct ves_uuid event_id;
+};
+
+/* id: an event's or a conflict's; conflict_id, which may be NULL, says which
+ * conflict of an event that is in several.  On failure the problem is in jw
+ * and the words are in error. */
+VES_NODISCARD enum ves_status
+ves_conflict_named(struct ves_agent *agent, const char *id,
+                   const char *conflict_id, struct ves_named *out,
+                   struct ves_jw *jw, struct ves_error *error);
+
+/* Begins {"problem":{code, message: and leaves it open for more members;
+ * ves_conflict_problem_end closes it.  Returns status, with the same words in
+ * error. */
+enum ves_status ves_conflict_problem(struct ves_jw *jw, struct ves_error *error,
+                                     enum ves_status status, const char *code,
+                                     const char *format, ...)
+    __attribute__((format(printf, 5, 6)));
+void ves_conflict_problem_end(struct ves_jw *jw);
+
+/* Writes name and a JSON value; nothing when node is NULL. */
+VES_NODISCARD enum ves_status ves_jw_node(struct ves_jw *jw,
+                                          struct ves_arena *arena,
+                                          const char *name,
+                                          const struct ves_json *node);
+void ves_jw_member_hash(struct ves_jw *jw, const char *name,
+                        const struct ves_hash *hash);
+
+/* The members an item of a list has, into the object that is open. */
+VES_NODISCARD enum ves_status
+ves_conflict_put_item(struct ves_agent *agent, struct ves_arena *arena,
+                      const struct ves_core_conflict *conflict,
+                      bool names_branch, struct ves_jw *jw);
+/* {eventId, strategy ...} of one decision; verdict and sub-code too. */
+VES_NODISCARD enum ves_status
+ves_conflict_put_decision(struct ves_jw *jw,
+                          const struct ves_core_member *member,
+                          const struct ves_hash *in_effect);
+/* "fields":[...]: every path at which base and sides differ. */
+VES_NODISCARD enum ves_status
+ves_conflict_put_fields(struct ves_arena *arena,
+                        const struct ves_core_conflict *conflict,
+                        bool names_branch, struct ves_jw *jw);
+/* name:[{path, base?, ours?, theirs?}] of what overlaps. */
+VES_NODISCARD enum ves_status
+ves_conflict_put_overlaps(struct ves_arena *arena, const char *name,
+                          const struct ves_merge_result *merge,
+                          bool names_branch, struct ves_jw *jw);
+/* "choices":[{strategy, isAllowed, effect, reason?}]. */
+void ves_conflict_put_choices(const struct ves_core_conflict *conflict,
+                              bool names_branch, struct ves_jw *jw);
+/* "allowedStrategies":[...]. */
+void ves_conflict_put_allowed(const struct ves_core_conflict *conflict,
+                              bool names_branch, struct ves_jw *jw);
+
+/* Open conflicts without an own decision that is on its way. */
+VES_NODISCARD enum ves_status ves_conflict_remaining(struct ves_agent *agent,
+                                                     uint64_t *out);
+
+/* May this handle append now?  What append.c asks before each event. */
+VES_NODISCARD enum ves_status ves_agent_may_append(struct ves_agent *agent,
+                                                   struct ves_error *error);
+
+#endif
