@@ -13,7 +13,7 @@
 #include "core/entity.h"
 #include "core/fold.h"
 #include "core/fold_ops.h"
-#include "core/scratch.h"
+#include "core/rules.h"
 #include "core/types.h"
 #include "crypto/crypto.h"
 #include "engine/agent_internal.h"
@@ -240,10 +240,11 @@ static enum ves_status effects_of(struct gather *gather,
     *out = (struct ves_effects){NULL, 0};
     if (!member->has_event || !member->event.payload)
         return VES_OK;
-    enum ves_status status =
-        ves_judge_subject_read(gather->arena, &member->event, &subject);
+    enum ves_status status = ves_judge_subject_read(
+        gather->arena, VES_RULES_BUILT_IN, &member->event, &subject);
     if (!status && !subject.has_effects)
-        return ves_judge_subject_effects(gather->arena, &member->event, out);
+        return ves_judge_subject_effects(gather->arena, VES_RULES_BUILT_IN,
+                                         &member->event, out);
     *out = subject.effects;
     return status;
 }
@@ -428,7 +429,8 @@ static enum ves_status branch_ops(struct gather *gather,
                                   const struct ves_event *event,
                                   struct ves_case_event *out)
 {
-    const struct ves_event_type *type = ves_event_type_find(event->event_type);
+    const struct ves_event_type *type =
+        ves_event_rule(VES_RULES_BUILT_IN, event, NULL);
     struct ves_buf buf;
     struct ves_bytes text;
 
@@ -489,7 +491,7 @@ static enum ves_status case_function(struct gather *gather)
             const struct ves_core_member *member = &sides[s]->list[i];
             const struct ves_event_type *type =
                 member->has_event
-                    ? ves_event_type_find(member->event.event_type)
+                    ? ves_event_rule(VES_RULES_BUILT_IN, &member->event, NULL)
                     : NULL;
             if (type)
                 names[count++] = type->merge;
