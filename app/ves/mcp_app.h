@@ -122,6 +122,9 @@ ves_mcp_handler mcp_complete;                         /* mcp_prompts.c */
 /* Writes what get_sync_status says of local state. */
 enum ves_status mcp_write_status(struct ves_jw *jw, struct ves_jr *status,
                                  const char *probe_error);
+/* Is a conflict about a record of this type for people to decide?
+ * (mcp_resolve.c) */
+bool mcp_needs_person(const struct mcp_app *app, const char *entity_type);
 /* Writes what get_sync_settings says. */
 enum ves_status mcp_write_settings(struct mcp_app *app, struct ves_jw *jw,
                                    struct ves_jr *settings);

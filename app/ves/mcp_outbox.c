@@ -1,10 +1,13 @@
 /* mcp_outbox.c -- list_outbox_events and get_outbox_event. */
+#include "ves/conflict.h"
+
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "mcp_app.h"
 
-enum { LIST_DEFAULT = 50, PAYLOAD_MAX = 16 * 1024 };
+enum { LIST_DEFAULT = 50, PAYLOAD_MAX = 16 * 1024, FIELDS_SHOWN = 50 };
 
 /* ---- list ---------------------------------------------------------------- */
 
@@ -150,6 +153,78 @@ static void put_list(struct ves_jw *jw, struct ves_jr *jr, struct list *list)
     ves_jw_end(jw);
 }
 
+/* ---- open conflicts ------------------------------------------------------ */
+
+static void put_conflict_row(struct ves_jw *jw, struct ves_jr *jr, size_t i)
+{
+    ves_jw_object(jw);
+    mcp_copy_str(jw, "eventId", jr, "/conflicts/%zu/eventId", i);
+    mcp_copy_str(jw, "type", jr, "/conflicts/%zu/eventType", i);
+    mcp_copy_str(jw, "aggregateId", jr, "/conflicts/%zu/entity/id", i);
+    mcp_put_str(jw, "status", "conflict");
+    mcp_copy_str(jw, "timestamp", jr, "/conflicts/%zu/timestamp", i);
+    mcp_copy_u64(jw, "localSequence", jr, "/conflicts/%zu/localSequence", i);
+    mcp_copy_str(jw, "origin", jr, "/conflicts/%zu/origin", i);
+    mcp_copy_str(jw, "conflictType", jr, "/conflicts/%zu/conflictType", i);
+    ves_jw_end(jw);
+}
+
+/* Everybody's, oldest first; the cursor is where the last one was opened. */
+static void put_conflicts(struct ves_jw *jw, struct ves_jr *jr,
+                          struct list *list)
+{
+    size_t n = ves_jr_count(jr, "/conflicts"), i;
+    char step[128], count[48];
+
+    ves_jw_object(jw);
+    mcp_putf(jw, "summary", "%s in conflict.",
+             mcp_count(count, ves_jr_u64(jr, "/total"), "event"));
+    ves_jw_key(jw, "events");
+    ves_jw_array(jw);
+    for (i = 0; i < n && (i == 0 || ves_jw_view(jw).len < list->room); i++) {
+        put_conflict_row(jw, jr, i);
+        list->last = ves_jr_u64(jr, "/conflicts/%zu/openedSequence", i);
+    }
+    ves_jw_end(jw);
+    mcp_put_u64(jw, "total", ves_jr_u64(jr, "/total"));
+    if (i < n || ves_jr_has(jr, "/nextAfter"))
+        mcp_putf(jw, "nextCursor", "%llu.%08x", (unsigned long long)list->last,
+                 list->sum);
+    ves_jw_key(jw, "nextSteps");
+    ves_jw_array(jw);
+    snprintf(step, sizeof(step), "get_outbox_event {\"eventId\":\"%s\"}",
+             ves_jr_str(jr, "/conflicts/0/eventId"));
+    ves_jw_str(jw, n ? step : "get_sync_status {}");
+    ves_jw_end(jw);
+    ves_jw_end(jw);
+}
+
+static enum ves_mcp_outcome list_conflicts(struct ves_mcp_call *call,
+                                           struct mcp_app *app,
+                                           struct list *list)
+{
+    const struct ves_conflicts_filter filter = {
+        .event_type = list->query.type,
+        .entity_id = list->query.aggregate_id,
+        .after = list->query.after_local_sequence,
+        .limit = list->query.limit};
+    struct ves_error error = {VES_OK, ""};
+    struct ves_agent *agent = mcp_take(app, call);
+
+    if (!agent)
+        return VES_MCP_FAILED;
+    struct ves_jw *jw = cli_writer();
+    enum ves_status status = ves_conflicts(agent, &filter, jw, &error);
+    struct ves_jr *jr = mcp_read(jw, status, &error);
+    mcp_give(app, agent);
+    if (!jr)
+        return mcp_error_of(call, status ? status : error.status, &error,
+                            "Nothing was changed.");
+    put_conflicts(ves_mcp_structured(call), jr, list);
+    ves_jr_free(jr);
+    return VES_MCP_DONE;
+}
+
 enum ves_mcp_outcome mcp_list_outbox_events(struct ves_mcp_call *call,
                                             void *ctx)
 {
@@ -157,8 +232,11 @@ enum ves_mcp_outcome mcp_list_outbox_events(struct ves_mcp_call *call,
     struct ves_error error = {VES_OK, ""};
     struct list list;
 
-    struct ves_agent *agent =
-        read_query(call, &list) ? mcp_take(app, call) : NULL;
+    if (!read_query(call, &list))
+        return VES_MCP_FAILED;
+    if (list.query.status && strcmp(list.query.status, "conflict") == 0)
+        return list_conflicts(call, app, &list);
+    struct ves_agent *agent = mcp_take(app, call);
     if (!agent)
         return VES_MCP_FAILED;
     struct ves_jw *jw = cli_writer();
@@ -228,12 +306,79 @@ static void put_receipt(struct ves_jw *jw, struct ves_jr *jr)
     ves_jw_end(jw);
 }
 
-static void put_event_steps(struct ves_jw *jw, struct ves_jr *jr)
+/* Both sides field by field. */
+static void put_conflict_fields(struct ves_jw *jw, struct ves_jr *show)
+{
+    size_t n = ves_jr_count(show, "/fields");
+
+    ves_jw_key(jw, "fields");
+    ves_jw_array(jw);
+    for (size_t i = 0;
+         i < n && i < FIELDS_SHOWN && ves_jw_view(jw).len < MCP_LONG; i++) {
+        ves_jw_object(jw);
+        mcp_copy_str(jw, "path", show, "/fields/%zu/path", i);
+        mcp_put_str(jw, "base", ves_jr_json(show, "/fields/%zu/base", i));
+        mcp_put_str(jw, "local", ves_jr_json(show, "/fields/%zu/ours", i));
+        mcp_put_str(jw, "remote", ves_jr_json(show, "/fields/%zu/theirs", i));
+        ves_jw_end(jw);
+    }
+    ves_jw_end(jw);
+}
+
+/* Money is for people, whatever could be merged. */
+static const char *suggestion(const struct mcp_app *app, struct ves_jr *show)
+{
+    if (mcp_needs_person(app, ves_jr_str(show, "/entity/type")))
+        return "manual";
+    return ves_jr_str(show, "/suggestedStrategy");
+}
+
+static void put_conflict(const struct mcp_app *app, struct ves_jw *jw,
+                         struct ves_jr *show)
+{
+    if (!show)
+        return;
+    ves_jw_key(jw, "conflict");
+    ves_jw_object(jw);
+    mcp_copy_str(jw, "conflictType", show, "/conflictType");
+    mcp_copy_str(jw, "remoteEventId", show, "/remoteEventId");
+    mcp_copy_str(jw, "detectedAt", show, "/openedAt");
+    mcp_put_str(jw, "suggestedStrategy", suggestion(app, show));
+    put_conflict_fields(jw, show);
+    mcp_put_bool(jw, "mergeable", ves_jr_bool(show, "/mergeable"));
+    ves_jw_end(jw);
+}
+
+static void put_resolve_step(const struct mcp_app *app, struct ves_jw *jw,
+                             struct ves_jr *show, const char *id)
+{
+    const char *remote = ves_jr_str(show, "/remoteEventId");
+    const char *strategy = suggestion(app, show);
+    char step[256];
+
+    if (ves_jr_bool(show, "/isPending")) {
+        ves_jw_str(jw, "push_events {}");
+        ves_jw_str(jw, "pull_events {}");
+        return;
+    }
+    snprintf(step, sizeof(step),
+             remote[0] ? "resolve_conflict {\"eventId\":\"%s\",\"strategy\":"
+                         "\"%s\",\"expectedRemoteEventId\":\"%s\"}"
+                       : "resolve_conflict {\"eventId\":\"%s\",\"strategy\":"
+                         "\"%s\"%s}",
+             id, strategy[0] ? strategy : "manual", remote);
+    ves_jw_str(jw, step);
+}
+
+static void put_event_steps(const struct mcp_app *app, struct ves_jw *jw,
+                            struct ves_jr *jr, struct ves_jr *show)
 {
     const char *status = ves_jr_str(jr, "/status");
 
     ves_jw_key(jw, "nextSteps");
     ves_jw_array(jw);
+    if (show)
+        put_resolve_step(app, jw, show, ves_jr_str(jr, "/eventId"));
     if (strcmp(status, "pending") == 0 || strcmp(status, "failed") == 0)
         ves_jw_str(jw, "push_events {}");
     if (strcmp(status, "syncing") == 0) {
@@ -243,10 +388,12 @@ static void put_event_steps(struct ves_jw *jw, struct ves_jr *jr)
     ves_jw_end(jw);
 }
 
-static void put_details(struct ves_jw *jw, struct ves_jr *jr)
+/* show: the open conflict the event is in, or NULL. */
+static void put_details(const struct mcp_app *app, struct ves_jw *jw,
+                        struct ves_jr *jr, struct ves_jr *show)
 {
     const char *type = ves_jr_str(jr, "/event/type");
-    const char *status = ves_jr_str(jr, "/status");
+    const char *status = show ? "conflict" : ves_jr_str(jr, "/status");
 
     ves_jw_object(jw);
     mcp_putf(jw, "summary", "%s on %.64s is %s.", type[0] ? type : "An event",
@@ -259,11 +406,28 @@ static void put_details(struct ves_jw *jw, struct ves_jr *jr)
     mcp_copy_str(jw, "lastError", jr, "/error");
     mcp_copy_str(jw, "nextRetryAt", jr, "/nextAttemptAt");
     put_receipt(jw, jr);
+    put_conflict(app, jw, show);
     if (!is_whole)
         mcp_put_bool(jw, "payloadTruncated", true);
     mcp_putf(jw, "resourceUri", "ves://event/%s", ves_jr_str(jr, "/eventId"));
-    put_event_steps(jw, jr);
+    put_event_steps(app, jw, jr, show);
     ves_jw_end(jw);
+}
+
+/* The open conflict whose branch event it is; NULL when there is none. */
+static struct ves_jr *conflict_of(struct ves_agent *agent, const char *id)
+{
+    struct ves_error error = {VES_OK, ""};
+    struct ves_jw *jw = cli_writer();
+    enum ves_status status = ves_conflict_show(agent, id, jw, &error);
+    struct ves_jr *show = mcp_read(jw, status, &error);
+
+    if (show && (strcmp(ves_jr_str(show, "/status"), "open") != 0 ||
+                 strcasecmp(ves_jr_str(show, "/eventId"), id) != 0)) {
+        ves_jr_free(show);
+        show = NULL;
+    }
+    return show;
 }
 
 static enum ves_mcp_outcome not_in_outbox(struct ves_mcp_call *call,
@@ -297,16 +461,18 @@ enum ves_mcp_outcome mcp_get_outbox_event(struct ves_mcp_call *call, void *ctx)
     struct ves_jw *jw = cli_writer();
     enum ves_status status = ves_agent_show(agent, &id, jw, &error);
     struct ves_jr *jr = mcp_read(jw, status, &error);
+    struct ves_jr *show = jr ? conflict_of(agent, text) : NULL;
     mcp_give(app, agent);
     if (status == VES_NOT_FOUND)
         outcome = not_in_outbox(call, text, 0);
     else if (!jr)
         outcome = mcp_error_of(call, status ? status : error.status, &error,
                                "Nothing was changed.");
-    else if (!ves_jr_has(jr, "/localSequence"))
+    else if (!show && !ves_jr_has(jr, "/localSequence"))
         outcome = not_in_outbox(call, text, ves_jr_u64(jr, "/sequenceNumber"));
     else
-        put_details(ves_mcp_structured(call), jr);
+        put_details(app, ves_mcp_structured(call), jr, show);
+    ves_jr_free(show);
     ves_jr_free(jr);
     return outcome;
 }

@@ -1,4 +1,6 @@
 /* mcp_prompts.c -- the three workflows as prompts, and completion. */
+#include "ves/conflict.h"
+
 #include <string.h>
 
 #include "mcp_app.h"
@@ -171,7 +173,7 @@ static void offer_all(struct ves_mcp_call *call, const char *const *words)
 
 /* Ids, or records, of own events; a word once. */
 static void offer_events(struct mcp_app *app, struct ves_mcp_call *call,
-                         const char *status_word, const char *member)
+                         const char *member)
 {
     struct ves_agent *agent = mcp_take_quietly(app);
     struct ves_error error = {VES_OK, ""};
@@ -180,23 +182,40 @@ static void offer_events(struct mcp_app *app, struct ves_mcp_call *call,
         return;
     struct ves_jw *jw = cli_writer();
     enum ves_status status =
-        ves_agent_outbox(agent, status_word, COMPLETED_FROM, 0, jw, &error);
+        ves_agent_outbox(agent, NULL, COMPLETED_FROM, 0, jw, &error);
     struct ves_jr *jr = mcp_read(jw, status, &error);
     mcp_give(app, agent);
     size_t n = jr ? ves_jr_count(jr, "/events") : 0;
     for (size_t i = 0; i < n; i++) {
         const char *value = ves_jr_str(jr, "/events/%zu/%s", i, member);
-        bool is_twice = !status_word && strcmp(ves_jr_str(jr,
-                                                          "/events/%zu/"
-                                                          "status",
-                                                          i),
-                                               "conflict") == 0;
+        bool is_twice =
+            strcmp(ves_jr_str(jr, "/events/%zu/status", i), "conflict") == 0;
         for (size_t j = 0; j < i && !is_twice; j++)
             is_twice =
                 strcmp(value, ves_jr_str(jr, "/events/%zu/%s", j, member)) == 0;
         if (!is_twice)
             ves_mcp_offer(call, value);
     }
+    ves_jr_free(jr);
+}
+
+/* Of open conflicts, everybody's. */
+static void offer_conflicts(struct mcp_app *app, struct ves_mcp_call *call,
+                            const char *member)
+{
+    const struct ves_conflicts_filter filter = {.limit = 100};
+    struct ves_agent *agent = mcp_take_quietly(app);
+    struct ves_error error = {VES_OK, ""};
+
+    if (!agent)
+        return;
+    struct ves_jw *jw = cli_writer();
+    enum ves_status status = ves_conflicts(agent, &filter, jw, &error);
+    struct ves_jr *jr = mcp_read(jw, status, &error);
+    mcp_give(app, agent);
+    size_t n = jr ? ves_jr_count(jr, "/conflicts") : 0;
+    for (size_t i = 0; i < n; i++)
+        ves_mcp_offer(call, ves_jr_str(jr, "/conflicts/%zu/%s", i, member));
     ves_jr_free(jr);
 }
 
@@ -214,9 +233,8 @@ enum ves_mcp_outcome mcp_complete(struct ves_mcp_call *call, void *ctx)
     else if (strcmp(argument, "status") == 0)
         offer_all(call, statuses);
     if (is_event || strcmp(argument, "aggregateId") == 0) {
-        offer_events(ctx, call, "conflict",
-                     is_event ? "eventId" : "aggregateId");
-        offer_events(ctx, call, NULL, is_event ? "eventId" : "aggregateId");
+        offer_conflicts(ctx, call, is_event ? "eventId" : "entity/id");
+        offer_events(ctx, call, is_event ? "eventId" : "aggregateId");
     }
     return VES_MCP_DONE;
 }

@@ -1,4 +1,6 @@
 /* mcp_resources.c -- what ves mcp lets people and hosts read. */
+#include "ves/conflict.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -109,7 +111,30 @@ static enum ves_mcp_outcome read_event(struct ves_mcp_call *call, void *ctx)
 
 static enum ves_mcp_outcome read_conflicts(struct ves_mcp_call *call, void *ctx)
 {
-    return list_outbox(ctx, call, "conflict");
+    const struct ves_conflicts_filter filter = {.limit = LIST_SHOWN};
+    struct mcp_app *app = ctx;
+    struct ves_agent *agent = mcp_take(app, call);
+
+    if (!agent)
+        return VES_MCP_FAILED;
+    struct ves_jw *jw = cli_writer();
+    enum ves_status status = ves_conflicts(agent, &filter, jw, NULL);
+    mcp_give(app, agent);
+    return give(call, jw, status);
+}
+
+static enum ves_mcp_outcome read_conflict(struct ves_mcp_call *call, void *ctx)
+{
+    struct mcp_app *app = ctx;
+    struct ves_agent *agent = mcp_take(app, call);
+
+    if (!agent)
+        return VES_MCP_FAILED;
+    struct ves_jw *jw = cli_writer();
+    enum ves_status status =
+        ves_conflict_show(agent, ves_mcp_variable(call), jw, NULL);
+    mcp_give(app, agent);
+    return give(call, jw, status == VES_INVALID ? VES_NOT_FOUND : status);
 }
 
 /* ---- the record of operations -------------------------------------------- */
@@ -265,6 +290,13 @@ const struct ves_mcp_resource mcp_resources[] = {
      .mime_type = JSON_TYPE,
      .is_template = true,
      .read = read_outbox},
+    {.uri = "ves://conflict/{eventId}",
+     .name = "conflict",
+     .title = "Conflict",
+     .description = "One conflict: base, both sides, what may be decided.",
+     .mime_type = JSON_TYPE,
+     .is_template = true,
+     .read = read_conflict},
     {.uri = "ves://audit/{auditId}",
      .name = "audit-entry",
      .title = "Audit entry",

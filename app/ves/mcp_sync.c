@@ -1,4 +1,6 @@
 /* mcp_sync.c -- push_events, pull_events and acknowledge_events. */
+#include "ves/conflict.h"
+
 #include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
@@ -269,7 +271,7 @@ struct pulled {
     enum ves_status status;
     uint64_t before;          /* cursor */
     uint64_t first;           /* sequence the events shown begin with */
-    struct ves_jr *conflicts; /* own events in conflict; may be NULL */
+    struct ves_jr *conflicts; /* opened since; may be NULL */
 };
 
 /* since: an event of the log, or "0"; *from is where to begin. */
@@ -435,12 +437,12 @@ static void put_pull_steps(struct ves_jw *jw, struct ves_agent *agent,
 
 static void put_conflicts(struct ves_jw *jw, const struct pulled *p)
 {
-    size_t n = p->conflicts ? ves_jr_count(p->conflicts, "/events") : 0;
+    size_t n = p->conflicts ? ves_jr_count(p->conflicts, "/conflicts") : 0;
 
     ves_jw_key(jw, "conflictEventIds");
     ves_jw_array(jw);
     for (size_t i = 0; i < n && i < SHOWN; i++)
-        ves_jw_str(jw, ves_jr_str(p->conflicts, "/events/%zu/eventId", i));
+        ves_jw_str(jw, ves_jr_str(p->conflicts, "/conflicts/%zu/eventId", i));
     ves_jw_end(jw);
 }
 
@@ -469,12 +471,14 @@ static void put_pull(struct ves_jw *jw, struct ves_agent *agent,
     ves_jw_end(jw);
 }
 
+/* Conflicts whose opening this pull brought in. */
 static void find_conflicts(struct ves_agent *agent, struct pulled *p)
 {
+    const struct ves_conflicts_filter filter = {.after = p->before,
+                                                .limit = SHOWN};
     struct ves_error error = {VES_OK, ""};
     struct ves_jw *jw = cli_writer();
-    enum ves_status status =
-        ves_agent_outbox(agent, "conflict", SHOWN, 0, jw, &error);
+    enum ves_status status = ves_conflicts(agent, &filter, jw, &error);
 
     p->conflicts = mcp_read(jw, status, &error);
 }

@@ -230,6 +230,64 @@ const struct ves_mcp_tool mcp_tools[] = {
      .output_schema = mcp_result_acknowledge_events,
      .is_idempotent = true,
      .run = mcp_acknowledge_events},
+    {.name = "resolve_conflict",
+     .title = "Resolve conflict",
+     .description =
+         "Resolve one event in conflict. accept_local applies the "
+         "local version on top of the remote one; accept_remote "
+         "keeps the remote version; merge combines both when no "
+         "field was changed on both sides, or applies mergedPayload; "
+         "manual asks the user to choose (a form in clients that "
+         "support it, otherwise it returns both versions to show "
+         "them). Every choice is a new signed event; both sides stay "
+         "in the history whatever is chosen. Read get_outbox_event "
+         "first; when the right answer is a business decision, use "
+         "manual.",
+     .input_schema = JSON({
+         "type" : "object",
+         "properties" : {
+             "eventId" : {
+                 "type" : "string",
+                 "description" :
+                     "An event in conflict, as list_outbox_events names it",
+                 "format" : "uuid"
+             },
+             "strategy" : {
+                 "type" : "string",
+                 "description" : "How to resolve",
+                 "enum" : [ "accept_local", "accept_remote", "merge", "manual" ]
+             },
+             "mergedPayload" : {
+                 "type" : "object",
+                 "additionalProperties" : true,
+                 "description" :
+                     "With merge, or with manual as the user's own answer: "
+                     "JSON merge patch against the entity's current state"
+             },
+             "expectedRemoteEventId" : {
+                 "type" : "string",
+                 "description" : "The remoteEventId you reviewed; the call is "
+                                 "refused if a newer remote event has arrived",
+                 "format" : "uuid"
+             },
+             "reason" : {
+                 "type" : "string",
+                 "description" : "Why, for the audit log",
+                 "maxLength" : 500
+             },
+             "dryRun" : {
+                 "type" : "boolean",
+                 "description" : "Show the outcome; change nothing",
+                 "default" : false
+             }
+         },
+         "required" : [ "eventId", "strategy" ],
+         "additionalProperties" : false
+     }),
+     .output_schema = mcp_result_resolve_conflict,
+     .is_destructive = true,
+     .is_idempotent = true,
+     .run = mcp_resolve_conflict},
     {.name = "get_sync_settings",
      .title = "Get sync settings",
      .description =

@@ -18,7 +18,7 @@ for c in $commands; do
 	help=$("$VES" "$c" --help) || bad="$bad $c: exit $?"
 	grep -q "^usage: ves $c " <<< "$help" || bad="$bad $c: no usage line"
 	grep -q -- "--help " <<< "$help" || bad="$bad $c: no --help"
-	case $c in serve | admin | bench) ;; *)
+	case $c in serve | admin | bench | mcp) ;; *)
 		grep -q -- "--json " <<< "$help" || bad="$bad $c: no --json" ;; esac
 	"$VES" "$c" --no-such-option > out 2> err
 	[ $? -eq 2 ] || bad="$bad $c: an unknown option is no usage error"

@@ -293,8 +293,6 @@ def sizes():
 
 NINE = ["get_sync_status", "push_events", "pull_events", "list_outbox_events", "get_outbox_event", "acknowledge_events",
         "resolve_conflict", "get_sync_settings", "set_sync_settings"]
-if not os.environ.get("VES_MCP_RESOLVE", "1") == "1":
-    NINE.remove("resolve_conflict")
 for part in (definitions, lifecycle, workflows, settings, arguments, modes, people):
     try:
         part()
