@@ -121,7 +121,7 @@ static enum ves_status prune(struct ves_agent *agent, int64_t before_ms,
             status = VES_OK;
     }
     if (!status && age.below > from) {
-        status = ops->log_prune(agent->store, no, age.below, log);
+        status = ves_core_prune(&agent->core, from, &age.below, log);
         if (!status)
             status =
                 ves_agent_meta_put_u64(agent, "log.pruned_below", age.below);

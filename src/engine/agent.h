@@ -244,6 +244,17 @@ VES_NODISCARD enum ves_status
 ves_core_sequencer_keys(struct ves_agent_core *core, struct ves_bytes reply,
                         int64_t now_ms);
 
+/* What became of an own event, beside its status, where that is not the
+ * verdict's name.  The first is of an event that a sequencer refused because
+ * its base was stale; a person makes it one of the next two, with status
+ * `failed`, and it is never sent again.  The others are of events whose
+ * conflict is closed. */
+#define VES_DISPOSITION_REFUSED    "version_conflict"
+#define VES_DISPOSITION_REISSUED   "reissued"
+#define VES_DISPOSITION_OVERRIDDEN "overridden"
+#define VES_DISPOSITION_REBASED    "rebased"
+#define VES_DISPOSITION_MERGED     "merged"
+
 /* ---- acknowledge ----------------------------------------------------------
  */
 
@@ -341,6 +352,14 @@ VES_NODISCARD enum ves_status ves_core_entity(struct ves_agent_core *core,
 
 /* Folds and judges the whole log again; one transaction. */
 VES_NODISCARD enum ves_status ves_core_refold(struct ves_agent_core *core);
+
+/* Empties the bodies of log rows [from, *below), which were pruned up to from
+ * before; what they did stays with the rows, for the judge.  *below moves down
+ * to the first event that waits, or is in an open conflict, or in a group whose
+ * end is missing.  Inside an open transaction.  *count: how many. */
+VES_NODISCARD enum ves_status ves_core_prune(struct ves_agent_core *core,
+                                             uint64_t from, uint64_t *below,
+                                             uint64_t *count);
 
 /* Adds a line to the trail; opens a transaction when none is open. */
 VES_NODISCARD enum ves_status ves_core_trail(struct ves_agent_core *core,

@@ -273,12 +273,18 @@ enum ves_status ves_core_acknowledge(struct ves_agent_core *core,
 struct retry {
     struct ves_arena *arena;
     struct ves_outbox_row *rows;
-    size_t count;
+    size_t count, listed;
+    uint64_t after; /* local_seq of the last row listed */
 };
 
 static enum ves_status visit_failed(void *ctx, const struct ves_outbox_row *row)
 {
     struct retry *retry = ctx;
+
+    retry->listed++;
+    retry->after = row->local_seq;
+    if (ves_device_is_decided(row))
+        return VES_OK;
     return ves_device_row_copy(retry->arena, row, false,
                                &retry->rows[retry->count++]);
 }
@@ -325,6 +331,8 @@ static enum ves_status retry_all(struct ves_agent_core *core,
     do {
         ves_arena_reset(arena);
         retry.count = 0;
+        retry.listed = 0;
+        filter.after_local_seq = retry.after;
         retry.rows =
             ves_arena_alloc(arena, VES_DEVICE_CHUNK * sizeof(*retry.rows));
         if (!retry.rows)
@@ -336,7 +344,7 @@ static enum ves_status retry_all(struct ves_agent_core *core,
         if (status)
             return status;
         *retried += retry.count;
-    } while (retry.count == VES_DEVICE_CHUNK);
+    } while (retry.listed == VES_DEVICE_CHUNK);
     return VES_OK;
 }
 
@@ -362,7 +370,8 @@ static enum ves_status retry_named(struct ves_agent_core *core,
         bool is_twice = false;
         for (size_t j = 0; j < n && !is_twice; j++)
             is_twice = rows[j].local_seq == rows[i].local_seq;
-        if (rows[i].status == VES_OUTBOX_FAILED && !is_twice)
+        if (rows[i].status == VES_OUTBOX_FAILED && !is_twice &&
+            !ves_device_is_decided(&rows[i]))
             rows[n++] = rows[i];
     }
     *retried = n;

@@ -123,6 +123,8 @@ static bool has_failed(const struct ves_outbox_row *row)
 static bool is_wanted(const struct ves_device_claim *claim,
                       const struct ves_outbox_row *row)
 {
+    if (ves_device_is_decided(row))
+        return false;
     if (has_failed(row))
         return claim->is_explicit && !row->is_refused &&
                row->claim < claim->session;
@@ -179,7 +181,8 @@ static enum ves_status visit(void *ctx, const struct ves_outbox_row *row)
     struct gather *gather = ctx;
 
     if (!is_wanted(gather->claim, row)) {
-        if (row->is_refused || row->sequence_number > 0)
+        if (row->is_refused || row->sequence_number > 0 ||
+            ves_device_is_decided(row))
             return VES_OK;
         return hold(&gather->held, gather->arena, &row->entity_key,
                     row->local_seq);
@@ -277,7 +280,7 @@ static enum ves_status visit_holder(void *ctx, const struct ves_outbox_row *row)
     if (row->local_seq >= holder->before)
         return VES_AGAIN;
     if (row->is_refused || row->sequence_number > 0 ||
-        is_wanted(holder->claim, row))
+        ves_device_is_decided(row) || is_wanted(holder->claim, row))
         return VES_OK;
     holder->is_found = true;
     return VES_AGAIN;

@@ -75,11 +75,11 @@ static const char *disposition_of(const struct ves_conflict_row *conflict)
 {
     switch ((enum ves_winner)conflict->winner) {
     case VES_WINNER_BRANCH:
-        return "rebased";
+        return VES_DISPOSITION_REBASED;
     case VES_WINNER_APPLIED:
-        return "overridden";
+        return VES_DISPOSITION_OVERRIDDEN;
     case VES_WINNER_MERGE:
-        return "merged";
+        return VES_DISPOSITION_MERGED;
     case VES_WINNER_NONE:
     case VES_WINNER_UNDO:
         break;

@@ -208,6 +208,10 @@ VES_NODISCARD enum ves_status ves_device_refold(struct ves_agent_core *core,
 
 /* ---- outbox -------------------------------------------------------------- */
 
+/* Was an event that a sequencer refused as version_conflict decided by a
+ * person: done again under another id, or given up?  It is never sent again. */
+bool ves_device_is_decided(const struct ves_outbox_row *row);
+
 /* Copies a row with its views into the arena; without the envelope when that
  * is not wanted. */
 VES_NODISCARD enum ves_status

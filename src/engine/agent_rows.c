@@ -6,6 +6,13 @@
 #include "base/error.h"
 #include "engine/agent_internal.h"
 
+bool ves_device_is_decided(const struct ves_outbox_row *row)
+{
+    return row->status == VES_OUTBOX_FAILED &&
+           (ves_bytes_is(row->disposition, VES_DISPOSITION_REISSUED) ||
+            ves_bytes_is(row->disposition, VES_DISPOSITION_OVERRIDDEN));
+}
+
 enum ves_status ves_device_row_copy(struct ves_arena *arena,
                                     const struct ves_outbox_row *row,
                                     bool with_envelope,

@@ -250,10 +250,12 @@ static enum ves_status take_refusal(struct settle *settle,
     row->next_attempt_ms = 0;
     row->error_class = VES_ERROR_REFUSED;
     row->error = event->reason;
-    if (is_stale)
+    if (is_stale) {
+        row->disposition = ves_bytes_str(VES_DISPOSITION_REFUSED);
         settle->conflicts++;
-    else
+    } else {
         settle->failed++;
+    }
     tell(settle, row, event->reason,
          event->message.len > 0 ? event->message : event->reason, false);
     if (event->is_refusal_valid) {

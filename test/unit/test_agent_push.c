@@ -485,6 +485,48 @@ static void a_stale_base_is_a_conflict(void **state)
     assert_int_equal(result.failed, 0);
 }
 
+/* Done again under another id, the refused event is never sent again, and
+ * holds nothing back. */
+static void a_decided_refusal_rests(void **state)
+{
+    struct ves_store *store = fleet.devices[0].store;
+    struct ves_uuid a = test_fleet_adjust(&fleet, 0, "s", "1");
+    struct ves_outbox_row row;
+    struct ves_arena arena;
+    uint64_t retried = 9;
+
+    (void)state;
+    begin(0, true, 1);
+    assert_int_equal(
+        end(200, refusal(&a, "version_conflict: expected 1, actual 2", false,
+                         false)),
+        VES_OK);
+    ves_arena_init(&arena, ves_alloc_default(), 65536);
+    assert_int_equal(store->ops->outbox_get(store, &a, 1, &arena, &row),
+                     VES_OK);
+    assert_true(ves_bytes_is(row.disposition, VES_DISPOSITION_REFUSED));
+    row.status = VES_OUTBOX_FAILED;
+    row.disposition = ves_bytes_str(VES_DISPOSITION_REISSUED);
+    assert_int_equal(store->ops->begin(store), VES_OK);
+    assert_int_equal(store->ops->outbox_update(store, &row, 1), VES_OK);
+    assert_int_equal(store->ops->commit(store), VES_OK);
+    ves_arena_free(&arena);
+    struct ves_uuid b = test_fleet_adjust(&fleet, 0, "s", "2");
+    begin(0, true, 1);
+    assert_true(ves_uuid_equal(&push.event_ids[0], &b));
+    assert_int_equal(end(200, refusal(&b, "nothing_special", false, false)),
+                     VES_OK);
+    assert_int_equal(ves_core_retry(&fleet.devices[0].core, NULL, 0,
+                                    fleet.hub.now_ms, &retried),
+                     VES_OK);
+    assert_int_equal(retried, 1);
+    assert_int_equal(row_of(&a).status, VES_OUTBOX_FAILED);
+    assert_int_equal(ves_core_retry(&fleet.devices[0].core, &a, 1,
+                                    fleet.hub.now_ms, &retried),
+                     VES_OK);
+    assert_int_equal(retried, 0);
+}
+
 static void an_id_used_by_another_is_an_alert(void **state)
 {
     struct ves_uuid a = test_fleet_adjust(&fleet, 0, "s", "1");
@@ -1093,6 +1135,7 @@ int main(void)
         TEST(a_refusal_with_a_bad_signature_is_an_alert),
         TEST(a_real_refusal_of_the_sequencer_verifies),
         TEST(a_stale_base_is_a_conflict),
+        TEST(a_decided_refusal_rests),
         TEST(an_id_used_by_another_is_an_alert),
         TEST(seen_beyond_head_stops_pushing),
         TEST(one_process_pushes),
