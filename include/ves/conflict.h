@@ -125,7 +125,8 @@ struct ves_resolve_options {
  *  RESOLUTION_PENDING {resultEventId, strategy}  VES_AGAIN: an own, other
  *                                       resolution of it is not sequenced yet
  *  SYNC_FIRST                           VES_AGAIN: own changes that will join
- *                                       the branch are not sequenced yet
+ *                                       the branch are not sequenced yet, or
+ *                                       the other side is not pulled yet
  *  CONFLICT_CHANGED {remoteEventId?, conflictVersion, changed[{eventId, type,
  *                    sequenceNumber}]}  VES_CONFLICT
  *  MERGE_OVERLAP {overlaps[{path, base?, ours?, theirs?}]}  VES_INVALID

@@ -196,6 +196,34 @@ static enum ves_status several(struct search *search, const char *id,
     return status;
 }
 
+/* An own event that conflicts without a record of it here: the answer to the
+ * push said so, the pull that tells with what is still to come; or there is
+ * none, because the sequencer refused the event. */
+static enum ves_status without_record(const struct ves_outbox_row *row,
+                                      const char *id, struct ves_jw *jw,
+                                      struct ves_error *error)
+{
+    enum ves_status status;
+
+    if (row->sequence_number > 0)
+        status = ves_conflict_problem(
+            jw, error, VES_AGAIN, "SYNC_FIRST",
+            "event %s is in conflict, with what is not in this store yet; "
+            "nothing was changed; run `ves sync`, look again, then decide",
+            id);
+    else
+        status = ves_conflict_problem(
+            jw, error, VES_NOT_FOUND, "NOT_IN_CONFLICT",
+            "event %s was refused (%.*s) and so is in no conflict that could "
+            "be decided; nothing was changed; `ves show` has it whole: append "
+            "the change again, on the current state",
+            id, (int)(row->error.len < 160 ? row->error.len : 160),
+            (const char *)row->error.ptr);
+    ves_jw_member_str(jw, "status", ves_outbox_status_name(row->status));
+    ves_conflict_problem_end(jw);
+    return status;
+}
+
 /* The event is known, or not, but in no conflict. */
 static enum ves_status not_in_conflict(struct ves_agent *agent, const char *id,
                                        const struct ves_uuid *event_id,
@@ -217,6 +245,8 @@ static enum ves_status not_in_conflict(struct ves_agent *agent, const char *id,
     }
     if (status)
         return ves_agent_fail(agent, status, error, "looking for an event");
+    if (found.is_in_outbox && found.outbox.status == VES_OUTBOX_CONFLICT)
+        return without_record(&found.outbox, id, jw, error);
     if (found.is_in_outbox)
         state = ves_outbox_status_name(found.outbox.status);
     else if (!is_in_log)

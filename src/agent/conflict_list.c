@@ -128,16 +128,21 @@ static enum ves_status put_one(struct list *list, const struct ves_hash *id,
     return status;
 }
 
+/* open: with a record here; unlisted: own events in conflict, of which there
+ * is none. */
 static void put_summary(struct ves_agent *agent, struct ves_jw *jw,
                         const uint64_t counts[VES_CONFLICT_KINDS],
-                        uint64_t open)
+                        uint64_t open, uint64_t unlisted)
 {
     struct ves_buf buf;
     bool is_first = true;
 
     ves_buf_init(&buf, agent->alloc, 512);
-    if (open == 0)
+    if (open == 0 && unlisted == 0)
         ves_buf_put_str(&buf, "No conflict is open.");
+    else if (open == 0)
+        ves_buf_put_str(&buf, "No conflict is known here yet, but own events "
+                              "are in one; `ves sync` fetches with what.");
     else
         ves_buf_put_count(&buf, open, "open conflict");
     for (int i = 1; i < VES_CONFLICT_KINDS; i++) {
@@ -159,9 +164,12 @@ static enum ves_status put_totals(struct list *list, uint64_t next,
 {
     struct ves_agent *agent = list->agent;
     uint64_t counts[VES_CONFLICT_KINDS], open = 0;
+    uint64_t own[VES_OUTBOX_STATUSES];
 
     enum ves_status status = agent->store->ops->conflict_counts(
         agent->store, agent->core.stream_no, counts);
+    if (!status)
+        status = agent->store->ops->outbox_counts(agent->store, own);
     if (status)
         return status;
     ves_jw_member_u64(jw, "total", list->count);
@@ -176,12 +184,15 @@ static enum ves_status put_totals(struct list *list, uint64_t next,
     ves_jw_end(jw);
     if (next > 0)
         ves_jw_member_u64(jw, "nextAfter", next);
-    put_summary(agent, jw, counts, open);
+    put_summary(agent, jw, counts, open, own[VES_OUTBOX_CONFLICT]);
     ves_jw_key(jw, "nextSteps");
     ves_jw_array(jw);
     if (open > 0) {
         ves_jw_str(jw, "ves conflict show ID");
         ves_jw_str(jw, "ves resolve ID --strategy STRATEGY");
+    } else if (own[VES_OUTBOX_CONFLICT] > 0) {
+        ves_jw_str(jw, "ves sync");
+        ves_jw_str(jw, "ves outbox --status conflict");
     }
     ves_jw_end(jw);
     return VES_OK;

@@ -43,6 +43,10 @@ static enum ves_status read_standing(struct ves_agent *agent, bool with_state,
     for (size_t i = 0; i < VES_CONFLICT_KINDS; i++)
         out->open_conflicts += out->conflicts[i];
     out->is_reachable = reachable != 0 && out->core.offline_failures == 0;
+    /* A receipt is proof of as long a log; a sequencer that lost its tail is
+     * another matter. */
+    if (!out->core.is_diverged && out->core.remote_head < out->core.last_pushed)
+        out->core.remote_head = out->core.last_pushed;
     if (out->core.remote_head > out->core.cursor)
         out->lag = out->core.remote_head - out->core.cursor;
     return status;
@@ -232,6 +236,9 @@ static void put_reasons(struct ves_jw *jw, const struct ves_agent *agent,
                        "reason.");
     if (core->counts[VES_OUTBOX_CONFLICT] > 0)
         ves_jw_str(jw, "Some events conflict with events of others.");
+    else if (standing->open_conflicts > 0)
+        ves_jw_str(jw, "Others' events conflict; anybody may decide which "
+                       "side stands.");
     if (agent->url[0] == '\0')
         ves_jw_str(jw, "This store has not joined a sequencer; it works "
                        "locally.");

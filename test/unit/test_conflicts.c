@@ -724,6 +724,55 @@ static void own_edits_go_first(void **state)
     assert_int_equal(open_conflicts(till), 0);
 }
 
+/* The answer to a push says that there is a conflict; with what, the next pull
+ * does.  Nobody is sent round in a circle meanwhile. */
+static void pushed_and_not_pulled(void **state)
+{
+    struct ves_uuid branch;
+    struct ves_resolve_options options = {.strategy = "accept_local"};
+
+    (void)state;
+    test_shop_append(till, "order.created", "O1", "{\"note\":\"n\"}");
+    sync_both();
+    test_shop_append(till, "order.updated", "O1",
+                     "{\"patch\":{\"note\":\"t\"}}");
+    sync_store(till);
+    branch = test_shop_append(office, "order.updated", "O1",
+                              "{\"patch\":{\"note\":\"o\"}}");
+    (void)test_shop_push(&shop, office);
+    options.id = text_of(&branch);
+    assert_int_equal(try(office, &options), VES_AGAIN);
+    assert_problem("SYNC_FIRST");
+    assert_non_null(strstr(error.text, "ves sync"));
+
+    read_conflicts(office, NULL);
+    assert_non_null(strstr(test_text(&doc, "/summary"), "ves sync"));
+    assert_string_equal(test_text(&doc, "/nextSteps/0"), "ves sync");
+
+    assert_int_equal(ves_agent_standing(office, doc.jw, &error), VES_OK);
+    test_document_read(&doc);
+    assert_string_equal(test_text(&doc, "/health"), "attention");
+    const struct ves_json *lag =
+        ves_json_pointer(doc.root, ves_bytes_str("/sequence/lag"));
+    assert_memory_equal(lag->text.ptr, "2", lag->text.len);
+    assert_string_equal(test_text(&doc, "/nextSteps/1"), "ves sync");
+
+    (void)test_shop_pull(&shop, office);
+    assert_int_equal(try(office, &options), VES_OK);
+    sync_both();
+    assert_int_equal(open_conflicts(till), 0);
+}
+
+static void others_conflict_is_a_reason(void **state)
+{
+    (void)state;
+    (void)same_field();
+    assert_int_equal(ves_agent_standing(till, doc.jw, &error), VES_OK);
+    test_document_read(&doc);
+    assert_string_equal(test_text(&doc, "/health"), "attention");
+    assert_int_equal(test_count(&doc, "/reasons"), 1);
+}
+
 /* ---- arguments ----------------------------------------------------------- */
 
 static void arguments(void **state)
@@ -907,6 +956,8 @@ int main(void)
         TEST(deleted_and_changed),
         TEST(tails_are_decided_with_their_head),
         TEST(own_edits_go_first),
+        TEST(pushed_and_not_pulled),
+        TEST(others_conflict_is_a_reason),
         TEST(arguments),
         TEST(policies),
         TEST(policy_settings),
