@@ -417,9 +417,12 @@ enum ves_status ves_conflict_remaining(struct ves_agent *agent, uint64_t *out)
     *out = 0;
     enum ves_status status =
         ops->conflict_counts(agent->store, agent->core.stream_no, counts);
+    if (!status)
+        status = ves_conflict_put_refused(agent, false, NULL, out);
+    uint64_t refused = *out;
     for (size_t i = 0; i < VES_CONFLICT_KINDS && !status; i++)
         *out += counts[i];
-    if (status || *out == 0)
+    if (status || *out == refused)
         return status;
     status = ops->outbox_list(agent->store, &filter, take_decision, &ours);
     if (status || ours.count == 0)

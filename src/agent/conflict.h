@@ -77,4 +77,26 @@ VES_NODISCARD enum ves_status ves_conflict_remaining(struct ves_agent *agent,
 VES_NODISCARD enum ves_status ves_agent_may_append(struct ves_agent *agent,
                                                    struct ves_error *error);
 
+/* Own events refused for a stale base (engine/conflict.h), as items of the
+ * list; *count is how many there are, shown or not. */
+VES_NODISCARD enum ves_status ves_conflict_put_refused(struct ves_agent *agent,
+                                                       bool is_shown,
+                                                       struct ves_jw *jw,
+                                                       uint64_t *count);
+/* Is that event one?  Any status but VES_OK, VES_NOT_FOUND is a failure. */
+VES_NODISCARD enum ves_status ves_conflict_is_refused(struct ves_agent *agent,
+                                                      const char *id,
+                                                      struct ves_uuid *event_id,
+                                                      bool *out);
+/* The documents of ves_conflict_show and ves_resolve for one. */
+VES_NODISCARD enum ves_status
+ves_conflict_show_refused(struct ves_agent *agent,
+                          const struct ves_uuid *event_id, struct ves_jw *jw,
+                          struct ves_error *error);
+VES_NODISCARD enum ves_status
+ves_conflict_resolve_refused(struct ves_agent *agent,
+                             const struct ves_uuid *event_id,
+                             const struct ves_core_decide *say,
+                             struct ves_jw *jw, struct ves_error *error);
+
 #endif

@@ -159,8 +159,16 @@ static void put_summary(struct ves_agent *agent, struct ves_jw *jw,
     ves_buf_free(&buf);
 }
 
+/* They have no record and are no part of any entity's history. */
+static bool shows_refused(const struct list *list)
+{
+    return list->state != STATE_RESOLVED && list->event_type.len == 0 &&
+           list->entity_type.len == 0 &&
+           (list->kind == 0 || list->kind == VES_CONFLICT_VERSION_MISMATCH);
+}
+
 static enum ves_status put_totals(struct list *list, uint64_t next,
-                                  struct ves_jw *jw)
+                                  uint64_t refused, struct ves_jw *jw)
 {
     struct ves_agent *agent = list->agent;
     uint64_t counts[VES_CONFLICT_KINDS], open = 0;
@@ -172,7 +180,9 @@ static enum ves_status put_totals(struct list *list, uint64_t next,
         status = agent->store->ops->outbox_counts(agent->store, own);
     if (status)
         return status;
-    ves_jw_member_u64(jw, "total", list->count);
+    counts[VES_CONFLICT_VERSION_MISMATCH] += refused;
+    ves_jw_member_u64(jw, "total",
+                      list->count + (shows_refused(list) ? refused : 0));
     for (size_t i = 0; i < VES_CONFLICT_KINDS; i++)
         open += counts[i];
     ves_jw_member_u64(jw, "open", open);
@@ -203,7 +213,7 @@ static enum ves_status put_list(struct list *list, uint64_t after,
 {
     enum ves_status status = find_rows(list);
     uint32_t shown = 0;
-    uint64_t next = 0, last = 0;
+    uint64_t next = 0, last = 0, refused = 0;
 
     ves_jw_object(jw);
     ves_jw_key(jw, "conflicts");
@@ -219,9 +229,12 @@ static enum ves_status put_list(struct list *list, uint64_t after,
         last = list->rows[i].opened;
         shown++;
     }
+    if (!status)
+        status = ves_conflict_put_refused(
+            list->agent, shows_refused(list) && next == 0, jw, &refused);
     ves_jw_end(jw);
     if (!status)
-        status = put_totals(list, next, jw);
+        status = put_totals(list, next, refused, jw);
     ves_jw_end(jw);
     return status;
 }

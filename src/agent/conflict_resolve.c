@@ -16,6 +16,7 @@ enum { PAYLOAD_MAX = 64 * 1024, SETS_MAX = 1000, RESOLVER_MAX = 64 };
 struct resolve {
     struct ves_agent *agent;
     struct ves_named named;
+    bool is_refused; /* an event without a record, by its outbox row */
     struct ves_core_decide say;
     struct ves_hash version;
     struct ves_core_decided done;
@@ -221,7 +222,10 @@ static enum ves_status read_sets(struct resolve *resolve,
                            options->set_count * sizeof(*sets));
     if (!sets)
         return ves_agent_fail(resolve->agent, VES_NOMEM, resolve->error, NULL);
-    enum ves_status status = read_state(resolve, &state);
+    enum ves_status status = VES_OK;
+    state = NULL;
+    if (!resolve->is_refused)
+        status = read_state(resolve, &state);
     for (size_t i = 0; i < options->set_count; i++) {
         const struct ves_resolve_set *set = &options->sets[i];
         if (!set->path || set->path[0] != '/' || !is_text(set->path) ||
@@ -581,15 +585,25 @@ enum ves_status ves_resolve(struct ves_agent *agent,
                             struct ves_jw *jw, struct ves_error *error)
 {
     struct resolve resolve = {.agent = agent, .jw = jw, .error = error};
+    struct ves_uuid event_id;
+    bool is_refused = false;
 
     ves_agent_start(agent);
     enum ves_status status = read_words(&resolve, options);
     if (!status)
+        status =
+            ves_conflict_is_refused(agent, options->id, &event_id, &is_refused);
+    if (!status && !is_refused)
         status = ves_conflict_named(agent, options->id, options->conflict_id,
                                     &resolve.named, jw, error);
+    resolve.is_refused = is_refused;
     if (!status)
         status = read_answer(&resolve, options);
-    return status ? status : decide(&resolve);
+    if (status)
+        return status;
+    return is_refused ? ves_conflict_resolve_refused(agent, &event_id,
+                                                     &resolve.say, jw, error)
+                      : decide(&resolve);
 }
 
 enum ves_status ves_resolve_undo(struct ves_agent *agent, const char *id,

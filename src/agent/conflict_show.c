@@ -319,10 +319,17 @@ enum ves_status ves_conflict_show(struct ves_agent *agent, const char *id,
 {
     struct ves_core_conflict conflict;
     struct ves_named named;
+    struct ves_uuid event_id;
+    bool is_refused;
 
     ves_agent_start(agent);
     enum ves_status status =
-        ves_conflict_named(agent, id, NULL, &named, jw, error);
+        ves_conflict_is_refused(agent, id, &event_id, &is_refused);
+    if (status)
+        return ves_agent_fail(agent, status, error, "looking for an event");
+    if (is_refused)
+        return ves_conflict_show_refused(agent, &event_id, jw, error);
+    status = ves_conflict_named(agent, id, NULL, &named, jw, error);
     if (status)
         return status;
     struct show show = {agent, &named, &conflict, jw, 0};

@@ -11,6 +11,7 @@
 #include "base/text.h"
 #include "core/judge.h"
 #include "core/types.h"
+#include "engine/conflict.h"
 
 struct standing {
     struct ves_core_status core;
@@ -19,8 +20,23 @@ struct standing {
     bool is_reachable;
     uint64_t conflicts[VES_CONFLICT_KINDS]; /* open ones, by kind */
     uint64_t open_conflicts;
-    bool has_state; /* the state hash was asked for */
+    uint64_t decided; /* failed rows somebody decided; nothing to do */
+    bool has_state;   /* the state hash was asked for */
 };
+
+/* Refused for a stale base: open until somebody decides, then of no concern. */
+static enum ves_status count_refused(void *ctx,
+                                     const struct ves_outbox_row *row)
+{
+    struct standing *standing = ctx;
+
+    if (ves_core_is_refused_conflict(row))
+        standing->conflicts[VES_CONFLICT_VERSION_MISMATCH]++;
+    standing->decided += row->status == VES_OUTBOX_FAILED && row->is_refused &&
+                         (ves_bytes_is(row->disposition, VES_REISSUED) ||
+                          ves_bytes_is(row->disposition, VES_OVERRIDDEN));
+    return VES_OK;
+}
 
 static enum ves_status read_standing(struct ves_agent *agent, bool with_state,
                                      struct standing *out)
@@ -40,6 +56,13 @@ static enum ves_status read_standing(struct ves_agent *agent, bool with_state,
     if (!status)
         status = agent->store->ops->conflict_counts(
             agent->store, agent->core.stream_no, out->conflicts);
+    if (!status && (out->core.counts[VES_OUTBOX_FAILED] > 0 ||
+                    out->core.counts[VES_OUTBOX_CONFLICT] > 0)) {
+        const struct ves_outbox_filter filter = {
+            .status_mask = 1U << VES_OUTBOX_FAILED | 1U << VES_OUTBOX_CONFLICT};
+        status = agent->store->ops->outbox_list(agent->store, &filter,
+                                                count_refused, out);
+    }
     for (size_t i = 0; i < VES_CONFLICT_KINDS; i++)
         out->open_conflicts += out->conflicts[i];
     out->is_reachable = reachable != 0 && out->core.offline_failures == 0;
@@ -57,7 +80,7 @@ static bool needs_attention(const struct standing *standing)
     const struct ves_core_status *core = &standing->core;
 
     return standing->open_conflicts > 0 ||
-           core->counts[VES_OUTBOX_FAILED] > 0 ||
+           core->counts[VES_OUTBOX_FAILED] > standing->decided ||
            core->counts[VES_OUTBOX_CONFLICT] > 0 || core->open_alerts > 0 ||
            core->quarantined > 0 || core->is_diverged || core->is_copied ||
            core->needs_auth || core->is_forbidden;
@@ -264,7 +287,7 @@ static void put_steps(struct ves_jw *jw, const struct ves_agent *agent,
                                        : "ves init --invite STRING");
     if (core->quarantined > 0 || core->open_alerts > 0)
         ves_jw_str(jw, "ves quarantine");
-    if (core->counts[VES_OUTBOX_FAILED] > 0) {
+    if (core->counts[VES_OUTBOX_FAILED] > standing->decided) {
         ves_jw_str(jw, "ves outbox --status failed");
         ves_jw_str(jw, "ves retry");
     }

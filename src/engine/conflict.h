@@ -125,4 +125,45 @@ VES_NODISCARD enum ves_status ves_core_decide(struct ves_agent_core *core,
                                               const struct ves_core_decide *say,
                                               struct ves_core_decided *out);
 
+/* ---- refused for a stale base --------------------------------------------
+ * By a sequencer that keeps no branches: no record, no id, an outbox row. */
+
+/* Dispositions of a row that was decided; it is never sent again. */
+#define VES_REISSUED   "reissued"
+#define VES_OVERRIDDEN "overridden"
+
+bool ves_core_is_refused_conflict(const struct ves_outbox_row *row);
+
+struct ves_core_refused {
+    struct ves_outbox_row row;
+    struct ves_event event;
+    struct ves_case_event branch; /* what it does; ops NULL: cannot be said */
+    const struct ves_json *state; /* sequenced, as it is now */
+    uint64_t version;
+};
+
+/* VES_NOT_FOUND without words: no such row. */
+VES_NODISCARD enum ves_status ves_core_refused(struct ves_agent_core *core,
+                                               struct ves_arena *arena,
+                                               const struct ves_uuid *event_id,
+                                               struct ves_core_refused *out);
+
+struct ves_core_reissued {
+    enum ves_decide_code code; /* DONE, PREVIEW, AWAITING or IMPOSSIBLE */
+    const char *reason;
+    enum ves_winner winner;
+    struct ves_core_refused refused; /* before */
+    struct ves_case_result result;
+    struct ves_uuid event_id; /* of the new event; nil when there is none */
+};
+
+/* Decides it: accept_local appends the same again on the state as it is,
+ * merge and manual what a person wrote, as an update of the entity;
+ * accept_remote appends nothing.  Of say, conflict_id, names_branch, the
+ * expectations and words are not looked at. */
+VES_NODISCARD enum ves_status ves_core_reissue(
+    struct ves_agent_core *core, struct ves_arena *arena,
+    const struct ves_core_env *env, const struct ves_uuid *event_id,
+    const struct ves_core_decide *say, struct ves_core_reissued *out);
+
 #endif

@@ -930,6 +930,138 @@ static void history_says_who_and_why(void **state)
     }
 }
 
+/* ---- refused by a sequencer without branches ------------------------------
+ */
+
+static bool is_gone(const struct ves_lease *holder)
+{
+    (void)holder;
+    return false;
+}
+
+/* All that is pending is refused for a stale base, unsigned. */
+static void refuse_stale(struct ves_agent *agent, const struct ves_uuid *id)
+{
+    const struct ves_lease self = {.pid = 1, .process_start = 1};
+    const struct ves_core_env env = {.now_ms = 1, .random = {1}};
+    struct ves_push_result result = {0};
+    struct ves_push push = {0};
+    char reply[512];
+
+    snprintf(reply, sizeof(reply),
+             "{\"events_accepted\":0,\"events_rejected\":1,\"rejections\":[{"
+             "\"event_id\":\"%s\",\"reason\":\"version_conflict: expected "
+             "1, actual 2\"}],\"receipts\":[]}",
+             text_of(id));
+    ves_buf_init(&push.body, agent->alloc, (size_t)1 << 20);
+    assert_int_equal(
+        ves_core_push_begin(&agent->core, &self, is_gone, 1, 10, true, &push),
+        VES_OK);
+    assert_int_equal(push.count, 1);
+    assert_int_equal(ves_core_push_end(&agent->core, &push, &env, 200,
+                                       ves_bytes_str(reply), 0, &result),
+                     VES_OK);
+    ves_core_push_release(&agent->core, &push);
+    ves_push_free(&push, agent->alloc);
+}
+
+/* O1 is known to both; the office's change of it is refused. */
+static struct ves_uuid refused(void)
+{
+    test_shop_append(till, "order.created", "O1",
+                     "{\"email\":\"a\",\"note\":\"n\"}");
+    sync_both();
+    struct ves_uuid id = test_shop_append(office, "order.updated", "O1",
+                                          "{\"patch\":{\"email\":\"office\"}}");
+    refuse_stale(office, &id);
+    test_shop_append(till, "order.updated", "O1",
+                     "{\"patch\":{\"note\":\"till\"}}");
+    sync_store(till);
+    (void)test_shop_pull(&shop, office);
+    return id;
+}
+
+static void refused_and_written_again(void **state)
+{
+    struct ves_uuid id = refused();
+    uint64_t retried;
+
+    (void)state;
+    assert_int_equal(open_conflicts(office), 1);
+    assert_true(test_is_true(&doc, "/conflicts/0/isRefused"));
+    assert_string_equal(test_text(&doc, "/conflicts/0/conflictType"),
+                        "version_mismatch");
+    assert_int_equal(test_number(&doc, "/open"), 1);
+    assert_int_equal(open_conflicts(till), 0);
+    show(office, text_of(&id));
+    assert_string_equal(test_text(&doc, "/fields/0/path"), "/email");
+    assert_string_equal(test_text(&doc, "/fields/0/ours"), "office");
+    assert_string_equal(test_text(&doc, "/fields/0/theirs"), "a");
+    resolve(office, text_of(&id), "accept_local");
+    assert_string_equal(test_text(&doc, "/outcome"), "resolved");
+    assert_string_equal(test_text(&doc, "/changes/0/to"), "office");
+    assert_int_equal(test_number(&doc, "/remainingConflicts"), 0);
+    /* never again under its old id */
+    assert_int_equal(ves_agent_retry(office, NULL, &retried, &error), VES_OK);
+    assert_int_equal(retried, 0);
+    assert_int_equal(ves_agent_retry(office, &id, &retried, &error), VES_OK);
+    assert_int_equal(retried, 0);
+    assert_int_equal(test_shop_push(&shop, office), 1);
+    sync_both();
+    assert_int_equal(open_conflicts(office), 0);
+    assert_string_equal(member(till, "/state/email"), "\"office\"");
+    assert_string_equal(member(till, "/state/note"), "\"till\"");
+    assert_same_states();
+    assert_int_equal(ves_agent_show(office, &id, doc.jw, &error), VES_OK);
+    test_document_read(&doc);
+    assert_string_equal(test_text(&doc, "/disposition"), "reissued");
+    assert_int_equal(ves_agent_status(office, doc.jw, &error), VES_OK);
+    test_document_read(&doc);
+    assert_string_equal(test_text(&doc, "/health"), "ok");
+}
+
+static void refused_and_set_aside(void **state)
+{
+    struct ves_uuid id = refused();
+
+    (void)state;
+    resolve(office, text_of(&id), "manual");
+    assert_string_equal(test_text(&doc, "/outcome"), "awaiting_user");
+    assert_int_equal(open_conflicts(office), 1);
+    resolve(office, text_of(&id), "accept_remote");
+    assert_int_equal(open_conflicts(office), 0);
+    assert_int_equal(test_shop_push(&shop, office), 0);
+    assert_string_equal(member(office, "/localState/email"), "\"a\"");
+    assert_string_equal(member(office, "/localState/note"), "\"till\"");
+}
+
+static void refused_and_combined(void **state)
+{
+    struct ves_uuid id = refused();
+    const struct ves_resolve_set set = {.path = "/note",
+                                        .value = ves_bytes_str("\"both\"")};
+    struct ves_resolve_options options = {.id = text_of(&id),
+                                          .strategy = "merge"};
+
+    (void)state;
+    assert_int_equal(try(office, &options), VES_INVALID);
+    assert_problem("MERGE_IMPOSSIBLE");
+    options.patch = ves_bytes_str("{\"email\":\"c\"}");
+    options.sets = &set;
+    options.set_count = 1;
+    options.dry_run = true;
+    assert_int_equal(try(office, &options), VES_OK);
+    assert_string_equal(test_text(&doc, "/state/email"), "c");
+    assert_int_equal(open_conflicts(office), 1);
+    options.dry_run = false;
+    assert_int_equal(try(office, &options), VES_OK);
+    sync_both();
+    sync_both();
+    assert_string_equal(member(till, "/state/email"), "\"c\"");
+    assert_string_equal(member(till, "/state/note"), "\"both\"");
+    assert_int_equal(open_conflicts(office), 0);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -962,6 +1094,9 @@ int main(void)
         TEST(policies),
         TEST(policy_settings),
         TEST(history_says_who_and_why),
+        TEST(refused_and_written_again),
+        TEST(refused_and_set_aside),
+        TEST(refused_and_combined),
     };
     cmocka_set_message_output(CM_OUTPUT_TAP);
     return cmocka_run_group_tests_name("conflicts", tests, NULL, NULL);
