@@ -161,11 +161,6 @@ like "why: synced" "$("$VES" why --db till.db "$pending")" "^Done"
 "$VES" sync --db office.db > /dev/null
 like "why: another agent's" "$("$VES" why --db office.db "$pending")" "Another agent wrote it"
 exits "why: nobody's" 1 "$VES" why --db till.db "$(cat /proc/sys/kernel/random/uuid)"
-# No rule makes conflicts yet: the status is planted.
-sqlite3 till.db ".backup planted.db"
-sqlite3 planted.db "UPDATE ves_outbox SET status = 'conflict', verdict = 'conflict', disposition = 'concurrent_edit/same_field' WHERE lower(hex(event_id)) = '${pending//-/}'; UPDATE ves_counts SET count = count + 1 WHERE status = 'conflict'; UPDATE ves_counts SET count = count - 1 WHERE status = 'synced'"
-like "why: conflict (planted)" "$("$VES" why --db planted.db "$pending")" "conflicts with what others wrote.*concurrent_edit"
-is "status counts it" "$(store_is planted.db '[d["health"], d["counts"]["conflict"], d["conflictsByType"]["concurrent_edit"]]')" '["attention", 1, 1]'
 
 # ---- settings
 is "a setting is kept" "$("$VES" settings --db till.db batchSize=7 --json > /dev/null; json "$("$VES" settings --db till.db --json)" '[d["settings"]["batchSize"], d["sources"]["batchSize"]]')" '[7, "file"]'
