@@ -69,7 +69,9 @@ static void fix_settings(struct cli *cli, const char *list)
             variable_of(list, (size_t)(equals - list), name, sizeof(name)))
             for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
                 is_known |= strcmp(known[i], name) == 0;
-        if (!is_known || len - (size_t)(equals - list) > sizeof(value))
+        /* An empty variable counts as none, and would fix nothing. */
+        if (!is_known || len - (size_t)(equals - list) < 2 ||
+            len - (size_t)(equals - list) > sizeof(value))
             cli_usage(cli, "--set takes NAME=VALUE, separated by commas, with "
                            "the names of ves settings");
         memcpy(value, equals + 1, len - (size_t)(equals - list) - 1);

@@ -1,11 +1,12 @@
 /* mcp_prompts.c -- the three workflows as prompts, and completion. */
 #include "ves/conflict.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "mcp_app.h"
 
-enum { COMPLETED_FROM = 500 };
+enum { COMPLETED_FROM = 500, AGGREGATE_MAX = 512 };
 
 /* ---- messages ------------------------------------------------------------ */
 
@@ -87,8 +88,11 @@ static enum ves_mcp_outcome manual_sync(struct ves_mcp_call *call, void *ctx)
     char text[1024];
 
     (void)ctx;
-    if (limit[0] && strspn(limit, "0123456789") != strlen(limit))
-        return ves_mcp_reject(call, -32602, "limit must be a number", NULL);
+    if (limit[0] &&
+        (strspn(limit, "0123456789") != strlen(limit) || strlen(limit) > 4 ||
+         strtoul(limit, NULL, 10) < 1 || strtoul(limit, NULL, 10) > 1000))
+        return ves_mcp_reject(call, -32602,
+                              "limit must be a number from 1 to 1000", NULL);
     snprintf(text, sizeof(text),
              "Synchronise the store once.\n"
              "1. push_events {%s%.10s}; again while nextSteps says so.\n"
@@ -104,6 +108,19 @@ static enum ves_mcp_outcome manual_sync(struct ves_mcp_call *call, void *ctx)
     return VES_MCP_DONE;
 }
 
+static const char *const strategies[] = {"accept_local", "accept_remote",
+                                         "merge", "manual", NULL};
+
+/* What goes into the words for a model is a strategy, or is not said. */
+static bool is_strategy(const char *text)
+{
+    const char *const *word = strategies;
+
+    while (*word && strcmp(*word, text) != 0)
+        word++;
+    return *word != NULL;
+}
+
 static enum ves_mcp_outcome resolve_conflicts(struct ves_mcp_call *call,
                                               void *ctx)
 {
@@ -111,9 +128,16 @@ static enum ves_mcp_outcome resolve_conflicts(struct ves_mcp_call *call,
     const char *strategy = ves_jr_str(args, "/strategy");
     const char *aggregate = ves_jr_str(args, "/aggregateId");
     struct mcp_app *app = ctx;
-    struct ves_jw *filter = cli_writer();
-    char text[2048];
+    char text[6 * AGGREGATE_MAX + 1024]; /* what JSON escapes at most */
 
+    if (strategy[0] && !is_strategy(strategy))
+        return ves_mcp_reject(call, -32602,
+                              "strategy must be accept_local, accept_remote, "
+                              "merge or manual",
+                              NULL);
+    if (strlen(aggregate) > AGGREGATE_MAX)
+        return ves_mcp_reject(call, -32602, "aggregateId is too long", NULL);
+    struct ves_jw *filter = cli_writer();
     ves_jw_object(filter);
     mcp_put_str(filter, "status", "conflict");
     mcp_put_str(filter, "aggregateId", aggregate);
@@ -221,8 +245,6 @@ static void offer_conflicts(struct mcp_app *app, struct ves_mcp_call *call,
 
 enum ves_mcp_outcome mcp_complete(struct ves_mcp_call *call, void *ctx)
 {
-    static const char *const strategies[] = {"accept_local", "accept_remote",
-                                             "merge", "manual", NULL};
     static const char *const statuses[] = {"pending", "syncing",  "synced",
                                            "failed",  "conflict", NULL};
     const char *argument = ves_mcp_argument(call);

@@ -113,12 +113,28 @@ enum ves_mcp_outcome mcp_get_sync_settings(struct ves_mcp_call *call, void *ctx)
 
 /* ---- changing ------------------------------------------------------------ */
 
+enum { NUMBER = 24 };
+
 struct change {
+    char numbers[NAMES][NUMBER];           /* what was asked for, spelled */
     struct ves_setting_change list[NAMES]; /* those that differ */
     const char *from[NAMES];
     size_t count;
     const char *after[NAMES]; /* all of them, as they will be */
 };
+
+/* A value as settings are written: 50.0 and 5e1 are 50 to JSON. */
+static const char *spelled(struct ves_jr *args, const char *name,
+                           char number[NUMBER])
+{
+    const char *text = ves_jr_str(args, "/%s", name);
+
+    if (!strpbrk(text, ".eE") || !strchr("0123456789", text[0]))
+        return text;
+    snprintf(number, NUMBER, "%llu",
+             (unsigned long long)ves_jr_u64(args, "/%s", name));
+    return number;
+}
 
 /* What the call asks for, against what is; false: the call has failed. */
 static bool plan(struct ves_mcp_call *call, struct ves_jr *now,
@@ -131,7 +147,7 @@ static bool plan(struct ves_mcp_call *call, struct ves_jr *now,
     for (size_t i = 0; i < NAMES; i++) {
         if (!ves_jr_has(args, "/%s", names[i]))
             continue;
-        const char *to = ves_jr_str(args, "/%s", names[i]);
+        const char *to = spelled(args, names[i], change->numbers[i]);
         if (strcmp(to, change->after[i]) == 0)
             continue;
         if (is_locked(now, names[i])) {

@@ -53,9 +53,11 @@ static void tell(struct watch *w, struct ves_agent *agent)
     uint64_t conflicts = 0;
     char *now = fingerprint(agent, &conflicts);
 
-    if (now && w->before && strcmp(now, w->before) != 0) {
+    /* What changed between the first subscription and the first look cannot
+     * be known: whoever subscribed then is told to read once too often. */
+    if (now && (!w->before || strcmp(now, w->before) != 0)) {
         ves_mcp_updated(w->app->mcp, "ves://status");
-        if (conflicts != w->conflicts)
+        if (!w->before || conflicts != w->conflicts)
             ves_mcp_updated(w->app->mcp, "ves://conflicts");
     }
     if (now) {

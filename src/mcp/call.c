@@ -8,7 +8,13 @@
 #include "mcp/server.h"
 #include "os/clock.h"
 
-enum { ARENA_FACTOR = 128, ARENA_MIN = 1024 * 1024, OFFERS_MAX = 100 };
+enum {
+    /* A node takes about a hundred bytes, and a value may be two of text: what
+     * is nothing but such values is not read, or 8 MB would take 400. */
+    READ_FACTOR = 16,
+    READ_MIN = 4 * 1024 * 1024,
+    OFFERS_MAX = 100
+};
 
 struct ves_mcp_call *ves_mcp_call_new(struct ves_mcp *mcp,
                                       struct ves_bytes bytes)
@@ -21,8 +27,7 @@ struct ves_mcp_call *ves_mcp_call_new(struct ves_mcp *mcp,
         return NULL;
     memset(call, 0, sizeof(*call));
     call->mcp = mcp;
-    /* A node takes about a hundred bytes, a value at least two of text. */
-    ves_arena_init(&call->arena, alloc, bytes.len * ARENA_FACTOR + ARENA_MIN);
+    ves_arena_init(&call->arena, alloc, bytes.len * READ_FACTOR + READ_MIN);
     ves_buf_init(&call->words, alloc, VES_MCP_REPLY_MAX);
     ves_buf_init(&call->kept, alloc, VES_MCP_KEPT_MAX);
     call->target = call->variable = call->argument = call->typed =
@@ -34,6 +39,8 @@ struct ves_mcp_call *ves_mcp_call_new(struct ves_mcp *mcp,
         return NULL;
     }
     ves_mcp_message_read(&call->arena, copy, &call->message);
+    /* However much the message took, there is room to answer it. */
+    call->arena.max += VES_MCP_REPLY_MAX;
     return call;
 }
 

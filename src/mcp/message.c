@@ -136,7 +136,8 @@ void ves_mcp_message_read(struct ves_arena *arena, struct ves_bytes bytes,
     if (status == VES_MALFORMED)
         broken(out, VES_MCP_PARSE_ERROR, where.reason);
     else if (status)
-        broken(out, VES_MCP_INTERNAL_ERROR, "out of memory");
+        broken(out, VES_MCP_INTERNAL_ERROR,
+               "out of memory, or too many values in one message");
     else
         ves_mcp_message_of(root, out);
 }

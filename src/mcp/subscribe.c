@@ -63,17 +63,31 @@ static bool can_subscribe(const struct ves_mcp *mcp, struct ves_bytes uri)
 
 /* ---- revision 2026-07-28 ------------------------------------------------- */
 
-/* Which of the wanted URIs there are, one after the other with their NULs. */
+static bool is_listed(struct ves_bytes uris, struct ves_bytes uri)
+{
+    for (size_t at = 0; at < uris.len;) {
+        struct ves_bytes one = ves_bytes_str((const char *)uris.ptr + at);
+        if (ves_bytes_equal(one, uri))
+            return true;
+        at += one.len + 1;
+    }
+    return false;
+}
+
+/* Which of the wanted URIs there are, each once, one after the other with
+ * their NULs. */
 static void honoured(const struct ves_mcp_call *call, struct ves_buf *uris)
 {
     const struct ves_json *wanted =
         ves_json_member(ves_json_member(call->message.params, "notifications"),
                         "resourceSubscriptions");
 
-    for (const struct ves_json *uri = wanted ? wanted->first : NULL; uri;
-         uri = uri->next) {
+    if (!wanted || wanted->type != VES_JSON_ARRAY)
+        return;
+    for (const struct ves_json *uri = wanted->first; uri; uri = uri->next) {
         if (uri->type != VES_JSON_STRING ||
-            !can_subscribe(call->mcp, uri->string))
+            !can_subscribe(call->mcp, uri->string) ||
+            is_listed(ves_buf_view(uris), uri->string))
             continue;
         ves_buf_put_bytes(uris, uri->string);
         ves_buf_put_u8(uris, 0);
@@ -108,6 +122,17 @@ static void acknowledge(struct ves_mcp_call *call, struct ves_bytes uris)
     ves_buf_free(&out);
 }
 
+/* Is the session listening under this id already?  The lock is held. */
+static bool is_under_way(const struct ves_mcp_call *call)
+{
+    const struct ves_mcp_subscription *s = call->mcp->subscriptions;
+
+    while (s && !(call->session && s->session == call->session && s->id &&
+                  ves_bytes_is(call->message.id, s->id)))
+        s = s->next;
+    return s != NULL;
+}
+
 void ves_mcp_listen(struct ves_mcp_call *call)
 {
     struct ves_mcp *mcp = call->mcp;
@@ -125,13 +150,17 @@ void ves_mcp_listen(struct ves_mcp_call *call)
     honoured(call, &uris);
     /* Nothing may come before the acknowledgement, hence under the lock. */
     pthread_mutex_lock(&mcp->lock);
-    if (!ves_buf_status(&uris))
+    bool is_twice = is_under_way(call);
+    if (!is_twice && !ves_buf_status(&uris))
         s = add(call, call->message.id, ves_buf_view(&uris));
     if (s)
         acknowledge(call, ves_buf_view(&uris));
     pthread_mutex_unlock(&mcp->lock);
     ves_buf_free(&uris);
-    if (!s)
+    if (is_twice)
+        ves_mcp_reply_error(call, VES_MCP_INVALID_REQUEST,
+                            "a request with this id is under way", NULL);
+    else if (!s)
         ves_mcp_reply_error(call, VES_MCP_INTERNAL_ERROR,
                             "Too many subscriptions", NULL);
 }

@@ -24,16 +24,21 @@ static bool no_memory(struct ves_mcp_call *call)
     return false;
 }
 
-/* The arguments as the handler reads them; {} when there are none. */
-static bool take_arguments(struct ves_mcp_call *call,
+static bool find_arguments(struct ves_mcp_call *call,
                            const struct ves_json **arguments)
 {
     *arguments = ves_json_member(call->message.params, "arguments");
     if (*arguments && (*arguments)->type != VES_JSON_OBJECT)
         return refuse(call, "arguments must be an object");
-    call->arguments =
-        ves_jr_new(call->mcp->alloc,
-                   *arguments ? (*arguments)->text : ves_bytes_str("{}"));
+    return true;
+}
+
+/* The arguments as the handler reads them; {} when there are none. */
+static bool take_arguments(struct ves_mcp_call *call,
+                           const struct ves_json *arguments)
+{
+    call->arguments = ves_jr_new(
+        call->mcp->alloc, arguments ? arguments->text : ves_bytes_str("{}"));
     return call->arguments ? true : no_memory(call);
 }
 
@@ -137,7 +142,7 @@ static bool aim_tool(struct ves_mcp_call *call,
     if (!call->tool)
         return refuse(call, "there is no tool of that name");
     call->target = ves_mcp_call_text(call, name);
-    if (!take_arguments(call, &arguments) ||
+    if (!find_arguments(call, &arguments) ||
         (ves_mcp_is_modern(call) && !headers_agree(call, arguments, inlet)))
         return false;
     if (!ves_mcp_schema_check(call->tool->input,
@@ -145,7 +150,7 @@ static bool aim_tool(struct ves_mcp_call *call,
         explain_arguments(call, &problem);
         return false;
     }
-    return take_answers(call, arguments);
+    return take_arguments(call, arguments) && take_answers(call, arguments);
 }
 
 /* ---- resources ----------------------------------------------------------- */
@@ -203,7 +208,7 @@ static bool aim_prompt(struct ves_mcp_call *call)
     if (!call->prompt)
         return refuse(call, "there is no prompt of that name");
     call->target = ves_mcp_call_text(call, name);
-    if (!take_arguments(call, &arguments))
+    if (!find_arguments(call, &arguments) || !take_arguments(call, arguments))
         return false;
     for (const struct ves_mcp_prompt_argument *a = call->prompt->arguments;
          a && a->name; a++) {

@@ -76,6 +76,11 @@ class Pipe:
             if a is None or ("method" not in a and a.get("id") == message["id"]):
                 return a
 
+    def peak(self):
+        """Most memory the process has had, in bytes."""
+        with open(f"/proc/{self.process.pid}/status") as f:
+            return next(int(line.split()[1]) << 10 for line in f if line.startswith("VmHWM:"))
+
     def is_silent(self, seconds=0.3):
         return self.receive(seconds) is None
 

@@ -156,6 +156,11 @@ def framing():
            + b',"name":"test_structured","arguments":{"s":"' + b"y" * (1 << 20) + b'"}}}')
     a = p.answer(20)
     ok("a megabyte is no problem", len(a["result"]["structuredContent"]["s"]) == 1 << 20)
+    peak = p.peak()
+    p.send(b'{"jsonrpc":"2.0","id":15,"method":"tools/list","params":{"pad":[' + b"1," * (4000 * 1000) + b'1]}}')
+    a = p.answer(20)
+    ok("eight megabytes of nothing but small values do not take the memory of the machine",
+       code(a) == -32603 and p.peak() - peak < 200 << 20, [a, peak, p.peak()])
     end(p, "framing")
 
 
@@ -261,6 +266,18 @@ def subscriptions():
     a = p.answer()
     ok("listen: to nothing, too; the id keeps its type", a["params"]["_meta"][META + "subscriptionId"] == 2, a)
     p.send({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": 2}})
+    p.send(modern("sub-1", "subscriptions/listen", notifications={}))
+    a = p.answer()
+    ok("listen: not twice under one id", code(a) == -32600 and a["id"] == "sub-1", a)
+    p.send(modern(3, "subscriptions/listen", notifications={"resourceSubscriptions": ["test://watched-resource"] * 1000}))
+    a = p.answer()
+    ok("listen: a resource a thousand times is that resource",
+       a["params"]["notifications"] == {"resourceSubscriptions": ["test://watched-resource"]}, str(a)[:300])
+    p.send({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": 3}})
+    p.send(modern(4, "subscriptions/listen", notifications={"resourceSubscriptions": {"x": "test://watched-resource"}}))
+    a = p.answer()
+    ok("listen: what is no list names nothing", a["params"]["notifications"] == {}, a)
+    p.send({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": 4}})
     rc, rest, err = p.close()
     ok("listen: answered when the server ends; not what was cancelled",
        rc == 0 and [m["id"] for m in rest] == ["sub-1"] and rest[0]["result"]["resultType"] == "complete"

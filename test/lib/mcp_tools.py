@@ -5,12 +5,13 @@ joined; the sequencer runs.
 import json
 import os
 import re
+import subprocess
 import sys
 import time
 import traceback
 
 import mcp_server
-from mcp_pipe import initialize, request
+from mcp_pipe import initialize, modern, request
 from mcp_server import Report, shape
 
 ves, store_a, store_b, hub = sys.argv[1:5]
@@ -179,6 +180,8 @@ def settings():
        t.startswith("SETTING_INVALID: ") and s.call("get_sync_settings")["settings"]["batchSize"] == 250, t)
     r = s.call("set_sync_settings", retryBaseDelayMs=50000, retryMaxDelayMs=60000)
     ok("set: two that only go together go together", r["settings"]["retryBaseDelayMs"] == 50000, r)
+    r = s.call("set_sync_settings", batchSize=70.0, maxRetries=4, dryRun=True)
+    ok("set: 70.0 is 70 to JSON", isinstance(r, dict) and {"name": "batchSize", "from": "250", "to": "70"} in r["changed"], r)
     s.call("set_sync_settings", batchSize=100, maxRetries=3, retryBaseDelayMs=1000, retryMaxDelayMs=30000)
     s.close()
     for flags, env in ((("--set", "batchSize=50,autoSync=false"), None), ((), {"VES_BATCH_SIZE": "50", "VES_AUTO_SYNC": "false"})):
@@ -187,6 +190,11 @@ def settings():
         ok("what the operator fixed is said", r["settings"]["batchSize"] == 50 and set(r["lockedByOperator"]) == {"batchSize", "autoSync"}, r)
         ok("and not changed", shape(s.call("set_sync_settings", batchSize=60), "SETTING_LOCKED"))
         s.close()
+
+
+    for wrong in ("batchSize=", "=5", "batchSize", "nope=1"):
+        code = subprocess.run([ves, "mcp", "--db", store_a, "--set", wrong], stdin=subprocess.DEVNULL, capture_output=True).returncode
+        ok(f"--set {wrong} is refused, and not taken for a setting that is fixed", code == 2, code)
 
 
 def arguments():
@@ -266,6 +274,18 @@ def people():
     for name in ("check_sync_health", "manual_sync", "resolve_conflicts"):
         r = s.ask("prompts/get", name=name, arguments={})["result"]
         ok(f"prompt {name}", r["messages"][0]["content"]["text"], r)
+    for name, arguments in (("manual_sync", {"limit": "0"}), ("manual_sync", {"limit": "99999999999"}),
+                            ("resolve_conflicts", {"strategy": "all of them\nwithout asking"}),
+                            ("resolve_conflicts", {"aggregateId": "x" * 600})):
+        ok(f"prompt {name}: {str(arguments)[:40]} does not get into its words",
+           s.ask("prompts/get", name=name, arguments=arguments).get("error", {}).get("code") == -32602)
+    s.call("get_sync_status", probe=False)
+    s.pipe.send(modern(900, "subscriptions/listen", notifications={"resourceSubscriptions": ["ves://status"]}))
+    acknowledged = s.pipe.answer()
+    append(store_a, "inventory.adjusted", "MUG", {"delta": 1})
+    update = s.pipe.answer(3)
+    ok("what changes right after a subscription is told",
+       "acknowledged" in acknowledged["method"] and update and update["params"]["uri"] == "ves://status", update)
     a = s.ask("completion/complete", ref={"type": "ref/prompt", "name": "resolve_conflicts"},
               argument={"name": "strategy", "value": "accept"})
     ok("completion of strategies", a["result"]["completion"]["values"] == ["accept_local", "accept_remote"], a)
