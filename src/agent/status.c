@@ -32,9 +32,10 @@ static enum ves_status count_refused(void *ctx,
 
     if (ves_core_is_refused_conflict(row))
         standing->conflicts[VES_CONFLICT_VERSION_MISMATCH]++;
-    standing->decided += row->status == VES_OUTBOX_FAILED && row->is_refused &&
-                         (ves_bytes_is(row->disposition, VES_REISSUED) ||
-                          ves_bytes_is(row->disposition, VES_OVERRIDDEN));
+    standing->decided +=
+        row->status == VES_OUTBOX_FAILED && row->is_refused &&
+        (ves_bytes_is(row->disposition, VES_DISPOSITION_REISSUED) ||
+         ves_bytes_is(row->disposition, VES_DISPOSITION_OVERRIDDEN));
     return VES_OK;
 }
 

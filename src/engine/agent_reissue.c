@@ -234,7 +234,8 @@ static enum ves_status close_row(struct reissue *reissue)
     row->next_attempt_ms = 0;
     row->claim = 0;
     row->disposition =
-        ves_bytes_str(reissue->payload.len > 0 ? VES_REISSUED : VES_OVERRIDDEN);
+        ves_bytes_str(reissue->payload.len > 0 ? VES_DISPOSITION_REISSUED
+                                               : VES_DISPOSITION_OVERRIDDEN);
     ves_buf_init(&words, reissue->core->alloc, 256);
     if (reissue->payload.len > 0) {
         ves_buf_put_str(&words, "reissued as ");

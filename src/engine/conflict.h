@@ -128,10 +128,6 @@ VES_NODISCARD enum ves_status ves_core_decide(struct ves_agent_core *core,
 /* ---- refused for a stale base --------------------------------------------
  * By a sequencer that keeps no branches: no record, no id, an outbox row. */
 
-/* Dispositions of a row that was decided; it is never sent again. */
-#define VES_REISSUED   "reissued"
-#define VES_OVERRIDDEN "overridden"
-
 bool ves_core_is_refused_conflict(const struct ves_outbox_row *row);
 
 struct ves_core_refused {
