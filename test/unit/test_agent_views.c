@@ -870,10 +870,10 @@ static void why_explains_what_holds_an_event_back(void **state)
     assert_says(why(till, &three), "no answer has come yet");
     meet(&three, &(struct fate){.status = VES_OUTBOX_CONFLICT,
                                 .sequence_number = 9,
-                                .disposition = "concurrent_edit"});
-    assert_says(why(till, &three), "(concurrent_edit)");
+                                .disposition = "conflict"});
+    assert_says(why(till, &three), "conflicts with what others wrote");
     read_status(till);
-    assert_int_equal(test_number(&doc, "/conflictsByType/concurrent_edit"), 1);
+    assert_int_equal(test_number(&doc, "/counts/conflict"), 1);
     assert_string_equal(test_text(&doc, "/health"), "attention");
 }
 
