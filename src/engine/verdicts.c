@@ -474,7 +474,7 @@ static enum ves_status waiting_subject(void *ctx, uint64_t sequence,
     (void)arena;
     if (sequence == 0 || sequence > v->base + v->count)
         return VES_NOT_FOUND;
-    enum ves_status status = ves_verdicts_find(v, sequence, &event);
+    enum ves_status status = ves_verdicts_hold(v, sequence, &event);
     if (status)
         return status;
     if (event->row->verdict != VES_VERDICT_WAITING)

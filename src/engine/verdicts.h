@@ -154,7 +154,12 @@ VES_NODISCARD enum ves_status ves_verdicts_find(struct ves_verdicts *v,
 VES_NODISCARD enum ves_status ves_verdicts_load(struct ves_verdicts *v,
                                                 uint64_t sequence,
                                                 struct ves_verdict_event **out);
-/* The same with envelope and subject, for one that is judged again. */
+/* Of the run or the store; lives as long as the run however many were loaded:
+ * for one that is changed, or looked at while others are. */
+VES_NODISCARD enum ves_status ves_verdicts_hold(struct ves_verdicts *v,
+                                                uint64_t sequence,
+                                                struct ves_verdict_event **out);
+/* Envelope and subject of one that is held, to judge it again. */
 VES_NODISCARD enum ves_status
 ves_verdicts_reload(struct ves_verdicts *v, struct ves_verdict_event *event);
 /* Copies effects into arena, and as bytes. */

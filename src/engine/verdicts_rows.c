@@ -121,18 +121,11 @@ static enum ves_status load_row(struct ves_verdicts *v, uint64_t sequence,
     return VES_OK;
 }
 
-enum ves_status ves_verdicts_load(struct ves_verdicts *v, uint64_t sequence,
-                                  struct ves_verdict_event **out)
+static enum ves_status load_to_stay(struct ves_verdicts *v, uint64_t sequence,
+                                    struct ves_verdict_event **out)
 {
     const uint64_t key[2] = {sequence, 0};
 
-    *out = ves_map_get(&v->stored, key);
-    if (*out)
-        return VES_OK;
-    if (v->stored_count >= STORED_MAX) {
-        ves_arena_reset(&v->passing);
-        return load_row(v, sequence, &v->passing, out);
-    }
     enum ves_status status = load_row(v, sequence, v->arena, out);
     if (status)
         return status;
@@ -142,6 +135,31 @@ enum ves_status ves_verdicts_load(struct ves_verdicts *v, uint64_t sequence,
     *slot = *out;
     v->stored_count++;
     return VES_OK;
+}
+
+enum ves_status ves_verdicts_load(struct ves_verdicts *v, uint64_t sequence,
+                                  struct ves_verdict_event **out)
+{
+    const uint64_t key[2] = {sequence, 0};
+
+    *out = ves_map_get(&v->stored, key);
+    if (*out)
+        return VES_OK;
+    if (v->stored_count < STORED_MAX)
+        return load_to_stay(v, sequence, out);
+    ves_arena_reset(&v->passing);
+    return load_row(v, sequence, &v->passing, out);
+}
+
+enum ves_status ves_verdicts_hold(struct ves_verdicts *v, uint64_t sequence,
+                                  struct ves_verdict_event **out)
+{
+    const uint64_t key[2] = {sequence, 0};
+
+    if (sequence > v->base)
+        return ves_verdicts_find(v, sequence, out);
+    *out = ves_map_get(&v->stored, key);
+    return *out ? VES_OK : load_to_stay(v, sequence, out);
 }
 
 /* ---- one that is judged again -------------------------------------------- */
@@ -186,9 +204,7 @@ enum ves_status ves_verdicts_reload(struct ves_verdicts *v,
 
     VES_ASSERT(!event->is_new);
     /* It is going to be changed, so it has to stay. */
-    if (ves_map_get(&v->stored, key) != event)
-        return ves_fail(&v->store->error, VES_LIMIT,
-                        "too many events are looked at in one step");
+    VES_ASSERT(ves_map_get(&v->stored, key) == event);
     return v->store->ops->log_read(v->store, v->stream_no, sequence, 1,
                                    take_envelope, &reload);
 }

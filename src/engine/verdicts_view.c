@@ -415,7 +415,7 @@ static enum ves_status view_opposite(void *ctx,
     struct ves_verdict_event *event;
 
     VES_ASSERT(seen); /* it closed the conflict that was asked for before */
-    enum ves_status status = ves_verdicts_find(v, seen->sequence, &event);
+    enum ves_status status = ves_verdicts_hold(v, seen->sequence, &event);
     if (!status && event->row->opposite.len == 0)
         status = ves_verdicts_replay(v, event, &event->row->opposite);
     return status

@@ -182,6 +182,58 @@ static void test_commands(void **state)
 
 /* ---- cost and failure ---------------------------------------------------- */
 
+static enum ves_status take_verdict(void *ctx, const struct ves_log_row *row)
+{
+    uint32_t *verdict = ctx;
+    *verdict = row->verdict;
+    return VES_OK;
+}
+
+static uint32_t verdict_at(uint64_t sequence)
+{
+    uint32_t verdict = VES_VERDICT_NONE;
+
+    assert_int_equal(
+        desk.store->ops->log_read(desk.store, desk_stream().stream_no, sequence,
+                                  1, take_verdict, &verdict),
+        VES_OK);
+    return verdict;
+}
+
+/* One commit that has to read more rows than it keeps, and wakes an event that
+ * waits: neither keeps the other from being judged. */
+static void test_waiting_beyond_what_is_kept(void **state)
+{
+    (void)state;
+    struct ves_uuid missing = desk_event(900001).fields.event_id;
+    struct test_event waits = desk_event(900000);
+
+    test_event_context(&waits, 1, 0);
+    waits.fields.entity_id = ves_bytes_str("B-1");
+    waits.fields.context.deps = &missing;
+    waits.fields.context.dep_count = 1;
+    desk_begin(0);
+    desk_add(0, &waits);
+    desk_push(0);
+    for (uint32_t k = 0; k < 9; k++) {
+        desk_add_plain(0, 1 + 1000 * k, 1000);
+        desk_push(0);
+        assert_int_equal(desk.ingests[0].accepted, 1000);
+    }
+
+    struct test_event late = desk_event(900002), found = desk_event(900001);
+    test_event_context(&late, 2, 0); /* knows none of the 9,000 */
+    test_event_context(&found, 3, 0);
+    found.fields.entity_id = ves_bytes_str("C-1");
+    desk_begin(1);
+    desk_add(1, &late);
+    desk_add(1, &found);
+    desk_push(1);
+    assert_int_equal(desk.ingests[1].accepted, 2);
+    assert_int_equal(verdict_at(1), VES_VERDICT_APPLIED);
+    assert_int_equal(verdict_at(9002), VES_VERDICT_CONFLICT);
+}
+
 static size_t calls_for(size_t count, uint32_t *next)
 {
     for (size_t r = 0; r < count; r++) {
@@ -305,6 +357,7 @@ int main(void)
         TEST(test_group_undone_within_commit),
         TEST(test_commands),
         TEST(test_calls),
+        TEST(test_waiting_beyond_what_is_kept),
         cmocka_unit_test(test_failures),
     };
 
