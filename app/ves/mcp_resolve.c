@@ -163,6 +163,22 @@ static bool is_allowed(struct ves_jr *show, const char *strategy)
     return false;
 }
 
+static size_t count_overlaps(struct ves_jr *show)
+{
+    size_t n = ves_jr_count(show, "/fields"), count = 0;
+
+    for (size_t i = 0; i < n; i++)
+        count += ves_jr_bool(show, "/fields/%zu/isOverlap", i);
+    return count;
+}
+
+/* Nothing is decided field by field that the form did not show. */
+static bool fits_form(struct ves_jr *show)
+{
+    return is_allowed(show, "merge") && count_overlaps(show) <= FORM_FIELDS &&
+           ves_jr_count(show, "/fields") <= SETS_MAX;
+}
+
 static void put_decision(struct ves_jw *jw, struct ves_jr *show)
 {
     ves_jw_key(jw, "decision");
@@ -175,7 +191,7 @@ static void put_decision(struct ves_jw *jw, struct ves_jr *show)
         put_choice(jw, "accept_local", "Keep ours");
     if (is_allowed(show, "accept_remote"))
         put_choice(jw, "accept_remote", "Keep the other side's");
-    if (is_allowed(show, "merge"))
+    if (fits_form(show))
         put_choice(jw, "merge", "Choose field by field");
     put_choice(jw, "later", "Decide later");
     ves_jw_end(jw);
@@ -381,22 +397,33 @@ static enum ves_mcp_outcome decide(struct resolve *r)
     return outcome;
 }
 
-/* Field by field: ours where the person said so, or where only we changed it;
- * the rest is in the state already. */
+/* Is what our side has the base still, or missing in both?  Both sides have a
+ * value where only the other changed it. */
+static bool is_untouched(struct resolve *r, size_t i)
+{
+    const char *ours = ves_jr_json(r->show, "/fields/%zu/ours", i);
+
+    return strcmp(ours, ves_jr_json(r->show, "/fields/%zu/base", i)) == 0;
+}
+
+/* Field by field: what the person said of an overlap; of the rest what the
+ * merge made of it, or else the side that changed it.  No value: the member
+ * goes. */
 static void choose_fields(struct resolve *r, struct ves_jr *answer)
 {
     size_t n = ves_jr_count(r->show, "/fields"), asked = 0, count = 0;
 
     for (size_t i = 0; i < n && count < SETS_MAX; i++) {
         bool is_overlap = ves_jr_bool(r->show, "/fields/%zu/isOverlap", i);
-        bool takes_ours = ves_jr_has(r->show, "/fields/%zu/ours", i);
+        bool takes_ours = !is_untouched(r, i);
         if (is_overlap) {
             asked++;
-            takes_ours = asked <= FORM_FIELDS &&
-                         strcmp(ves_jr_str(answer, "/content/field_%zu", asked),
+            takes_ours = strcmp(ves_jr_str(answer, "/content/field_%zu", asked),
                                 "local") == 0;
         }
         const char *side = takes_ours ? "ours" : "theirs";
+        if (!is_overlap && ves_jr_has(r->show, "/fields/%zu/merged", i))
+            side = "merged";
         const char *value = ves_jr_json(r->show, "/fields/%zu/%s", i, side);
         struct ves_resolve_set *set = &r->sets[count++];
         set->path = ves_jr_str(r->show, "/fields/%zu/path", i);
@@ -405,6 +432,21 @@ static void choose_fields(struct resolve *r, struct ves_jr *answer)
     }
     r->options.sets = r->sets;
     r->options.set_count = count;
+}
+
+/* Did the person say of every overlap whose value it is to be? */
+static bool has_chosen(struct resolve *r, struct ves_jr *answer)
+{
+    size_t n = count_overlaps(r->show);
+
+    if (!fits_form(r->show))
+        return false;
+    for (size_t i = 1; i <= n; i++) {
+        const char *side = ves_jr_str(answer, "/content/field_%zu", i);
+        if (strcmp(side, "local") != 0 && strcmp(side, "remote") != 0)
+            return false;
+    }
+    return true;
 }
 
 /* What the person answered. */
@@ -422,7 +464,8 @@ static enum ves_mcp_outcome take_answer(struct resolve *r,
         strcmp(decision, "accept_remote") != 0 &&
         strcmp(decision, "merge") != 0)
         return ask(r);
-    if (shown.len == 0 || shown.len >= sizeof(kept))
+    if (shown.len == 0 || shown.len >= sizeof(kept) ||
+        (strcmp(decision, "merge") == 0 && !has_chosen(r, answer)))
         return ask(r);
     memcpy(kept, shown.ptr, shown.len);
     kept[shown.len] = '\0';

@@ -122,6 +122,33 @@ def asked(a, b):
        and d["structuredContent"]["payload"]["email"] == "two@x.org", d)
     sync(b), sync(a)
 
+    event = conflict(a, b, "customer", "C-2b", {"name": "Ann", "email": "ann@x.org", "phone": "1", "note": "old"},
+                     {"email": "one@x.org", "name": "Anna", "tags": ["new"]},
+                     {"email": "two@x.org", "phone": None, "note": "ours"})
+    call["arguments"]["eventId"] = event
+    state = b.ask("tools/call", FORM, **call)["result"]["requestState"]
+    d = b.ask("tools/call", FORM, **call, requestState=state, inputResponses=reply(decision="merge"))["result"]
+    ok("field by field without a word about a field: asked again", d["resultType"] == "input_required", d)
+    d = b.ask("tools/call", FORM, **call, requestState=state, inputResponses=reply(decision="merge", field_1="local"))["result"]
+    p = d.get("structuredContent", {}).get("payload", {})
+    ok("field by field: what only one side changed is kept, removals too",
+       p.get("email") == "two@x.org" and p.get("name") == "Anna" and p.get("note") == "ours" and "phone" not in p
+       and p.get("tags") == ["new"], d)
+    sync(b), sync(a)
+
+    many = {f"f{i}": "base" for i in range(12)}
+    event = conflict(a, b, "customer", "C-2c", {"name": "Ann", "email": "ann@x.org", **many}, {k: "one" for k in many}, {k: "two" for k in many})
+    call["arguments"]["eventId"] = event
+    r = b.ask("tools/call", FORM, **call)["result"]
+    props = r["inputRequests"]["resolution"]["params"]["requestedSchema"]["properties"]
+    ok("more fields than the form shows are not chosen field by field",
+       "merge" not in [x["const"] for x in props["decision"]["oneOf"]], props)
+    d = b.ask("tools/call", FORM, **call, requestState=r["requestState"],
+              inputResponses=reply(decision="merge", **{f"field_{i}": "local" for i in range(1, 13)}))["result"]
+    ok("nor when the answer says so", d["resultType"] == "input_required", d)
+    b.call("resolve_conflict", eventId=event, strategy="accept_local")
+    sync(b), sync(a)
+
     event = customer(a, b, "C-3")
     p = Pipe([ves, "mcp", "--db", store_b, "--check-output"])
     p.ask(initialize(capabilities=FORM))
