@@ -63,9 +63,10 @@ static void print_list(struct ves_jr *jr, const char *name, const char *title)
 static void human_status(struct ves_jr *jr)
 {
     const char *health = cli_str(jr, "/health");
-    bool is_ok = strcmp(health, "ok") == 0;
+    bool is_well =
+        strcmp(health, "healthy") == 0 || strcmp(health, "pending_work") == 0;
 
-    printf("%s%s%s%s: %s\n", cli_bold(), is_ok ? cli_green() : cli_red(),
+    printf("%s%s%s%s: %s\n", cli_bold(), is_well ? cli_green() : cli_red(),
            health, cli_plain(), cli_str(jr, "/summary"));
     printf("outbox    pending %s  syncing %s  synced %s  failed %s  conflict "
            "%s\n",

@@ -30,17 +30,6 @@ static void look(struct ves_jr *jr, struct view *v)
                          v->failed || v->conflicts;
 }
 
-static const char *health(const struct view *v)
-{
-    if (v->needs_attention)
-        return "attention";
-    if (!v->is_configured || (v->was_checked && !v->is_reachable))
-        return "offline";
-    if (v->pending || v->syncing || v->lag || !v->was_checked)
-        return "pending_work";
-    return "healthy";
-}
-
 static void put_part(char *out, size_t size, uint64_t n, const char *what)
 {
     size_t used = strlen(out);
@@ -139,7 +128,7 @@ enum ves_status mcp_write_status(struct ves_jw *jw, struct ves_jr *jr,
 
     look(jr, &v);
     ves_jw_object(jw);
-    mcp_put_str(jw, "health", health(&v));
+    mcp_put_str(jw, "health", ves_jr_str(jr, "/health"));
     put_summary(jw, jr, &v);
     ves_jw_key(jw, "counts");
     ves_jw_object(jw);

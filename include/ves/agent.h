@@ -131,8 +131,10 @@ struct ves_status_options {
     bool probe; /* unused offline; ves_sync_status (sync.h) contacts */
 };
 
-/* {health, summary, counts{pending,syncing,synced,failed,conflict},
- * conflictsByType, oldestPendingAt, lastPushAt, lastPullAt, lastPulledEventId,
+/* {health ("healthy", "pending_work": events to push or pull, "attention": a
+ * person is needed, "offline"), summary,
+ * counts{pending,syncing,synced,failed,conflict}, conflictsByType,
+ * oldestPendingAt, lastPushAt, lastPullAt, lastPulledEventId,
  * sequence{lastPushed,lastPulled,remoteHead,lag,gap}, stateHash,
  * stateAtSequence, foldVersion, signatureFailures, quarantined, sequencer{...},
  * reasons[], nextSteps[]} */

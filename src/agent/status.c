@@ -95,7 +95,10 @@ static const char *health(const struct ves_agent *agent,
     if (agent->url[0] == '\0' || standing->core.offline_failures > 0 ||
         (standing->checked_ms > 0 && !standing->is_reachable))
         return "offline";
-    return "ok";
+    bool has_work = standing->core.counts[VES_OUTBOX_PENDING] > 0 ||
+                    standing->core.counts[VES_OUTBOX_SYNCING] > 0 ||
+                    standing->lag > 0 || standing->checked_ms == 0;
+    return has_work ? "pending_work" : "healthy";
 }
 
 /* Puts ", " between parts. */
@@ -222,7 +225,7 @@ static void put_state(struct ves_jw *jw, const struct standing *standing)
                       core->is_position_unproven ? "unproven" : "proven");
 }
 
-/* One sentence for whatever keeps health from being ok, or will matter soon. */
+/* One sentence for whatever keeps health from healthy, or will matter soon. */
 static void put_reasons(struct ves_jw *jw, const struct ves_agent *agent,
                         const struct standing *standing)
 {

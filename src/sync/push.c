@@ -113,8 +113,7 @@ static enum ves_status count_remaining(struct ves_session *session,
     if (status)
         return status;
     *waiting = counts[VES_OUTBOX_PENDING];
-    *remaining = counts[VES_OUTBOX_PENDING] + counts[VES_OUTBOX_FAILED] +
-                 counts[VES_OUTBOX_CONFLICT];
+    *remaining = counts[VES_OUTBOX_PENDING] + counts[VES_OUTBOX_FAILED];
     return VES_OK;
 }
 

@@ -161,6 +161,15 @@ like "why: synced" "$("$VES" why --db till.db "$pending")" "^Done"
 "$VES" sync --db office.db > /dev/null
 like "why: another agent's" "$("$VES" why --db office.db "$pending")" "Another agent wrote it"
 exits "why: nobody's" 1 "$VES" why --db till.db "$(cat /proc/sys/kernel/random/uuid)"
+for store in till office; do
+	"$VES" append --db $store.db order.updated ORD-9 --payload "{\"patch\":{\"note\":\"$store\"}}" > $store.id
+done
+"$VES" sync --db till.db > /dev/null
+exits "a sync that ends in a conflict: done in part" 3 "$VES" sync --db office.db
+branch=$(cat office.id)
+like "why: conflict" "$("$VES" why --db office.db "$branch")" "conflicts with what others wrote.*\(concurrent_edit, same_field\)"
+is "status counts it" "$(store_is office.db '[d["health"], d["counts"]["conflict"], d["conflictsByType"]["concurrent_edit"]]')" '["attention", 1, 1]'
+is "nothing of it remains to be pushed" "$(json "$("$VES" push --db office.db --json)" 'd["remaining"]')" 0
 
 # ---- settings
 is "a setting is kept" "$("$VES" settings --db till.db batchSize=7 --json > /dev/null; json "$("$VES" settings --db till.db --json)" '[d["settings"]["batchSize"], d["sources"]["batchSize"]]')" '[7, "file"]'

@@ -32,7 +32,7 @@ hash=$(store_is office.db 'd["stateHash"]')
 for s in ahead behind jumps office; do
 	is "$s: stock" "$(on_hand $s.db MUG)" 4
 	is "$s: state hash" "$(store_is $s.db 'd["stateHash"]')" "$hash"
-	is "$s: health" "$(store_is $s.db 'd["health"]')" ok
+	is "$s: health" "$(store_is $s.db 'd["health"]')" healthy
 	is "$s: nothing in quarantine" "$(store_is $s.db 'd["quarantined"]')" 0
 	exits "$s: the store agrees with itself" 0 "$VES" doctor --db $s.db
 done

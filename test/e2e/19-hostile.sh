@@ -75,7 +75,7 @@ a_lie()
 	echo honest > mode
 	"$VES" sync --db victim.db > out 2> err || bad="$bad; afterwards: exit $? $(cat err)"
 	look
-	[ "$health $pending $syncing $failed $kept $lag $codes" = "ok 0 0 0 0 0 " ] ||
+	[ "$health $pending $syncing $failed $kept $lag $codes" = "healthy 0 0 0 0 0 " ] ||
 		bad="$bad; afterwards: $health $pending $syncing $failed $kept $lag $codes"
 	is "pull: $mode" "$bad" ""
 }
@@ -116,7 +116,7 @@ adjust till.db MUG 1
 "$VES" sync --db till.db > /dev/null
 check "until there is" "$VES" sync --db victim.db
 look
-is "then all is well" "$health" ok
+is "then all is well" "$health" healthy
 
 # What cannot be told from silence, and what is only unproven.
 adjust till.db MUG 1
@@ -154,7 +154,7 @@ b_lie()
 	"$VES" sync --db victim.db > out 2> err || bad="$bad; afterwards: exit $? $(cat out err)"
 	[ "$(in_log)" -eq $((before + 3)) ] || bad="$bad; the log grew by $(($(in_log) - before)), not 3"
 	look
-	[ "$health $pending $syncing $failed $codes" = "ok 0 0 0 " ] || bad="$bad; afterwards: $health $pending $syncing $failed $codes"
+	[ "$health $pending $syncing $failed $codes" = "healthy 0 0 0 " ] || bad="$bad; afterwards: $health $pending $syncing $failed $codes"
 	is "push: $mode" "$bad" ""
 }
 b_lie push-other-key 5 push_receipt_invalid

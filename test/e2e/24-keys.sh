@@ -82,7 +82,7 @@ check "and syncs" "$VES" sync --db second.db
 is "it pinned both" "$(json "$("$VES" keys --db second.db --json)" '[k["version"] for k in d["sequencer"]["keys"]]')" "[1, 2, 3, 4]"
 check "the office follows" "$VES" sync --db office.db
 for s in office second; do exits "$s: receipts of all versions verify" 0 "$VES" doctor --db $s.db; done
-is "health" "$(store_is office.db 'd["health"]') $(store_is second.db 'd["health"]')" "ok ok"
+is "health" "$(store_is office.db 'd["health"]') $(store_is second.db 'd["health"]')" "healthy healthy"
 join third.db
 check "a new store verifies the whole log" "$VES" sync --db third.db
 is "state hashes are equal" "$(for s in office second third; do "$VES" sync --db $s.db > /dev/null; store_is $s.db 'd["stateHash"]'; done | sort -u | wc -l)" 1

@@ -233,7 +233,7 @@ static void an_open_alert_is_a_reason_for_attention(void **state)
     assert_int_equal(test_shop_push(&shop, agent), 1);
     assert_int_equal(ves_agent_status(agent, doc.jw, &error), VES_OK);
     test_document_read(&doc);
-    assert_string_equal(test_text(&doc, "/health"), "ok");
+    assert_string_equal(test_text(&doc, "/health"), "pending_work");
 
     assert_int_equal(
         ves_core_keys(
