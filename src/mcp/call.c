@@ -322,8 +322,7 @@ void ves_mcp_offer(struct ves_mcp_call *call, const char *value)
 
 /* ---- what is sent before the answer -------------------------------------- */
 
-/* Is there still time to work in? */
-static bool may_go_on(const struct ves_mcp_call *call)
+bool ves_mcp_may_go_on(const struct ves_mcp_call *call)
 {
     const struct ves_mcp *mcp = call->mcp;
 
@@ -342,7 +341,7 @@ bool ves_mcp_progress(struct ves_mcp_call *call, double done, double total,
         (call->progress >= 0 &&
          now - call->progress_ms < call->mcp->options.progress_interval_ms) ||
         ves_mcp_is_cancelled(call))
-        return may_go_on(call);
+        return ves_mcp_may_go_on(call);
     call->progress = done;
     call->progress_ms = now;
     struct ves_jw *jw = need_writer(call);
@@ -370,7 +369,7 @@ bool ves_mcp_progress(struct ves_mcp_call *call, double done, double total,
     if (!ves_jw_status(jw))
         call->sink->send(call->sink, ves_jw_view(jw));
     ves_jw_free(jw);
-    return may_go_on(call);
+    return ves_mcp_may_go_on(call);
 }
 
 int ves_mcp_level(struct ves_bytes name)

@@ -182,6 +182,14 @@ void ves_mcp_call_run(struct ves_mcp_call *call)
     struct ves_mcp *mcp = call->mcp;
     ves_mcp_handler *handler = handler_of(call);
 
+    /* What still waits when time is up would keep the process for as long as
+     * each of them takes. */
+    if (!ves_mcp_is_cancelled(call) && !ves_mcp_may_go_on(call)) {
+        ves_mcp_reply_error(call, VES_MCP_INTERNAL_ERROR,
+                            "The server ends; this request was not begun",
+                            NULL);
+        return;
+    }
     for (int round = 0; round < VES_MCP_ROUNDS_MAX; round++) {
         enum ves_mcp_outcome outcome = ves_mcp_is_cancelled(call)
                                            ? VES_MCP_FAILED

@@ -192,6 +192,9 @@ char *ves_mcp_call_text(struct ves_mcp_call *call, struct ves_bytes text);
 void ves_mcp_call_give(struct ves_mcp_call *call, struct ves_bytes key,
                        struct ves_bytes json);
 
+/* Is there still time to work in? */
+bool ves_mcp_may_go_on(const struct ves_mcp_call *call);
+
 /* ---- running handlers (run.c) -------------------------------------------- */
 
 /* Runs the handler, with questions and answers, and answers the request. */

@@ -5,6 +5,7 @@ joined; the sequencer runs.
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 import time
@@ -292,6 +293,21 @@ def people():
     s.close()
 
 
+def ends():
+    """A sequencer that takes connections and never answers."""
+    os.kill(int(hub), signal.SIGSTOP)
+    s = Server(store_a)
+    s.pipe.send(*[modern(i, "tools/call", name="get_sync_status", arguments={}) for i in range(80)])
+    time.sleep(0.5)
+    start = time.monotonic()
+    s.pipe.process.send_signal(signal.SIGTERM)
+    code, rest, _ = s.pipe.close(15)
+    took = time.monotonic() - start
+    os.kill(int(hub), signal.SIGCONT)
+    ok("asked to stop with 80 slow calls waiting: stops soon, and answers them all",
+       code == 0 and took < 8 and len(rest) == 80, [code, took, len(rest)])
+
+
 def offline(kill):
     append(store_a, "inventory.adjusted", "MUG", {"delta": 1})
     kill()
@@ -313,7 +329,7 @@ def sizes():
 
 NINE = ["get_sync_status", "push_events", "pull_events", "list_outbox_events", "get_outbox_event", "acknowledge_events",
         "resolve_conflict", "get_sync_settings", "set_sync_settings"]
-for part in (definitions, lifecycle, workflows, settings, arguments, modes, people):
+for part in (definitions, lifecycle, workflows, settings, arguments, modes, people, ends):
     try:
         part()
     except Exception as e:
