@@ -93,7 +93,7 @@ struct ves_verdicts {
     struct ves_map ids;       /* event id -> struct ves_verdict_event */
     size_t ids_count;         /* new events entered into ids */
     bool has_seen;
-    size_t stored_count;
+    size_t stored_count, stored_bytes;
     struct ves_verdict_event *changed; /* the store's */
     struct ves_verdict_event *waiting; /* new or changed, once waited */
     struct ves_verdict_conflict *first_conflict;

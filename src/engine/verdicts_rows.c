@@ -8,9 +8,10 @@
 #include "engine/folding.h"
 #include "engine/verdicts.h"
 
-/* Rows kept for the rest of the run; beyond that many they are read again
- * each time, so that an entity with a long history costs time, not memory. */
-enum { STORED_MAX = 8192 };
+/* Rows kept for the rest of the run; beyond that many, or that many bytes of
+ * them, they are read again each time, so that an entity with a long history
+ * costs time, not memory. */
+enum { STORED_MAX = 8192, STORED_BYTES_MAX = 24 * 1024 * 1024 };
 
 enum { EFFECTS_MAX = 4 * 1024 * 1024 };
 
@@ -125,10 +126,12 @@ static enum ves_status load_to_stay(struct ves_verdicts *v, uint64_t sequence,
                                     struct ves_verdict_event **out)
 {
     const uint64_t key[2] = {sequence, 0};
+    size_t before = v->arena->total;
 
     enum ves_status status = load_row(v, sequence, v->arena, out);
     if (status)
         return status;
+    v->stored_bytes += v->arena->total - before;
     void **slot = ves_map_slot(&v->stored, key);
     if (!slot)
         return VES_NOMEM;
@@ -145,7 +148,7 @@ enum ves_status ves_verdicts_load(struct ves_verdicts *v, uint64_t sequence,
     *out = ves_map_get(&v->stored, key);
     if (*out)
         return VES_OK;
-    if (v->stored_count < STORED_MAX)
+    if (v->stored_count < STORED_MAX && v->stored_bytes < STORED_BYTES_MAX)
         return load_to_stay(v, sequence, out);
     ves_arena_reset(&v->passing);
     return load_row(v, sequence, &v->passing, out);

@@ -300,6 +300,41 @@ static void check_mixed(bool is_late)
     assert_int_equal(desk_count_refusals(), is_late ? 4 : 2);
 }
 
+/* Events that say as much as an event may: memory for a commit is bounded, and
+ * still what was written without knowing them gets its verdict. */
+static void test_large_effects(void **state)
+{
+    (void)state;
+    enum { EVENTS = 240, FIELDS = 250, NAME = 900 };
+    struct ves_buf payload;
+
+    ves_buf_init(&payload, ves_alloc_default(), 1024 * 1024);
+    ves_buf_put_str(&payload, "{\"patch\":{");
+    for (int i = 0; i < FIELDS; i++)
+        ves_buf_putf(&payload, "%s\"%0*d\":1", i > 0 ? "," : "", NAME, i);
+    ves_buf_put_str(&payload, "}}");
+    ves_buf_put_u8(&payload, 0);
+    assert_int_equal(ves_buf_status(&payload), VES_OK);
+    for (uint32_t n = 1; n <= EVENTS; n++) {
+        struct test_event event = desk_event(n);
+        test_event_context(&event, n, n - 1);
+        event.payload = (const char *)payload.ptr;
+        event.fields.has_base_version = true;
+        event.fields.base_version = n - 1;
+        desk_begin(0);
+        desk_add(0, &event);
+        desk_push(0);
+        assert_int_equal(verdict_at(n), VES_VERDICT_APPLIED);
+    }
+    struct test_event late = desk_event(1000);
+    test_event_context(&late, EVENTS + 1, 0);
+    desk_begin(0);
+    desk_add(0, &late);
+    desk_push(0);
+    assert_outcome(0, 0, VES_OUTCOME_ACCEPTED);
+    ves_buf_free(&payload);
+}
+
 /* Makes the n-th call fail; false when the commit has fewer calls. */
 static bool fail_once(size_t n, bool is_late, enum ves_status failure)
 {
@@ -358,6 +393,7 @@ int main(void)
         TEST(test_commands),
         TEST(test_calls),
         TEST(test_waiting_beyond_what_is_kept),
+        TEST(test_large_effects),
         cmocka_unit_test(test_failures),
     };
 
