@@ -1017,7 +1017,7 @@ static void refused_and_written_again(void **state)
     assert_string_equal(test_text(&doc, "/disposition"), "reissued");
     assert_int_equal(ves_agent_status(office, doc.jw, &error), VES_OK);
     test_document_read(&doc);
-    assert_string_equal(test_text(&doc, "/health"), "ok");
+    assert_string_equal(test_text(&doc, "/health"), "pending_work");
 }
 
 static void refused_and_set_aside(void **state)
