@@ -388,6 +388,17 @@ static void put_event_steps(const struct mcp_app *app, struct ves_jw *jw,
     ves_jw_end(jw);
 }
 
+/* An id in our own sentence: others choose ids, and one with blanks in it may
+ * read like an instruction.  The member aggregateId has it whatever it is. */
+static const char *said(struct ves_jr *jr)
+{
+    const char *id = ves_jr_str(jr, "/event/aggregateId");
+    size_t n = strspn(id, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+                          "0123456789-_.:/#@+");
+
+    return n > 0 && n <= 64 && !id[n] ? id : "a record";
+}
+
 /* show: the open conflict the event is in, or NULL. */
 static void put_details(const struct mcp_app *app, struct ves_jw *jw,
                         struct ves_jr *jr, struct ves_jr *show)
@@ -396,8 +407,8 @@ static void put_details(const struct mcp_app *app, struct ves_jw *jw,
     const char *status = show ? "conflict" : ves_jr_str(jr, "/status");
 
     ves_jw_object(jw);
-    mcp_putf(jw, "summary", "%s on %.64s is %s.", type[0] ? type : "An event",
-             ves_jr_str(jr, "/event/aggregateId"), status);
+    mcp_putf(jw, "summary", "%s on %s is %s.", type[0] ? type : "An event",
+             said(jr), status);
     bool is_whole = put_event(jw, jr);
     mcp_put_str(jw, "status", status);
     mcp_copy_u64(jw, "localSequence", jr, "/localSequence");
