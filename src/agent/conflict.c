@@ -15,7 +15,8 @@
 #include "core/types.h"
 #include "json/jcs.h"
 
-enum { HEX_MIN = 8, HEX_MAX = 2 * VES_HASH_SIZE, FOUND_MAX = 16 };
+enum { LATER_ARENA_MAX = 256 * 1024 * 1024 };
+enum { HEX_MIN = 8, HEX_MAX = 2 * VES_HASH_SIZE, FOUND_MAX = 256 };
 
 /* ---- problems ------------------------------------------------------------ */
 
@@ -49,7 +50,8 @@ void ves_conflict_problem_end(struct ves_jw *jw)
 
 struct search {
     struct ves_agent *agent;
-    uint8_t digits[HEX_MAX]; /* lower case */
+    struct ves_hash entity_key; /* of the event */
+    uint8_t digits[HEX_MAX];    /* lower case */
     size_t digit_count;
     struct ves_hash found[FOUND_MAX];
     bool names_branch[FOUND_MAX];
@@ -122,9 +124,58 @@ static enum ves_status take_named(void *ctx, const struct ves_log_row *row)
 {
     struct search *search = ctx;
 
+    search->entity_key = row->entity_key;
     if (row->has_conflict_id && search->count == 0)
         add_found(search, &row->conflict_id, true);
     return VES_OK;
+}
+
+static enum ves_status take_of_entity(void *ctx,
+                                      const struct ves_conflict_row *row)
+{
+    struct search *search = ctx;
+
+    if (ves_hash_equal(&row->entity_key, &search->entity_key))
+        add_found(search, &row->id, false);
+    return VES_OK;
+}
+
+static enum ves_status is_later(struct ves_agent *agent,
+                                const struct ves_hash *id,
+                                const struct ves_uuid *event_id, bool *out)
+{
+    struct ves_core_conflict conflict;
+    struct ves_arena arena;
+
+    *out = false;
+    ves_arena_init(&arena, agent->alloc, LATER_ARENA_MAX);
+    enum ves_status status =
+        ves_core_conflict(&agent->core, &arena, id, &conflict);
+    for (size_t i = 0; !status && i < conflict.later.count; i++)
+        *out |= ves_uuid_equal(&conflict.later.list[i].event_id, event_id);
+    ves_arena_free(&arena);
+    return status;
+}
+
+/* What was applied on the same place after a conflict opened is no member of
+ * it, and yet the other side as a person sees it: lists name it. */
+static enum ves_status by_later(struct search *search,
+                                const struct ves_uuid *event_id)
+{
+    const struct ves_conflict_filter filter = {.open_only = true};
+    struct search of_entity = {.entity_key = search->entity_key};
+    struct ves_agent *agent = search->agent;
+
+    enum ves_status status =
+        agent->store->ops->conflict_list(agent->store, agent->core.stream_no,
+                                         &filter, take_of_entity, &of_entity);
+    for (size_t i = 0; i < of_entity.count && i < FOUND_MAX && !status; i++) {
+        bool is_named;
+        status = is_later(agent, &of_entity.found[i], event_id, &is_named);
+        if (is_named)
+            add_found(search, &of_entity.found[i], false);
+    }
+    return status;
 }
 
 static enum ves_status by_event(struct search *search,
@@ -146,6 +197,8 @@ static enum ves_status by_event(struct search *search,
     if (!status && search->count == 0)
         status = ops->log_read(agent->store, no, row.sequence_number, 1,
                                take_named, search);
+    if (!status && search->count == 0)
+        status = by_later(search, event_id);
     return status;
 }
 

@@ -763,6 +763,29 @@ static void pushed_and_not_pulled(void **state)
     assert_int_equal(open_conflicts(till), 0);
 }
 
+/* Every id that a list shows can be given back. */
+static void later_events_are_named(void **state)
+{
+    struct ves_uuid branch = same_field();
+
+    (void)state;
+    test_shop_append(till, "order.updated", "O1",
+                     "{\"patch\":{\"email\":\"newer\"}}");
+    sync_both();
+    read_conflicts(office, NULL);
+    char remote[VES_UUID_TEXT + 1];
+    snprintf(remote, sizeof(remote), "%s",
+             test_text(&doc, "/conflicts/0/remoteEventId"));
+    show(office, remote);
+    assert_string_equal(test_text(&doc, "/eventId"), text_of(&branch));
+    assert_string_equal(test_text(&doc, "/ours/side"), "applied");
+    resolve(office, remote, "accept_local");
+    sync_both();
+    sync_both();
+    assert_int_equal(open_conflicts(till), 0);
+    assert_string_equal(member(till, "/state/email"), "\"newer\"");
+}
+
 static void others_conflict_is_a_reason(void **state)
 {
     (void)state;
@@ -1090,6 +1113,7 @@ int main(void)
         TEST(own_edits_go_first),
         TEST(pushed_and_not_pulled),
         TEST(others_conflict_is_a_reason),
+        TEST(later_events_are_named),
         TEST(arguments),
         TEST(policies),
         TEST(policy_settings),
