@@ -343,27 +343,30 @@ static char *read_all(struct cli *cli, int fd, const char *name, size_t max,
     return NULL;
 }
 
+char *cli_read_file(struct cli *cli, const char *path, size_t max, size_t *len)
+{
+    if (strcmp(path, "-") == 0)
+        return read_all(cli, STDIN_FILENO, "standard input", max, len);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0) {
+        snprintf(cli->error.text, sizeof(cli->error.text), "cannot open %s: %s",
+                 path, strerror(errno));
+        return NULL;
+    }
+    char *text = read_all(cli, fd, path, max, len);
+    close(fd);
+    return text;
+}
+
 char *cli_read_argument(struct cli *cli, const char *argument, size_t max,
                         size_t *len)
 {
-    char *text;
-
+    if (argument[0] == '@')
+        return cli_read_file(cli, argument + 1, max, len);
     if (strcmp(argument, "-") == 0)
-        return read_all(cli, STDIN_FILENO, "standard input", max, len);
-    if (argument[0] != '@') {
-        text = strdup(argument);
-        *len = strlen(argument);
-        return text;
-    }
-    int fd = open(argument + 1, O_RDONLY | O_CLOEXEC);
-    if (fd < 0) {
-        snprintf(cli->error.text, sizeof(cli->error.text), "cannot open %s: %s",
-                 argument + 1, strerror(errno));
-        return NULL;
-    }
-    text = read_all(cli, fd, argument + 1, max, len);
-    close(fd);
-    return text;
+        return cli_read_file(cli, argument, max, len);
+    *len = strlen(argument);
+    return strdup(argument);
 }
 
 static int hex_digit(char c)

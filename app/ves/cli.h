@@ -103,6 +103,8 @@ int cli_print(struct ves_jw *jw);
  * that the caller frees, NUL-terminated; NULL with cli->error. */
 char *cli_read_argument(struct cli *cli, const char *argument, size_t max,
                         size_t *len);
+/* The same for a file's name, or "-". */
+char *cli_read_file(struct cli *cli, const char *path, size_t max, size_t *len);
 /* Parses a UUID or ends the program with CLI_USAGE. */
 void cli_uuid(const struct cli *cli, const char *text, struct ves_uuid *out);
 
@@ -125,6 +127,9 @@ const char *cli_plain(void);
 /* Writes a UUID's text into a buffer of the caller's. */
 const char *cli_uuid_text(const struct ves_uuid *uuid,
                           char out[VES_UUID_TEXT + 1]);
+
+/* ves admin rules ...; an exit code. */
+int cli_admin_rules(struct cli *cli);
 
 extern const struct cli_command cli_cmd_init, cli_cmd_append, cli_cmd_import,
     cli_cmd_push, cli_cmd_pull, cli_cmd_ack, cli_cmd_sync, cli_cmd_retry,

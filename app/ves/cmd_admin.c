@@ -18,6 +18,7 @@ static const struct cli_option options[] = {
     {"key-id", "N", "revoke: which key (default 1)"},
     {"with-api-keys", NULL,
      "revoke: its API keys too, so that it cannot even read"},
+    {"db", "FILE", "rules: a store of the stream"},
     {"json", NULL, "one JSON document on standard output"},
     {NULL, NULL, NULL}};
 
@@ -144,6 +145,10 @@ static int run(struct cli *cli)
     char path[512];
 
     cli->is_json = cli_get(cli, "json") != NULL;
+    if (strcmp(act, "rules") == 0)
+        return cli_admin_rules(cli);
+    if (cli->argc > 1)
+        cli_usage(cli, "%s takes no further argument", act);
     if (!cli_get(cli, "server") || !cli_get(cli, "key-file"))
         cli_usage(cli, "--server URL and --key-file FILE are needed");
     if (strcmp(act, "invite") == 0)
@@ -174,16 +179,18 @@ static int run(struct cli *cli)
     }
     if (strcmp(act, "metrics") == 0)
         return call(cli, "GET", "/metrics");
-    cli_usage(cli, "no such act: %s (invite, keys, revoke, refusals, metrics)",
+    cli_usage(cli,
+              "no such act: %s (invite, keys, revoke, refusals, metrics, "
+              "rules)",
               act);
 }
 
 const struct cli_command cli_cmd_admin = {
     .name = "admin",
-    .args = "invite|keys|revoke|refusals|metrics",
-    .summary = "invite stores, list and revoke keys (needs the admin key)",
+    .args = "invite|keys|revoke|refusals|metrics|rules",
+    .summary = "invite stores, list and revoke keys, publish event types",
     .args_min = 1,
-    .args_max = 1,
+    .args_max = 3,
     .options = options,
     .run = run,
 };

@@ -11,7 +11,8 @@ static enum ves_status run(struct ves_fold_step *step, struct ves_bytes state,
                            struct ves_buf *out, struct ves_buf *opposite)
 {
     struct ves_fold_ops ops = {.is_deleted = decision->is_deleted,
-                               .entity_type = decision->entity_type};
+                               .entity_type = decision->entity_type,
+                               .rules = decision->rules};
     size_t start = opposite->len;
 
     enum ves_status status = ves_fold_read_state(step, state);

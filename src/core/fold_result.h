@@ -10,6 +10,7 @@
 #include "core/fold.h"
 
 struct ves_fold_decision {
+    struct ves_rules_at rules;
     struct ves_bytes entity_type;
     bool is_deleted;               /* before */
     const struct ves_json *result; /* of a resolution; NULL: none */

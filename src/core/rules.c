@@ -4,6 +4,7 @@
 #include "base/bytes.h"
 #include "base/error.h"
 #include "base/text.h"
+#include "core/entity.h"
 #include "core/rules_internal.h"
 #include "core/scratch.h"
 #include "crypto/crypto.h"
@@ -51,10 +52,8 @@ const struct ves_event_type *ves_rules_type(struct ves_rules_at at,
 {
     const struct ves_event_type *found = ves_event_type_find(event_type);
 
-    if (found && version == found->version)
-        return found;
-    if (version > 0)
-        found = NULL;
+    if (found)
+        return version == 0 || version == found->version ? found : NULL;
     for (const struct ves_rules *r = first(at); r; r = r->before) {
         const struct ves_event_type *type = of_document(r, event_type, version);
         if (type && version > 0)
@@ -75,8 +74,11 @@ const struct ves_event_type *ves_event_rule(struct ves_rules_at rules,
 
     if (!context->is_present || named > 0)
         type = ves_rules_type(rules, event->event_type, named);
+    /* The system's own have no rules. */
     if (is_unknown)
-        *is_unknown = named > 0 && !type;
+        *is_unknown = named > 0 && !type &&
+                      !ves_bytes_is(ves_entity_type_of(event->event_type),
+                                    VES_SCHEMA_ENTITY_TYPE);
     return type;
 }
 
@@ -113,6 +115,11 @@ const struct ves_event_type *ves_rules_type_at(const struct ves_rules *rules,
                                                size_t index)
 {
     return index < rules->type_count ? &rules->types[index] : NULL;
+}
+
+size_t ves_rules_entity_count(const struct ves_rules *rules)
+{
+    return rules->entity_count;
 }
 
 /* ---- making ---------------------------------------------------------------
@@ -231,6 +238,13 @@ static bool is_signed(const struct ves_rules *rules,
     return ves_ed25519_verify(owner, ves_bytes(hash.b, VES_HASH_SIZE), &sig);
 }
 
+bool ves_rules_is_registration(const struct ves_event *event)
+{
+    return ves_bytes_is(event->event_type, VES_TYPE_SCHEMA) &&
+           ves_bytes_is(event->entity_type, VES_SCHEMA_ENTITY_TYPE) &&
+           ves_bytes_is(event->entity_id, VES_SCHEMA_ENTITY_ID);
+}
+
 enum ves_status ves_rules_registered(const struct ves_alloc *alloc,
                                      const struct ves_rules *before,
                                      const struct ves_public_key *owner,
@@ -245,7 +259,7 @@ enum ves_status ves_rules_registered(const struct ves_alloc *alloc,
     if (!why)
         why = &ignored;
     memset(why, 0, sizeof(*why));
-    if (!ves_bytes_is(event->event_type, VES_TYPE_SCHEMA) ||
+    if (!ves_rules_is_registration(event) ||
         event->payload_kind != VES_PAYLOAD_PLAIN || !event->payload)
         return VES_OK;
     document = ves_json_member(event->payload, "rules");

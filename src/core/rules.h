@@ -56,6 +56,8 @@ struct ves_bytes ves_rules_document(const struct ves_rules *rules);
 /* Its types, in their order; NULL past the end. */
 const struct ves_event_type *ves_rules_type_at(const struct ves_rules *rules,
                                                size_t index);
+/* How many entity types it declares that no earlier one did. */
+size_t ves_rules_entity_count(const struct ves_rules *rules);
 
 /* What the owner signs: SHA256("VES_RULES_V1" | tenant | store | SHA256 of the
  * canonical document). */
@@ -66,7 +68,10 @@ void ves_rules_hash(const struct ves_stream *stream,
 void ves_rules_write(struct ves_buf *buf, const struct ves_rules *rules,
                      const struct ves_sig *owner_signature);
 
-/* Reads the rules of a sequenced event of that type.  *out is NULL when it is
+/* Is it an event of that type, on the entity that holds them? */
+bool ves_rules_is_registration(const struct ves_event *event);
+
+/* Reads the rules of a sequenced event of that kind.  *out is NULL when it is
  * none, is not signed by owner, or says nothing that can be in force, and
  * *why (may be NULL) tells; only VES_NOMEM is a failure. */
 VES_NODISCARD enum ves_status ves_rules_registered(

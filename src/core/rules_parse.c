@@ -240,11 +240,9 @@ static enum ves_status read_name(struct ves_rules_parser *parser,
     if (!ves_json_get_u64(node, "version", &version) || version == 0 ||
         version > INT32_MAX)
         return ves_rules_bad_at(parser, "version", "an integer from 1 on");
-    const struct ves_event_type *built_in =
-        ves_event_type_find(ves_bytes_str(out->name));
-    if (built_in && version <= built_in->version)
-        return ves_rules_bad_at(parser, "version",
-                                "one that is not built in; take a higher one");
+    if (ves_event_type_find(ves_bytes_str(out->name)))
+        return ves_rules_bad_at(parser, "name",
+                                "an event type that is not built in");
     out->version = (uint32_t)version;
     return VES_OK;
 }

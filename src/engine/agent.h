@@ -44,8 +44,9 @@ struct ves_agent_core {
     uint32_t key_id;              /* (agent.key_id) */
     struct ves_uuid sequencer_id; /* (sequencer.id) */
     struct ves_sequencer_key sequencer_keys[VES_SEQUENCER_KEYS_MAX];
-    size_t sequencer_key_count; /* (sequencer.keys) pinned, D18 */
-    struct ves_error error;     /* words about the last failure */
+    size_t sequencer_key_count;      /* (sequencer.keys) pinned, D18 */
+    struct ves_public_key owner_key; /* (owner.key) */
+    struct ves_error error;          /* words about the last failure */
     /* What the host's configuration says of a number setting of the file
      * ("maxRetries" ...); false: nothing, the file counts.  NULL: never. */
     bool (*setting)(const char *name, uint64_t *value);

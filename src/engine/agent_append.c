@@ -35,6 +35,8 @@ struct append {
     const struct ves_core_append *what;
     struct ves_arena *arena;
     const struct ves_json *payload;
+    struct ves_rules_log rules;
+    const struct ves_event_type *type; /* NULL: nobody has a rule for it */
     struct ves_device_chain chain;
     uint64_t cursor;
     struct ves_entity_row entity;
@@ -122,6 +124,22 @@ static enum ves_status check_names(struct append *append)
     return check_group(append);
 }
 
+/* By the rules that the store has pulled: what others will know before they
+ * see the event. */
+static enum ves_status find_type(struct append *append)
+{
+    struct ves_rules_at rules;
+
+    append->type = ves_event_type_find(append->event.event_type);
+    if (append->type)
+        return VES_OK;
+    enum ves_status status = ves_rules_log_at(&append->rules, &append->event,
+                                              VES_SEQUENCE_NEXT, &rules);
+    if (!status)
+        append->type = ves_rules_type(rules, append->event.event_type, 0);
+    return status;
+}
+
 static enum ves_status read_payload(struct append *append)
 {
     /* An envelope puts one level around the payload. */
@@ -155,9 +173,11 @@ static enum ves_status read_payload(struct append *append)
     append->payload = root;
 
     struct ves_error why = {.status = VES_OK};
-    const struct ves_event_type *type =
-        ves_event_type_find(append->what->event_type);
-    status = type ? ves_event_type_check(type, root, &why) : VES_OK;
+    status = find_type(append);
+    if (status)
+        return status;
+    if (append->type)
+        status = ves_event_type_check(append->type, root, &why);
     if (status)
         return ves_fail(error, status, "%s; nothing was stored", why.text);
     return VES_OK;
@@ -324,8 +344,7 @@ static enum ves_status set_deps(struct append *append)
 
 static enum ves_status set_context(struct append *append)
 {
-    const struct ves_event_type *type =
-        ves_event_type_find(append->event.event_type);
+    const struct ves_event_type *type = append->type;
     struct ves_context *context = &append->event.context;
     const struct ves_core_append *what = append->what;
 
@@ -522,6 +541,8 @@ enum ves_status ves_core_append(struct ves_agent_core *core,
 
     core->error.status = VES_OK;
     ves_arena_init(&arena, core->alloc, VES_DEVICE_ARENA_MAX);
+    ves_rules_log_open(&append.rules, core->store, core->stream_no, core->alloc,
+                       &core->owner_key);
     enum ves_status status = ves_device_say(core, check(&append));
     if (!status)
         status = ves_device_begin(core);
@@ -530,6 +551,7 @@ enum ves_status ves_core_append(struct ves_agent_core *core,
         if (!status)
             *event_id = append.event.event_id;
     }
+    ves_rules_log_close(&append.rules);
     ves_arena_free(&arena);
     return status;
 }

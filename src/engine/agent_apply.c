@@ -42,6 +42,7 @@ struct apply {
     struct ves_device_own own;
     struct ves_log_row *rows; /* new ones */
     size_t row_count;
+    struct ves_rules_log rules;
     struct ves_device_held held;     /* before them */
     const struct ves_event **events; /* held, then new */
     struct ves_judge_subject *subjects;
@@ -461,6 +462,25 @@ static enum ves_status write_items(struct apply *apply,
     return status ? status : ves_device_advise(fold);
 }
 
+static enum ves_status read_subject(struct apply *apply, size_t i)
+{
+    const struct ves_event *event = apply->events[i];
+    bool is_new = i >= apply->held.count;
+    uint64_t sequence = is_new
+                            ? apply->rows[i - apply->held.count].sequence_number
+                            : apply->held.rows[i].sequence_number;
+    struct ves_rules_at rules;
+
+    enum ves_status status =
+        ves_rules_log_at(&apply->rules, event, sequence, &rules);
+    if (!status)
+        status = ves_judge_subject_read(apply->arena, rules, event,
+                                        &apply->subjects[i]);
+    if (!status && is_new)
+        status = ves_rules_log_add(&apply->rules, event, sequence, NULL);
+    return status;
+}
+
 /* Rows, events and subjects of what is to be judged, and the entities that
  * will be looked at. */
 static enum ves_status gather(struct apply *apply, struct ves_hash **keys,
@@ -490,9 +510,9 @@ static enum ves_status gather(struct apply *apply, struct ves_hash **keys,
             fill_row(item, &apply->rows[i - apply->held.count]);
         }
         apply->events[i] = event;
-        if (ves_judge_subject_read(apply->arena, VES_RULES_BUILT_IN, event,
-                                   &apply->subjects[i]))
-            return VES_NOMEM;
+        enum ves_status status = read_subject(apply, i);
+        if (status)
+            return status;
         wanted += apply->subjects[i].refs.count;
     }
     apply->row_count = count;
@@ -509,14 +529,12 @@ static enum ves_status gather(struct apply *apply, struct ves_hash **keys,
     return VES_OK;
 }
 
-static enum ves_status apply_prefix(struct apply *apply)
+static enum ves_status apply_items(struct apply *apply)
 {
     struct ves_device_fold fold;
     struct ves_hash *keys;
     size_t key_count;
 
-    if (apply->end == apply->first)
-        return VES_OK;
     enum ves_status status =
         ves_device_held(apply->core, apply->arena, apply->cursor, &apply->held);
     if (!status)
@@ -527,7 +545,8 @@ static enum ves_status apply_prefix(struct apply *apply)
     status =
         ves_device_fold_open(&fold, apply->core, apply->arena, keys, key_count);
     if (!status)
-        status = ves_device_fold_begin(&fold, apply->cursor - apply->held.count,
+        status = ves_device_fold_begin(&fold, &apply->rules,
+                                       apply->cursor - apply->held.count,
                                        apply->event_count);
     if (!status)
         status = judge_items(apply, &fold);
@@ -538,6 +557,19 @@ static enum ves_status apply_prefix(struct apply *apply)
     ves_device_fold_close(&fold);
     if (!status)
         apply->cursor += apply->row_count;
+    return status;
+}
+
+static enum ves_status apply_prefix(struct apply *apply)
+{
+    struct ves_agent_core *core = apply->core;
+
+    if (apply->end == apply->first)
+        return VES_OK;
+    ves_rules_log_open(&apply->rules, core->store, core->stream_no, core->alloc,
+                       &core->owner_key);
+    enum ves_status status = apply_items(apply);
+    ves_rules_log_close(&apply->rules);
     return status;
 }
 

@@ -270,6 +270,7 @@ enum ves_status ves_device_conflicts_all(struct ves_agent_core *core)
 
 /* Own events of one entity that wait to be sent. */
 struct pending {
+    struct ves_rules_log *rules;
     struct ves_arena *arena;
     struct ves_outbox_row *rows;
     struct ves_event *events;
@@ -282,6 +283,7 @@ static enum ves_status take_pending(void *ctx, const struct ves_outbox_row *row)
     struct pending *pending = ctx;
     struct ves_event *event = &pending->events[pending->count];
     struct ves_refusal refusal;
+    struct ves_rules_at rules;
     struct ves_bytes envelope;
 
     if (row->sequence_number > 0 || row->status == VES_OUTBOX_CONFLICT)
@@ -294,8 +296,10 @@ static enum ves_status take_pending(void *ctx, const struct ves_outbox_row *row)
         status = ves_event_check(pending->arena, event, &refusal);
     if (!status)
         status =
-            ves_judge_subject_read(pending->arena, VES_RULES_BUILT_IN, event,
-                                   &pending->subjects[pending->count]);
+            ves_rules_log_at(pending->rules, event, VES_SEQUENCE_NEXT, &rules);
+    if (!status)
+        status = ves_judge_subject_read(pending->arena, rules, event,
+                                        &pending->subjects[pending->count]);
     if (status)
         return status == VES_REFUSED ? VES_CORRUPT : status;
     return ves_device_row_copy(pending->arena, row, false,
@@ -320,6 +324,7 @@ static enum ves_status advise_entity(struct ves_device_fold *fold,
     struct ves_agent_core *core = fold->core;
     size_t room = (size_t)entity->own_count;
     struct pending pending = {
+        .rules = fold->verdicts.rules,
         .arena = arena,
         .rows = ves_arena_alloc(arena, room * sizeof(*pending.rows)),
         .events = ves_arena_alloc(arena, room * sizeof(*pending.events)),

@@ -176,6 +176,10 @@ static enum ves_status apply(struct ves_device_fold *fold,
         status = find_opposite(fold, resolution, &write.opposite);
     if (status)
         return status;
+    status = ves_rules_log_at(fold->verdicts.rules, event->event,
+                              event->row->sequence_number, &write.rules);
+    if (status)
+        return status;
     ves_arena_reset(&fold->scratch);
     ves_buf_reset(&fold->next);
     ves_buf_reset(&fold->opposite);
@@ -213,6 +217,7 @@ static enum ves_status host_written(void *ctx, struct ves_verdict_event *event,
 }
 
 enum ves_status ves_device_fold_begin(struct ves_device_fold *fold,
+                                      struct ves_rules_log *rules,
                                       uint64_t base, size_t room)
 {
     const struct ves_verdict_host host = {fold, host_entity, host_written};
@@ -220,8 +225,8 @@ enum ves_status ves_device_fold_begin(struct ves_device_fold *fold,
 
     fold->has_verdicts = true;
     return ves_verdicts_open(&fold->verdicts, core->store, core->stream_no,
-                             core->alloc, fold->arena, &host, &fold->secret,
-                             base, room);
+                             core->alloc, fold->arena, &host, rules,
+                             &fold->secret, base, room);
 }
 
 /* ---- writing ------------------------------------------------------------- */

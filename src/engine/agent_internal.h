@@ -8,6 +8,7 @@
 
 #include "base/buf.h"
 #include "engine/agent.h"
+#include "engine/rules_log.h"
 #include "engine/verdicts.h"
 
 enum {
@@ -277,9 +278,10 @@ VES_NODISCARD enum ves_status ves_device_fold_open(struct ves_device_fold *fold,
 struct ves_device_slot *ves_device_fold_slot(struct ves_device_fold *fold,
                                              const struct ves_hash *key);
 /* Makes fold->verdicts ready for room events after base; what they apply is
- * folded. */
+ * folded.  rules outlives the fold. */
 VES_NODISCARD enum ves_status
-ves_device_fold_begin(struct ves_device_fold *fold, uint64_t base, size_t room);
+ves_device_fold_begin(struct ves_device_fold *fold, struct ves_rules_log *rules,
+                      uint64_t base, size_t room);
 /* Writes changed entities and marks buckets. */
 VES_NODISCARD enum ves_status
 ves_device_fold_save(struct ves_device_fold *fold);

@@ -249,6 +249,7 @@ static enum ves_status load(struct ves_agent_core *core,
     core->agent = id.agent;
     core->key_id = id.key_id;
     core->sequencer_id = id.sequencer_id;
+    core->owner_key = id.owner_key;
     status = ves_device_pins_get(core, arena);
     if (!status)
         status = core->store->ops->stream_get(core->store, &core->stream, false,

@@ -29,8 +29,8 @@ static enum ves_status begin(void *ctx, const struct ves_rejudge_chunk *chunk,
         ves_device_fold_open(&refold->fold, refold->core, chunk->arena,
                              chunk->keys, chunk->key_count);
     if (!status)
-        status =
-            ves_device_fold_begin(&refold->fold, chunk->base, chunk->count);
+        status = ves_device_fold_begin(&refold->fold, chunk->rules, chunk->base,
+                                       chunk->count);
     if (status)
         ves_device_fold_close(&refold->fold);
     *v = &refold->fold.verdicts;
@@ -166,8 +166,8 @@ enum ves_status ves_device_refold(struct ves_agent_core *core, bool *is_pruned)
     *is_pruned = false;
     enum ves_status status = ves_device_cursor(core, &head);
     if (!status)
-        status = ves_rejudge(core->store, core->stream_no, core->alloc, head,
-                             &host, is_pruned);
+        status = ves_rejudge(core->store, core->stream_no, core->alloc,
+                             &core->owner_key, head, &host, is_pruned);
     if (status || *is_pruned)
         return status;
     status = mark_all(core);

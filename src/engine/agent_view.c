@@ -159,6 +159,7 @@ enum ves_status ves_core_status(struct ves_agent_core *core,
 
 /* Folds own events over the sequenced state; state and next change places. */
 struct overlay {
+    struct ves_rules_log rules;
     struct ves_arena scratch;
     struct ves_buf state, next;
 };
@@ -168,6 +169,7 @@ static enum ves_status visit_own(void *ctx, const struct ves_outbox_row *row)
     struct overlay *overlay = ctx;
     struct ves_fold_note note;
     struct ves_refusal refusal;
+    struct ves_rules_at rules;
     struct ves_event event;
 
     ves_arena_reset(&overlay->scratch);
@@ -177,10 +179,13 @@ static enum ves_status visit_own(void *ctx, const struct ves_outbox_row *row)
         status = ves_event_check(&overlay->scratch, &event, &refusal);
     if (status)
         return status == VES_REFUSED ? VES_CORRUPT : status;
-    ves_buf_reset(&overlay->next);
     status =
-        ves_fold(&overlay->scratch, VES_RULES_BUILT_IN,
-                 ves_buf_view(&overlay->state), &event, &overlay->next, &note);
+        ves_rules_log_at(&overlay->rules, &event, VES_SEQUENCE_NEXT, &rules);
+    if (status)
+        return status;
+    ves_buf_reset(&overlay->next);
+    status = ves_fold(&overlay->scratch, rules, ves_buf_view(&overlay->state),
+                      &event, &overlay->next, &note);
     if (status)
         return status == VES_LIMIT ? VES_OK : status;
     struct ves_buf swap = overlay->state;
@@ -217,7 +222,10 @@ static enum ves_status local_state(struct ves_agent_core *core,
     ves_arena_init(&overlay.scratch, core->alloc, VES_DEVICE_ARENA_MAX);
     ves_buf_init(&overlay.state, core->alloc, STATE_MAX);
     ves_buf_init(&overlay.next, core->alloc, STATE_MAX);
+    ves_rules_log_open(&overlay.rules, core->store, core->stream_no,
+                       core->alloc, &core->owner_key);
     enum ves_status status = fold_own(core, &overlay, row, arena, out);
+    ves_rules_log_close(&overlay.rules);
     ves_buf_free(&overlay.state);
     ves_buf_free(&overlay.next);
     ves_arena_free(&overlay.scratch);

@@ -68,8 +68,9 @@ struct ves_commit_stream {
     struct ves_log_row *replays; /* ascending by sequence */
     size_t replay_count;
     size_t refused_count;
+    struct ves_rules_log rules;
     struct ves_verdicts verdicts;
-    bool has_verdicts;
+    bool has_verdicts; /* and rules */
     struct ves_commit *commit;
 };
 

@@ -11,6 +11,7 @@
 #include "base/text.h"
 #include "engine/chain.h"
 #include "engine/commit.h"
+#include "engine/folding.h"
 
 /* ---- refusing ------------------------------------------------------------ */
 
@@ -197,6 +198,29 @@ static enum ves_status link_row(struct ves_commit *commit,
     return VES_OK;
 }
 
+/* Prepare knew the built-in rules only: reads what the event says by those of
+ * the log before it. */
+static enum ves_status follow_rules(struct ves_commit *commit,
+                                    struct ves_commit_stream *stream,
+                                    struct ves_ingest_event *item,
+                                    uint64_t sequence)
+{
+    struct ves_rules_at rules;
+
+    enum ves_status status =
+        ves_rules_log_at(&stream->rules, &item->event, sequence, &rules);
+    if (status || !rules.rules)
+        return status;
+    struct ves_event *event = ves_arena_alloc(&commit->arena, sizeof(*event));
+    if (!event)
+        return VES_NOMEM;
+    status = ves_log_event_read(&commit->arena, item->envelope,
+                                &commit->store->error, event);
+    return status ? status
+                  : ves_judge_subject_read(&commit->arena, rules, event,
+                                           &item->subject);
+}
+
 /* Gives it the next number; what becomes of it is judged afterwards. */
 static enum ves_status append(struct ves_commit *commit,
                               struct ves_commit_stream *stream,
@@ -230,7 +254,11 @@ static enum ves_status append(struct ves_commit *commit,
     e->outcome = VES_OUTCOME_ACCEPTED;
     if (e->command)
         e->command->is_used = true;
-    return ves_verdicts_add(&stream->verdicts, row, event, &e->event->subject);
+    enum ves_status status =
+        follow_rules(commit, stream, e->event, row->sequence_number);
+    return status ? status
+                  : ves_verdicts_add(&stream->verdicts, row, event,
+                                     &e->event->subject);
 }
 
 /* Judges the last ones appended together and puts them into the chains of
@@ -269,6 +297,32 @@ static enum ves_status check_command(const struct ves_commit_event *e,
                       "already");
 }
 
+/* Rules are the owner's to make: whoever sends others has no right to. */
+static enum ves_status check_rules(struct ves_commit *commit,
+                                   struct ves_commit_stream *stream,
+                                   const struct ves_commit_event *e,
+                                   uint64_t sequence,
+                                   struct ves_refusal *refusal)
+{
+    struct ves_error why = {.status = VES_OK};
+    struct ves_event event;
+
+    if (!ves_rules_is_registration(&e->event->event))
+        return VES_OK;
+    if (!stream->rules.has_owner)
+        return ves_refuse(refusal, VES_REFUSAL_RESERVED_TYPE, NULL,
+                          "this stream has no owner, so nobody can make rules "
+                          "for it");
+    enum ves_status status = ves_log_event_read(
+        &commit->arena, e->event->envelope, &commit->store->error, &event);
+    if (!status)
+        status = ves_rules_log_add(&stream->rules, &event, sequence, &why);
+    if (!status && why.status)
+        return ves_refuse(refusal, VES_REFUSAL_RESERVED_TYPE, NULL, "%s",
+                          why.text);
+    return status;
+}
+
 /* May it have that number?  VES_REFUSED: *refusal says why not. */
 static enum ves_status admit(struct ves_commit *commit,
                              struct ves_commit_stream *stream,
@@ -280,6 +334,8 @@ static enum ves_status admit(struct ves_commit *commit,
         status = check_command(e, refusal);
     if (!status)
         status = check_seen(e, sequence, refusal);
+    if (!status)
+        status = check_rules(commit, stream, e, sequence, refusal);
     if (!status && sequence > (uint64_t)VES_SEQUENCE_MAX)
         status = ves_fail(&commit->store->error, VES_LIMIT,
                           "the stream is full: it has 2^63-1 events");
@@ -392,8 +448,10 @@ static enum ves_status decide_group(struct ves_commit *commit,
         admit_group(commit, stream, members, count, &is_refused);
     if (status)
         return status;
-    if (is_refused)
+    if (is_refused) {
+        ves_rules_log_cut(&stream->rules, stream->row.head);
         return refuse_rest(commit, members, count);
+    }
     for (size_t k = 0; k < count && !status; k++) {
         if (members[k].outcome != VES_OUTCOME_NONE)
             continue;

@@ -288,10 +288,14 @@ static enum ves_status open_verdicts(struct ves_commit *commit,
 
     stream->commit = commit;
     stream->has_verdicts = true;
-    return ves_verdicts_open(&stream->verdicts, commit->store,
-                             stream->row.stream_no, commit->sequencer->alloc,
-                             &commit->arena, &host, &commit->secret,
-                             stream->old_head, stream->event_count);
+    ves_rules_log_open(&stream->rules, commit->store, stream->row.stream_no,
+                       commit->sequencer->alloc,
+                       stream->row.has_owner_key ? &stream->row.owner_key
+                                                 : NULL);
+    return ves_verdicts_open(
+        &stream->verdicts, commit->store, stream->row.stream_no,
+        commit->sequencer->alloc, &commit->arena, &host, &stream->rules,
+        &commit->secret, stream->old_head, stream->event_count);
 }
 
 /* ---- replays ------------------------------------------------------------- */

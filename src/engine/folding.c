@@ -68,7 +68,8 @@ write_result(struct ves_arena *arena, struct ves_bytes state,
              const struct ves_folding_write *what, struct ves_buf *out,
              struct ves_buf *opposite, struct ves_fold_note *note)
 {
-    struct ves_fold_decision decision = {.entity_type = event->entity_type,
+    struct ves_fold_decision decision = {.rules = what->rules,
+                                         .entity_type = event->entity_type,
                                          .is_deleted = what->is_deleted};
     enum ves_status status = VES_OK;
 
@@ -92,13 +93,13 @@ enum ves_status ves_folding_apply(struct ves_arena *arena,
     struct ves_judge_subject subject;
 
     enum ves_status status =
-        ves_judge_subject_read(arena, VES_RULES_BUILT_IN, event, &subject);
+        ves_judge_subject_read(arena, what->rules, event, &subject);
     if (status)
         return status;
     if (subject.resolution)
         return write_result(arena, state, event, subject.resolution, what, out,
                             opposite, note);
-    return ves_fold(arena, VES_RULES_BUILT_IN, state, event, out, note);
+    return ves_fold(arena, what->rules, state, event, out, note);
 }
 
 enum ves_status ves_opposite_effects(struct ves_arena *arena,
@@ -164,16 +165,18 @@ static struct ves_bytes find_opposite(const struct ves_folding *folding,
 
 enum ves_status ves_folding_step(struct ves_folding *folding,
                                  struct ves_arena *scratch,
+                                 struct ves_rules_at rules,
                                  const struct ves_event *event)
 {
-    struct ves_folding_write what = {.is_deleted = folding->is_deleted};
+    struct ves_folding_write what = {.rules = rules,
+                                     .is_deleted = folding->is_deleted};
     struct ves_judge_subject subject;
     struct ves_fold_note note;
 
     ves_buf_reset(&folding->next);
     ves_buf_reset(&folding->opposite);
     enum ves_status status =
-        ves_judge_subject_read(scratch, VES_RULES_BUILT_IN, event, &subject);
+        ves_judge_subject_read(scratch, rules, event, &subject);
     if (status)
         return status;
     if (subject.resolution && subject.resolution->has_supersedes)

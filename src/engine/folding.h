@@ -24,7 +24,8 @@ VES_NODISCARD enum ves_status ves_log_event_read(struct ves_arena *arena,
 
 /* What an applied event writes. */
 struct ves_folding_write {
-    bool is_deleted; /* before */
+    struct ves_rules_at rules; /* of the event */
+    bool is_deleted;           /* before */
     /* Of an undo: the opposite of what it takes back; else "". */
     struct ves_bytes opposite;
 };
@@ -57,6 +58,7 @@ void ves_folding_open(struct ves_folding *folding,
 /* The next applied event; scratch may be reset afterwards. */
 VES_NODISCARD enum ves_status ves_folding_step(struct ves_folding *folding,
                                                struct ves_arena *scratch,
+                                               struct ves_rules_at rules,
                                                const struct ves_event *event);
 void ves_folding_close(struct ves_folding *folding);
 

@@ -4,6 +4,7 @@
 #include "base/bytes.h"
 #include "base/limits.h"
 #include "core/entity.h"
+#include "core/rules.h"
 #include "core/types.h"
 #include "engine/ingest.h"
 
@@ -56,8 +57,9 @@ static enum ves_status check_event(struct prepare *p,
     const struct ves_event *event = &item->event;
     struct ves_refusal *refusal = &item->refusal;
     static const char reserved[] = "ves.";
-    bool is_resolution = event->context.is_present &&
-                         ves_bytes_is(event->event_type, VES_TYPE_RESOLVED);
+    bool is_known = event->context.is_present &&
+                    (ves_bytes_is(event->event_type, VES_TYPE_RESOLVED) ||
+                     ves_rules_is_registration(event));
 
     /* The whole request was checked on ids that were only peeked at. */
     if (!ves_stream_equal(&event->stream, &p->ingest->stream))
@@ -68,7 +70,7 @@ static enum ves_status check_event(struct prepare *p,
         return ves_refuse(refusal, VES_REFUSAL_SCHEMA_VALIDATION,
                           "source_agent_id",
                           "source_agent_id is not the request's agentId");
-    if (!is_resolution && event->event_type.len >= sizeof(reserved) - 1 &&
+    if (!is_known && event->event_type.len >= sizeof(reserved) - 1 &&
         memcmp(event->event_type.ptr, reserved, sizeof(reserved) - 1) == 0)
         return ves_refuse(refusal, VES_REFUSAL_RESERVED_TYPE, NULL,
                           "event types beginning ves. are the system's own; "

@@ -60,6 +60,7 @@ static enum ves_status take_row(void *ctx, const struct ves_log_row *row)
     struct ves_rejudge_chunk *chunk = &reader->chunk;
     struct ves_event *event = &chunk->events[chunk->count];
     struct ves_log_row *kept = &chunk->rows[chunk->count];
+    struct ves_rules_at rules;
 
     if (row->envelope.len == 0) {
         reader->is_pruned = true;
@@ -72,7 +73,10 @@ static enum ves_status take_row(void *ctx, const struct ves_log_row *row)
     enum ves_status status = ves_log_event_read(chunk->arena, kept->envelope,
                                                 &reader->store->error, event);
     if (!status)
-        status = ves_judge_subject_read(chunk->arena, VES_RULES_BUILT_IN, event,
+        status =
+            ves_rules_log_at(chunk->rules, event, row->sequence_number, &rules);
+    if (!status)
+        status = ves_judge_subject_read(chunk->arena, rules, event,
                                         &chunk->subjects[chunk->count]);
     if (status)
         return status;
@@ -238,7 +242,10 @@ static enum ves_status judge_all(struct reader *reader, uint64_t head,
     enum ves_status status = head > 0 ? read_chunk(reader, 1) : VES_OK;
     if (status || reader->is_pruned)
         return status;
-    status = reset(reader);
+    /* Entities forget below which events are theirs. */
+    status = ves_rules_log_load(chunk->rules);
+    if (!status)
+        status = reset(reader);
     while (chunk->base < head && !status) {
         size_t done = 0;
         ves_arena_reset(chunk->arena);
@@ -256,16 +263,21 @@ static enum ves_status judge_all(struct reader *reader, uint64_t head,
 }
 
 enum ves_status ves_rejudge(struct ves_store *store, uint32_t stream_no,
-                            const struct ves_alloc *alloc, uint64_t head,
+                            const struct ves_alloc *alloc,
+                            const struct ves_public_key *owner, uint64_t head,
                             const struct ves_rejudge_host *host,
                             bool *is_pruned)
 {
+    struct ves_rules_log rules;
     struct ves_arena arena;
-    struct reader reader = {
-        .chunk = {.arena = &arena}, .store = store, .stream_no = stream_no};
+    struct reader reader = {.chunk = {.arena = &arena, .rules = &rules},
+                            .store = store,
+                            .stream_no = stream_no};
 
     ves_arena_init(&arena, alloc, CHUNK_MAX);
+    ves_rules_log_open(&rules, store, stream_no, alloc, owner);
     enum ves_status status = judge_all(&reader, head, host);
+    ves_rules_log_close(&rules);
     *is_pruned = reader.is_pruned && !status;
     ves_arena_free(&arena);
     return status;

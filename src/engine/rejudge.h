@@ -17,6 +17,7 @@ size_t ves_unit_length(const struct ves_event *const *events, size_t count);
 /* A part of the log. */
 struct ves_rejudge_chunk {
     struct ves_arena *arena; /* of the chunk */
+    struct ves_rules_log *rules;
     uint64_t base;
     struct ves_log_row *rows;
     struct ves_event *events;
@@ -38,12 +39,14 @@ struct ves_rejudge_host {
     enum ves_status (*end)(void *ctx, enum ves_status status);
 };
 
-/* Inside the open transaction, up to head.  *is_pruned: bodies are gone and
+/* Inside the open transaction, up to head.  owner NULL: the stream has none.
+ * *is_pruned: bodies are gone and
  * nothing was changed. */
 VES_NODISCARD enum ves_status
 ves_rejudge(struct ves_store *store, uint32_t stream_no,
-            const struct ves_alloc *alloc, uint64_t head,
-            const struct ves_rejudge_host *host, bool *is_pruned);
+            const struct ves_alloc *alloc, const struct ves_public_key *owner,
+            uint64_t head, const struct ves_rejudge_host *host,
+            bool *is_pruned);
 
 /* An entity's row as its event's row says, before it has others. */
 void ves_rejudge_link(struct ves_entity_row *entity,

@@ -302,8 +302,10 @@ enum ves_status ves_sequencer_commit(struct ves_sequencer *sequencer,
             tell(&commit, batch_ids);
     }
     for (size_t i = 0; i < commit.stream_count; i++) {
-        if (commit.streams[i].has_verdicts)
-            ves_verdicts_close(&commit.streams[i].verdicts);
+        if (!commit.streams[i].has_verdicts)
+            continue;
+        ves_verdicts_close(&commit.streams[i].verdicts);
+        ves_rules_log_close(&commit.streams[i].rules);
     }
     ves_arena_free(&commit.arena);
     return status;

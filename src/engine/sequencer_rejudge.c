@@ -78,8 +78,8 @@ static enum ves_status begin(void *ctx, const struct ves_rejudge_chunk *chunk,
                   : ves_verdicts_open(
                         &rejudge->verdicts, rejudge->sequencer->store,
                         rejudge->stream.stream_no, rejudge->sequencer->alloc,
-                        chunk->arena, &host, &rejudge->secret, chunk->base,
-                        chunk->count);
+                        chunk->arena, &host, chunk->rules, &rejudge->secret,
+                        chunk->base, chunk->count);
 }
 
 static enum ves_status link(void *ctx, const struct ves_event *event,
@@ -156,8 +156,10 @@ static enum ves_status judge_stream(struct ves_sequencer *sequencer,
     /* Nobody sends anything while this runs; what there is was accepted. */
     ves_sha256_one(row->stream.store.b, VES_UUID_SIZE, &hash);
     memcpy(rejudge.secret.b, hash.b, VES_UUID_SIZE);
-    enum ves_status status = ves_rejudge(
-        store, row->stream_no, sequencer->alloc, row->head, &host, &is_pruned);
+    enum ves_status status =
+        ves_rejudge(store, row->stream_no, sequencer->alloc,
+                    row->has_owner_key ? &row->owner_key : NULL, row->head,
+                    &host, &is_pruned);
     if (!status && is_pruned)
         return ves_fail(&store->error, VES_UNSUPPORTED,
                         "the log was pruned, so it cannot be judged by the "

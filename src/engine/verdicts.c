@@ -29,7 +29,8 @@ enum ves_status
 ves_verdicts_open(struct ves_verdicts *v, struct ves_store *store,
                   uint32_t stream_no, const struct ves_alloc *alloc,
                   struct ves_arena *arena, const struct ves_verdict_host *host,
-                  const struct ves_uuid *secret, uint64_t base, size_t room)
+                  struct ves_rules_log *rules, const struct ves_uuid *secret,
+                  uint64_t base, size_t room)
 {
     memset(v, 0, sizeof(*v));
     v->store = store;
@@ -37,6 +38,7 @@ ves_verdicts_open(struct ves_verdicts *v, struct ves_store *store,
     v->alloc = alloc;
     v->arena = arena;
     v->host = *host;
+    v->rules = rules;
     v->secret = *secret;
     v->base = base;
     v->room = room;

@@ -21,6 +21,7 @@
 #include "core/event.h"
 #include "core/judge.h"
 #include "engine/map.h"
+#include "engine/rules_log.h"
 #include "port/store.h"
 
 struct ves_verdict_event;
@@ -83,6 +84,7 @@ struct ves_verdicts {
     struct ves_arena *arena;  /* lives as long as the run */
     struct ves_arena scratch; /* one step */
     struct ves_verdict_host host;
+    struct ves_rules_log *rules;       /* of the host */
     struct ves_uuid secret;            /* of the maps */
     uint64_t base;                     /* last sequence before the run */
     struct ves_verdict_event **events; /* number base + 1 ... */
@@ -110,12 +112,13 @@ struct ves_verdicts {
 };
 
 /* base: last sequence that has been judged; room: events that may be added at
- * most.  secret as ves_map_init wants it. */
+ * most.  rules outlives the run.  secret as ves_map_init wants it. */
 VES_NODISCARD enum ves_status
 ves_verdicts_open(struct ves_verdicts *v, struct ves_store *store,
                   uint32_t stream_no, const struct ves_alloc *alloc,
                   struct ves_arena *arena, const struct ves_verdict_host *host,
-                  const struct ves_uuid *secret, uint64_t base, size_t room);
+                  struct ves_rules_log *rules, const struct ves_uuid *secret,
+                  uint64_t base, size_t room);
 void ves_verdicts_close(struct ves_verdicts *v);
 
 /* The next event; row->sequence_number, ids, hash, agent, agent_seq,

@@ -31,11 +31,12 @@ enum ves_status ves_effects_keep(struct ves_arena *arena,
 
 /* What an envelope says, in memory of its own. */
 static enum ves_status effects_of(struct ves_verdicts *v,
-                                  struct ves_arena *arena,
+                                  struct ves_arena *arena, uint64_t sequence,
                                   struct ves_bytes envelope,
                                   struct ves_effects *out)
 {
     struct ves_judge_subject subject;
+    struct ves_rules_at rules;
     struct ves_bytes bytes;
     struct ves_event event;
 
@@ -43,11 +44,12 @@ static enum ves_status effects_of(struct ves_verdicts *v,
     enum ves_status status =
         ves_log_event_read(&v->reading, envelope, &v->store->error, &event);
     if (!status)
-        status = ves_judge_subject_read(&v->reading, VES_RULES_BUILT_IN, &event,
-                                        &subject);
+        status = ves_rules_log_at(v->rules, &event, sequence, &rules);
+    if (!status)
+        status = ves_judge_subject_read(&v->reading, rules, &event, &subject);
     if (!status && !subject.has_effects)
-        status = ves_judge_subject_effects(&v->reading, VES_RULES_BUILT_IN,
-                                           &event, &subject.effects);
+        status = ves_judge_subject_effects(&v->reading, rules, &event,
+                                           &subject.effects);
     return status ? status
                   : ves_effects_keep(arena, subject.effects, &bytes, out);
 }
@@ -77,7 +79,8 @@ static enum ves_status read_effects(struct load *load,
                         "the body of log row %llu is gone, and what it did "
                         "was not kept",
                         (unsigned long long)row->sequence_number);
-    return effects_of(load->v, load->arena, row->envelope, &out->effects);
+    return effects_of(load->v, load->arena, row->sequence_number, row->envelope,
+                      &out->effects);
 }
 
 static enum ves_status keep_row(void *ctx, const struct ves_log_row *row)
@@ -178,6 +181,7 @@ static enum ves_status take_envelope(void *ctx, const struct ves_log_row *row)
     struct ves_verdict_event *out = reload->event;
     struct ves_arena *arena = reload->v->arena;
     struct ves_event *event = ves_arena_alloc(arena, sizeof(*event));
+    struct ves_rules_at rules;
 
     if (!event)
         return VES_NOMEM;
@@ -188,8 +192,10 @@ static enum ves_status take_envelope(void *ctx, const struct ves_log_row *row)
     enum ves_status status = ves_log_event_read(
         arena, row->envelope, &reload->v->store->error, event);
     if (!status)
-        status = ves_judge_subject_read(arena, VES_RULES_BUILT_IN, event,
-                                        &out->subject);
+        status = ves_rules_log_at(reload->v->rules, event, row->sequence_number,
+                                  &rules);
+    if (!status)
+        status = ves_judge_subject_read(arena, rules, event, &out->subject);
     if (status)
         return status;
     ves_judge_subject_place(&out->subject, row->sequence_number, event);
@@ -218,6 +224,7 @@ enum ves_status ves_verdicts_effects(struct ves_verdicts *v,
                                      struct ves_verdict_event *event)
 {
     const struct ves_judge_subject *subject = &event->subject;
+    struct ves_rules_at rules;
     struct ves_bytes bytes;
 
     if (event->has_effects)
@@ -228,10 +235,14 @@ enum ves_status ves_verdicts_effects(struct ves_verdicts *v,
     if (subject->has_effects)
         return VES_OK;
     if (!event->event->payload)
-        return effects_of(v, v->arena, event->row->envelope, &event->effects);
+        return effects_of(v, v->arena, event->row->sequence_number,
+                          event->row->envelope, &event->effects);
     ves_arena_reset(&v->reading);
-    enum ves_status status = ves_judge_subject_effects(
-        &v->reading, VES_RULES_BUILT_IN, event->event, &event->effects);
+    enum ves_status status = ves_rules_log_at(
+        v->rules, event->event, event->row->sequence_number, &rules);
+    if (!status)
+        status = ves_judge_subject_effects(&v->reading, rules, event->event,
+                                           &event->effects);
     return status ? status
                   : ves_effects_keep(v->arena, event->effects, &bytes,
                                      &event->effects);
@@ -295,6 +306,7 @@ static enum ves_status replay_one(struct ves_verdicts *v,
                                   struct ves_folding *folding,
                                   uint64_t sequence)
 {
+    struct ves_rules_at rules;
     struct ves_arena arena;
     struct ves_event event;
 
@@ -310,7 +322,9 @@ static enum ves_status replay_one(struct ves_verdicts *v,
         status =
             ves_log_event_read(&arena, body.envelope, &v->store->error, &event);
     if (!status)
-        status = ves_folding_step(folding, &arena, &event);
+        status = ves_rules_log_at(v->rules, &event, sequence, &rules);
+    if (!status)
+        status = ves_folding_step(folding, &arena, rules, &event);
     ves_arena_free(&arena);
     return status;
 }

@@ -436,9 +436,13 @@ static enum ves_status view_effects(void *ctx,
 
     if (subject->sequence > last) {
         VES_ASSERT(subject->sequence - last <= v->forecast_count);
-        return ves_judge_subject_effects(
-            arena, VES_RULES_BUILT_IN,
-            &v->forecast[subject->sequence - last - 1], out);
+        const struct ves_event *next =
+            &v->forecast[subject->sequence - last - 1];
+        struct ves_rules_at rules;
+        enum ves_status asked =
+            ves_rules_log_at(v->rules, next, VES_SEQUENCE_NEXT, &rules);
+        return asked ? asked
+                     : ves_judge_subject_effects(arena, rules, next, out);
     }
     enum ves_status status = ves_verdicts_find(v, subject->sequence, &event);
     if (!status)

@@ -1,0 +1,191 @@
+/* rules_log.c -- the rules that a stream's log holds, for one run. */
+#include "engine/rules_log.h"
+
+#include <string.h>
+
+#include "base/bytes.h"
+#include "base/error.h"
+#include "core/entity.h"
+#include "engine/folding.h"
+
+enum { ARENA_MAX = 256 * 1024 * 1024 };
+
+void ves_rules_log_open(struct ves_rules_log *log, struct ves_store *store,
+                        uint32_t stream_no, const struct ves_alloc *alloc,
+                        const struct ves_public_key *owner)
+{
+    *log = (struct ves_rules_log){.store = store,
+                                  .stream_no = stream_no,
+                                  .alloc = alloc,
+                                  .has_owner = owner != NULL};
+    if (owner)
+        log->owner = *owner;
+}
+
+void ves_rules_log_close(struct ves_rules_log *log)
+{
+    for (size_t i = log->count; i > 0; i--)
+        ves_rules_free(log->list[i - 1]);
+    if (log->list)
+        (void)log->alloc->realloc(log->alloc->ctx, log->list, 0);
+    log->list = NULL;
+    log->count = log->room = 0;
+    log->is_loaded = false;
+}
+
+static const struct ves_rules *newest(const struct ves_rules_log *log)
+{
+    return log->count > 0 ? log->list[log->count - 1] : NULL;
+}
+
+/* Takes what an event of the log registers. */
+static enum ves_status take(struct ves_rules_log *log,
+                            const struct ves_event *event, uint64_t sequence,
+                            struct ves_error *why)
+{
+    struct ves_rules *rules;
+
+    if (log->count == log->room) {
+        size_t room = log->room > 0 ? 2 * log->room : 8;
+        struct ves_rules **list = log->alloc->realloc(
+            log->alloc->ctx, log->list, room * sizeof(struct ves_rules *));
+        if (!list)
+            return VES_NOMEM;
+        log->list = list;
+        log->room = room;
+    }
+    enum ves_status status = ves_rules_registered(
+        log->alloc, newest(log), &log->owner, event, sequence, &rules, why);
+    if (!status && rules)
+        log->list[log->count++] = rules;
+    return status;
+}
+
+void ves_rules_log_cut(struct ves_rules_log *log, uint64_t head)
+{
+    while (log->count > 0 && ves_rules_sequence(newest(log)) > head)
+        ves_rules_free(log->list[--log->count]);
+}
+
+/* ---- from the store -------------------------------------------------------
+ */
+
+struct row_visit {
+    struct ves_rules_log *log;
+    struct ves_arena *arena;
+    uint64_t previous; /* of the entity */
+    struct ves_event event;
+    bool has_event;
+};
+
+static enum ves_status take_row(void *ctx, const struct ves_log_row *row)
+{
+    struct row_visit *visit = ctx;
+    struct ves_bytes envelope;
+
+    visit->previous = row->entity_prev;
+    visit->has_event = row->envelope.len > 0;
+    if (!visit->has_event)
+        return VES_OK;
+    if (ves_arena_copy(visit->arena, row->envelope, &envelope))
+        return VES_NOMEM;
+    return ves_log_event_read(visit->arena, envelope, &visit->log->store->error,
+                              &visit->event);
+}
+
+static enum ves_status read_row(struct row_visit *visit, uint64_t sequence)
+{
+    struct ves_rules_log *log = visit->log;
+
+    visit->previous = 0;
+    visit->has_event = false;
+    return log->store->ops->log_read(log->store, log->stream_no, sequence, 1,
+                                     take_row, visit);
+}
+
+/* Rows of the entity from the last back to the first, taken in log order. */
+static enum ves_status load_rows(struct ves_rules_log *log,
+                                 struct ves_arena *arena, uint64_t last,
+                                 uint64_t count)
+{
+    struct row_visit visit = {.log = log, .arena = arena};
+    struct ves_event *events =
+        ves_arena_alloc(arena, (size_t)count * sizeof(*events));
+    uint64_t *sequences =
+        ves_arena_alloc(arena, (size_t)count * sizeof(*sequences));
+    enum ves_status status = VES_OK;
+    size_t n = 0;
+
+    if (!events || !sequences)
+        return VES_NOMEM;
+    for (uint64_t at = last; at > 0 && n < count && !status;
+         at = visit.previous) {
+        status = read_row(&visit, at);
+        if (status || !visit.has_event)
+            continue;
+        events[n] = visit.event;
+        sequences[n++] = at;
+    }
+    for (; n > 0 && !status; n--)
+        status = take(log, &events[n - 1], sequences[n - 1], NULL);
+    return status;
+}
+
+enum ves_status ves_rules_log_load(struct ves_rules_log *log)
+{
+    struct ves_store *store = log->store;
+    struct ves_entity_row entity;
+    struct ves_arena arena;
+    struct ves_hash key;
+
+    if (log->is_loaded || !log->has_owner)
+        return VES_OK;
+    ves_entity_key(ves_bytes_str(VES_SCHEMA_ENTITY_TYPE),
+                   ves_bytes_str(VES_SCHEMA_ENTITY_ID), &key);
+    ves_arena_init(&arena, log->alloc, ARENA_MAX);
+    enum ves_status status =
+        store->ops->entity_get(store, log->stream_no, &key, 1, &arena, &entity);
+    if (!status && entity.is_found && entity.count > 0)
+        status = load_rows(log, &arena, entity.last, entity.count);
+    ves_arena_free(&arena);
+    log->is_loaded = !status;
+    return status;
+}
+
+/* ---- asking ---------------------------------------------------------------
+ */
+
+/* Types of the program's are not in any log. */
+static bool is_needed(const struct ves_event *event)
+{
+    const struct ves_context *context = &event->context;
+
+    return !(context->is_present && context->schema_version == 0) &&
+           !ves_event_type_find(event->event_type) &&
+           !ves_bytes_is(ves_entity_type_of(event->event_type),
+                         VES_SCHEMA_ENTITY_TYPE);
+}
+
+enum ves_status ves_rules_log_at(struct ves_rules_log *log,
+                                 const struct ves_event *event,
+                                 uint64_t sequence, struct ves_rules_at *out)
+{
+    *out = VES_RULES_BUILT_IN;
+    if (!log || !log->has_owner || !is_needed(event))
+        return VES_OK;
+    enum ves_status status = ves_rules_log_load(log);
+    *out = (struct ves_rules_at){newest(log), sequence};
+    return status;
+}
+
+enum ves_status ves_rules_log_add(struct ves_rules_log *log,
+                                  const struct ves_event *event,
+                                  uint64_t sequence, struct ves_error *why)
+{
+    if (why)
+        why->status = VES_OK;
+    if (!log->has_owner || !ves_rules_is_registration(event))
+        return VES_OK;
+    enum ves_status status = ves_rules_log_load(log);
+    return status ? status : take(log, event, sequence, why);
+}
