@@ -100,7 +100,8 @@ static enum ves_status finish(struct ves_arena *arena,
 {
     struct ves_fold_ops fold = {.state = of->state,
                                 .is_deleted = of->is_deleted,
-                                .entity_type = of->entity_type};
+                                .entity_type = of->entity_type,
+                                .rules = of->rules};
 
     enum ves_status status = ves_fold_ops(arena, ops, &fold, NULL);
     if (status == VES_INVALID)
@@ -149,7 +150,8 @@ static enum ves_status branch_on(struct ves_arena *arena,
                                  const struct ves_json *state,
                                  struct ves_case_result *out)
 {
-    struct ves_fold_ops fold = {.state = state, .entity_type = of->entity_type};
+    struct ves_fold_ops fold = {
+        .state = state, .entity_type = of->entity_type, .rules = of->rules};
     struct ves_case_ops ops;
 
     enum ves_status status = ves_case_ops_begin(&ops, arena);

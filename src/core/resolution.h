@@ -57,6 +57,7 @@ struct ves_case_event {
 struct ves_case {
     struct ves_hash conflict_id;
     struct ves_bytes entity_type; /* of the entity in conflict */
+    struct ves_rules_at rules;    /* it is decided by */
     enum ves_conflict_kind kind;
     const struct ves_case_event *branch, *applied; /* each in order */
     size_t branch_count, applied_count;

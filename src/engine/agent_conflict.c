@@ -230,6 +230,13 @@ static enum ves_status fill_sides(struct gather *gather)
     return status;
 }
 
+/* The number by which its rules are looked up. */
+static uint64_t number_of(const struct ves_core_member *member)
+{
+    return member->sequence_number > 0 ? member->sequence_number
+                                       : VES_SEQUENCE_NEXT;
+}
+
 /* What an event says it does. */
 static enum ves_status effects_of(struct gather *gather,
                                   const struct ves_core_member *member,
@@ -240,11 +247,15 @@ static enum ves_status effects_of(struct gather *gather,
     *out = (struct ves_effects){NULL, 0};
     if (!member->has_event || !member->event.payload)
         return VES_OK;
-    enum ves_status status = ves_judge_subject_read(
-        gather->arena, VES_RULES_BUILT_IN, &member->event, &subject);
+    struct ves_rules_at rules;
+    enum ves_status status = ves_rules_log_at(
+        gather->out->rules, &member->event, number_of(member), &rules);
+    if (!status)
+        status = ves_judge_subject_read(gather->arena, rules, &member->event,
+                                        &subject);
     if (!status && !subject.has_effects)
-        return ves_judge_subject_effects(gather->arena, VES_RULES_BUILT_IN,
-                                         &member->event, out);
+        return ves_judge_subject_effects(gather->arena, rules, &member->event,
+                                         out);
     *out = subject.effects;
     return status;
 }
@@ -335,6 +346,19 @@ static bool is_past(const struct gather *gather, const struct entry *entry)
            entry->member.sequence_number < first->sequence_number;
 }
 
+static enum ves_status replay_one(struct gather *gather,
+                                  struct ves_folding *folding,
+                                  struct ves_arena *scratch,
+                                  const struct ves_core_member *member)
+{
+    struct ves_rules_at rules;
+
+    enum ves_status status = ves_rules_log_at(
+        gather->out->rules, &member->event, number_of(member), &rules);
+    return status ? status
+                  : ves_folding_step(folding, scratch, rules, &member->event);
+}
+
 /* The past, in the order it was applied in. */
 static enum ves_status replay_past(struct gather *gather,
                                    struct ves_folding *folding, bool *is_known)
@@ -356,7 +380,7 @@ static enum ves_status replay_past(struct gather *gather,
         *is_known = entry->member.has_event;
         ves_arena_reset(&scratch);
         if (*is_known)
-            status = ves_folding_step(folding, &scratch, &entry->member.event);
+            status = replay_one(gather, folding, &scratch, &entry->member);
     }
     ves_arena_free(&scratch);
     return status;
@@ -424,23 +448,43 @@ static enum ves_status visit_own(void *ctx, const struct ves_outbox_row *row)
 
 /* ---- the case ------------------------------------------------------------ */
 
+/* NULL: it has no rule, or its body is gone. */
+static enum ves_status find_type(struct gather *gather,
+                                 const struct ves_core_member *member,
+                                 const struct ves_event_type **out)
+{
+    struct ves_rules_at rules;
+
+    *out = NULL;
+    if (!member->has_event)
+        return VES_OK;
+    enum ves_status status = ves_rules_log_at(
+        gather->out->rules, &member->event, number_of(member), &rules);
+    if (!status)
+        *out = ves_event_rule(rules, &member->event, NULL);
+    return status;
+}
+
 /* What an event does, as operations. */
 static enum ves_status branch_ops(struct gather *gather,
-                                  const struct ves_event *event,
+                                  const struct ves_core_member *member,
                                   struct ves_case_event *out)
 {
-    const struct ves_event_type *type =
-        ves_event_rule(VES_RULES_BUILT_IN, event, NULL);
+    const struct ves_event *event = &member->event;
+    const struct ves_event_type *type;
     struct ves_buf buf;
     struct ves_bytes text;
 
+    enum ves_status status = find_type(gather, member, &type);
+    if (status)
+        return status;
     out->ops_reason = "what it does cannot be said without the state it was "
                       "done to";
     if (!type || !event->payload)
         return VES_OK;
     ves_buf_init(&buf, gather->core->alloc, STATE_MAX);
-    enum ves_status status = ves_operations_write(
-        gather->arena, type, event->payload, &event->event_id, &buf);
+    status = ves_operations_write(gather->arena, type, event->payload,
+                                  &event->event_id, &buf);
     if (!status)
         status = ves_arena_copy(gather->arena, ves_buf_view(&buf), &text);
     ves_buf_free(&buf);
@@ -468,7 +512,7 @@ static enum ves_status case_events(struct gather *gather,
         list[i].ops_reason = "the body of an event is no longer kept here";
         if (!is_branch || !member->has_event)
             continue;
-        enum ves_status status = branch_ops(gather, &member->event, &list[i]);
+        enum ves_status status = branch_ops(gather, member, &list[i]);
         if (status)
             return status;
     }
@@ -488,11 +532,11 @@ static enum ves_status case_function(struct gather *gather)
         return VES_NOMEM;
     for (size_t s = 0; s < 2; s++) {
         for (size_t i = 0; i < sides[s]->count; i++) {
-            const struct ves_core_member *member = &sides[s]->list[i];
-            const struct ves_event_type *type =
-                member->has_event
-                    ? ves_event_rule(VES_RULES_BUILT_IN, &member->event, NULL)
-                    : NULL;
+            const struct ves_event_type *type;
+            enum ves_status status =
+                find_type(gather, &sides[s]->list[i], &type);
+            if (status)
+                return status;
             if (type)
                 names[count++] = type->merge;
         }
@@ -509,6 +553,8 @@ static enum ves_status fill_case(struct gather *gather)
 
     of->conflict_id = out->row.id;
     of->entity_type = out->entity_type;
+    of->rules = (struct ves_rules_at){ves_rules_log_newest(out->rules),
+                                      VES_SEQUENCE_NEXT};
     of->kind = (enum ves_conflict_kind)out->row.kind;
     of->branch_count = out->branch.count;
     of->applied_count = out->applied.count;
@@ -606,6 +652,9 @@ enum ves_status ves_core_conflict(struct ves_agent_core *core,
     if (!status && !out->row.is_found)
         return VES_NOT_FOUND;
     out->row.id = *id;
+    if (!status)
+        status = ves_rules_log_make(arena, core->store, core->stream_no,
+                                    &core->owner_key, &out->rules);
     if (!status)
         status = gather_all(&gather);
     return ves_device_say(core, status);

@@ -140,7 +140,8 @@ static enum ves_status undo(struct decide *decide)
     const struct ves_core_conflict *conflict = &out->conflict;
     struct ves_fold_ops fold = {.state = conflict->of.state,
                                 .is_deleted = conflict->of.is_deleted,
-                                .entity_type = conflict->entity_type};
+                                .entity_type = conflict->entity_type,
+                                .rules = conflict->of.rules};
     const struct ves_json *ops = NULL;
     struct ves_effects effects;
 

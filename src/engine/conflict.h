@@ -9,6 +9,7 @@
 
 #include "core/resolution.h"
 #include "engine/agent.h"
+#include "engine/rules_log.h"
 
 /* More events of one entity than this are not read again: what the sides
  * began with counts as no longer known. */
@@ -37,6 +38,7 @@ struct ves_core_members {
 struct ves_core_conflict {
     struct ves_conflict_row row;
     struct ves_bytes entity_type, entity_id;
+    struct ves_rules_log *rules;
     struct ves_core_members branch;    /* in order */
     struct ves_core_members applied;   /* what it collided with, in order */
     struct ves_core_members later;     /* applied since, not commuting with the

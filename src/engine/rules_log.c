@@ -1,6 +1,7 @@
 /* rules_log.c -- the rules that a stream's log holds, for one run. */
 #include "engine/rules_log.h"
 
+#include <stddef.h>
 #include <string.h>
 
 #include "base/bytes.h"
@@ -22,6 +23,40 @@ void ves_rules_log_open(struct ves_rules_log *log, struct ves_store *store,
         log->owner = *owner;
 }
 
+/* Blocks begin with their size, which the arena does not remember. */
+static void *arena_realloc(void *ctx, void *ptr, size_t size)
+{
+    union {
+        size_t size;
+        max_align_t align;
+    } * block, *old = ptr;
+
+    if (size == 0 || size > SIZE_MAX - sizeof(*block))
+        return NULL;
+    block = ves_arena_alloc(ctx, sizeof(*block) + size);
+    if (!block)
+        return NULL;
+    block->size = size;
+    if (old)
+        memcpy(block + 1, old, old[-1].size < size ? old[-1].size : size);
+    return block + 1;
+}
+
+enum ves_status ves_rules_log_make(struct ves_arena *arena,
+                                   struct ves_store *store, uint32_t stream_no,
+                                   const struct ves_public_key *owner,
+                                   struct ves_rules_log **out)
+{
+    struct ves_rules_log *log = ves_arena_alloc(arena, sizeof(*log));
+
+    if (!log)
+        return VES_NOMEM;
+    ves_rules_log_open(log, store, stream_no, &log->in_arena, owner);
+    log->in_arena = (struct ves_alloc){arena_realloc, arena};
+    *out = log;
+    return VES_OK;
+}
+
 void ves_rules_log_close(struct ves_rules_log *log)
 {
     for (size_t i = log->count; i > 0; i--)
@@ -33,7 +68,7 @@ void ves_rules_log_close(struct ves_rules_log *log)
     log->is_loaded = false;
 }
 
-static const struct ves_rules *newest(const struct ves_rules_log *log)
+const struct ves_rules *ves_rules_log_newest(const struct ves_rules_log *log)
 {
     return log->count > 0 ? log->list[log->count - 1] : NULL;
 }
@@ -54,8 +89,9 @@ static enum ves_status take(struct ves_rules_log *log,
         log->list = list;
         log->room = room;
     }
-    enum ves_status status = ves_rules_registered(
-        log->alloc, newest(log), &log->owner, event, sequence, &rules, why);
+    enum ves_status status =
+        ves_rules_registered(log->alloc, ves_rules_log_newest(log), &log->owner,
+                             event, sequence, &rules, why);
     if (!status && rules)
         log->list[log->count++] = rules;
     return status;
@@ -63,7 +99,8 @@ static enum ves_status take(struct ves_rules_log *log,
 
 void ves_rules_log_cut(struct ves_rules_log *log, uint64_t head)
 {
-    while (log->count > 0 && ves_rules_sequence(newest(log)) > head)
+    while (log->count > 0 &&
+           ves_rules_sequence(ves_rules_log_newest(log)) > head)
         ves_rules_free(log->list[--log->count]);
 }
 
@@ -174,7 +211,7 @@ enum ves_status ves_rules_log_at(struct ves_rules_log *log,
     if (!log || !log->has_owner || !is_needed(event))
         return VES_OK;
     enum ves_status status = ves_rules_log_load(log);
-    *out = (struct ves_rules_at){newest(log), sequence};
+    *out = (struct ves_rules_at){ves_rules_log_newest(log), sequence};
     return status;
 }
 

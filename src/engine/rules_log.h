@@ -20,6 +20,7 @@ struct ves_rules_log {
     struct ves_rules **list; /* in the order of the log */
     size_t count, room;
     bool is_loaded;
+    struct ves_alloc in_arena; /* of ves_rules_log_make */
 };
 
 /* owner NULL: the stream has none. */
@@ -27,6 +28,12 @@ void ves_rules_log_open(struct ves_rules_log *log, struct ves_store *store,
                         uint32_t stream_no, const struct ves_alloc *alloc,
                         const struct ves_public_key *owner);
 void ves_rules_log_close(struct ves_rules_log *log);
+
+/* One that lives in an arena with all it reads, and is not closed. */
+VES_NODISCARD enum ves_status
+ves_rules_log_make(struct ves_arena *arena, struct ves_store *store,
+                   uint32_t stream_no, const struct ves_public_key *owner,
+                   struct ves_rules_log **out);
 
 /* The rules that an event with that sequence is read by; they live as long as
  * the run.  log NULL: the built-in ones. */
@@ -45,6 +52,8 @@ VES_NODISCARD enum ves_status ves_rules_log_add(struct ves_rules_log *log,
                                                 const struct ves_event *event,
                                                 uint64_t sequence,
                                                 struct ves_error *why);
+/* The newest that was read so far, NULL for none. */
+const struct ves_rules *ves_rules_log_newest(const struct ves_rules_log *log);
 /* Forgets those above: they did not get into the log. */
 void ves_rules_log_cut(struct ves_rules_log *log, uint64_t head);
 

@@ -78,6 +78,13 @@ is "the same there" "$(state b.db R-1)" "$(state a.db R-1)"
 is "its author has the conflict" "$(store_is b.db 'd["counts"]["conflict"]')" 1
 is "both have one state hash" "$(store_is a.db 'd["stateHash"]')" "$(store_is b.db 'd["stateHash"]')"
 
+lost=$(json "$("$VES" conflicts --db b.db --json)" 'd["conflicts"][0]["eventId"]')
+check "which is resolved like any other" "$VES" resolve "$lost" --db b.db --strategy accept_local
+for s in b a; do "$VES" sync --db $s.db > /dev/null 2>&1; done
+is "everywhere" "$(state a.db R-1)" \
+	'{"assignee": "Bob", "device": "phone", "open": 29.5, "paid": 50.5, "quoted": "80", "status": "diagnosed"}'
+is "and is no conflict any more" "$(json "$("$VES" conflicts --db a.db --json)" 'd["open"]')" 0
+
 # ---- the next version
 sed -e 's/"version":1/"version":2/' -e 's/"need":"yes"/"need":"no"/' one.json > two.json
 check "a next version is published from the other store" rules apply two.json --db b.db --key-file "$key"
