@@ -462,25 +462,6 @@ static enum ves_status write_items(struct apply *apply,
     return status ? status : ves_device_advise(fold);
 }
 
-static enum ves_status read_subject(struct apply *apply, size_t i)
-{
-    const struct ves_event *event = apply->events[i];
-    bool is_new = i >= apply->held.count;
-    uint64_t sequence = is_new
-                            ? apply->rows[i - apply->held.count].sequence_number
-                            : apply->held.rows[i].sequence_number;
-    struct ves_rules_at rules;
-
-    enum ves_status status =
-        ves_rules_log_at(&apply->rules, event, sequence, &rules);
-    if (!status)
-        status = ves_judge_subject_read(apply->arena, rules, event,
-                                        &apply->subjects[i]);
-    if (!status && is_new)
-        status = ves_rules_log_add(&apply->rules, event, sequence, NULL);
-    return status;
-}
-
 /* Rows, events and subjects of what is to be judged, and the entities that
  * will be looked at. */
 static enum ves_status gather(struct apply *apply, struct ves_hash **keys,
@@ -510,7 +491,14 @@ static enum ves_status gather(struct apply *apply, struct ves_hash **keys,
             fill_row(item, &apply->rows[i - apply->held.count]);
         }
         apply->events[i] = event;
-        enum ves_status status = read_subject(apply, i);
+        bool is_new = i >= apply->held.count;
+        uint64_t number =
+            is_new ? apply->rows[i - apply->held.count].sequence_number
+                   : apply->held.rows[i].sequence_number;
+        enum ves_status status = ves_rules_log_subject(
+            &apply->rules, apply->arena, event, number, &apply->subjects[i]);
+        if (!status && is_new)
+            status = ves_rules_log_add(&apply->rules, event, number, NULL);
         if (status)
             return status;
         wanted += apply->subjects[i].refs.count;

@@ -283,7 +283,6 @@ static enum ves_status take_pending(void *ctx, const struct ves_outbox_row *row)
     struct pending *pending = ctx;
     struct ves_event *event = &pending->events[pending->count];
     struct ves_refusal refusal;
-    struct ves_rules_at rules;
     struct ves_bytes envelope;
 
     if (row->sequence_number > 0 || row->status == VES_OUTBOX_CONFLICT)
@@ -295,11 +294,9 @@ static enum ves_status take_pending(void *ctx, const struct ves_outbox_row *row)
     if (!status)
         status = ves_event_check(pending->arena, event, &refusal);
     if (!status)
-        status =
-            ves_rules_log_at(pending->rules, event, VES_SEQUENCE_NEXT, &rules);
-    if (!status)
-        status = ves_judge_subject_read(pending->arena, rules, event,
-                                        &pending->subjects[pending->count]);
+        status = ves_rules_log_subject(pending->rules, pending->arena, event,
+                                       VES_SEQUENCE_NEXT,
+                                       &pending->subjects[pending->count]);
     if (status)
         return status == VES_REFUSED ? VES_CORRUPT : status;
     return ves_device_row_copy(pending->arena, row, false,

@@ -60,7 +60,6 @@ static enum ves_status take_row(void *ctx, const struct ves_log_row *row)
     struct ves_rejudge_chunk *chunk = &reader->chunk;
     struct ves_event *event = &chunk->events[chunk->count];
     struct ves_log_row *kept = &chunk->rows[chunk->count];
-    struct ves_rules_at rules;
 
     if (row->envelope.len == 0) {
         reader->is_pruned = true;

@@ -215,6 +215,18 @@ enum ves_status ves_rules_log_at(struct ves_rules_log *log,
     return status;
 }
 
+enum ves_status ves_rules_log_subject(struct ves_rules_log *log,
+                                      struct ves_arena *arena,
+                                      const struct ves_event *event,
+                                      uint64_t sequence,
+                                      struct ves_judge_subject *out)
+{
+    struct ves_rules_at rules;
+
+    enum ves_status status = ves_rules_log_at(log, event, sequence, &rules);
+    return status ? status : ves_judge_subject_read(arena, rules, event, out);
+}
+
 enum ves_status ves_rules_log_add(struct ves_rules_log *log,
                                   const struct ves_event *event,
                                   uint64_t sequence, struct ves_error *why)

@@ -8,6 +8,7 @@
 #ifndef VES_ENGINE_RULES_LOG_H
 #define VES_ENGINE_RULES_LOG_H
 
+#include "core/judge.h"
 #include "core/rules.h"
 #include "port/store.h"
 
@@ -41,6 +42,12 @@ VES_NODISCARD enum ves_status ves_rules_log_at(struct ves_rules_log *log,
                                                const struct ves_event *event,
                                                uint64_t sequence,
                                                struct ves_rules_at *out);
+
+/* Reads an event for the judge by them. */
+VES_NODISCARD enum ves_status
+ves_rules_log_subject(struct ves_rules_log *log, struct ves_arena *arena,
+                      const struct ves_event *event, uint64_t sequence,
+                      struct ves_judge_subject *out);
 
 /* Reads what the store's log holds now, whether or not somebody asks. */
 VES_NODISCARD enum ves_status ves_rules_log_load(struct ves_rules_log *log);

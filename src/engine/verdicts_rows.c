@@ -181,7 +181,6 @@ static enum ves_status take_envelope(void *ctx, const struct ves_log_row *row)
     struct ves_verdict_event *out = reload->event;
     struct ves_arena *arena = reload->v->arena;
     struct ves_event *event = ves_arena_alloc(arena, sizeof(*event));
-    struct ves_rules_at rules;
 
     if (!event)
         return VES_NOMEM;
@@ -192,10 +191,8 @@ static enum ves_status take_envelope(void *ctx, const struct ves_log_row *row)
     enum ves_status status = ves_log_event_read(
         arena, row->envelope, &reload->v->store->error, event);
     if (!status)
-        status = ves_rules_log_at(reload->v->rules, event, row->sequence_number,
-                                  &rules);
-    if (!status)
-        status = ves_judge_subject_read(arena, rules, event, &out->subject);
+        status = ves_rules_log_subject(reload->v->rules, arena, event,
+                                       row->sequence_number, &out->subject);
     if (status)
         return status;
     ves_judge_subject_place(&out->subject, row->sequence_number, event);
