@@ -72,11 +72,9 @@ static enum ves_status take_row(void *ctx, const struct ves_log_row *row)
     enum ves_status status = ves_log_event_read(chunk->arena, kept->envelope,
                                                 &reader->store->error, event);
     if (!status)
-        status =
-            ves_rules_log_at(chunk->rules, event, row->sequence_number, &rules);
-    if (!status)
-        status = ves_judge_subject_read(chunk->arena, rules, event,
-                                        &chunk->subjects[chunk->count]);
+        status = ves_rules_log_subject(chunk->rules, chunk->arena, event,
+                                       row->sequence_number,
+                                       &chunk->subjects[chunk->count]);
     if (status)
         return status;
     chunk->count++;
