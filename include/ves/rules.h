@@ -27,8 +27,8 @@ VES_API VES_NODISCARD enum ves_status ves_rules_check(struct ves_agent *agent,
  * one event, which is in force when it was synced.  key_file is the admin key;
  * the owner's lies beside it as KEY_FILE.owner-TENANT-STORE.  The document of
  * ves_rules_check with "eventId"; without it when nothing in it is new and
- * nothing was appended.  VES_NOT_FOUND: no owner key there; VES_REFUSED: it is not
- * the owner's of this stream. */
+ * nothing was appended.  VES_NOT_FOUND: no owner key there; VES_REFUSED: it is
+ * not the owner's of this stream. */
 VES_API VES_NODISCARD enum ves_status ves_rules_apply(struct ves_agent *agent,
                                                       const char *key_file,
                                                       struct ves_bytes document,
