@@ -15,7 +15,7 @@ table()
 	is "$1: the sequencer's file has as many" "$(sqlite3 "$dir/hub.db" "SELECT count(*) FROM ves_events")" "$events"
 	like "$1: says so" "$(cat "$out")" "^state hash equal on all three stores"
 	like "$1: time and speed" "$(cat "$out")" "synced to three stores in [0-9]+ ms: [0-9]+ events a second"
-	like "$1: offline work was pending" "$(cat "$out")" "^(offline|ok): [0-9]+ pending"
+	like "$1: offline work was pending" "$(cat "$out")" "^(offline|pending_work): [0-9]+ pending"
 	check "$1: an independent checker agrees" lib check_log "$dir/hub.db" "$dir/till-1.db" "$dir/till-2.db" "$dir/office.db" --settled --signatures 10
 	for s in till-1 till-2 office; do
 		exits "$1: $s agrees with itself" 0 "$VES" doctor --db "$dir/$s.db"

@@ -170,6 +170,9 @@ branch=$(cat office.id)
 like "why: conflict" "$("$VES" why --db office.db "$branch")" "conflicts with what others wrote.*\(concurrent_edit, same_field\)"
 is "status counts it" "$(store_is office.db '[d["health"], d["counts"]["conflict"], d["conflictsByType"]["concurrent_edit"]]')" '["attention", 1, 1]'
 is "nothing of it remains to be pushed" "$(json "$("$VES" push --db office.db --json)" 'd["remaining"]')" 0
+check "it is decided" "$VES" resolve --db office.db "$branch" --strategy accept_remote --reason "the till was there"
+"$VES" sync --db office.db > /dev/null
+is "and over" "$(store_is office.db '[d["health"], d["counts"]["conflict"]]')" '["healthy", 0]'
 
 # ---- settings
 is "a setting is kept" "$("$VES" settings --db till.db batchSize=7 --json > /dev/null; json "$("$VES" settings --db till.db --json)" '[d["settings"]["batchSize"], d["sources"]["batchSize"]]')" '[7, "file"]'
