@@ -350,6 +350,8 @@ static struct ves_event registered(const struct ves_rules *rules,
     assert_int_equal(ves_buf_status(&buf), VES_OK);
     assert_int_equal(ves_arena_copy(&arena, ves_buf_view(&buf), &copy), VES_OK);
     event.event_type = ves_bytes_str(VES_TYPE_SCHEMA);
+    event.entity_type = ves_bytes_str(VES_SCHEMA_ENTITY_TYPE);
+    event.entity_id = ves_bytes_str(VES_SCHEMA_ENTITY_ID);
     assert_int_equal(ves_json_read(&arena, copy, NULL, &event.payload, NULL),
                      VES_OK);
     return event;
