@@ -11,17 +11,32 @@
 
 enum { SCRATCH_MAX = 1 << 20 };
 
-/* Own ids begin with the event's place in world->events. */
+/* Own ids begin with the event's place in world->events; those of decisions
+ * are the library's, UUIDs of version 7. */
 static struct sim_event *event_of(struct sim_world *world,
-                                  const struct ves_uuid *id)
+                                  const struct ves_uuid *id, size_t device)
 {
     uint32_t index;
 
     memcpy(&index, id->b, sizeof(index));
-    if (index >= world->event_count ||
-        !ves_uuid_equal(&world->events[index].id, id))
+    if (index < world->event_count &&
+        ves_uuid_equal(&world->events[index].id, id))
+        return &world->events[index];
+    if (id->b[6] >> 4 != 7 || device == SIM_AGENTS_MAX)
         sim_fail(world, "an event that nobody appended");
-    return &world->events[index];
+    return sim_event_known(world, id, device);
+}
+
+/* SIM_AGENTS_MAX: none has that id. */
+static size_t device_of(const struct sim_world *world,
+                        const struct ves_uuid *agent)
+{
+    size_t i = 0;
+
+    while (i < world->agents &&
+           !ves_uuid_equal(&world->devices[i].agent, agent))
+        i++;
+    return i < world->agents ? i : SIM_AGENTS_MAX;
 }
 
 static size_t place_of(const struct sim_world *world,
@@ -130,17 +145,18 @@ static void count_entity(struct sim_world *world, const struct ves_event *event,
     struct sim_entity *entity = entity_of(world, &row->entity_key);
 
     if (!event->context.is_present && event->has_base_version &&
-        event->base_version != entity->version)
-        sim_fail(world, "number %llu was written upon version %llu, not %llu",
+        row->verdict == VES_VERDICT_APPLIED &&
+        event->base_version + 1 != row->version)
+        sim_fail(world,
+                 "number %llu was written upon version %llu and makes "
+                 "version %llu",
                  (unsigned long long)row->sequence_number,
                  (unsigned long long)event->base_version,
-                 (unsigned long long)entity->version);
-    if (row->verdict != VES_VERDICT_APPLIED)
-        sim_fail(world, "number %llu is not applied",
-                 (unsigned long long)row->sequence_number);
+                 (unsigned long long)row->version);
+    world->conflicts += row->verdict == VES_VERDICT_CONFLICT;
     entity->count++;
-    entity->version++;
-    entity->head = row->event_hash;
+    /* Strangers write upon it; at the end it is counted anew. */
+    entity->version += row->verdict == VES_VERDICT_APPLIED;
 }
 
 static void check_content(struct sim_world *world,
@@ -170,12 +186,29 @@ static void check_content(struct sim_world *world,
     ves_arena_free(&arena);
 }
 
+/* An envelope as far as somebody vouches for it: in events of ves_version 1
+ * nobody signs the command and the base version, which come last. */
+static void hash_envelope(const struct ves_log_row *row, struct ves_hash *out)
+{
+    static const char v1[] = "{\"ves_version\":1,";
+    static const char tail[] = "\"agent_signature\":\"0x";
+    const size_t hex = 2 * VES_SIG_SIZE + 1;
+    size_t len = row->envelope.len;
+
+    if (len > sizeof(v1) && memcmp(row->envelope.ptr, v1, sizeof(v1) - 1) == 0)
+        for (size_t i = 0; i + sizeof(tail) + hex < row->envelope.len; i++)
+            if (memcmp(row->envelope.ptr + i, tail, sizeof(tail) - 1) == 0)
+                len = i + sizeof(tail) - 1 + hex;
+    ves_sha256_one(row->envelope.ptr, len, out);
+}
+
 /* Sequences dense and unique, ids once, causes before effects. */
 static enum ves_status check_row(void *ctx, const struct ves_log_row *row)
 {
     struct sim_world *world = ctx;
     struct sim_hub *hub = &world->hub;
-    struct sim_event *event = event_of(world, &row->event_id);
+    struct sim_event *event =
+        event_of(world, &row->event_id, device_of(world, &row->agent));
     struct sim_entry *entry = &world->log[hub->checked];
 
     if (row->sequence_number != hub->checked + 1)
@@ -196,7 +229,7 @@ static enum ves_status check_row(void *ctx, const struct ves_log_row *row)
     entry->event_hash = row->event_hash;
     entry->receipt = row->receipt;
     entry->receipt_key_version = row->receipt_key_version;
-    ves_sha256_one(row->envelope.ptr, row->envelope.len, &entry->envelope);
+    hash_envelope(row, &entry->envelope);
     hub->checked = row->sequence_number;
     return VES_OK;
 }
@@ -252,7 +285,7 @@ static enum ves_status compare_row(void *ctx, const struct ves_log_row *row)
         sim_fail(world, "store %zu has number %llu, which nobody gave",
                  walk->device, (unsigned long long)row->sequence_number);
     const struct sim_entry *entry = &world->log[row->sequence_number - 1];
-    ves_sha256_one(row->envelope.ptr, row->envelope.len, &envelope);
+    hash_envelope(row, &envelope);
     if (!ves_hash_equal(&row->event_hash, &entry->event_hash) ||
         !ves_hash_equal(&envelope, &entry->envelope))
         sim_fail(world, "store %zu applied something else as number %llu",
@@ -341,7 +374,8 @@ static enum ves_status check_outbox(void *ctx, const struct ves_outbox_row *row)
 {
     struct walk *walk = ctx;
     struct sim_world *world = walk->world;
-    const struct sim_event *event = event_of(world, &row->event_id);
+    const struct sim_event *event =
+        event_of(world, &row->event_id, walk->device);
     size_t place = place_of(world, event);
 
     if (row->sequence_number && row->sequence_number != event->sequence)
@@ -459,7 +493,8 @@ static enum ves_status note_refusal(void *ctx, const struct ves_record *row)
     struct refusals *refusals = ctx;
 
     if (row->has_event_id && row->has_signature) {
-        struct sim_event *event = event_of(refusals->world, &row->event_id);
+        /* Whose it was is told in messages only. */
+        struct sim_event *event = event_of(refusals->world, &row->event_id, 0);
         refusals->is_refused[place_of(refusals->world, event)] = true;
         refusals->count++;
     }
@@ -470,9 +505,15 @@ static enum ves_status check_end_row(void *ctx,
                                      const struct ves_outbox_row *row)
 {
     struct walk *walk = ctx;
-    const struct sim_event *event = event_of(walk->world, &row->event_id);
+    const struct sim_event *event =
+        event_of(walk->world, &row->event_id, walk->device);
+    /* What is in conflict stays so until somebody decides it. */
+    bool is_open = event->sequence &&
+                   sim_is_in_open_conflict(walk->world, event->sequence);
+    enum ves_outbox_status want =
+        is_open ? VES_OUTBOX_CONFLICT : VES_OUTBOX_SYNCED;
 
-    if (event->sequence ? row->status != VES_OUTBOX_SYNCED : !row->is_refused)
+    if (event->sequence ? row->status != want : !row->is_refused)
         sim_fail(walk->world, "store %zu never finished with event %zu",
                  walk->device, place_of(walk->world, event));
     return VES_OK;
@@ -496,6 +537,40 @@ static enum ves_status check_end_entity(void *ctx,
                  (unsigned long long)entity->count);
     walk->next++;
     return VES_OK;
+}
+
+/* What is applied in the end, in the order of versions. */
+static enum ves_status recount(void *ctx, const struct ves_log_row *row)
+{
+    struct sim_world *world = ctx;
+    struct sim_entity *entity = entity_of(world, &row->entity_key);
+
+    if (row->verdict != VES_VERDICT_APPLIED)
+        return VES_OK;
+    entity->version++;
+    if (row->version > entity->head_version) {
+        entity->head_version = row->version;
+        entity->head = row->event_hash;
+    }
+    return VES_OK;
+}
+
+static void recount_entities(struct sim_world *world)
+{
+    struct ves_store *disk = world->hub.disk;
+    struct ves_stream_row row;
+
+    for (size_t i = 0; i < world->entity_count; i++) {
+        world->entities[i].version = world->entities[i].head_version = 0;
+        memset(&world->entities[i].head, 0, sizeof(struct ves_hash));
+    }
+    VES_ASSERT(disk->ops->stream_get(disk, &world->stream, false, &row) ==
+               VES_OK);
+    VES_ASSERT(disk->ops->log_read(disk, row.stream_no, 1, 0, recount, world) ==
+               VES_OK);
+    for (size_t i = 0; i < world->entity_count; i++)
+        if (world->entities[i].version != world->entities[i].head_version)
+            sim_fail(world, "versions of an entity are not dense");
 }
 
 static void check_entities(struct sim_world *world, struct ves_store *disk)
@@ -534,6 +609,7 @@ static void check_states(struct sim_world *world)
                 sim_fail(world, "store %zu cannot be folded again", i);
             if (!ves_hash_equal(&first, &other))
                 sim_fail(world, "store %zu folds to another state", i);
+            sim_check_refolded(world, i);
         }
     }
     sim_trace(world, first.b[0], first.b[1]);
@@ -559,7 +635,9 @@ void sim_check_end(struct sim_world *world, struct sim_summary *out)
             !refusals.is_refused[i])
             sim_fail(world, "event %zu of store %zu is lost", i,
                      world->events[i].device);
+    recount_entities(world);
     check_entities(world, disk);
+    sim_check_verdicts(world);
     for (size_t i = 0; i < world->options.stores; i++) {
         struct ves_store *own = world->devices[i].disk;
         struct walk walk = {.world = world, .device = i};

@@ -35,7 +35,7 @@ static int64_t now_ms(const struct sim_world *world, size_t device)
            world->devices[device].clock_offset_ms;
 }
 
-static struct ves_core_env environment(struct sim_world *world, size_t device)
+struct ves_core_env sim_device_env(struct sim_world *world, size_t device)
 {
     struct ves_core_env env = {.now_ms = now_ms(world, device)};
 
@@ -190,18 +190,82 @@ static const char *draw_event(struct sim_world *world, char *id,
     return type;
 }
 
+/* Things that others do to the same few entities at the same time. */
+static const char *draw_quarrel(struct sim_world *world, char *id,
+                                char payload[PAYLOAD_MAX])
+{
+    static const struct {
+        const char *type, *payload; /* %u: a small number */
+    } kinds[] = {
+        {"customer.created", "{\"name\":\"N%u\"}"},
+        {"customer.updated", "{\"patch\":{\"name\":\"N%u\"}}"},
+        {"customer.updated", "{\"patch\":{\"email\":\"E%u\"}}"},
+        {"customer.updated", "{\"patch\":{\"name\":\"the same\"}}"},
+        {"customer.consent_changed",
+         "{\"purpose\":\"mail\",\"state\":\"s%u\"}"},
+        {"customer.deleted", "{\"reason\":\"r%u\"}"},
+        {"order.created", "{\"origin\":\"web\",\"note\":\"n%u\"}"},
+        {"order.updated", "{\"patch\":{\"note\":\"n%u\"}}"},
+        {"order.updated", "{\"patch\":{\"customer_id\":\"E%u\"}}"},
+        {"order.tagged", "{\"tags\":[\"t%u\"]}"},
+        {"order.cancelled", "{\"reason_code\":\"r%u\"}"},
+        {"order.shipped", "{\"tracking_number\":\"T%u\"}"},
+        {"order.delivered", "{\"signed_by\":\"S%u\"}"},
+        {"return.approved", "{\"by\":\"b%u\"}"},
+        {"return.rejected", "{\"reason\":\"b%u\"}"},
+        {"inventory.counted", "{\"counted\":\"%u\"}"},
+        {"inventory.adjusted", "{\"delta\":\"%u\"}"},
+    };
+    size_t kind = sim_below(&world->rng, sizeof(kinds) / sizeof(kinds[0]));
+    unsigned v = (unsigned)sim_below(&world->rng, 8);
+    struct ves_buf out;
+
+    ves_buf_init(&out, ves_alloc_default(), PAYLOAD_MAX - 1);
+    for (const char *c = kinds[kind].payload; *c; c++) {
+        if (c[0] == '%')
+            ves_buf_put_decimal(&out, v);
+        else if (c[0] != 'u' || c[-1] != '%')
+            ves_buf_put_u8(&out, (uint8_t)*c);
+    }
+    memcpy(payload, out.ptr, out.len);
+    payload[out.len] = '\0';
+    ves_buf_free(&out);
+    id[0] = strncmp(kinds[kind].type, "inventory.counted", 17) == 0 ? 'C' : 'E';
+    id[1] = (char)('0' + sim_below(&world->rng, 3));
+    id[2] = '\0';
+    return kinds[kind].type;
+}
+
+/* Some event, of anybody, made before: what a paper slip may tell. */
+static void draw_dep(struct sim_world *world, struct ves_core_append *what,
+                     struct ves_uuid *dep)
+{
+    if (!sim_chance(&world->rng, 250))
+        return;
+    *dep = world->events[sim_below(&world->rng, world->event_count)].id;
+    what->deps = dep;
+    what->dep_count = 1;
+}
+
 static bool append(struct sim_world *world, size_t device, size_t process,
                    struct ves_core_append *what)
 {
     struct sim_process *p = &world->devices[device].processes[process];
-    struct ves_core_env env = environment(world, device);
+    struct ves_core_env env = sim_device_env(world, device);
     struct sim_event *event = sim_event_new(world, device);
     char id[8], payload[PAYLOAD_MAX];
     struct ves_uuid made;
 
     if (!event)
         return false;
-    const char *type = draw_event(world, id, payload);
+    struct ves_uuid dep;
+    const char *type;
+    if (sim_chance(&world->rng, world->options.quarrel)) {
+        type = draw_quarrel(world, id, payload);
+        draw_dep(world, what, &dep);
+    } else {
+        type = draw_event(world, id, payload);
+    }
     what->event_type = ves_bytes_str(type);
     what->entity_id = ves_bytes_str(id);
     what->payload = ves_bytes_str(payload);
@@ -329,7 +393,7 @@ static void end_push(struct sim_world *world, size_t device, size_t process,
                      uint32_t http_status, struct ves_bytes bytes)
 {
     struct sim_process *p = &world->devices[device].processes[process];
-    struct ves_core_env env = environment(world, device);
+    struct ves_core_env env = sim_device_env(world, device);
     struct ves_push_result result;
 
     memset(&result, 0, sizeof(result));

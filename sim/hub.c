@@ -538,6 +538,19 @@ void sim_hub_start(struct sim_world *world)
     VES_ASSERT(hub->disk->ops->commit(hub->disk) == VES_OK);
 }
 
+void sim_hub_rejudge(struct sim_world *world)
+{
+    struct ves_store *store = world->hub.sequencer.store;
+
+    VES_ASSERT(store->ops->begin(store) == VES_OK);
+    VES_ASSERT(store->ops->meta_put(store, "judge.version",
+                                    ves_bytes_str("0")) == VES_OK);
+    VES_ASSERT(store->ops->commit(store) == VES_OK);
+    if (ves_sequencer_upgrade(&world->hub.sequencer))
+        sim_fail(world, "the sequencer cannot judge again: %s",
+                 store->error.text);
+}
+
 void sim_hub_free(struct sim_world *world)
 {
     while (world->hub.queued)

@@ -17,9 +17,11 @@ static enum ves_status explain_row(void *ctx, const struct ves_outbox_row *row)
     static const char *const words[] = {"pending", "syncing", "synced",
                                         "failed", "conflict"};
     struct sim_world *world = ctx;
-    uint32_t place;
+    size_t place = 0;
 
-    memcpy(&place, row->event_id.b, sizeof(place));
+    while (place + 1 < world->event_count &&
+           !ves_uuid_equal(&world->events[place].id, &row->event_id))
+        place++;
     printf("#   event %u (%llu): %s%s, number %llu (it has %llu)%s%s%s %.*s\n",
            (unsigned)place, (unsigned long long)row->local_seq,
            words[row->status], row->is_refused ? " refused" : "",
@@ -115,6 +117,19 @@ void sim_signer_init(struct sim_signer *signer, uint8_t kind, uint8_t number)
     memcpy(signer->secret, secret.b, sizeof(signer->secret));
 }
 
+struct sim_event *sim_event_known(struct sim_world *world,
+                                  const struct ves_uuid *id, size_t device)
+{
+    for (size_t i = 0; i < world->event_count; i++)
+        if (ves_uuid_equal(&world->events[i].id, id))
+            return &world->events[i];
+    struct sim_event *event = sim_event_new(world, device);
+    if (!event)
+        sim_fail(world, "too many events");
+    event->id = *id;
+    return event;
+}
+
 struct sim_event *sim_event_new(struct sim_world *world, size_t device)
 {
     struct sim_event *event = &world->events[world->event_count];
@@ -146,6 +161,8 @@ void sim_options_draw(uint64_t seed, struct sim_options *out)
     out->group = sim_chance(&rng, 300) ? 200 : 0;
     out->refresh = 50;
     out->blind = sim_chance(&rng, 200) ? 200 : 0;
+    out->quarrel = sim_chance(&rng, 600) ? (uint32_t)sim_below(&rng, 900) : 0;
+    out->decide = out->quarrel ? (uint32_t)sim_below(&rng, 250) : 0;
     out->ticks = (uint32_t)(out->events * (8 + sim_below(&rng, 12)));
     if (is_calm)
         return;
@@ -227,7 +244,10 @@ static void store_step(struct sim_world *world, size_t device)
 
     if (!sim_device_revive(world, device))
         return;
-    if (dice < 12 && world->event_count < world->options.events)
+    if (sim_chance(&world->rng, world->options.decide) &&
+        world->event_count < 2 * world->options.events)
+        sim_device_decide(world, device, process);
+    else if (dice < 12 && world->event_count < world->options.events)
         sim_device_append(world, device, process);
     else if (dice < 27)
         sim_device_push(world, device, process);
@@ -353,6 +373,9 @@ void sim_run(uint64_t seed, const struct sim_options *options,
         step(world);
     settle(world);
     sim_check_end(world, out);
+    out->decided = world->decided;
+    out->conflicts = world->conflicts;
+    out->freed = world->freed;
     out->trace = world->trace;
     out->ticks = world->tick;
     out->lies = world->lies;

@@ -43,6 +43,8 @@ struct sim_options {
     uint32_t group;                               /* per mille of appends */
     uint32_t refresh;                             /* per mille of pulls */
     uint32_t blind;                               /* per mille of pushes */
+    uint32_t quarrel; /* per mille of appends that meet others' */
+    uint32_t decide;  /* per mille of steps */
     uint32_t store_fail, store_late, store_crash,
         nomem; /* per mille of calls */
 };
@@ -81,7 +83,7 @@ struct sim_entry {
 /* An entity as the log makes it, counted by the checks themselves. */
 struct sim_entity {
     struct ves_hash key, head;
-    uint64_t count, version;
+    uint64_t count, version, head_version;
 };
 
 struct sim_process {
@@ -166,10 +168,12 @@ struct sim_world {
     } group;
     struct ves_verifier verifier;
     uint64_t delivered, lost, spoiled, replayed, lies; /* counted */
+    uint64_t decided, conflicts, freed;                /* counted */
 };
 
 struct sim_summary {
     uint64_t trace, events, ticks, crashes, failures, refused, lies;
+    uint64_t conflicts, decided, freed;
 };
 
 /* Runs the seed from start to agreement.  Ends the program when something
@@ -189,6 +193,10 @@ void sim_trace(struct sim_world *world, uint64_t a, uint64_t b);
 /* A new event of an agent; its id names its place in world->events.  NULL
  * when there are too many. */
 struct sim_event *sim_event_new(struct sim_world *world, size_t device);
+/* One that the library gave its id: a decision.  Made when it is met first:
+ * whoever appended it may not have been told. */
+struct sim_event *sim_event_known(struct sim_world *world,
+                                  const struct ves_uuid *id, size_t device);
 
 /* -- network -- */
 /* Takes bytes over; loses, doubles, delays, spoils as the options say. */
@@ -209,6 +217,8 @@ void sim_hub_revoke(struct sim_world *world, size_t device);
 void sim_hub_rotate(struct sim_world *world);
 /* Kills the process and starts the next. */
 void sim_hub_restart(struct sim_world *world);
+/* Forgets which rules the log was judged by and starts again. */
+void sim_hub_rejudge(struct sim_world *world);
 void sim_hub_free(struct sim_world *world);
 
 /* -- lies: forger.c says what each is -- */
@@ -242,7 +252,10 @@ void sim_forge_verdict(struct ves_buf *out);
 /* -- devices -- */
 /* Joins: the store is made.  The agent is registered. */
 void sim_device_start(struct sim_world *world, size_t device);
+struct ves_core_env sim_device_env(struct sim_world *world, size_t device);
 void sim_device_append(struct sim_world *world, size_t device, size_t process);
+/* Decides some conflict, or takes a decision back. */
+void sim_device_decide(struct sim_world *world, size_t device, size_t process);
 void sim_device_push(struct sim_world *world, size_t device, size_t process);
 void sim_device_pull(struct sim_world *world, size_t device, size_t process);
 void sim_device_ack(struct sim_world *world, size_t device, size_t process);
@@ -269,6 +282,11 @@ void sim_stranger_check(struct sim_world *world,
 void sim_check_log(struct sim_world *world);
 void sim_check_device(struct sim_world *world, size_t device, bool is_thorough);
 void sim_check_end(struct sim_world *world, struct sim_summary *out);
+/* The sequencer and every store say the same of every event and conflict, and
+ * say it again when they judge again. */
+void sim_check_verdicts(struct sim_world *world);
+bool sim_is_in_open_conflict(struct sim_world *world, uint64_t sequence);
+void sim_check_refolded(struct sim_world *world, size_t device);
 
 void sim_signer_init(struct sim_signer *signer, uint8_t kind, uint8_t number);
 /* What the signer's key signs. */

@@ -134,13 +134,14 @@ static enum ves_status settle_late_row(struct ves_device_fold *fold,
     struct ves_agent_core *core = fold->core;
     struct ves_outbox_row row;
 
-    if (!ves_uuid_equal(&log->agent, &core->agent))
+    if (!ves_uuid_equal(&log->agent, &core->agent) ||
+        log->verdict == VES_VERDICT_NONE)
         return VES_OK;
     enum ves_status status = core->store->ops->outbox_get(
         core->store, &log->event_id, 1, fold->arena, &row);
     if (status || row.local_seq == 0)
         return status;
-    row.has_verdict = log->verdict != VES_VERDICT_NONE;
+    row.has_verdict = true;
     row.verdict = log->verdict;
     row.disposition =
         ves_bytes_str(ves_verdict_name((enum ves_verdict)row.verdict));

@@ -136,11 +136,14 @@ static void set_place(const struct ves_device_own *own,
         row->receipt = log->receipt;
         row->receipt_key_version = log->receipt_key_version;
     }
-    row->has_verdict = log->verdict != VES_VERDICT_NONE;
-    row->verdict = log->verdict;
-    row->is_likely_conflict = false;
-    row->disposition =
-        ves_bytes_str(ves_verdict_name((enum ves_verdict)log->verdict));
+    /* None yet: its group is not whole.  What the sequencer said stands. */
+    if (log->verdict != VES_VERDICT_NONE) {
+        row->has_verdict = true;
+        row->verdict = log->verdict;
+        row->is_likely_conflict = false;
+        row->disposition =
+            ves_bytes_str(ves_verdict_name((enum ves_verdict)log->verdict));
+    }
     row->claim = 0;
     row->next_attempt_ms = 0;
     row->error_class = VES_ERROR_NONE;

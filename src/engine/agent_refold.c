@@ -74,7 +74,8 @@ static enum ves_status take_own(void *ctx, const struct ves_log_row *row)
     struct own_rows *own = ctx;
 
     own->seen++;
-    if (!ves_uuid_equal(&row->agent, &own->core->agent))
+    if (row->verdict == VES_VERDICT_NONE ||
+        !ves_uuid_equal(&row->agent, &own->core->agent))
         return VES_OK;
     own->ids[own->count] = row->event_id;
     own->verdicts[own->count++] = row->verdict;
@@ -84,7 +85,7 @@ static enum ves_status take_own(void *ctx, const struct ves_log_row *row)
 /* Those in conflict are looked at with their conflict. */
 static void show_verdict(struct ves_outbox_row *row, uint32_t verdict)
 {
-    row->has_verdict = verdict != VES_VERDICT_NONE;
+    row->has_verdict = true;
     row->verdict = verdict;
     row->disposition =
         ves_bytes_str(ves_verdict_name((enum ves_verdict)verdict));

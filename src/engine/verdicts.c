@@ -511,11 +511,17 @@ enum ves_status ves_verdicts_step(struct ves_verdicts *v, size_t count)
         ves_arena_alloc(&v->scratch, count * sizeof(*judgements));
     if (!subjects || !judgements)
         return VES_NOMEM;
-    for (size_t i = 0; i < count; i++) {
-        subjects[i] = v->events[v->count - count + i]->subject;
+    enum ves_status status = VES_OK;
+    for (size_t i = 0; i < count && !status; i++) {
+        struct ves_verdict_event *event = v->events[v->count - count + i];
+        subjects[i] = event->subject;
         if (count == 1)
             subjects[i].group_count = 0;
+        else /* what one does may speak against the next */
+            status = ves_verdicts_show(v, event);
     }
+    if (status)
+        return status;
     return ves_judge_step(&view, &writer, &v->scratch, subjects, count,
                           judgements);
 }

@@ -198,6 +198,9 @@ struct ves_seen {
     uint64_t sequence;
     struct ves_uuid event_id;
 };
+VES_NODISCARD enum ves_status
+ves_verdicts_show(struct ves_verdicts *v,
+                  const struct ves_verdict_event *event);
 const struct ves_seen *ves_verdicts_seen(const struct ves_verdicts *v,
                                          const struct ves_hash *hash);
 

@@ -35,7 +35,7 @@ static enum ves_status show(struct ves_verdicts *v, const struct ves_hash *hash,
     return VES_OK;
 }
 
-static enum ves_status show_event(struct ves_verdicts *v,
+enum ves_status ves_verdicts_show(struct ves_verdicts *v,
                                   const struct ves_verdict_event *event)
 {
     const struct ves_log_row *row = event->row;
@@ -123,7 +123,7 @@ static enum ves_status fill_tombstone(struct ves_verdicts *v, uint64_t sequence,
 
     enum ves_status status = ves_verdicts_find(v, sequence, &event);
     if (!status)
-        status = show_event(v, event);
+        status = ves_verdicts_show(v, event);
     if (status)
         return status;
     out->has_tombstone = true;
@@ -265,7 +265,7 @@ static bool visit_applied(void *ctx, struct ves_verdict_event *event)
 
     applied->status = ves_verdicts_effects(applied->v, event);
     if (!applied->status)
-        applied->status = show_event(applied->v, event);
+        applied->status = ves_verdicts_show(applied->v, event);
     if (applied->status)
         return false;
     const struct ves_judge_applied what = {
@@ -317,7 +317,7 @@ static enum ves_status visit_own(struct own_visit *own,
         return VES_OK;
     fill_known(row, &known);
     own->is_over = !own->visit(own->ctx, &known);
-    return show_event(own->v, event);
+    return ves_verdicts_show(own->v, event);
 }
 
 static enum ves_status view_own(void *ctx, const struct ves_hash *entity_key,
@@ -403,7 +403,7 @@ static enum ves_status view_conflict(void *ctx, const struct ves_hash *id,
     if (out->is_open)
         return VES_OK;
     status = ves_verdicts_find(v, row->closed, &event);
-    return status ? status : show_event(v, event);
+    return status ? status : ves_verdicts_show(v, event);
 }
 
 static enum ves_status view_opposite(void *ctx,

@@ -1,2 +1,2 @@
-# src/engine/agent_fold.c -- the version of an entity does not advance
-s/^    slot->row.version++;//
+# src/engine/verdicts.c -- the version of an entity does not advance
+s/^    row->version++;//

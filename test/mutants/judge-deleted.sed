@@ -1,0 +1,2 @@
+# src/engine/verdicts.c -- what is deleted has no tombstone
+s/^        row->tombstone = event->row->sequence_number;/        row->tombstone = 0;/
