@@ -32,6 +32,9 @@ static void lower(struct ves_verify_report *report,
 
 static void add_line(struct ves_inspection *in, const char *name,
                      enum ves_verify_finding finding, const char *format,
+                     va_list args) __attribute__((format(printf, 4, 0)));
+static void add_line(struct ves_inspection *in, const char *name,
+                     enum ves_verify_finding finding, const char *format,
                      va_list args)
 {
     struct ves_verify_report *report = in->report;

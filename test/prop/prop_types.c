@@ -559,7 +559,7 @@ static void commute(int rounds)
                 struct ves_bytes xy = spell(read(&states[2]));
                 struct ves_bytes yx = spell(read(&states[3]));
                 if (!ves_bytes_equal(xy, yx))
-                    fail_msg("%s and %s on %.*s:\n%.*s\n%.*s\n%.*s\n%.*s\n%.*s",
+                    fail_msg("%s and %s on %.*s:\n%.*s\n%.*s\n%.*s\n%.*s",
                              a->name, b->name, (int)states[0].len,
                              (const char *)states[0].ptr, (int)states[2].len,
                              (const char *)states[2].ptr, (int)states[3].len,

@@ -705,7 +705,7 @@ static void test_witness_refusals(void **state)
                                         "old 9223372036854775808\n\n",
                                         "Old 7\n\n",
                                         "old 7\nAAAA\n\n",
-                                        "old 7\n" H,
+                                        ("old 7\n" H),
                                         "old 7\r\n\n",
                                         "old 7\n\n\n"};
     for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
