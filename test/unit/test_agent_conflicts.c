@@ -292,6 +292,27 @@ static void append_group(size_t n, uint32_t number, const char *const *ids,
     }
 }
 
+static enum ves_status check_told(void *ctx, const struct ves_outbox_row *row)
+{
+    size_t *count = ctx;
+
+    assert_true(row->has_verdict);
+    assert_int_equal(row->verdict, VES_VERDICT_APPLIED);
+    ++*count;
+    return VES_OK;
+}
+
+static size_t count_told(size_t n)
+{
+    const struct ves_outbox_filter all = {.status_mask = 0};
+    struct ves_store *store = fleet.devices[n].store;
+    size_t count = 0;
+
+    assert_int_equal(store->ops->outbox_list(store, &all, check_told, &count),
+                     VES_OK);
+    return count;
+}
+
 /* One member collides, and none of them takes effect. */
 static void a_group_stands_or_falls(void **state)
 {
@@ -311,6 +332,24 @@ static void a_group_stands_or_falls(void **state)
     }
     assert_int_equal(test_fleet_status(&fleet, 1).counts[VES_OUTBOX_CONFLICT],
                      5);
+}
+
+/* What the answer to a push said of own events stands while the log, cut off
+ * inside their group, has no verdict of them yet. */
+static void a_group_cut_off_keeps_the_verdicts_it_was_told(void **state)
+{
+    static const char *const ids[] = {"D", "E", "F"};
+    struct ves_agent_core *core = &fleet.devices[1].core;
+    (void)state;
+    begin();
+    append_group(1, 1, ids, 3);
+    push(1);
+    assert_int_equal(count_told(1), 3);
+    pull(1, 2); /* two of the three */
+    assert_int_equal(verdicts_of(core->store).list[2], VES_VERDICT_NONE);
+    assert_int_equal(count_told(1), 3);
+    assert_int_equal(ves_core_refold(core), VES_OK);
+    assert_int_equal(count_told(1), 3);
 }
 
 /* Where pages end changes nothing: the whole group is judged at its end. */
@@ -503,6 +542,7 @@ int main(void)
         TEST(advice_comes_before_the_verdict),
         TEST(advice_is_not_given_where_changes_commute),
         TEST(a_group_stands_or_falls),
+        TEST(a_group_cut_off_keeps_the_verdicts_it_was_told),
         TEST(a_group_longer_than_a_page_is_judged_whole),
         TEST(a_group_cut_off_survives_a_refold),
         TEST(a_page_costs_the_same_however_long),
