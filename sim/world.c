@@ -177,7 +177,7 @@ void sim_options_draw(uint64_t seed, struct sim_options *out)
     out->revoke = sim_chance(&rng, 150) ? 5 : 0;
     if (out->revoke)
         out->refresh = 200;
-    out->rotate = sim_chance(&rng, 300) ? 5 : 0;
+    out->rotate = sim_chance(&rng, 300) ? 15 : 0;
     out->store_fail = (uint32_t)sim_below(&rng, 5);
     out->store_late = (uint32_t)sim_below(&rng, 60);
     out->store_crash = (uint32_t)sim_below(&rng, 4);
