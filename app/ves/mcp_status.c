@@ -8,7 +8,7 @@ enum { PROBE_MS = 2000 };
 /* What health is, and what is said of it. */
 struct view {
     uint64_t pending, syncing, failed, conflicts, lag;
-    bool is_configured, is_reachable, was_checked, needs_attention;
+    bool is_configured, is_reachable, was_checked;
 };
 
 static void look(struct ves_jr *jr, struct view *v)
@@ -26,8 +26,6 @@ static void look(struct ves_jr *jr, struct view *v)
     v->is_configured = ves_jr_has(jr, "/sequencer/url");
     v->was_checked = ves_jr_has(jr, "/sequencer/reachable");
     v->is_reachable = ves_jr_bool(jr, "/sequencer/reachable");
-    v->needs_attention = strcmp(ves_jr_str(jr, "/health"), "attention") == 0 ||
-                         v->failed || v->conflicts;
 }
 
 static void put_part(char *out, size_t size, uint64_t n, const char *what)
