@@ -86,6 +86,22 @@ static enum ves_status open_reader(void *ctx, struct ves_store **store,
     return ves_store_sqlite_open(&options, s->server->alloc, store, error);
 }
 
+static enum ves_status start_backfill(struct start *s)
+{
+    struct ves_server *server = s->server;
+    const struct ves_store_sqlite_options options = {
+        .path = s->options->db,
+        .role = VES_STORE_SEQUENCER,
+        .busy_timeout_ms = BUSY_TIMEOUT_MS};
+    struct ves_store *store;
+    enum ves_status status =
+        ves_store_sqlite_open(&options, server->alloc, &store, s->error);
+    return status ? status
+                  : ves_backfill_start(&server->backfill, &server->log,
+                                       server->sequencer.store, store,
+                                       s->error);
+}
+
 static enum ves_status open_store(struct start *s)
 {
     struct ves_server *server = s->server;
@@ -104,6 +120,9 @@ static enum ves_status open_store(struct start *s)
     if (status)
         return ves_fail(s->error, status, "the log cannot be judged: %s",
                         server->sequencer.store->error.text);
+    status = start_backfill(s);
+    if (status)
+        return status;
     size_t readers = s->http_threads + server->threads;
     return ves_readers_open(
         &server->readers, readers < VES_READERS_MAX ? readers : VES_READERS_MAX,
@@ -360,6 +379,7 @@ void ves_server_stop(struct ves_server *server)
     ves_identity_close(&server->identity);
     ves_pool_free(server->pool);
     ves_readers_close(&server->readers);
+    ves_backfill_stop(&server->backfill);
     ves_store_sqlite_close(server->sequencer.store);
     if (server->lock_fd >= 0)
         (void)close(server->lock_fd);

@@ -10,6 +10,8 @@
  *        v
  *   connections: answer
  *
+ * Beside them backfill.c: copies the WAL back into the database file.
+ *
  * Lock order: none is ever held while another is taken.
  */
 #ifndef VES_SERVER_SERVER_H
@@ -18,6 +20,7 @@
 #include "engine/sequencer.h"
 #include "os/pool.h"
 #include "server/auth.h"
+#include "server/backfill.h"
 #include "server/http.h"
 #include "server/identity.h"
 #include "server/keyring.h"
@@ -48,6 +51,7 @@ struct ves_server {
     struct ves_pool *pool;
     struct ves_identity identity;
     struct ves_sequencer sequencer; /* the writer's; committer thread only */
+    struct ves_backfill backfill;
     struct ves_readers readers;
     struct ves_keyring keyring;
     struct ves_credentials credentials;

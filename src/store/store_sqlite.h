@@ -79,4 +79,20 @@ ves_store_sqlite_has_temporary(struct ves_store *store, bool *has);
 VES_NODISCARD enum ves_status
 ves_store_sqlite_synchronous(struct ves_store *store, int *level);
 
+/* From here on no commit of this own connection copies the WAL back by
+ * itself.  watch is called after each with the pages the WAL has, on the
+ * committing thread; when it returns true that thread copies back what it can.
+ * A WAL that is never copied back grows without bound. */
+void ves_store_sqlite_watch_wal(struct ves_store *store,
+                                bool (*watch)(void *ctx, uint64_t pages),
+                                void *ctx);
+
+/* Copies the WAL back as far as no reader needs it, without keeping writers
+ * or readers of other connections waiting ("passive").  *pages: what the WAL
+ * had at the beginning; *filled: how many of them are in the database now.
+ * VES_BUSY: another connection is at it.  VES_IO, VES_NOMEM. */
+VES_NODISCARD enum ves_status ves_store_sqlite_backfill(struct ves_store *store,
+                                                        uint64_t *pages,
+                                                        uint64_t *filled);
+
 #endif

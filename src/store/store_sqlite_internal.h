@@ -119,6 +119,8 @@ struct ves_sqlite {
     enum ves_store_role role;
     enum ves_sqlite_tx tx;
     bool is_failed; /* the open transaction cannot be committed */
+    bool (*wal_watch)(void *ctx, uint64_t pages); /* NULL: SQLite's own way */
+    void *wal_ctx;
     struct {
         sqlite3_stmt *stmt; /* NULL: not prepared yet */
         bool is_taken;
