@@ -36,6 +36,14 @@ def end(p, what):
     ok(f"{what}: ends with its input, nothing more to say", rc == 0 and not rest and not err, [rc, rest, err])
 
 
+def memory_factor():
+    """How much of the process's memory stands for a byte that the server took: ThreadSanitizer keeps shadows of what is
+    used, AddressSanitizer what was freed.  What the server takes of its allocator test_mcp measures in every build."""
+    with open(command[0], "rb") as f:
+        program = f.read()
+    return 5 if b"__tsan_init" in program else 3 if b"__asan_init" in program else 1
+
+
 def modern_era():
     p = start()
     a = p.ask(modern(1, "server/discover"))
@@ -160,7 +168,7 @@ def framing():
     p.send(b'{"jsonrpc":"2.0","id":15,"method":"tools/list","params":{"pad":[' + b"1," * (4000 * 1000) + b'1]}}')
     a = p.answer(20)
     ok("eight megabytes of nothing but small values do not take the memory of the machine",
-       code(a) == -32603 and p.peak() - peak < 200 << 20, [a, peak, p.peak()])
+       code(a) == -32603 and p.peak() - peak < memory_factor() * (200 << 20), [a, peak, p.peak()])
     end(p, "framing")
 
 
