@@ -40,10 +40,11 @@ struct ves_backfill {
 
 /* Watches writer and takes store over, also on failure.  Both log and writer
  * must outlive it.  VES_NOMEM. */
-VES_NODISCARD enum ves_status
-ves_backfill_start(struct ves_backfill *backfill, struct ves_log *log,
-                   struct ves_store *writer, struct ves_store *store,
-                   struct ves_error *error);
+VES_NODISCARD enum ves_status ves_backfill_start(struct ves_backfill *backfill,
+                                                 struct ves_log *log,
+                                                 struct ves_store *writer,
+                                                 struct ves_store *store,
+                                                 struct ves_error *error);
 
 /* Nobody commits any more.  Nothing happens when it was not started. */
 void ves_backfill_stop(struct ves_backfill *backfill);

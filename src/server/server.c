@@ -96,10 +96,10 @@ static enum ves_status start_backfill(struct start *s)
     struct ves_store *store;
     enum ves_status status =
         ves_store_sqlite_open(&options, server->alloc, &store, s->error);
-    return status ? status
-                  : ves_backfill_start(&server->backfill, &server->log,
-                                       server->sequencer.store, store,
-                                       s->error);
+    return status
+               ? status
+               : ves_backfill_start(&server->backfill, &server->log,
+                                    server->sequencer.store, store, s->error);
 }
 
 static enum ves_status open_store(struct start *s)
