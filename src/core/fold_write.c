@@ -237,6 +237,19 @@ enum ves_status ves_write_put(struct ves_write *write, struct ves_bytes path,
                   : put(write, write->state, path, value, &write->state);
 }
 
+/* Does merging object at path write into that list? */
+static bool enters_list(const struct ves_list *list, struct ves_bytes path,
+                        const struct ves_json *object)
+{
+    const struct ves_json *inner;
+
+    if (path.len > 0)
+        return path.ptr[0] == '/' &&
+               ves_bytes_is(ves_bytes(path.ptr + 1, path.len - 1), list->name);
+    inner = ves_json_member(object, list->name);
+    return inner && inner->type == VES_JSON_OBJECT;
+}
+
 enum ves_status ves_write_merge(struct ves_write *write, struct ves_bytes path,
                                 const struct ves_json *object, bool is_patch)
 {
@@ -244,9 +257,8 @@ enum ves_status ves_write_merge(struct ves_write *write, struct ves_bytes path,
     enum ves_status status = VES_OK;
 
     for (const struct ves_list *l = write->entity->lists;
-         path.len == 0 && is_patch && l->name && !status; l++) {
-        const struct ves_json *inner = ves_json_member(object, l->name);
-        if (inner && inner->type == VES_JSON_OBJECT)
+         is_patch && l->name && !status; l++) {
+        if (enters_list(l, path, object))
             status = open_list(write, l);
     }
     if (!status)

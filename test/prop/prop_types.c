@@ -56,6 +56,8 @@ static uint64_t next_random(void)
     return z ^ (z >> 31);
 }
 
+/* Never twice among the arguments of one call: compilers differ in which they
+ * draw first, and a seed is to say the same with each. */
 static unsigned below(unsigned n)
 {
     return (unsigned)(next_random() % n);
@@ -104,15 +106,19 @@ static void put_line(struct ves_buf *buf, unsigned uid)
 
 static void put_value(struct ves_buf *buf, const struct ves_field *field)
 {
+    const char *quote;
+
     switch (field->kind) {
     case VES_FIELD_ID:
-        ves_buf_putf(buf, below(4) ? "\"i%u\"" : "%u", below(3));
+        quote = below(4) ? "\"" : "";
+        ves_buf_putf(buf, "%s%u%s", quote, below(3), quote);
         return;
     case VES_FIELD_TEXT:
         ves_buf_putf(buf, "\"t%u\"", below(2));
         return;
     case VES_FIELD_QUANTITY:
-        ves_buf_putf(buf, "\"%s%u.5\"", below(2) ? "-" : "", below(4));
+        ves_buf_put_str(buf, below(2) ? "\"-" : "\"");
+        ves_buf_putf(buf, "%u.5\"", below(4));
         return;
     case VES_FIELD_AMOUNT:
         ves_buf_putf(buf, "%u", below(4));
@@ -124,7 +130,8 @@ static void put_value(struct ves_buf *buf, const struct ves_field *field)
         ves_buf_put_str(buf, "\"GBP\"");
         return;
     case VES_FIELD_TEXTS:
-        ves_buf_putf(buf, "[\"t%u\",\"t%u\"]", below(3), below(3));
+        ves_buf_putf(buf, "[\"t%u\"", below(3));
+        ves_buf_putf(buf, ",\"t%u\"]", below(3));
         return;
     case VES_FIELD_LIST:
         ves_buf_put_u8(buf, '[');
@@ -193,15 +200,19 @@ static void put_patch(struct ves_buf *buf)
 /* Of a random type: whatever its operations may ask for. */
 static void put_thing(struct ves_buf *buf)
 {
-    ves_buf_putf(buf, "{\"id\":\"i%u\",\"k\":\"L%u\",\"n\":%u,\"f\":", below(3),
-                 below(3), below(4));
+    ves_buf_putf(buf, "{\"id\":\"i%u\"", below(3));
+    ves_buf_putf(buf, ",\"k\":\"L%u\"", below(3));
+    ves_buf_putf(buf, ",\"n\":%u,\"f\":", below(4));
     put_scalar(buf);
-    ves_buf_putf(buf,
-                 ",\"arr\":[{\"k\":\"L0\",\"v\":%u},{\"k\":\"L1\"}],\"t\":"
-                 "[\"t%u\"],\"o\":{\"v\":%u},\"patch\":{\"o\":{\"w\":%u}",
-                 below(2), below(3), below(2), below(2));
-    if (below(3) == 0)
-        ves_buf_putf(buf, ",\"l\":{\"L%u\":{\"v\":%u}}", below(3), below(2));
+    ves_buf_putf(buf, ",\"arr\":[{\"k\":\"L0\",\"v\":%u},{\"k\":\"L1\"}]",
+                 below(2));
+    ves_buf_putf(buf, ",\"t\":[\"t%u\"]", below(3));
+    ves_buf_putf(buf, ",\"o\":{\"v\":%u}", below(2));
+    ves_buf_putf(buf, ",\"patch\":{\"o\":{\"w\":%u}", below(2));
+    if (below(3) == 0) {
+        ves_buf_putf(buf, ",\"l\":{\"L%u\"", below(3));
+        ves_buf_putf(buf, ":{\"v\":%u}}", below(2));
+    }
     if (below(3) == 0)
         ves_buf_putf(buf, ",\"x\":%u", below(3));
     ves_buf_put_str(buf, "}}");
@@ -600,6 +611,7 @@ static void put_operation(struct ves_buf *buf)
         "/s",     "/e"};
     static const char *const from[] = {"", "/f", "/n", "/o", "/arr", "/t"};
     static const char *const words[] = {"a", "b", "c", "z"};
+    static const char *const signs[] = {"false", "true"};
     const char *path = pick(paths, 17);
 
     switch (below(14)) {
@@ -613,19 +625,20 @@ static void put_operation(struct ves_buf *buf)
                      pick(words, 4));
         return;
     case 2:
+        path = below(3) ? path : "@";
         ves_buf_putf(buf, "{\"op\":\"create\",\"path\":\"%s\",\"from\":\"%s\"}",
-                     below(3) ? path : "@", pick(from, 4));
+                     path, pick(from, 4));
         return;
     case 3:
         ves_buf_putf(buf, "{\"op\":\"remove\",\"path\":\"%s\"}", path);
         return;
     case 4:
     case 5:
+        path = below(2) ? path : pick(paths, 3);
         ves_buf_putf(buf,
                      "{\"op\":\"delta\",\"path\":\"%s\",\"from\":\"/n\","
                      "\"negate\":%s}",
-                     below(2) ? path : pick(paths, 3),
-                     below(2) ? "true" : "false");
+                     path, pick(signs, 2));
         return;
     case 6:
         ves_buf_putf(
@@ -636,8 +649,9 @@ static void put_operation(struct ves_buf *buf)
                      below(2) ? "/list" : path);
         return;
     case 8:
+        path = below(3) ? path : "";
         ves_buf_putf(buf, "{\"op\":\"patch\",\"path\":\"%s\",\"from\":\"%s\"}",
-                     below(3) ? path : "", below(2) ? "/o" : "/patch");
+                     path, below(2) ? "/o" : "/patch");
         return;
     case 9:
         ves_buf_put_str(buf, "{\"op\":\"edit\"}");

@@ -460,6 +460,48 @@ static void judge_and_fold_follow(void **state)
     ves_rules_free(rules);
 }
 
+/* What a patch of the list itself makes of a state; "" when it cannot. */
+static struct ves_bytes patch_parts(struct ves_rules_at at, const char *state)
+{
+    struct ves_event event = {.event_type = ves_bytes_str("repair.revised")};
+    struct ves_fold_note note;
+
+    event.payload =
+        test_json(&arena, "{\"parts\":{\"p1\":{\"price\":2},\"p9\":{}}}");
+    ves_buf_reset(&buf);
+    assert_int_equal(
+        ves_fold(&arena, at, ves_bytes_str(state), &event, &buf, &note),
+        VES_OK);
+    if (note.is_unusable)
+        assert_string_equal(note.reason, "an item of /parts cannot be "
+                                         "addressed: not each has a part_id "
+                                         "of its own");
+    return note.is_unusable ? ves_bytes_str("") : ves_buf_view(&buf);
+}
+
+/* Its footprint is the leaves: what else is in the list stays. */
+static void a_patch_of_a_list_keeps_its_items(void **state)
+{
+    struct ves_rules *rules =
+        make(NULL,
+             "{\"rules\":1,\"entities\":[" REPAIR_ENTITY "],\"types\":["
+             "{\"name\":\"repair.revised\",\"version\":1,\"class\":"
+             "\"intent\",\"operations\":[{\"op\":\"patch\",\"path\":"
+             "\"/parts\",\"from\":\"/parts\"}]}]}",
+             1);
+    struct ves_rules_at at = {rules, VES_SEQUENCE_NEXT};
+    (void)state;
+    assert_true(ves_bytes_is(
+        patch_parts(at, "{\"parts\":[{\"part_id\":\"p1\",\"price\":1},"
+                        "{\"part_id\":\"p2\",\"price\":5}]}"),
+        "{\"parts\":{\"p1\":{\"part_id\":\"p1\",\"price\":2},\"p2\":{"
+        "\"part_id\":\"p2\",\"price\":5},\"p9\":{}}}"));
+    assert_true(ves_bytes_is(patch_parts(at, "{\"parts\":[1]}"), ""));
+    assert_true(ves_bytes_is(patch_parts(at, "{\"parts\":7}"),
+                             "{\"parts\":{\"p1\":{\"price\":2},\"p9\":{}}}"));
+    ves_rules_free(rules);
+}
+
 /* Grants that many calls, then none; freeing always works. */
 static void *grant(void *ctx, void *ptr, size_t size)
 {
@@ -501,6 +543,7 @@ int main(void)
         cmocka_unit_test(the_owner_signs),
         cmocka_unit_test(other_events_register_nothing),
         cmocka_unit_test(judge_and_fold_follow),
+        cmocka_unit_test(a_patch_of_a_list_keeps_its_items),
         cmocka_unit_test(out_of_memory_is_a_status),
     };
     cmocka_set_message_output(CM_OUTPUT_TAP);
