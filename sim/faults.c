@@ -45,6 +45,13 @@ static enum ves_status sim_begin(struct ves_store *s)
     return status ? status : own(s)->inner->ops->begin(own(s)->inner);
 }
 
+static enum ves_status sim_begin_flat(struct ves_store *s)
+{
+    enum ves_status status = trouble(s);
+
+    return status ? status : own(s)->inner->ops->begin_flat(own(s)->inner);
+}
+
 /* The three ways a commit can go wrong: nothing done, all done but nobody
  * told, all done and the process dead. */
 static enum ves_status sim_commit(struct ves_store *s)
@@ -89,6 +96,7 @@ TEST_STORE_OPS(X)
 #undef X
 
 static const struct ves_store_ops ops = {.begin = sim_begin,
+                                         .begin_flat = sim_begin_flat,
                                          .commit = sim_commit,
                                          .rollback = sim_rollback,
 #define X(name, parameters, arguments) .name = sim_##name,

@@ -187,17 +187,35 @@ static enum ves_status append(struct ves_agent *agent,
     return ves_agent_fail(agent, status, error, NULL);
 }
 
+/* A caller that went on would commit the rest of its sale without the first
+ * half of it. */
+static void say_rolled_back(struct ves_error *error)
+{
+    struct ves_error words;
+
+    if (!error)
+        return;
+    words = *error;
+    (void)ves_fail(error, words.status,
+                   "%s. The transaction around it was rolled back as a whole: "
+                   "begin it again",
+                   words.text);
+}
+
 enum ves_status ves_append(struct ves_agent *agent,
                            const struct ves_append *what,
                            struct ves_uuid *event_id, struct ves_error *error)
 {
     /* Once here is cheaper than in each of some hundred calls, and nobody else
      * may use the connection in between anyway. */
-    sqlite3_mutex *mutex =
-        sqlite3_db_mutex(ves_store_sqlite_connection(agent->store));
+    struct sqlite3 *connection = ves_store_sqlite_connection(agent->store);
+    sqlite3_mutex *mutex = sqlite3_db_mutex(connection);
 
     sqlite3_mutex_enter(mutex);
+    bool was_open = !sqlite3_get_autocommit(connection);
     enum ves_status status = append(agent, what, event_id, error);
+    if (status && was_open && sqlite3_get_autocommit(connection))
+        say_rolled_back(error);
     sqlite3_mutex_leave(mutex);
     return status;
 }

@@ -1,5 +1,8 @@
 /* agent_append.c -- one event signed and put into the outbox.
  *
+ * Everything that can be refused is refused before the first write, so that
+ * no savepoint is needed inside the caller's transaction.
+ *
  * Six calls to the store whatever the payload: chain, cursor, entity in;
  * entity, outbox row, chain out.  Nothing is folded here: the local view is
  * folded when somebody reads it.
@@ -545,7 +548,7 @@ enum ves_status ves_core_append(struct ves_agent_core *core,
                        &core->owner_key);
     enum ves_status status = ves_device_say(core, check(&append));
     if (!status)
-        status = ves_device_begin(core);
+        status = ves_device_begin_flat(core);
     if (!status) {
         status = ves_device_end(core, append_event(&append));
         if (!status)

@@ -23,6 +23,9 @@ enum {
 
 /* Clears core->error and begins. */
 VES_NODISCARD enum ves_status ves_device_begin(struct ves_agent_core *core);
+/* The same for what writes last: begin_flat of port/store.h. */
+VES_NODISCARD enum ves_status
+ves_device_begin_flat(struct ves_agent_core *core);
 /* Commits when status is VES_OK, else rolls back; returns what came of it,
  * with words in core->error. */
 VES_NODISCARD enum ves_status ves_device_end(struct ves_agent_core *core,

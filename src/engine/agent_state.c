@@ -181,17 +181,29 @@ static enum ves_status words_put(struct ves_agent_core *core, const char *name,
     return status;
 }
 
-enum ves_status ves_device_begin(struct ves_agent_core *core)
+static enum ves_status say_begun(struct ves_agent_core *core,
+                                 enum ves_status status)
 {
-    core->error.status = VES_OK;
-    core->error.text[0] = '\0';
-    enum ves_status status = core->store->ops->begin(core->store);
     /* A store that knows more says more. */
     if (status == VES_BUSY && core->store->error.status != VES_BUSY)
         return ves_fail(&core->error, VES_BUSY,
                         "another process is writing to this store; nothing "
                         "was changed. Try again");
     return ves_device_say(core, status);
+}
+
+enum ves_status ves_device_begin(struct ves_agent_core *core)
+{
+    core->error.status = VES_OK;
+    core->error.text[0] = '\0';
+    return say_begun(core, core->store->ops->begin(core->store));
+}
+
+enum ves_status ves_device_begin_flat(struct ves_agent_core *core)
+{
+    core->error.status = VES_OK;
+    core->error.text[0] = '\0';
+    return say_begun(core, core->store->ops->begin_flat(core->store));
 }
 
 enum ves_status ves_device_end(struct ves_agent_core *core,

@@ -334,6 +334,12 @@ struct ves_store;
 struct ves_store_ops {
     /* -- transactions -- */
     enum ves_status (*begin)(struct ves_store *s); /* VES_BUSY: locked */
+    /* begin for a transaction that decides first and writes last.  In joined
+     * mode it has no way back of its own: a rollback before its first write
+     * takes back nothing, one after it takes the outer transaction back as a
+     * whole, as a database does when the disk fails.  Either way nothing of
+     * it remains. */
+    enum ves_status (*begin_flat)(struct ves_store *s);
     enum ves_status (*commit)(struct ves_store *s);
     void (*rollback)(struct ves_store *s); /* never fails; idempotent */
 

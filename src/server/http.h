@@ -16,7 +16,7 @@ struct ves_server;
 enum {
     VES_HTTP_CONNECTIONS_MAX = 1000,
     VES_HTTP_IDLE_S = 30,
-    VES_HTTP_MEMORY = 32 * 1024, /* a connection's own buffers, bytes */
+    VES_HTTP_MEMORY = 16 * 1024, /* a connection's own buffers, bytes */
     VES_HTTP_HEADERS_MAX = VES_HTTP_MEMORY / 2
 };
 

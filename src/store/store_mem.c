@@ -261,6 +261,7 @@ static enum ves_status stream_list(struct ves_store *s,
 
 static const struct ves_store_ops ops = {
     .begin = begin,
+    .begin_flat = begin,
     .commit = commit,
     .rollback = rollback,
     .meta_get = meta_get,

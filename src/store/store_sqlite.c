@@ -36,16 +36,23 @@ static bool is_writing(sqlite3 *db)
            sqlite3_txn_state(db, "main") == SQLITE_TXN_WRITE;
 }
 
+/* The caller may have begun a reading transaction: being busy should show
+ * here, not at some later write. */
+static enum ves_status lock_for_writing(struct ves_sqlite *st)
+{
+    if (!st->is_ready || is_writing(st->db))
+        return VES_OK;
+    return ves_sql_simple(st, VES_SQL_JOIN_LOCK,
+                          "UPDATE ves_meta SET value = value WHERE 0");
+}
+
 static enum ves_status begin_joined(struct ves_sqlite *st)
 {
     enum ves_status status =
         ves_sql_simple(st, VES_SQL_JOIN, "SAVEPOINT ves_joined");
 
-    /* The caller may have begun a reading transaction: being busy should show
-     * here, not at some later write. */
-    if (!status && st->is_ready && !is_writing(st->db))
-        status = ves_sql_simple(st, VES_SQL_JOIN_LOCK,
-                                "UPDATE ves_meta SET value = value WHERE 0");
+    if (!status)
+        status = lock_for_writing(st);
     if (status) {
         sqlite3_exec(st->db, "ROLLBACK TO ves_joined; RELEASE ves_joined", NULL,
                      NULL, NULL);
@@ -55,7 +62,19 @@ static enum ves_status begin_joined(struct ves_sqlite *st)
     return VES_OK;
 }
 
-static enum ves_status begin(struct ves_store *s)
+static enum ves_status begin_within(struct ves_sqlite *st, bool is_flat)
+{
+    if (!is_flat)
+        return begin_joined(st);
+    enum ves_status status = lock_for_writing(st);
+    if (status)
+        return status;
+    st->changes = sqlite3_total_changes(st->db);
+    st->tx = VES_TX_FLAT;
+    return VES_OK;
+}
+
+static enum ves_status begin_either(struct ves_store *s, bool is_flat)
 {
     struct ves_sqlite *st = ves_sqlite_of(s);
     enum ves_status status;
@@ -67,19 +86,36 @@ static enum ves_status begin(struct ves_store *s)
                         "The store is opened for reading only. Nothing was "
                         "changed. Open it for writing.");
     if (!sqlite3_get_autocommit(st->db))
-        return begin_joined(st);
+        return begin_within(st, is_flat);
     status = ves_sql_simple(st, VES_SQL_BEGIN, "BEGIN IMMEDIATE");
     if (!status)
         st->tx = VES_TX_OWN;
     return status;
 }
 
+static enum ves_status begin(struct ves_store *s)
+{
+    return begin_either(s, false);
+}
+
+static enum ves_status begin_flat(struct ves_store *s)
+{
+    return begin_either(s, true);
+}
+
+static const char *rollback_text(const struct ves_sqlite *st)
+{
+    if (st->tx == VES_TX_JOINED)
+        return "ROLLBACK TO ves_joined; RELEASE ves_joined";
+    if (st->tx == VES_TX_FLAT && sqlite3_total_changes(st->db) == st->changes)
+        return "";
+    return "ROLLBACK";
+}
+
 static void rollback(struct ves_store *s)
 {
     struct ves_sqlite *st = ves_sqlite_of(s);
-    const char *text = st->tx == VES_TX_OWN
-                           ? "ROLLBACK"
-                           : "ROLLBACK TO ves_joined; RELEASE ves_joined";
+    const char *text = rollback_text(st);
 
     /* After some failures SQLite has rolled back everything by itself. */
     if (st->tx != VES_TX_NONE && !sqlite3_get_autocommit(st->db))
@@ -101,8 +137,10 @@ static enum ves_status commit(struct ves_store *s)
                           "again.");
     else if (st->tx == VES_TX_OWN)
         status = ves_sql_simple(st, VES_SQL_COMMIT, "COMMIT");
-    else
+    else if (st->tx == VES_TX_JOINED)
         status = ves_sql_simple(st, VES_SQL_LEAVE, "RELEASE ves_joined");
+    else
+        status = VES_OK;
     if (status) {
         struct ves_error words = s->error;
 
@@ -116,6 +154,7 @@ static enum ves_status commit(struct ves_store *s)
 
 static const struct ves_store_ops ops = {
     .begin = begin,
+    .begin_flat = begin_flat,
     .commit = commit,
     .rollback = rollback,
     .meta_get = ves_sqlite_meta_get,

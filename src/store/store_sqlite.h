@@ -7,8 +7,8 @@
  *    not trusted, created with mode 0600.  begin is BEGIN IMMEDIATE.
  *  - A connection of the caller's: none of its settings is touched.  While the
  *    caller has a transaction open, begin, commit and rollback nest in it as a
- *    savepoint (joined mode): durability comes with the caller's commit, the
- *    caller's rollback removes everything.
+ *    savepoint (joined mode; begin_flat without one): durability comes with
+ *    the caller's commit, the caller's rollback removes everything.
  *
  * SQLite's answers come back as: busy or locked VES_BUSY, disk full and I/O
  * errors VES_IO, damaged or not a database VES_CORRUPT, no memory VES_NOMEM,

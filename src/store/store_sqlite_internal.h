@@ -105,8 +105,9 @@ enum ves_sql_id {
 
 enum ves_sqlite_tx {
     VES_TX_NONE,
-    VES_TX_OWN,   /* BEGIN IMMEDIATE is ours */
-    VES_TX_JOINED /* a savepoint inside the caller's */
+    VES_TX_OWN,    /* BEGIN IMMEDIATE is ours */
+    VES_TX_JOINED, /* a savepoint inside the caller's */
+    VES_TX_FLAT    /* the caller's, without one */
 };
 
 struct ves_sqlite {
@@ -119,6 +120,7 @@ struct ves_sqlite {
     enum ves_store_role role;
     enum ves_sqlite_tx tx;
     bool is_failed; /* the open transaction cannot be committed */
+    int changes;    /* rows the connection had changed when VES_TX_FLAT began */
     bool (*wal_watch)(void *ctx, uint64_t pages); /* NULL: SQLite's own way */
     void *wal_ctx;
     struct {

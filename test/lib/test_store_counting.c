@@ -15,6 +15,16 @@ static enum ves_status count_begin(struct ves_store *s)
     return status;
 }
 
+static enum ves_status count_begin_flat(struct ves_store *s)
+{
+    struct test_counting *c = (struct test_counting *)s;
+    enum ves_status status = c->inner->ops->begin_flat(c->inner);
+
+    c->calls.begin++;
+    s->error = c->inner->error;
+    return status;
+}
+
 static enum ves_status count_commit(struct ves_store *s)
 {
     struct test_counting *c = (struct test_counting *)s;
@@ -49,6 +59,7 @@ TEST_STORE_OPS(X)
 #undef X
 
 static const struct ves_store_ops ops = {.begin = count_begin,
+                                         .begin_flat = count_begin_flat,
                                          .commit = count_commit,
                                          .rollback = count_rollback,
 #define X(name, parameters, arguments) .name = count_##name,

@@ -178,6 +178,35 @@ static void our_rollback_leaves_the_callers_rows(void **state)
     assert_int_equal(sqlite3_close(db), SQLITE_OK);
 }
 
+static void a_flat_rollback_takes_the_callers_rows_along(void **state)
+{
+    sqlite3 *db = place_connect(place.path);
+    struct suite *s = &place.s;
+
+    (void)state;
+    s->store = place_open_on(db);
+    place_exec(db, "CREATE TABLE sale (id INTEGER PRIMARY KEY); BEGIN;"
+                   "INSERT INTO sale VALUES (1)");
+    OK(s->store->ops->begin_flat(s->store));
+    suite_rollback(s); /* nothing was written yet */
+    assert_false(sqlite3_get_autocommit(db));
+    OK(s->store->ops->begin_flat(s->store));
+    OK(CALL(s, meta_put, "cursor", ves_bytes_str("kept")));
+    OK(s->store->ops->commit(s->store));
+    place_exec(db, "COMMIT");
+    place_expect_meta(s->store, "kept");
+    ASK(db, "SELECT count(*) FROM sale", "1");
+    place_exec(db, "BEGIN; INSERT INTO sale VALUES (2)");
+    OK(s->store->ops->begin_flat(s->store));
+    OK(CALL(s, meta_put, "cursor", ves_bytes_str("gone")));
+    suite_rollback(s);
+    assert_true(sqlite3_get_autocommit(db));
+    place_expect_meta(s->store, "kept");
+    ASK(db, "SELECT count(*) FROM sale", "1");
+    place_close(s->store);
+    assert_int_equal(sqlite3_close(db), SQLITE_OK);
+}
+
 static void tables_made_in_a_transaction_go_with_it(void **state)
 {
     sqlite3 *db = place_connect(place.path);
@@ -392,6 +421,7 @@ int main(void)
         ON_DEVICE(a_callers_settings_stay),
         ON_DEVICE(the_callers_rollback_removes_all),
         ON_DEVICE(our_rollback_leaves_the_callers_rows),
+        ON_DEVICE(a_flat_rollback_takes_the_callers_rows_along),
         ON_DEVICE(tables_made_in_a_transaction_go_with_it),
         ON_DEVICE(statements_can_be_given_back_early),
         ON_DEVICE(a_second_writer_is_told_busy),

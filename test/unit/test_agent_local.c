@@ -488,6 +488,81 @@ static void failed_append_leaves_the_transaction_alone(void **state)
     sqlite3_close(db);
 }
 
+/* What broke it came after the outbox row: only the whole can be taken back. */
+static void append_broken_in_the_middle_takes_the_transaction(void **state)
+{
+    static const char *const tables[] = {"INSERT ON main.ves_entities",
+                                         "INSERT ON main.ves_meta"};
+    sqlite3 *db = app_open("app.db");
+    struct ves_agent *agent = test_shop_store(&shop, "app.db", db);
+    struct ves_error error;
+    char text[256];
+
+    (void)state;
+    for (size_t i = 0; i < 2; i++) {
+        snprintf(text, sizeof(text),
+                 "CREATE TEMP TRIGGER no BEFORE %s BEGIN "
+                 "SELECT RAISE(ABORT, 'no'); END",
+                 tables[i]);
+        sql(db, text);
+        sql(db, "BEGIN; INSERT INTO sales(sku) VALUES ('A')");
+        assert_int_not_equal(try_append(agent, "order.created", ORDER, &error),
+                             VES_OK);
+        assert_says(&error, "rolled back as a whole");
+        assert_int_equal(sqlite3_get_autocommit(db), 1);
+        assert_int_equal(sql_number(db, "SELECT count(*) FROM sales"), 0);
+        assert_int_equal(sql_number(db, "SELECT count(*) FROM ves_outbox"), 0);
+        sql(db, "DROP TRIGGER no");
+    }
+    test_shop_append(agent, "order.created", "ORD-1", ORDER);
+    assert_healthy(agent);
+    ves_agent_close(agent);
+    sqlite3_close(db);
+}
+
+static int interrupt_at_zero(void *ctx)
+{
+    int *left = ctx;
+    return --*left == 0;
+}
+
+static void append_interrupted_anywhere_is_all_or_nothing(void **state)
+{
+    sqlite3 *db = app_open("app.db");
+    struct ves_agent *agent = test_shop_store(&shop, "app.db", db);
+    struct ves_error error;
+    int64_t events = 0, sales = 0;
+    int steps = 0, rolled_back = 0, left;
+
+    (void)state;
+    do {
+        left = ++steps;
+        sql(db, "BEGIN; INSERT INTO sales(sku) VALUES ('A')");
+        sqlite3_progress_handler(db, 1, interrupt_at_zero, &left);
+        enum ves_status status =
+            try_append(agent, "order.created", ORDER, &error);
+        sqlite3_progress_handler(db, 0, NULL, NULL);
+        bool is_gone = sqlite3_get_autocommit(db) != 0;
+        if (!is_gone)
+            sql(db, "COMMIT");
+        events += status == VES_OK;
+        sales += !is_gone;
+        rolled_back += is_gone;
+        assert_true(status != VES_OK || !is_gone);
+        assert_true(!is_gone || strstr(error.text, "rolled back as a whole"));
+        assert_int_equal(sql_number(db, "SELECT count(*) FROM ves_outbox"),
+                         events);
+        assert_int_equal(sql_number(db, "SELECT count(*) FROM sales"), sales);
+        assert_true(steps < 5000);
+    } while (left <= 0);
+    print_message("# %d steps, %d rolled back\n", steps, rolled_back);
+    assert_true(steps > 50 && rolled_back > 0 && rolled_back < steps);
+    assert_int_equal(pending(agent), events);
+    assert_healthy(agent);
+    ves_agent_close(agent);
+    sqlite3_close(db);
+}
+
 static void relaxed_connection_is_refused(void **state)
 {
     sqlite3 *db = app_open("app.db");
@@ -707,6 +782,8 @@ int main(void)
         TEST(savepoints_of_the_caller_hold_too),
         TEST(append_without_transaction_makes_its_own),
         TEST(failed_append_leaves_the_transaction_alone),
+        TEST(append_broken_in_the_middle_takes_the_transaction),
+        TEST(append_interrupted_anywhere_is_all_or_nothing),
         TEST(relaxed_connection_is_refused),
         TEST(append_inside_a_writing_statement_is_refused),
         TEST(two_connections_take_turns),
