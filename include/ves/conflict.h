@@ -89,7 +89,8 @@ struct ves_resolve_set {
     const char *path;       /* JSON pointer, "/email" */
     struct ves_bytes value; /* JSON; no bytes: the member goes */
     bool is_typed;          /* typed by a person: text where the state has text
-                               at path, else JSON if it is any, else text */
+                               or may have nothing else, else JSON if it is
+                               any, else text */
 };
 
 struct ves_resolve_options {
@@ -136,7 +137,11 @@ struct ves_resolve_options {
  *  MERGE_OVERLAP {overlaps[{path, base?, ours?, theirs?}]}  VES_INVALID
  *  MERGE_IMPOSSIBLE                     VES_INVALID
  *  STRATEGY_NOT_ALLOWED {allowedStrategies[]}  VES_FORBIDDEN
- *  PAYLOAD_INVALID {path?}, PAYLOAD_NOT_ALLOWED  VES_INVALID
+ *  PAYLOAD_INVALID {path?}              VES_INVALID: no JSON, no pointer, or
+ *                                       a value that cannot stand there; what
+ *                                       may is what the events of that kind of
+ *                                       entity write there
+ *  PAYLOAD_NOT_ALLOWED                  VES_INVALID
  *  INVALID_ARGUMENT {argument}          VES_INVALID */
 VES_API VES_NODISCARD enum ves_status
 ves_resolve(struct ves_agent *agent, const struct ves_resolve_options *options,

@@ -46,6 +46,22 @@ void ves_conflict_problem_end(struct ves_jw *jw)
     ves_jw_end(jw);
 }
 
+enum ves_status ves_conflict_bad_value(struct ves_jw *jw,
+                                       struct ves_error *error,
+                                       const struct ves_state_fault *fault)
+{
+    enum ves_status status = ves_conflict_problem(
+        jw, error, VES_INVALID, "PAYLOAD_INVALID",
+        "%.*s: expected %s; nothing was changed; give a value that may stand "
+        "there",
+        (int)(fault->path.len < 200 ? fault->path.len : 200),
+        (const char *)fault->path.ptr, fault->expected);
+
+    ves_jw_member(jw, "path", fault->path);
+    ves_conflict_problem_end(jw);
+    return status;
+}
+
 /* ---- finding ------------------------------------------------------------- */
 
 struct search {

@@ -33,6 +33,10 @@ enum ves_status ves_conflict_problem(struct ves_jw *jw, struct ves_error *error,
                                      const char *format, ...)
     __attribute__((format(printf, 5, 6)));
 void ves_conflict_problem_end(struct ves_jw *jw);
+/* What a person wrote cannot stand there: PAYLOAD_INVALID. */
+enum ves_status ves_conflict_bad_value(struct ves_jw *jw,
+                                       struct ves_error *error,
+                                       const struct ves_state_fault *fault);
 
 /* Writes name and a JSON value; nothing when node is NULL. */
 VES_NODISCARD enum ves_status ves_jw_node(struct ves_jw *jw,

@@ -308,6 +308,8 @@ enum ves_status ves_conflict_resolve_refused(struct ves_agent *agent,
                               &done);
     if (status)
         return ves_agent_fail(agent, status, error, "deciding");
+    if (done.code == VES_DECIDE_BAD_VALUE)
+        return ves_conflict_bad_value(jw, error, &done.fault);
     if (done.code == VES_DECIDE_IMPOSSIBLE) {
         status = ves_conflict_problem(
             jw, error, VES_INVALID, "MERGE_IMPOSSIBLE",

@@ -142,16 +142,21 @@ static enum ves_status read_patch(struct resolve *resolve,
 }
 
 /* The entity as it is now, for reading what a person typed. */
-static enum ves_status read_state(struct resolve *resolve,
-                                  const struct ves_json **out)
+struct target {
+    struct ves_bytes entity_type;
+    struct ves_rules_at rules;
+    const struct ves_json *state;
+};
+
+static enum ves_status read_target(struct resolve *resolve, struct target *out)
 {
     struct ves_agent *agent = resolve->agent;
     const struct ves_store_ops *ops = agent->store->ops;
     struct ves_conflict_row row;
     struct ves_entity_row entity;
     struct ves_core_entity view;
+    struct ves_rules_log *rules;
 
-    *out = NULL;
     enum ves_status status =
         ops->conflict_get(agent->store, agent->core.stream_no,
                           &resolve->named.conflict_id, 1, &agent->arena, &row);
@@ -162,25 +167,44 @@ static enum ves_status read_state(struct resolve *resolve,
         status = ves_core_entity(&agent->core, entity.entity_type,
                                  entity.entity_id, &agent->arena, &view);
     if (!status && view.local_state.len > 0)
-        status =
-            ves_json_read(&agent->arena, view.local_state, NULL, out, NULL);
+        status = ves_json_read(&agent->arena, view.local_state, NULL,
+                               &out->state, NULL);
+    if (!status)
+        status = ves_rules_log_make(&agent->arena, agent->store,
+                                    agent->core.stream_no,
+                                    &agent->core.owner_key, &rules);
+    if (!status)
+        status = ves_rules_log_load(rules);
+    if (!status) {
+        out->entity_type = entity.entity_type;
+        out->rules = (struct ves_rules_at){ves_rules_log_newest(rules),
+                                           VES_SEQUENCE_NEXT};
+    }
     return ves_agent_fail(agent, status, resolve->error, "reading the state");
+}
+
+static bool is_text_there(const struct target *target, struct ves_bytes path)
+{
+    const struct ves_json *old =
+        target->state ? ves_json_pointer(target->state, path) : NULL;
+
+    return old ? old->type == VES_JSON_STRING
+               : ves_state_is_text(target->rules, target->entity_type, path);
 }
 
 /* Nobody types quotes around a postcode. */
 static enum ves_status read_typed(struct resolve *resolve,
                                   const struct ves_resolve_set *set,
-                                  const struct ves_json *state,
+                                  const struct target *target,
                                   const struct ves_json **out)
 {
     const struct ves_json_options options = {
         .depth_max = VES_JSON_DEPTH_MAX - 4, .safe_integers = true};
-    const struct ves_json *old =
-        state ? ves_json_pointer(state, ves_bytes_str(set->path)) : NULL;
+    bool is_text = is_text_there(target, ves_bytes_str(set->path));
     bool is_quoted = set->value.len > 0 && set->value.ptr[0] == '"';
     struct ves_json *text;
 
-    if ((!old || old->type != VES_JSON_STRING || is_quoted) &&
+    if ((!is_text || is_quoted) &&
         !ves_json_read(&resolve->agent->arena, set->value, &options, out, NULL))
         return VES_OK;
     if (!ves_utf8_valid(set->value, NULL))
@@ -197,20 +221,20 @@ static enum ves_status read_typed(struct resolve *resolve,
 
 static enum ves_status read_value(struct resolve *resolve,
                                   const struct ves_resolve_set *set,
-                                  const struct ves_json *state,
+                                  const struct target *target,
                                   const struct ves_json **out)
 {
     *out = NULL;
     if (set->value.len == 0)
         return VES_OK;
-    return set->is_typed ? read_typed(resolve, set, state, out)
+    return set->is_typed ? read_typed(resolve, set, target, out)
                          : read_json(resolve, set->value, set->path, out);
 }
 
 static enum ves_status read_sets(struct resolve *resolve,
                                  const struct ves_resolve_options *options)
 {
-    const struct ves_json *state;
+    struct target target = {.rules = VES_RULES_BUILT_IN};
     struct ves_case_set *sets;
 
     if (options->set_count == 0)
@@ -223,9 +247,8 @@ static enum ves_status read_sets(struct resolve *resolve,
     if (!sets)
         return ves_agent_fail(resolve->agent, VES_NOMEM, resolve->error, NULL);
     enum ves_status status = VES_OK;
-    state = NULL;
     if (!resolve->is_refused)
-        status = read_state(resolve, &state);
+        status = read_target(resolve, &target);
     for (size_t i = 0; i < options->set_count; i++) {
         const struct ves_resolve_set *set = &options->sets[i];
         if (!set->path || set->path[0] != '/' || !is_text(set->path) ||
@@ -236,7 +259,7 @@ static enum ves_status read_sets(struct resolve *resolve,
                                "at most 1024 bytes");
         sets[i].path = ves_bytes_str(set->path);
         if (!status)
-            status = read_value(resolve, set, state, &sets[i].value);
+            status = read_value(resolve, set, &target, &sets[i].value);
         if (status)
             return status;
     }
@@ -324,6 +347,8 @@ static enum ves_status put_problem(struct resolve *resolve)
             ves_conflict_put_overlaps(&resolve->agent->arena, "overlaps",
                                       &done->conflict.merge, names_branch, jw);
         break;
+    case VES_DECIDE_BAD_VALUE:
+        return ves_conflict_bad_value(jw, resolve->error, &done->fault);
     case VES_DECIDE_NOT_ALLOWED:
         status = refuse(resolve, VES_FORBIDDEN, "STRATEGY_NOT_ALLOWED",
                         "choose another strategy");
@@ -366,6 +391,7 @@ static const char *outcome_of(enum ves_decide_code code)
     case VES_DECIDE_CHANGED:
     case VES_DECIDE_OVERLAP:
     case VES_DECIDE_IMPOSSIBLE:
+    case VES_DECIDE_BAD_VALUE:
     case VES_DECIDE_NOT_ALLOWED:
         break;
     }

@@ -188,6 +188,24 @@ static enum ves_status take_merge(struct decide *decide)
     return VES_OK;
 }
 
+/* What a person wrote: no schema of any event has seen it. */
+static enum ves_status take_answer(struct decide *decide)
+{
+    const struct ves_core_decide *say = decide->say;
+    struct ves_core_decided *out = decide->out;
+    const struct ves_case *of = &out->conflict.of;
+
+    enum ves_status status = ves_case_patch(
+        decide->arena, of, say->patch, say->sets, say->set_count, &out->result);
+    if (status)
+        return status;
+    status = ves_state_check_ops(decide->arena, of->rules, of->entity_type,
+                                 out->result.ops, &out->fault);
+    return status == VES_INVALID
+               ? answer(decide, VES_DECIDE_BAD_VALUE, out->fault.expected)
+               : status;
+}
+
 static enum ves_status take_result(struct decide *decide)
 {
     const struct ves_core_decide *say = decide->say;
@@ -202,8 +220,7 @@ static enum ves_status take_result(struct decide *decide)
     case VES_WINNER_MERGE:
         if (!has_answer(say))
             return take_merge(decide);
-        status = ves_case_patch(decide->arena, of, say->patch, say->sets,
-                                say->set_count, &out->result);
+        status = take_answer(decide);
         break;
     case VES_WINNER_APPLIED:
     case VES_WINNER_NONE:

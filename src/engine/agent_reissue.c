@@ -186,6 +186,13 @@ static enum ves_status as_patch(struct reissue *reissue)
     if (status == VES_INVALID)
         return answer(reissue, VES_DECIDE_IMPOSSIBLE,
                       reissue->out->result.reason);
+    if (!status)
+        status =
+            ves_state_check_ops(reissue->arena, of.rules, of.entity_type,
+                                reissue->out->result.ops, &reissue->out->fault);
+    if (status == VES_INVALID)
+        return answer(reissue, VES_DECIDE_BAD_VALUE,
+                      reissue->out->fault.expected);
     for (size_t i = 0; i < say->set_count; i++)
         sets[i] = (struct ves_case_set){
             say->sets[i].path, say->sets[i].value ? say->sets[i].value : &null};

@@ -8,6 +8,7 @@
 #define VES_ENGINE_CONFLICT_H
 
 #include "core/resolution.h"
+#include "core/state_check.h"
 #include "engine/agent.h"
 #include "engine/rules_log.h"
 
@@ -105,6 +106,7 @@ enum ves_decide_code {
     VES_DECIDE_CHANGED,    /* not what was reviewed */
     VES_DECIDE_OVERLAP,    /* the merge is not clean */
     VES_DECIDE_IMPOSSIBLE,
+    VES_DECIDE_BAD_VALUE, /* what a person wrote cannot stand there */
     VES_DECIDE_NOT_ALLOWED,
     VES_DECIDE_NOT_RESOLVED /* undo of nothing */
 };
@@ -117,6 +119,7 @@ struct ves_core_decided {
     struct ves_case_result result;     /* DONE, PREVIEW */
     struct ves_uuid event_id;          /* DONE: the new event */
     struct ves_core_members changed;   /* CHANGED */
+    struct ves_state_fault fault;      /* BAD_VALUE */
 };
 
 /* Decides in one transaction, or says why not; nothing is written unless the
@@ -147,11 +150,13 @@ VES_NODISCARD enum ves_status ves_core_refused(struct ves_agent_core *core,
                                                struct ves_core_refused *out);
 
 struct ves_core_reissued {
-    enum ves_decide_code code; /* DONE, PREVIEW, AWAITING or IMPOSSIBLE */
+    enum ves_decide_code code; /* DONE, PREVIEW, AWAITING, BAD_VALUE or
+                                  IMPOSSIBLE */
     const char *reason;
     enum ves_winner winner;
     struct ves_core_refused refused; /* before */
     struct ves_case_result result;
+    struct ves_state_fault fault;
     struct ves_uuid event_id; /* of the new event; nil when there is none */
 };
 

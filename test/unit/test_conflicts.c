@@ -845,6 +845,51 @@ static void arguments(void **state)
     assert_int_equal(test_shop_push(&shop, till), 0);
 }
 
+/* No schema of any event has seen what a person writes into a decision. */
+static void values_are_checked(void **state)
+{
+    static const struct {
+        const char *patch, *path;
+    } rows[] = {
+        {"{\"currency\":\"pounds\"}", "/currency"},
+        {"{\"lines\":[{\"sku\":\"A\"}]}", "/lines/0/quantity"},
+        {"{\"totals\":{\"tax_minor\":1.5}}", "/totals/tax_minor"},
+    };
+    static const char *const strategies[] = {"manual", "merge"};
+    struct ves_uuid branch = same_field();
+    struct ves_resolve_options options = {.id = text_of(&branch)};
+    struct ves_resolve_set set = {.path = "/total_minor",
+                                  .value = ves_bytes_str("much"),
+                                  .is_typed = true};
+
+    (void)state;
+    for (size_t i = 0; i < 6; i++) {
+        options.strategy = strategies[i % 2];
+        options.patch = ves_bytes_str(rows[i / 2].patch);
+        options.dry_run = i > 3;
+        assert_int_equal(try(till, &options), VES_INVALID);
+        assert_problem("PAYLOAD_INVALID");
+        assert_string_equal(test_text(&doc, "/problem/path"), rows[i / 2].path);
+        assert_non_null(strstr(error.text, rows[i / 2].path));
+        assert_non_null(strstr(error.text, "nothing was changed"));
+    }
+    options.dry_run = false;
+    options.patch = ves_bytes(NULL, 0);
+    options.sets = &set;
+    options.set_count = 1;
+    assert_int_equal(try(till, &options), VES_INVALID);
+    assert_string_equal(test_text(&doc, "/problem/path"), "/total_minor");
+    assert_int_equal(test_shop_push(&shop, till), 0);
+    assert_int_equal(open_conflicts(till), 1);
+    /* Text is what a status is, however it looks; money is a number. */
+    set.path = "/status";
+    set.value = ves_bytes_str("404");
+    assert_int_equal(try(till, &options), VES_OK);
+    sync_both();
+    sync_both();
+    assert_string_equal(member(office, "/state/status"), "\"404\"");
+}
+
 /* ---- without being asked ------------------------------------------------- */
 
 static void policies(void **state)
@@ -1115,6 +1160,7 @@ int main(void)
         TEST(others_conflict_is_a_reason),
         TEST(later_events_are_named),
         TEST(arguments),
+        TEST(values_are_checked),
         TEST(policies),
         TEST(policy_settings),
         TEST(history_says_who_and_why),
