@@ -81,7 +81,7 @@ obj = $(patsubst %.c,$(BUILD)/%.o,$(1))
 LIB_OBJ := $(call obj,$(LIB_SRC))
 SRV_OBJ := $(call obj,$(SRV_SRC))
 ALL_OBJ := $(LIB_OBJ) $(SRV_OBJ) $(call obj,$(CLI_SRC) $(SIM_SRC) $(TESTLIB) \
-           $(wildcard test/unit/*.c test/prop/*.c test/store/*.c test/fuzz/*.c test/mcp/*.c test/interop/*.c bench/*.c) \
+           $(wildcard test/unit/*.c test/prop/*.c test/store/*.c test/fuzz/*.c test/mcp/*.c test/interop/*.c test/attack/*.c bench/*.c) \
            test/lib/fuzz_main.c)
 
 LIB_A  := $(BUILD)/libves.a
@@ -181,6 +181,11 @@ $(BUILD)/log-dir: $(BUILD)/test/interop/log_dir.o $(TESTLIB_OBJ) $(LIB_A)
 	$(call say,LD,$@)
 	$(Q)$(CC) $(LDFLAGS_ALL) $^ $(LIBS) $(TEST_LIBS) -o $@
 
+# Bundles, proofs and evidence with attacks on them, for ves verify.
+$(BUILD)/attack-files: $(BUILD)/test/attack/attack_files.o $(TESTLIB_OBJ) $(LIB_A)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(LDFLAGS_ALL) $^ $(LIBS) $(TEST_LIBS) -o $@
+
 # The CSV reader is the program's own.
 $(BUILD)/test_retail $(BUILD)/fuzz-retail: $(BUILD)/app/ves/retail.o
 $(BUILD)/test_retail $(BUILD)/fuzz-retail: LIBS += -lcsv
@@ -190,7 +195,7 @@ FUZZ_BIN := $(FUZZERS:%=$(BUILD)/fuzz-%)
 
 # run-tests gathers TAP from everything it is given and prints the counts.
 .PHONY: test test-unit check sim fuzz soak bench
-test: all $(UNIT_BIN) $(FUZZ_BIN) $(BUILD)/ves-sim $(BUILD)/ves-sim-real $(BUILD)/mcp-fixture check
+test: all $(UNIT_BIN) $(FUZZ_BIN) $(BUILD)/ves-sim $(BUILD)/ves-sim-real $(BUILD)/mcp-fixture $(BUILD)/attack-files check
 	BUILD=$(BUILD) tools/run-tests $(T)
 test-unit: $(UNIT_BIN)
 	BUILD=$(BUILD) SUITES=unit tools/run-tests $(T)
