@@ -65,10 +65,10 @@ SRV_LIBS     := $(shell pkg-config --libs $(SRV_PKGS))
 # libves.  src/ext is the SQLite extension's entry point; it and src/store are
 # compiled a second time against sqlite3ext.h.
 LIB_SRC  := $(wildcard $(foreach d,base json crypto core engine store os net agent sync,src/$(d)/*.c))
-SRV_SRC  := $(wildcard src/server/*.c src/mcp/*.c src/bench/*.c)
+SRV_SRC  := $(wildcard src/server/*.c src/mcp/*.c src/bench/*.c src/witness/*.c)
 EXT_SRC  := $(wildcard src/ext/*.c)
-# What libves installs; the other three are of libves-server.
-PUBLIC_H := $(filter-out %/serve.h %/mcp.h %/bench.h,$(wildcard include/ves/*.h))
+# What libves installs; the other four are of libves-server.
+PUBLIC_H := $(filter-out %/serve.h %/mcp.h %/bench.h %/witness.h,$(wildcard include/ves/*.h))
 CLI_SRC  := $(wildcard app/ves/*.c)
 SIM_SRC  := $(wildcard sim/*.c)
 UNIT     := $(patsubst test/unit/%.c,%,$(wildcard test/unit/test_*.c))

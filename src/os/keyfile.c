@@ -39,6 +39,8 @@ static const char *kind_name(enum ves_key_kind kind)
         return "owner";
     case VES_KEY_INVITATION:
         return "invitation";
+    case VES_KEY_WITNESS:
+        return "witness";
     }
     return "";
 }
@@ -73,6 +75,11 @@ struct ves_signer *ves_signer_from_seed(const uint8_t seed[VES_SEED_SIZE])
     signer->signer.sign = sign;
     ves_ed25519_keypair(seed, &signer->secret, &signer->signer.public_key);
     return &signer->signer;
+}
+
+const struct ves_secret_key *ves_signer_secret(const struct ves_signer *signer)
+{
+    return &((const struct key_signer *)signer)->secret;
 }
 
 void ves_signer_free(struct ves_signer *signer)
@@ -161,8 +168,9 @@ static enum ves_status parse_text(struct key_text *key, const char *path,
                                   enum ves_key_kind kind,
                                   struct ves_error *error)
 {
-    static const enum ves_key_kind kinds[] = {
-        VES_KEY_AGENT, VES_KEY_SEQUENCER, VES_KEY_OWNER, VES_KEY_INVITATION};
+    static const enum ves_key_kind kinds[] = {VES_KEY_AGENT, VES_KEY_SEQUENCER,
+                                              VES_KEY_OWNER, VES_KEY_INVITATION,
+                                              VES_KEY_WITNESS};
     size_t at = 0;
     if (!take(key, &at, MAGIC))
         return ves_fail(error, VES_MALFORMED, "%s is not a key file", path);

@@ -22,7 +22,8 @@ enum ves_key_kind {
     VES_KEY_AGENT,
     VES_KEY_SEQUENCER,
     VES_KEY_OWNER,
-    VES_KEY_INVITATION
+    VES_KEY_INVITATION,
+    VES_KEY_WITNESS
 };
 
 /* Asked for a passphrase: writes at most size bytes into out and returns how
@@ -73,6 +74,9 @@ ves_keyfile_inspect(const char *path, enum ves_key_kind kind,
  * locked memory. */
 VES_NODISCARD struct ves_signer *
 ves_signer_from_seed(const uint8_t seed[VES_SEED_SIZE]);
+/* The secret of a signer made here, where something other than a hash is to be
+ * signed; borrowed, in locked memory. */
+const struct ves_secret_key *ves_signer_secret(const struct ves_signer *signer);
 /* Wipes and frees a signer made here; NULL allowed. */
 void ves_signer_free(struct ves_signer *signer);
 

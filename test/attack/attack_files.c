@@ -1,7 +1,8 @@
 /* attack_files.c -- writes good bundles, proofs and evidence, and attacks on
  * them.
  *
- * attack-files DIR: files, the policy they are checked under (DIR/policy), and
+ * attack-files DIR: files, the policy they are checked under (DIR/policy),
+ * requests to a witness (DIR/add-*, fork-*, the witness's list DIR/logs), and
  * DIR/expect.txt, one line a check with tabs between: file, exit code of "ves
  * verify", finding, property, words of its line, further options.  The attacks
  * are those of verifiability.md section 6.
@@ -18,6 +19,7 @@
 
 #include "base/bytes.h"
 #include "base/text.h"
+#include "core/add_checkpoint.h"
 #include "core/evidence.h"
 #include "core/tlog_proof.h"
 #include "test/lib/test_bundle.h"
@@ -633,6 +635,42 @@ static void attack_evidence(void)
     expect("empty.ves-bundle", 40, "FAILED", "format", "first line", "");
 }
 
+/* ---- for a witness ---- */
+
+/* A request to cosign what log has at new, grown from old. */
+static void request(const char *name, struct test_log *log, uint64_t old,
+                    uint64_t new)
+{
+    struct ves_tlog_path path = {0};
+    struct ves_buf note, body;
+
+    test_log_buf(&note);
+    test_log_buf(&body);
+    test_log_checkpoint(log, &note, new);
+    if (old > 0)
+        assert_int_equal(
+            ves_tlog_consistency_make(test_log_source(log), old, new, &path),
+            VES_OK);
+    ves_add_checkpoint_write(&body, old, &path, ves_buf_view(&note));
+    ves_buf_free(&note);
+    save_buf(name, &body);
+}
+
+static void write_requests(void)
+{
+    struct ves_buf list;
+
+    test_log_buf(&list);
+    ves_buf_put_str(&list, "log ");
+    ves_note_key_write(&list, &shop.log.log_key);
+    ves_buf_put_str(&list, "\n");
+    save_buf("logs", &list);
+    request("add-0-9", &shop.log, 0, 9);
+    request("add-9-15", &shop.log, 9, 15);
+    request("fork-9-9", &forked, 9, 9);
+    request("fork-9-15", &forked, 9, 15);
+}
+
 int main(int argc, char **argv)
 {
     struct ves_buf file;
@@ -672,6 +710,7 @@ int main(int argc, char **argv)
     attack_keys();
     attack_proofs();
     attack_evidence();
+    write_requests();
     test_bundle_close(&shop);
     test_log_close(&forked);
     return fclose(expectations) ? 1 : 0;
