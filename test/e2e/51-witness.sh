@@ -7,15 +7,31 @@ D=$T/files
 mkdir -p "$D"
 check "the requests are written" "$BUILD/attack-files" "$D"
 
-# start_witness [WRAPPER...] -- sets WITNESS_PID and URL.
+# start_witness -- sets WITNESS_PID and URL.
 start_witness()
 {
 	rm -f "$T/port"
-	"$@" "$VES" witness --dir "$T/w" --logs "$D/logs" --name w.example --listen 127.0.0.1:0 --port-file "$T/port" > "$T/vkey" 2>> "$T/log" &
+	"$VES" witness --dir "$T/w" --logs "$D/logs" --name w.example --listen 127.0.0.1:0 --port-file "$T/port" > "$T/vkey" 2>> "$T/log" &
 	WITNESS_PID=$!
 	tap_pids+=("$WITNESS_PID")
 	wait_for 20 test -s "$T/port" || { sed 's/^/# /' "$T/log"; return 1; }
 	URL=http://$(cat "$T/port")
+}
+
+# start_doomed CALL -- the same, killed where it first makes that system call
+# after its start: there is no port file, whose writing would be such a call.
+start_doomed()
+{
+	local port
+	port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
+	: > "$T/vkey"
+	strace -f -o /dev/null -e trace="$1" -e inject="$1":signal=SIGKILL \
+		"$VES" witness --dir "$T/w" --logs "$D/logs" --listen "127.0.0.1:$port" > "$T/vkey" 2>> "$T/log" &
+	WITNESS_PID=$!
+	tap_pids+=("$WITNESS_PID")
+	wait_for 20 test -s "$T/vkey" || { sed 's/^/# /' "$T/log"; return 1; }
+	tap_pids+=("$(pgrep -P "$WITNESS_PID")")
+	URL=http://127.0.0.1:$port
 }
 
 # submit FILE -- prints the status, and leaves the body in $T/body; 000: none.
@@ -37,7 +53,7 @@ submit()
 	PY
 }
 
-start_witness env || done_testing
+start_witness || done_testing
 like "it says its key" "$(cat "$T/vkey")" '^w\.example\+[0-9a-f]{8}\+'
 is "the key is the owner's alone" "$(stat -c %a "$T/w/key")" 600
 is "a fork before anything is known is a history like any other's size" "$(submit add-9-15)" 409
@@ -62,22 +78,27 @@ check "its port file is gone" test ! -e "$T/port"
 { sed '/^$/,$d' "$D/good.ves-bundle"; echo; cat "$T/known"; } > "$T/not-this-size.ves-bundle"
 exits "another tree's cosignature lends nothing" 40 "$VES" verify --policy "$T/policy" "$T/not-this-size.ves-bundle"
 
+is_gone() { ! kill -0 "$WITNESS_PID" 2> /dev/null; }
+
 # A crash before the state has its name: nothing was said, nothing is known.  A
 # crash behind it and before the answer: it knows, and says so.
 if command -v strace > /dev/null; then
 	rm -rf "$T/w"
-	start_witness strace -f -o /dev/null -e trace=rename -e inject=rename:signal=SIGKILL:when=2 || done_testing
-	is "killed before it remembered: no answer" "$(submit add-0-9)" 000
+	start_witness
+	kill -9 "$WITNESS_PID"
 	wait "$WITNESS_PID" 2> /dev/null
-	start_witness env
+	start_doomed rename || done_testing
+	is "killed before it remembered: no answer" "$(submit add-0-9)" 000
+	wait_for 10 is_gone || { not_ok "strace did not end it"; done_testing; }
+	start_witness
 	is "it knows nothing" "$(submit add-9-15)" 409
 	is "no size" "$(cat "$T/body")" 0
 	kill -9 "$WITNESS_PID"
 	wait "$WITNESS_PID" 2> /dev/null
-	start_witness strace -f -o /dev/null -e trace=network -e inject=sendto,sendmsg:signal=SIGKILL || done_testing
+	start_doomed sendto,sendmsg || done_testing
 	is "killed before it answered: no answer" "$(submit add-0-9)" 000
-	wait "$WITNESS_PID" 2> /dev/null
-	start_witness env
+	wait_for 10 is_gone || { not_ok "strace did not end it"; done_testing; }
+	start_witness
 	is "it knows what it never said" "$(submit add-0-9)" 409
 	is "the size it had cosigned" "$(cat "$T/body")" 9
 	is "and cosigns no fork of it" "$(submit fork-9-15)" 422
