@@ -105,6 +105,15 @@ void sim_sign(const struct sim_signer *signer, const struct ves_hash *hash,
     ves_ed25519_sign(&secret, ves_bytes(hash->b, VES_HASH_SIZE), out);
 }
 
+static void sign_text(struct ves_signer *self, struct ves_bytes text,
+                      struct ves_sig *sig)
+{
+    struct ves_secret_key secret;
+
+    memcpy(secret.b, ((struct sim_signer *)self)->secret, sizeof(secret.b));
+    ves_ed25519_sign(&secret, text, sig);
+}
+
 void sim_signer_init(struct sim_signer *signer, uint8_t kind, uint8_t number)
 {
     uint8_t seed[VES_SEED_SIZE];
@@ -113,6 +122,7 @@ void sim_signer_init(struct sim_signer *signer, uint8_t kind, uint8_t number)
     memset(seed, number, sizeof(seed));
     seed[0] = kind;
     signer->signer.sign = sign;
+    signer->signer.sign_text = sign_text;
     ves_ed25519_keypair(seed, &secret, &signer->signer.public_key);
     memcpy(signer->secret, secret.b, sizeof(signer->secret));
 }

@@ -6,6 +6,7 @@
 #ifndef VES_ENGINE_COMMIT_H
 #define VES_ENGINE_COMMIT_H
 
+#include "engine/log_tree.h"
 #include "engine/map.h"
 #include "engine/sequencer.h"
 #include "engine/verdicts.h"
@@ -58,6 +59,9 @@ struct ves_commit_request {
 struct ves_commit_stream {
     struct ves_stream_row row; /* head moves as events are accepted */
     uint64_t old_head;
+    bool is_frozen; /* nothing of its requests is looked at */
+    struct ves_bytes frozen_why;
+    struct ves_bytes edge; /* of the tree, before */
     struct ves_commit_event *first, *last;
     size_t event_count;
     struct ves_map ids, commands, entities, keys;

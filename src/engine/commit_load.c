@@ -8,6 +8,21 @@
 
 /* ---- streams and their events -------------------------------------------- */
 
+static enum ves_status find_frozen(struct ves_commit *commit,
+                                   struct ves_commit_stream *stream)
+{
+    struct ves_tlog_row row;
+
+    enum ves_status status = commit->store->ops->tlog_get(
+        commit->store, stream->row.stream_no, &commit->arena, &row);
+    if (status)
+        return status == VES_NOT_FOUND ? VES_OK : status;
+    stream->is_frozen = row.frozen_at_ms != 0;
+    stream->frozen_why = row.frozen_why;
+    stream->edge = row.edge;
+    return VES_OK;
+}
+
 static enum ves_status open_stream(struct ves_commit *commit,
                                    const struct ves_stream *id,
                                    struct ves_commit_stream **out)
@@ -25,6 +40,9 @@ static enum ves_status open_stream(struct ves_commit *commit,
     if (status)
         return status;
     stream->old_head = stream->row.head;
+    status = find_frozen(commit, stream);
+    if (status)
+        return status;
     commit->stream_count++;
     *out = stream;
     return VES_OK;
@@ -465,6 +483,8 @@ enum ves_status ves_commit_load(struct ves_commit *commit,
 
     for (size_t i = 0; !status && i < commit->stream_count; i++) {
         struct ves_commit_stream *stream = &commit->streams[i];
+        if (stream->is_frozen)
+            continue;
         status = make_maps(commit, stream);
         if (!status)
             status = load_ids(commit, stream);

@@ -5,6 +5,7 @@
 
 #include "base/assert.h"
 #include "base/bytes.h"
+#include "base/error.h"
 #include "core/scratch.h"
 #include "crypto/crypto.h"
 #include "engine/commit.h"
@@ -87,6 +88,21 @@ static enum ves_status sign_all(struct ves_commit *commit)
 
 /* ---- writing ------------------------------------------------------------- */
 
+static enum ves_status grow_tree(struct ves_commit *commit,
+                                 struct ves_commit_stream *stream)
+{
+    struct ves_log_tree tree;
+
+    enum ves_status status =
+        ves_log_tree_open(&tree, commit->store, &stream->row, stream->edge,
+                          stream->row_count, &commit->arena);
+    for (size_t i = 0; !status && i < stream->row_count; i++)
+        status = ves_log_tree_add(&tree, stream->rows[i].sequence_number,
+                                  &stream->rows[i].event_hash,
+                                  &stream->rows[i].signature);
+    return status ? status : ves_log_tree_save(&tree);
+}
+
 static enum ves_status write_rows(struct ves_commit *commit,
                                   struct ves_commit_stream *stream)
 {
@@ -110,9 +126,9 @@ static enum ves_status write_rows(struct ves_commit *commit,
     status = store->ops->entity_put(store, stream->row.stream_no, rows, n);
     if (!status)
         status = ves_verdicts_save(&stream->verdicts);
-    if (status)
-        return status;
-    return store->ops->stream_put(store, &stream->row);
+    if (!status)
+        status = store->ops->stream_put(store, &stream->row);
+    return status ? status : grow_tree(commit, stream);
 }
 
 /* {"index":n,"message":"..."} */
@@ -235,6 +251,18 @@ static void tell_event(const struct ves_commit_stream *stream,
         ingest->replayed++;
 }
 
+static void tell_frozen(const struct ves_commit_stream *stream,
+                        struct ves_ingest *ingest)
+{
+    ingest->http_status = 503;
+    (void)ves_fail(&ingest->error, VES_BUSY,
+                   "this stream is frozen, nothing was stored: %.*s; keep "
+                   "everything, the operator has to recover it (ves admin "
+                   "recover)",
+                   (int)stream->frozen_why.len,
+                   (const char *)stream->frozen_why.ptr);
+}
+
 static void tell(struct ves_commit *commit, const struct ves_uuid *batch_ids)
 {
     for (size_t r = 0; r < commit->request_count; r++) {
@@ -246,6 +274,10 @@ static void tell(struct ves_commit *commit, const struct ves_uuid *batch_ids)
         ingest->head = request->stream->row.head;
         ingest->key_version = commit->sequencer->key_version;
         ingest->accepted = ingest->replayed = ingest->refused = 0;
+        if (request->stream->is_frozen) {
+            tell_frozen(request->stream, ingest);
+            continue;
+        }
         for (size_t i = 0; i < ingest->count; i++)
             tell_event(request->stream, &request->events[i], ingest);
     }
@@ -258,8 +290,10 @@ static enum ves_status run(struct ves_commit *commit,
 {
     enum ves_status status = ves_commit_load(commit, ingests, count);
 
-    for (size_t r = 0; !status && r < count; r++)
-        status = ves_commit_decide(commit, &commit->requests[r]);
+    for (size_t r = 0; !status && r < count; r++) {
+        if (!commit->requests[r].stream->is_frozen)
+            status = ves_commit_decide(commit, &commit->requests[r]);
+    }
     if (!status)
         status = sign_all(commit);
     for (size_t i = 0; !status && i < commit->stream_count; i++) {

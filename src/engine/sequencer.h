@@ -13,6 +13,8 @@
  *      original receipt, other bytes are refused (duplicate_event_id).
  *  S4  No reply leaves before the commit that makes it true is durable.
  *  S5  Every refusal is signed and its bytes are kept.
+ *  S6  The tree over a stream's events (engine/log_tree.h) moves with them; a
+ *      frozen stream takes none.
  */
 #ifndef VES_ENGINE_SEQUENCER_H
 #define VES_ENGINE_SEQUENCER_H
@@ -28,6 +30,8 @@ struct ves_sequencer {
     struct ves_signer *signer; /* the current receipt key */
     uint32_t key_version;      /* its version, >= 1 */
     struct ves_uuid sequencer_id;
+    struct ves_bytes log_host; /* what origins of logs begin with
+                                  (core/checkpoint.h) */
     bool require_v2; /* refuse new events of version 1 (protocol.md A.5) */
     const struct ves_alloc *alloc;
 };
@@ -119,16 +123,18 @@ ves_ingest_prepare(struct ves_ingest *ingest, const struct ves_alloc *alloc,
 
 /* Commits count prepared requests in one transaction, in order, and fills
  * their outcomes.  batch_ids: count fresh UUIDs.  On failure nothing was
- * stored, no outcome may be told, and every request may be tried again. */
+ * stored, no outcome may be told, and every request may be tried again.
+ * Requests for a frozen stream fail as a whole, with http_status 503; the
+ * others are not touched by that. */
 VES_NODISCARD enum ves_status
 ves_sequencer_commit(struct ves_sequencer *sequencer,
                      struct ves_ingest **ingests, size_t count,
                      const struct ves_uuid *batch_ids, int64_t now_ms);
 
-/* Judges every stream again when the rules of this program are newer than
- * those the log was judged by; in one transaction, before anything else is
- * asked of the sequencer.  VES_UNSUPPORTED, with words in the store's error,
- * when they are older. */
+/* Plants the trees of streams that have none yet.  Judges every stream again
+ * when the rules of this program are newer than those the log was judged by;
+ * in one transaction, before anything else is asked of the sequencer.
+ * VES_UNSUPPORTED, with words in the store's error, when they are older. */
 VES_NODISCARD enum ves_status
 ves_sequencer_upgrade(struct ves_sequencer *sequencer);
 

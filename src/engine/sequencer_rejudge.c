@@ -8,6 +8,7 @@
 #include "base/text.h"
 #include "core/types.h"
 #include "crypto/crypto.h"
+#include "engine/log_tree.h"
 #include "engine/rejudge.h"
 #include "engine/sequencer.h"
 
@@ -236,7 +237,9 @@ enum ves_status ves_sequencer_upgrade(struct ves_sequencer *sequencer)
     struct ves_arena arena;
 
     ves_arena_init(&arena, sequencer->alloc, ARENA_MAX);
-    enum ves_status status = upgrade(sequencer, &arena);
+    enum ves_status status = ves_log_tree_plant(sequencer);
+    if (!status)
+        status = upgrade(sequencer, &arena);
     ves_arena_free(&arena);
     return status;
 }

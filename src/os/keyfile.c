@@ -67,12 +67,20 @@ static void sign(struct ves_signer *self, struct ves_sign_item *items,
                          &items[i].sig);
 }
 
+static void sign_text(struct ves_signer *self, struct ves_bytes text,
+                      struct ves_sig *sig)
+{
+    const struct key_signer *signer = (const struct key_signer *)self;
+    ves_ed25519_sign(&signer->secret, text, sig);
+}
+
 struct ves_signer *ves_signer_from_seed(const uint8_t seed[VES_SEED_SIZE])
 {
     struct key_signer *signer = ves_secret_new(sizeof(*signer));
     if (!signer)
         return NULL;
     signer->signer.sign = sign;
+    signer->signer.sign_text = sign_text;
     ves_ed25519_keypair(seed, &signer->secret, &signer->signer.public_key);
     return &signer->signer;
 }

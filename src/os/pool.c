@@ -159,6 +159,13 @@ static void sign(struct ves_signer *self, struct ves_sign_item *items,
     run_batch(signer->pool, sign_part, &batch, count);
 }
 
+static void sign_text(struct ves_signer *self, struct ves_bytes text,
+                      struct ves_sig *sig)
+{
+    struct ves_signer *inner = ((struct pool_signer *)self)->inner;
+    inner->sign_text(inner, text, sig);
+}
+
 enum ves_status ves_pool_signer_new(struct ves_pool *pool,
                                     struct ves_signer *inner,
                                     struct ves_signer **out)
@@ -169,6 +176,7 @@ enum ves_status ves_pool_signer_new(struct ves_pool *pool,
         return VES_NOMEM;
     signer->signer.public_key = inner->public_key;
     signer->signer.sign = sign;
+    signer->signer.sign_text = sign_text;
     signer->pool = pool;
     signer->inner = inner;
     *out = &signer->signer;

@@ -30,6 +30,10 @@ struct ves_signer {
     struct ves_public_key public_key;
     void (*sign)(struct ves_signer *self, struct ves_sign_item *items,
                  size_t count);
+    /* One signature over bytes of any length: the text of a note
+     * (core/note.h).  NULL where nobody signs such. */
+    void (*sign_text)(struct ves_signer *self, struct ves_bytes text,
+                      struct ves_sig *sig);
 };
 
 #endif

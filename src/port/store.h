@@ -275,6 +275,45 @@ struct ves_commitment_row {
     int64_t committed_at_ms;
 };
 
+/* What the provable log of a stream adds to its events (core/tlog.h). */
+struct ves_tlog_row {
+    struct ves_hash stream_id;   /* core/merkle.h; what tlog_find looks for */
+    struct ves_bytes edge;       /* ves_tlog_edge_write, at the log's head */
+    uint64_t signed_size;        /* of the signed head; 0: none yet */
+    struct ves_hash signed_root; /* zeros: none yet */
+    struct ves_bytes note;       /* the signed checkpoint, "" none yet */
+    int64_t signed_at_ms;        /* 0: none yet */
+    int64_t frozen_at_ms;        /* 0: not; frozen, nothing is appended */
+    struct ves_bytes frozen_why; /* words, "" when not frozen */
+};
+
+/* A hash that tiles store (core/tlog_tile.h); index counts in its level. */
+struct ves_tile_hash {
+    uint32_t level; /* 0 to VES_STORE_TILE_LEVELS - 1 */
+    uint64_t index;
+    struct ves_hash hash;
+};
+
+enum {
+    VES_STORE_TILE_WIDTH = 256, /* hashes of a full tile */
+    VES_STORE_TILE_LEVELS = 8
+};
+
+/* What a leaf of the log is made of. */
+struct ves_leaf_row {
+    uint64_t sequence_number;
+    struct ves_hash event_hash;
+    struct ves_sig signature;
+};
+
+/* A signed head on its way into the store. */
+struct ves_head_row {
+    uint64_t size;
+    struct ves_hash root;
+    struct ves_bytes note;
+    int64_t signed_at_ms;
+};
+
 enum { VES_RIGHT_READ = 1, VES_RIGHT_WRITE = 2, VES_RIGHT_ADMIN = 4 };
 
 struct ves_credential_row {   /* an API key, protocol.md B.1 */
@@ -392,6 +431,12 @@ struct ves_store_ops {
      * signatures and receipts stay.  *count: how many. */
     enum ves_status (*log_prune)(struct ves_store *s, uint32_t stream_no,
                                  uint64_t below, uint64_t *count);
+
+    /* Fills rows with the leaves of [from, from + count) as they are stored;
+     * *found: how many there are from `from` on.  Reads nothing else. */
+    enum ves_status (*log_leaves)(struct ves_store *s, uint32_t stream_no,
+                                  uint64_t from, size_t count,
+                                  struct ves_leaf_row *rows, size_t *found);
 
     /* Events that wait (waits_for not zeros) for this, or for anything (NULL);
      * in the order of what they wait for, then of their sequence. */
@@ -565,6 +610,35 @@ struct ves_store_ops {
                                        uint64_t from, uint32_t limit,
                                        ves_commitment_visitor *visit,
                                        void *ctx);
+    /* VES_NOT_FOUND before the first tlog_append. */
+    enum ves_status (*tlog_get)(struct ves_store *s, uint32_t stream_no,
+                                struct ves_arena *arena,
+                                struct ves_tlog_row *row);
+    /* The stream with that id; VES_NOT_FOUND. */
+    enum ves_status (*tlog_find)(struct ves_store *s,
+                                 const struct ves_hash *stream_id,
+                                 struct ves_stream_row *row);
+    /* Makes the edge the log's and adds hashes to the tiles, each level's in
+     * ascending order; the first call makes the row.  VES_CONFLICT when a hash
+     * is there already, VES_INVALID when one would leave a gap. */
+    enum ves_status (*tlog_append)(struct ves_store *s, uint32_t stream_no,
+                                   const struct ves_hash *stream_id,
+                                   struct ves_bytes edge,
+                                   const struct ves_tile_hash *hashes,
+                                   size_t count);
+    /* Replaces the signed head when that of expected_size is there still.
+     * VES_CONFLICT when it is another, VES_NOT_FOUND without a row. */
+    enum ves_status (*tlog_sign)(struct ves_store *s, uint32_t stream_no,
+                                 uint64_t expected_size,
+                                 const struct ves_head_row *head);
+    /* at_ms 0: not frozen any more.  VES_NOT_FOUND without a row. */
+    enum ves_status (*tlog_freeze)(struct ves_store *s, uint32_t stream_no,
+                                   int64_t at_ms, struct ves_bytes why);
+    /* The hashes of one tile, in order; *count is 0 when it is not there.
+     * hashes has room for VES_STORE_TILE_WIDTH. */
+    enum ves_status (*tile_read)(struct ves_store *s, uint32_t stream_no,
+                                 uint32_t level, uint64_t index,
+                                 struct ves_hash *hashes, size_t *count);
     /* 0 when never put; *updated_ms too. */
     enum ves_status (*cursor_get)(struct ves_store *s, uint32_t stream_no,
                                   const struct ves_uuid *agent,

@@ -36,7 +36,10 @@ enum ves_mem_table {
     VES_MEM_CONFLICT,      /* stream, opened */
     VES_MEM_CONFLICT_ID,   /* stream, conflict id -> `opened`, 0: gone */
     VES_MEM_MEMBER,        /* stream, conflict id, side, place */
-    VES_MEM_MEMBER_OF      /* stream, sequence, conflict id, side, place */
+    VES_MEM_MEMBER_OF,     /* stream, sequence, conflict id, side, place */
+    VES_MEM_TLOG,          /* stream */
+    VES_MEM_TLOG_ID,       /* 0, stream id -> stream number */
+    VES_MEM_TILE           /* stream, level, index of the hash */
 };
 
 struct ves_mem_u64 {
@@ -242,6 +245,28 @@ enum ves_status ves_mem_commitment_list(struct ves_store *s, uint32_t stream_no,
                                         uint64_t from, uint32_t limit,
                                         ves_commitment_visitor *visit,
                                         void *ctx);
+enum ves_status ves_mem_log_leaves(struct ves_store *s, uint32_t stream_no,
+                                   uint64_t from, size_t count,
+                                   struct ves_leaf_row *rows, size_t *found);
+enum ves_status ves_mem_tlog_get(struct ves_store *s, uint32_t stream_no,
+                                 struct ves_arena *arena,
+                                 struct ves_tlog_row *row);
+enum ves_status ves_mem_tlog_find(struct ves_store *s,
+                                  const struct ves_hash *stream_id,
+                                  struct ves_stream_row *row);
+enum ves_status ves_mem_tlog_append(struct ves_store *s, uint32_t stream_no,
+                                    const struct ves_hash *stream_id,
+                                    struct ves_bytes edge,
+                                    const struct ves_tile_hash *hashes,
+                                    size_t count);
+enum ves_status ves_mem_tlog_sign(struct ves_store *s, uint32_t stream_no,
+                                  uint64_t expected_size,
+                                  const struct ves_head_row *head);
+enum ves_status ves_mem_tlog_freeze(struct ves_store *s, uint32_t stream_no,
+                                    int64_t at_ms, struct ves_bytes why);
+enum ves_status ves_mem_tile_read(struct ves_store *s, uint32_t stream_no,
+                                  uint32_t level, uint64_t index,
+                                  struct ves_hash *hashes, size_t *count);
 enum ves_status ves_mem_cursor_get(struct ves_store *s, uint32_t stream_no,
                                    const struct ves_uuid *agent,
                                    uint64_t *sequence, int64_t *updated_ms);

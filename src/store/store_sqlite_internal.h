@@ -84,6 +84,16 @@ enum ves_sql_id {
     VES_SQL_COMMITMENT_GET,
     VES_SQL_COMMITMENT_COVERING,
     VES_SQL_COMMITMENT_LIST,
+    VES_SQL_LOG_LEAVES,
+    VES_SQL_TLOG_GET,
+    VES_SQL_TLOG_FIND,
+    VES_SQL_TLOG_SIZE,
+    VES_SQL_TLOG_ADD,
+    VES_SQL_TLOG_EDGE,
+    VES_SQL_TLOG_SIGN,
+    VES_SQL_TLOG_FREEZE,
+    VES_SQL_TILE_GET,
+    VES_SQL_TILE_PUT,
     VES_SQL_CURSOR_GET,
     VES_SQL_CURSOR_PUT,
     VES_SQL_CREDENTIAL_GET,
@@ -232,6 +242,16 @@ static inline uint64_t ves_sqlite_rowid_no(int64_t rowid)
 {
     return (uint64_t)rowid & VES_SQLITE_NO_MAX;
 }
+
+/* The columns of a stream s in the order of ves_sqlite_stream_read.  The head
+ * is not kept but found: one seek, and it cannot be wrong. */
+#define VES_SQLITE_STREAM_COLUMNS                                         \
+    "s.stream_no, s.tenant, s.store, s.owner_key, s.committed_end,"       \
+    " s.state_root, coalesce((SELECT e.id FROM ves_events e"              \
+    "  WHERE e.id > s.stream_no << 40 AND e.id < (s.stream_no + 1) << 40" \
+    "  ORDER BY e.id DESC LIMIT 1), 0)"
+VES_NODISCARD enum ves_status
+ves_sqlite_stream_read(struct ves_sql *q, struct ves_stream_row *row);
 
 /* VES_NOT_FOUND unless the stream is there. */
 VES_NODISCARD enum ves_status
@@ -429,6 +449,28 @@ enum ves_status ves_sqlite_commitment_list(struct ves_store *s,
                                            uint32_t limit,
                                            ves_commitment_visitor *visit,
                                            void *ctx);
+enum ves_status ves_sqlite_log_leaves(struct ves_store *s, uint32_t stream_no,
+                                      uint64_t from, size_t count,
+                                      struct ves_leaf_row *rows, size_t *found);
+enum ves_status ves_sqlite_tlog_get(struct ves_store *s, uint32_t stream_no,
+                                    struct ves_arena *arena,
+                                    struct ves_tlog_row *row);
+enum ves_status ves_sqlite_tlog_find(struct ves_store *s,
+                                     const struct ves_hash *stream_id,
+                                     struct ves_stream_row *row);
+enum ves_status ves_sqlite_tlog_append(struct ves_store *s, uint32_t stream_no,
+                                       const struct ves_hash *stream_id,
+                                       struct ves_bytes edge,
+                                       const struct ves_tile_hash *hashes,
+                                       size_t count);
+enum ves_status ves_sqlite_tlog_sign(struct ves_store *s, uint32_t stream_no,
+                                     uint64_t expected_size,
+                                     const struct ves_head_row *head);
+enum ves_status ves_sqlite_tlog_freeze(struct ves_store *s, uint32_t stream_no,
+                                       int64_t at_ms, struct ves_bytes why);
+enum ves_status ves_sqlite_tile_read(struct ves_store *s, uint32_t stream_no,
+                                     uint32_t level, uint64_t index,
+                                     struct ves_hash *hashes, size_t *count);
 enum ves_status ves_sqlite_cursor_get(struct ves_store *s, uint32_t stream_no,
                                       const struct ves_uuid *agent,
                                       uint64_t *sequence, int64_t *updated_ms);

@@ -673,6 +673,35 @@ static const char *const views_sequencer[] = {
                                    " s.committed_end FROM ves_streams s;",
     NULL};
 
+/* ---- version 4: the provable log -------------------------------------------
+ * A stream's tree as its edge, the last head that was signed, and the hashes
+ * in tiles.  The rowid of a tile is stream_no << 40 | level << 36 | index. What
+ * the log has already is added by the engine (ves_sequencer_upgrade).
+ */
+
+static const char *const sequencer_4[] = {
+    "CREATE TABLE ves_tlogs ("
+    " stream_no INTEGER PRIMARY KEY,"
+    " stream_id BLOB NOT NULL UNIQUE,"
+    " edge BLOB NOT NULL,"
+    " signed_size INTEGER NOT NULL DEFAULT 0,"
+    " signed_root BLOB,"
+    " note TEXT NOT NULL DEFAULT '',"
+    " signed_at_ms INTEGER NOT NULL DEFAULT 0,"
+    " frozen_at_ms INTEGER NOT NULL DEFAULT 0,"
+    " frozen_why TEXT NOT NULL DEFAULT ''"
+    ");",
+    "CREATE TABLE ves_tiles ("
+    " id INTEGER PRIMARY KEY,"
+    " stream_no INTEGER AS (id >> 40) VIRTUAL,"
+    " level INTEGER AS (id >> 36 & 15) VIRTUAL,"
+    " tile INTEGER AS (id & 68719476735) VIRTUAL,"
+    " hashes BLOB NOT NULL"
+    ");",
+    "CREATE TRIGGER ves_tiles_no_delete BEFORE DELETE ON ves_tiles BEGIN"
+    " SELECT RAISE(ABORT, 'ves_tiles is append-only'); END;",
+    NULL};
+
 static const char *const *const device_1_scripts[] = {
     common_1, device_1, views_common, views_device, NULL};
 static const char *const *const sequencer_1_scripts[] = {
@@ -684,9 +713,13 @@ static const char *const *const sequencer_2_scripts[] = {common_2, NULL};
 static const char *const *const device_3_scripts[] = {common_3, device_3, NULL};
 static const char *const *const sequencer_3_scripts[] = {common_3, NULL};
 
+static const char *const *const device_4_scripts[] = {NULL};
+static const char *const *const sequencer_4_scripts[] = {sequencer_4, NULL};
+
 const struct ves_sqlite_migration ves_sqlite_migrations[] = {
     {device_1_scripts, sequencer_1_scripts},
     {device_2_scripts, sequencer_2_scripts},
-    {device_3_scripts, sequencer_3_scripts}};
+    {device_3_scripts, sequencer_3_scripts},
+    {device_4_scripts, sequencer_4_scripts}};
 const uint32_t ves_sqlite_migrations_count =
     sizeof ves_sqlite_migrations / sizeof ves_sqlite_migrations[0];

@@ -82,15 +82,10 @@ enum ves_status ves_sqlite_meta_put(struct ves_store *s, const char *name,
 /* ---- streams --------------------------------------------------------------
  */
 
-/* The head is not kept but found: one seek, and it cannot be wrong. */
-#define STREAM_SELECT                                                     \
-    "SELECT stream_no, tenant, store, owner_key, committed_end,"          \
-    " state_root, coalesce((SELECT e.id FROM ves_events e"                \
-    "  WHERE e.id > s.stream_no << 40 AND e.id < (s.stream_no + 1) << 40" \
-    "  ORDER BY e.id DESC LIMIT 1), 0) FROM ves_streams s"
+#define STREAM_SELECT "SELECT " VES_SQLITE_STREAM_COLUMNS " FROM ves_streams s"
 
-static enum ves_status stream_read(struct ves_sql *q,
-                                   struct ves_stream_row *row)
+enum ves_status ves_sqlite_stream_read(struct ves_sql *q,
+                                       struct ves_stream_row *row)
 {
     memset(row, 0, sizeof *row);
     row->stream_no = ves_sql_u32(q);
@@ -119,7 +114,7 @@ static enum ves_status stream_find(struct ves_sqlite *st,
     ves_sql_put_uuid(&q, &stream->store);
     status = ves_sql_row(&q);
     if (!status)
-        status = stream_read(&q, row);
+        status = ves_sqlite_stream_read(&q, row);
     ves_sql_close(&q);
     return status;
 }
@@ -206,7 +201,7 @@ enum ves_status ves_sqlite_stream_list(struct ves_store *s,
     while (!status && ves_sql_next(&q)) {
         struct ves_stream_row row;
 
-        status = stream_read(&q, &row);
+        status = ves_sqlite_stream_read(&q, &row);
         if (!status)
             status = visit(ctx, &row);
     }

@@ -38,6 +38,7 @@ void test_hub_init(struct test_hub *hub, struct ves_store *store)
         .signer = &hub->key.signer,
         .key_version = 1,
         .sequencer_id = test_id(0xaa),
+        .log_host = ves_bytes_str("log.test"),
         .alloc = ves_alloc_default(),
     };
     hub->stream = (struct ves_stream){test_id(0xa1), test_id(0xa2)};

@@ -17,6 +17,12 @@ static void sign(struct ves_signer *self, struct ves_sign_item *items,
         test_signer_sign(signer, &items[i].hash, &items[i].sig);
 }
 
+static void sign_text(struct ves_signer *self, struct ves_bytes text,
+                      struct ves_sig *sig)
+{
+    ves_ed25519_sign(&((struct test_signer *)self)->secret, text, sig);
+}
+
 void test_signer_init(struct test_signer *signer, uint8_t seed)
 {
     uint8_t bytes[VES_SEED_SIZE];
@@ -25,6 +31,7 @@ void test_signer_init(struct test_signer *signer, uint8_t seed)
     memset(bytes, seed, sizeof(bytes));
     ves_ed25519_keypair(bytes, &signer->secret, &signer->signer.public_key);
     signer->signer.sign = sign;
+    signer->signer.sign_text = sign_text;
 }
 
 void test_signer_sign(const struct test_signer *signer,

@@ -163,6 +163,32 @@
       (uint32_t stream_no, uint64_t from, uint32_t limit,                      \
        ves_commitment_visitor * visit, void *ctx),                             \
       (stream_no, from, limit, visit, ctx))                                    \
+    X(tlog_get,                                                                \
+      (uint32_t stream_no, struct ves_arena * arena,                           \
+       struct ves_tlog_row * row),                                             \
+      (stream_no, arena, row))                                                 \
+    X(tlog_find,                                                               \
+      (const struct ves_hash *stream_id, struct ves_stream_row *row),          \
+      (stream_id, row))                                                        \
+    X(tlog_append,                                                             \
+      (uint32_t stream_no, const struct ves_hash *stream_id,                   \
+       struct ves_bytes edge, const struct ves_tile_hash *hashes,              \
+       size_t count),                                                          \
+      (stream_no, stream_id, edge, hashes, count))                             \
+    X(tlog_sign,                                                               \
+      (uint32_t stream_no, uint64_t expected_size,                             \
+       const struct ves_head_row *head),                                       \
+      (stream_no, expected_size, head))                                        \
+    X(tlog_freeze, (uint32_t stream_no, int64_t at_ms, struct ves_bytes why),  \
+      (stream_no, at_ms, why))                                                 \
+    X(tile_read,                                                               \
+      (uint32_t stream_no, uint32_t level, uint64_t index,                     \
+       struct ves_hash * hashes, size_t * count),                              \
+      (stream_no, level, index, hashes, count))                                \
+    X(log_leaves,                                                              \
+      (uint32_t stream_no, uint64_t from, size_t count,                        \
+       struct ves_leaf_row * rows, size_t * found),                            \
+      (stream_no, from, count, rows, found))                                   \
     X(cursor_get,                                                              \
       (uint32_t stream_no, const struct ves_uuid *agent, uint64_t *sequence,   \
        int64_t *updated_ms),                                                   \

@@ -135,6 +135,8 @@ static bool write_something(struct suite *s, unsigned which)
     struct ves_conflict_row conflict;
     struct ves_conflict_member member;
     struct ves_hash hash = suite_hash('X', 7);
+    const struct ves_tile_hash tile = {0, 1, hash};
+    const struct ves_head_row head = {1, hash, ves_bytes_str("note\n"), 8};
     uint16_t buckets[] = {0, 4095};
     uint64_t count;
 
@@ -237,7 +239,18 @@ static bool write_something(struct suite *s, unsigned which)
     case 19:
         if (device)
             OK(CALL(s, outbox_prune, 1000, &count));
-        return device;
+        else
+            OK(CALL(s, tlog_append, 1, &hash, ves_bytes_str("edge 2"), &tile,
+                    1));
+        return true;
+    case 20:
+        if (!device)
+            OK(CALL(s, tlog_sign, 1, 0, &head));
+        return !device;
+    case 21:
+        if (!device)
+            OK(CALL(s, tlog_freeze, 1, 7, ves_bytes_str("a fork")));
+        return !device;
     default:
         return false;
     }
@@ -272,6 +285,12 @@ static void prepare(struct suite *s)
     OK(CALL(s, conflict_put, 1, &conflict, 1));
     suite_fill_record(&record, &s->arena, 5);
     OK(CALL(s, record_append, VES_RECORD_ALERT, 1, &record, 1));
+    if (s->role == SUITE_SEQUENCER) {
+        struct ves_hash id = suite_hash('S', 1);
+        struct ves_tile_hash tile = {0, 0, suite_hash('X', 1)};
+
+        OK(CALL(s, tlog_append, 1, &id, ves_bytes_str("edge"), &tile, 1));
+    }
     if (s->role == SUITE_DEVICE) {
         suite_fill_outbox(&outbox, &s->arena, 97);
         outbox.event_id = suite_uuid('E', 97);
@@ -310,7 +329,7 @@ static void rollback_undoes_every_write(void **state)
         if (!is_there)
             break;
     }
-    assert_int_equal(which, s->role == SUITE_DEVICE ? 20 : 19);
+    assert_int_equal(which, s->role == SUITE_DEVICE ? 20 : 22);
 }
 
 static void rollback_undoes_all_writes_together(void **state)
@@ -513,7 +532,7 @@ int suite_run(const struct suite_backend *backend)
     static const struct CMUnitTest *(*const parts[])(size_t *) = {
         suite_base_tests,     suite_log_tests,    suite_entity_tests,
         suite_conflict_tests, suite_outbox_tests, suite_record_tests,
-        suite_keys_tests};
+        suite_keys_tests,     suite_tlog_tests};
     int failed = 0;
 
     current = backend;

@@ -72,6 +72,7 @@ const struct CMUnitTest *suite_conflict_tests(size_t *count);
 const struct CMUnitTest *suite_outbox_tests(size_t *count);
 const struct CMUnitTest *suite_record_tests(size_t *count);
 const struct CMUnitTest *suite_keys_tests(size_t *count);
+const struct CMUnitTest *suite_tlog_tests(size_t *count);
 
 /* ---- ids, rows from seeds (suite_rows.c) ----------------------------------
  */
@@ -128,6 +129,7 @@ void suite_print_commitment(struct ves_buf *out,
                             const struct ves_commitment_row *row);
 void suite_print_credential(struct ves_buf *out,
                             const struct ves_credential_row *row);
+void suite_print_tlog(struct ves_buf *out, const struct ves_tlog_row *row);
 void suite_print_invitation(struct ves_buf *out,
                             const struct ves_invitation_row *row);
 

@@ -128,6 +128,37 @@ static void dump_sequencer(struct dump *d, uint32_t stream_no)
     }
 }
 
+static void dump_tlog(struct dump *d, uint32_t stream_no)
+{
+    struct ves_hash hashes[VES_STORE_TILE_WIDTH];
+    struct ves_tlog_row row;
+    enum ves_status status =
+        d->ops->tlog_get(d->store, stream_no, &d->arena, &row);
+
+    assert_true(status == VES_OK || status == VES_NOT_FOUND);
+    if (!status)
+        suite_print_tlog(d->out, &row);
+    for (uint32_t i = 0; i < 2 * VES_STORE_TILE_LEVELS; i++) {
+        size_t count;
+
+        assert_int_equal(d->ops->tile_read(d->store, stream_no, i / 2, i % 2,
+                                           hashes, &count),
+                         VES_OK);
+        ves_buf_putf(d->out, "tile %u %u ", i / 2, i % 2);
+        ves_buf_put_hex(d->out, hashes, count * VES_HASH_SIZE);
+        ves_buf_put_str(d->out, "\n");
+    }
+    for (unsigned i = 0; i < SUITE_POOL; i++) {
+        struct ves_hash id = suite_hash('S', i);
+        struct ves_stream_row stream;
+
+        status = d->ops->tlog_find(d->store, &id, &stream);
+        assert_true(status == VES_OK || status == VES_NOT_FOUND);
+        if (!status)
+            suite_print_stream(d->out, &stream);
+    }
+}
+
 static void dump_spans(struct dump *d, uint32_t stream_no)
 {
     for (unsigned i = 0; i < 3 * SUITE_POOL; i++) {
@@ -167,6 +198,8 @@ static void dump_stream(struct dump *d, enum suite_role role,
         dump_buckets(d, stream_no);
     else
         dump_sequencer(d, stream_no);
+    if (role == SUITE_SEQUENCER)
+        dump_tlog(d, stream_no);
     dump_records(d, role, stream_no);
 }
 

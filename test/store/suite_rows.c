@@ -587,6 +587,22 @@ void suite_print_credential(struct ves_buf *out,
     ves_buf_put_str(out, "\n");
 }
 
+void suite_print_tlog(struct ves_buf *out, const struct ves_tlog_row *row)
+{
+    ves_buf_put_str(out, "tlog ");
+    ves_buf_put_hex(out, row->stream_id.b, sizeof row->stream_id.b);
+    ves_buf_put_str(out, " edge=");
+    ves_buf_put_hex(out, row->edge.ptr, row->edge.len);
+    ves_buf_putf(out, " signed=%llu ", (unsigned long long)row->signed_size);
+    ves_buf_put_hex(out, row->signed_root.b, sizeof row->signed_root.b);
+    ves_buf_put_str(out, " note=");
+    ves_buf_put_hex(out, row->note.ptr, row->note.len);
+    ves_buf_putf(out, " at=%lld frozen=%lld ", (long long)row->signed_at_ms,
+                 (long long)row->frozen_at_ms);
+    ves_buf_put(out, row->frozen_why.ptr, row->frozen_why.len);
+    ves_buf_put_str(out, "\n");
+}
+
 void suite_print_invitation(struct ves_buf *out,
                             const struct ves_invitation_row *row)
 {

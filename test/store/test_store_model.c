@@ -293,6 +293,46 @@ static void do_invitation_put(struct call *c)
     say(c, DO(c, invitation_put, &row));
 }
 
+static void do_tlog_append(struct call *c)
+{
+    struct ves_tile_hash hashes[80];
+    struct ves_hash hashes_there[VES_STORE_TILE_WIDTH];
+    uint32_t no = pick_stream(c);
+    uint32_t level = pick(c, 4) ? 0 : (uint32_t)pick(c, VES_STORE_TILE_LEVELS);
+    struct ves_hash id = suite_hash('S', no);
+    size_t count = (size_t)pick(c, 80), there = 0;
+    uint64_t tile = 0, first = 0;
+
+    do {
+        say(c, DO(c, tile_read, no, level, tile++, hashes_there, &there));
+        first += there;
+    } while (there == VES_STORE_TILE_WIDTH);
+    if (pick(c, 8) == 0)
+        first += pick(c, 3);
+    else if (first > 0 && pick(c, 8) == 0)
+        first--;
+    for (size_t i = 0; i < count; i++)
+        hashes[i] = (struct ves_tile_hash){level, first + i,
+                                           suite_hash('h', first + i)};
+    say(c, DO(c, tlog_append, no, &id, ves_bytes(id.b, count), hashes, count));
+}
+
+static void do_tlog_sign(struct call *c)
+{
+    uint32_t no = pick_stream(c);
+    struct ves_tlog_row row = {0};
+    struct ves_head_row head = {
+        1 + pick(c, 99), suite_hash('R', pick(c, 9)),
+        ves_bytes_str(pick(c, 2) ? "note\n" : "another note\n"),
+        (int64_t)pick(c, 99)};
+
+    say(c, DO(c, tlog_get, no, &c->arena, &row));
+    say(c, DO(c, tlog_sign, no, row.signed_size + (pick(c, 4) == 0), &head));
+    if (pick(c, 3) == 0)
+        say(c,
+            DO(c, tlog_freeze, no, (int64_t)pick(c, 3), ves_bytes_str("why")));
+}
+
 /* ---- reads ----------------------------------------------------------------
  */
 
@@ -319,6 +359,23 @@ static void do_log_find(struct call *c)
                      (unsigned long long)rows[i].sequence_number);
         ves_buf_put_hex(c->out, rows[i].fingerprint.b,
                         sizeof rows[i].fingerprint.b);
+    }
+}
+
+static void do_leaves_read(struct call *c)
+{
+    struct ves_leaf_row rows[BATCH];
+    size_t found = 0;
+
+    say(c, DO(c, log_leaves, pick_stream(c), pick(c, 10),
+              (size_t)pick(c, BATCH + 1), rows, &found));
+    for (size_t i = 0; i < found; i++) {
+        ves_buf_putf(c->out, "leaf %llu ",
+                     (unsigned long long)rows[i].sequence_number);
+        ves_buf_put_hex(c->out, rows[i].event_hash.b,
+                        sizeof rows[i].event_hash.b);
+        ves_buf_put_hex(c->out, rows[i].signature.b,
+                        sizeof rows[i].signature.b);
     }
 }
 
@@ -478,27 +535,29 @@ static void do_credential_get(struct call *c)
 
 typedef void action(struct call *c);
 
-enum { WRITES = 19, READS = 10 };
+enum { WRITES = 21, READS = 11 };
 
 static action *const writes[2][WRITES] = {
-    {do_meta_put, do_stream_create, do_stream_put, do_log_append, do_log_append,
-     do_log_judge, do_log_prune, do_entity_put, do_entity_reset, do_record,
-     do_bucket, do_span_put, do_outbox_append, do_outbox_append,
-     do_outbox_update, do_outbox_prune, do_conflict_put, do_member_add,
-     do_verdict_reset},
-    {do_meta_put, do_stream_create, do_stream_put, do_log_append, do_log_append,
-     do_log_judge, do_log_prune, do_entity_put, do_key_put, do_record,
-     do_span_put, do_key_put, do_commitment_put, do_cursor_put,
-     do_credential_put, do_invitation_put, do_conflict_put, do_member_add,
-     do_verdict_reset}};
+    {do_meta_put,      do_stream_create, do_stream_put,    do_log_append,
+     do_log_append,    do_log_judge,     do_log_prune,     do_entity_put,
+     do_entity_reset,  do_record,        do_bucket,        do_span_put,
+     do_outbox_append, do_outbox_append, do_outbox_update, do_outbox_prune,
+     do_conflict_put,  do_member_add,    do_verdict_reset, do_meta_put,
+     do_log_append},
+    {do_meta_put,       do_stream_create, do_stream_put,     do_log_append,
+     do_log_append,     do_log_judge,     do_log_prune,      do_entity_put,
+     do_key_put,        do_record,        do_span_put,       do_key_put,
+     do_commitment_put, do_cursor_put,    do_credential_put, do_invitation_put,
+     do_conflict_put,   do_member_add,    do_verdict_reset,  do_tlog_append,
+     do_tlog_sign}};
 
 static action *const reads[2][READS] = {
     {do_log_read, do_log_find, do_entity_get, do_entity_scan, do_record_list,
-     do_key_read, do_outbox_list, do_outbox_get, do_conflict_read,
-     do_late_read},
+     do_key_read, do_outbox_list, do_outbox_get, do_conflict_read, do_late_read,
+     do_leaves_read},
     {do_log_read, do_log_find, do_entity_get, do_entity_scan, do_record_list,
      do_key_read, do_commitment_read, do_credential_get, do_conflict_read,
-     do_late_read}};
+     do_late_read, do_leaves_read}};
 
 struct history {
     struct suite s; /* got is the model's, want SQLite's */

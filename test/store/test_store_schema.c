@@ -161,34 +161,32 @@ static const char *const *const broken_scripts[] = {broken, NULL};
 
 static void migrations_are_applied_in_order_or_not_at_all(void **state)
 {
-    struct ves_sqlite_migration list[5];
+    struct ves_sqlite_migration list[6];
     struct suite *s = &place.s;
     sqlite3 *db;
 
     (void)state;
-    assert_int_equal(ves_sqlite_migrations_count, 3);
-    list[0] = ves_sqlite_migrations[0];
-    list[1] = ves_sqlite_migrations[1];
-    list[2] = ves_sqlite_migrations[2];
-    list[3].device = list[3].sequencer = second_scripts;
-    list[4].device = list[4].sequencer = broken_scripts;
+    assert_int_equal(ves_sqlite_migrations_count, 4);
+    memcpy(list, ves_sqlite_migrations, 4 * sizeof list[0]);
+    list[4].device = list[4].sequencer = second_scripts;
+    list[5].device = list[5].sequencer = broken_scripts;
     s->store = place_open_own();
     suite_append_log(s, 1, 3);
     db = ves_store_sqlite_connection(s->store);
     assert_int_not_equal(
-        ves_sqlite_migrate((struct ves_sqlite *)s->store, list, 5, false),
+        ves_sqlite_migrate((struct ves_sqlite *)s->store, list, 6, false),
         VES_OK);
     assert_true(sqlite3_get_autocommit(db));
-    ASK(db, "SELECT version FROM ves_schema", "3");
+    ASK(db, "SELECT version FROM ves_schema", "4");
     ASK(db,
         "SELECT count(*) FROM sqlite_master"
         " WHERE name IN ('ves_second', 'ves_third')",
         "0");
-    OK(ves_sqlite_migrate((struct ves_sqlite *)s->store, list, 4, false));
-    ASK(db, "SELECT version FROM ves_schema", "4");
+    OK(ves_sqlite_migrate((struct ves_sqlite *)s->store, list, 5, false));
+    ASK(db, "SELECT version FROM ves_schema", "5");
     ASK(db, "SELECT count(*) FROM ves_second", "0");
     ASK(db, "SELECT count(*) FROM ves_events", "3");
-    OK(ves_sqlite_migrate((struct ves_sqlite *)s->store, list, 4, false));
+    OK(ves_sqlite_migrate((struct ves_sqlite *)s->store, list, 5, false));
     assert_int_equal(
         ves_sqlite_migrate((struct ves_sqlite *)s->store, list, 2, false),
         VES_UNSUPPORTED);
@@ -232,7 +230,7 @@ static void version_1_is_linked(void **state)
     sqlite3_close(db);
     place_close(place_open_own());
     db = place_connect(place.path);
-    ASK(db, "SELECT version FROM ves_schema", "3");
+    ASK(db, "SELECT version FROM ves_schema", "4");
     ASK(db,
         "SELECT count(*) FROM ves_outbox o WHERE entity_prev = coalesce("
         "(SELECT max(p.local_seq) FROM ves_outbox p WHERE p.entity_key ="

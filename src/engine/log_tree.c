@@ -1,0 +1,236 @@
+/* log_tree.c -- the provable log of a stream: growing and reading it. */
+#include "engine/log_tree.h"
+
+#include "base/assert.h"
+#include "base/bytes.h"
+#include "base/error.h"
+#include "base/uuid.h"
+#include "core/merkle.h"
+#include "core/scratch.h"
+
+enum {
+    LEVELS_PER_TILE = 8,
+    EDGE_BYTES_MAX = 8 + VES_TLOG_EDGE_MAX * VES_HASH_SIZE,
+    PLANT_CHUNK = 4096, /* events a transaction */
+    ARENA_MAX = 256 * 1024 * 1024
+};
+
+static enum ves_status is_damaged(struct ves_store *store,
+                                  const struct ves_stream *stream,
+                                  const char *what)
+{
+    char text[VES_UUID_TEXT + 1];
+
+    ves_uuid_format(&stream->store, text);
+    return ves_fail(&store->error, VES_CORRUPT,
+                    "the tree of the log of store %s does not fit its events "
+                    "(%s); nothing was stored: keep the file and restore a "
+                    "backup",
+                    text, what);
+}
+
+/* ---- growing ------------------------------------------------------------- */
+
+/* Hashes that count events add to tiles, at most, whatever the size. */
+static size_t hashes_max(size_t count)
+{
+    size_t all = count;
+
+    for (size_t n = count; n > 0;) {
+        n /= VES_TILE_WIDTH;
+        all += n + 1; /* one more may fill with what was there */
+    }
+    return all + VES_STORE_TILE_LEVELS;
+}
+
+enum ves_status ves_log_tree_open(struct ves_log_tree *tree,
+                                  struct ves_store *store,
+                                  const struct ves_stream_row *row,
+                                  struct ves_bytes edge, size_t count,
+                                  struct ves_arena *arena)
+{
+    *tree = (struct ves_log_tree){.store = store,
+                                  .arena = arena,
+                                  .stream = row->stream,
+                                  .stream_no = row->stream_no,
+                                  .max = hashes_max(count)};
+    tree->hashes = ves_arena_alloc(arena, tree->max * sizeof(*tree->hashes));
+    if (!tree->hashes)
+        return VES_NOMEM;
+    if (edge.len > 0 && ves_tlog_edge_read(edge, &tree->edge))
+        return is_damaged(store, &row->stream, "its edge is no edge");
+    return VES_OK;
+}
+
+static void leaf_hash(const struct ves_stream *stream, uint64_t sequence,
+                      const struct ves_hash *hash,
+                      const struct ves_sig *signature, struct ves_hash *out)
+{
+    const struct ves_leaf leaf = {*stream, sequence, *hash, *signature};
+    uint8_t entry[VES_LEAF_SIZE];
+
+    ves_leaf_write(&leaf, entry);
+    ves_tlog_leaf_hash(ves_bytes(entry, sizeof(entry)), out);
+}
+
+enum ves_status ves_log_tree_add(struct ves_log_tree *tree, uint64_t sequence,
+                                 const struct ves_hash *hash,
+                                 const struct ves_sig *signature)
+{
+    struct ves_tlog_made made[VES_TLOG_MADE_MAX];
+    struct ves_hash leaf;
+    size_t count;
+
+    if (sequence != tree->edge.size + VES_TLOG_FIRST)
+        return is_damaged(tree->store, &tree->stream,
+                          "they have not the same size");
+    leaf_hash(&tree->stream, sequence, hash, signature, &leaf);
+    enum ves_status status =
+        ves_tlog_edge_append(&tree->edge, &leaf, made, &count);
+    if (status)
+        return status;
+    VES_ASSERT(tree->count + count <= tree->max);
+    for (size_t i = 0; i < count; i++)
+        tree->hashes[tree->count++] =
+            (struct ves_tile_hash){made[i].node.level / LEVELS_PER_TILE,
+                                   made[i].node.index, made[i].hash};
+    return VES_OK;
+}
+
+enum ves_status ves_log_tree_save(struct ves_log_tree *tree)
+{
+    struct ves_scratch edge;
+    struct ves_hash stream_id;
+
+    ves_stream_id(&tree->stream, &stream_id);
+    ves_scratch_init(&edge, tree->arena, EDGE_BYTES_MAX, EDGE_BYTES_MAX);
+    ves_tlog_edge_write(&edge.buf, &tree->edge);
+    enum ves_status status = ves_buf_status(&edge.buf);
+    if (!status)
+        status = tree->store->ops->tlog_append(
+            tree->store, tree->stream_no, &stream_id, ves_buf_view(&edge.buf),
+            tree->hashes, tree->count);
+    if (status == VES_CONFLICT || status == VES_INVALID)
+        status = is_damaged(tree->store, &tree->stream, "its tiles differ");
+    return status;
+}
+
+/* ---- planting ------------------------------------------------------------ */
+
+struct plant {
+    struct ves_sequencer *sequencer;
+    struct ves_arena arena; /* of one chunk */
+    uint64_t size;          /* of the tree, as far as it is planted */
+};
+
+/* As many of the stream's events as make a chunk. */
+static enum ves_status plant_chunk(struct plant *plant,
+                                   const struct ves_stream_row *stream,
+                                   struct ves_log_tree *tree)
+{
+    struct ves_store *store = plant->sequencer->store;
+    size_t found;
+    struct ves_leaf_row *leaves =
+        ves_arena_alloc(&plant->arena, PLANT_CHUNK * sizeof(*leaves));
+
+    if (!leaves)
+        return VES_NOMEM;
+    enum ves_status status = store->ops->log_leaves(
+        store, stream->stream_no, tree->edge.size + VES_TLOG_FIRST, PLANT_CHUNK,
+        leaves, &found);
+    for (size_t i = 0; !status && i < found; i++)
+        status = ves_log_tree_add(tree, leaves[i].sequence_number,
+                                  &leaves[i].event_hash, &leaves[i].signature);
+    if (!status && found == 0)
+        status = is_damaged(store, &stream->stream, "events are missing");
+    return status ? status : ves_log_tree_save(tree);
+}
+
+static enum ves_status open_tree(struct plant *plant,
+                                 const struct ves_stream_row *stream,
+                                 struct ves_log_tree *tree)
+{
+    struct ves_store *store = plant->sequencer->store;
+    struct ves_tlog_row row = {.edge = ves_bytes(NULL, 0)};
+
+    enum ves_status status =
+        store->ops->tlog_get(store, stream->stream_no, &plant->arena, &row);
+    if (status && status != VES_NOT_FOUND)
+        return status;
+    status = ves_log_tree_open(tree, store, stream, row.edge, PLANT_CHUNK,
+                               &plant->arena);
+    if (!status && tree->edge.size > stream->head)
+        status = is_damaged(store, &stream->stream, "events are missing");
+    plant->size = tree->edge.size;
+    return status;
+}
+
+static enum ves_status plant_stream(struct plant *plant,
+                                    const struct ves_stream_row *stream)
+{
+    struct ves_store *store = plant->sequencer->store;
+    struct ves_log_tree tree;
+    enum ves_status status = open_tree(plant, stream, &tree);
+
+    while (!status && plant->size < stream->head) {
+        status = store->ops->begin(store);
+        if (status)
+            return status;
+        status = plant_chunk(plant, stream, &tree);
+        if (!status)
+            status = store->ops->commit(store);
+        if (status) {
+            struct ves_error words = store->error;
+            store->ops->rollback(store);
+            store->error = words;
+            return status;
+        }
+        ves_arena_reset(&plant->arena);
+        status = open_tree(plant, stream, &tree);
+    }
+    return status;
+}
+
+struct stream_item {
+    struct ves_stream_row row;
+    struct stream_item *next;
+};
+
+struct streams {
+    struct ves_arena *arena;
+    struct stream_item *first;
+};
+
+static enum ves_status take_stream(void *ctx, const struct ves_stream_row *row)
+{
+    struct streams *streams = ctx;
+    struct stream_item *item = ves_arena_alloc(streams->arena, sizeof(*item));
+
+    if (!item)
+        return VES_NOMEM;
+    item->row = *row;
+    item->next = streams->first;
+    streams->first = item;
+    return VES_OK;
+}
+
+enum ves_status ves_log_tree_plant(struct ves_sequencer *sequencer)
+{
+    struct ves_store *store = sequencer->store;
+    struct plant plant = {.sequencer = sequencer};
+    struct ves_arena arena;
+    struct streams streams = {&arena, NULL};
+
+    ves_arena_init(&arena, sequencer->alloc, ARENA_MAX);
+    ves_arena_init(&plant.arena, sequencer->alloc, ARENA_MAX);
+    enum ves_status status =
+        store->ops->stream_list(store, take_stream, &streams);
+    for (const struct stream_item *s = streams.first; s && !status;
+         s = s->next) {
+        ves_arena_reset(&plant.arena);
+        status = plant_stream(&plant, &s->row);
+    }
+    ves_arena_free(&plant.arena);
+    ves_arena_free(&arena);
+    return status;
+}

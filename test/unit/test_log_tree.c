@@ -1,0 +1,442 @@
+/* test_log_tree.c -- the provable log over a store: growing, planting, proving,
+ * signing, freezing.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/bytes.h"
+#include "core/merkle.h"
+#include "engine/log_tree.h"
+#include "store/store_mem.h"
+#include "test/lib/test_desk.h"
+#include "test/lib/test_ops.h"
+#include "test/lib/test_util.h"
+
+enum { PAIRS = 300, PUSH = 60 };
+
+/* MTH of RFC 6962 2.1, read literally, over what the rows say. */
+static struct ves_hash naive_leaves[PAIRS + 1];
+
+static struct ves_hash naive_root(size_t from, size_t to)
+{
+    struct ves_hash out, left, right;
+    uint8_t preimage[65] = {1};
+    size_t k = 1;
+
+    if (to - from == 1)
+        return naive_leaves[from];
+    while (2 * k < to - from)
+        k *= 2;
+    left = naive_root(from, from + k);
+    right = naive_root(from + k, to);
+    memcpy(preimage + 1, left.b, 32);
+    memcpy(preimage + 33, right.b, 32);
+    ves_sha256_one(preimage, sizeof(preimage), &out);
+    return out;
+}
+
+static enum ves_status take_leaf(void *ctx, const struct ves_log_row *row)
+{
+    uint8_t bytes[1 + VES_LEAF_SIZE] = {0};
+    const struct ves_leaf leaf = {desk.hub.stream, row->sequence_number,
+                                  row->event_hash, row->signature};
+
+    (void)ctx;
+    ves_leaf_write(&leaf, bytes + 1);
+    ves_sha256_one(bytes, sizeof(bytes),
+                   &naive_leaves[row->sequence_number - 1]);
+    return VES_OK;
+}
+
+static uint64_t head_now(void)
+{
+    struct ves_stream_row row = {.head = 0};
+
+    (void)!desk.store->ops->stream_get(desk.store, &desk.hub.stream, false,
+                                       &row);
+    return row.head;
+}
+
+static void push_up_to(uint64_t head)
+{
+    while (head_now() < head) {
+        uint64_t left = head - head_now();
+        desk_add_plain(0, (uint32_t)head_now() + 1,
+                       left < PUSH ? (uint32_t)left : PUSH);
+        desk_push(0);
+        assert_int_equal(desk.ingests[0].refused, 0);
+    }
+    assert_int_equal(desk.store->ops->log_read(desk.store,
+                                               desk_stream().stream_no, 1,
+                                               PAIRS, take_leaf, NULL),
+                     VES_OK);
+}
+
+static struct ves_arena arena;
+
+static int begin(void **state)
+{
+    ves_arena_init(&arena, ves_alloc_default(), 1 << 26);
+    return desk_set_up(state);
+}
+
+static int end(void **state)
+{
+    ves_arena_free(&arena);
+    return desk_tear_down(state);
+}
+
+static struct ves_tlog_row tlog_row(void)
+{
+    struct ves_tlog_row row;
+
+    assert_int_equal(desk.store->ops->tlog_get(
+                         desk.store, desk_stream().stream_no, &arena, &row),
+                     VES_OK);
+    return row;
+}
+
+/* ---- growing ------------------------------------------------------------- */
+
+static void test_every_size_and_pair(void **state)
+{
+    static struct ves_hash roots[PAIRS + 1];
+    static struct ves_log_source source;
+    struct ves_tlog_path path;
+
+    (void)state;
+    push_up_to(PAIRS);
+    uint32_t no = desk_stream().stream_no;
+    for (uint64_t n = 1; n <= PAIRS; n++) {
+        roots[n] = naive_root(0, (size_t)n);
+        struct ves_hash root;
+        assert_int_equal(ves_log_root_at(desk.store, no, n, &root), VES_OK);
+        assert_true(ves_hash_equal(&root, &roots[n]));
+        ves_log_source_init(&source, desk.store, no, n);
+        for (uint64_t m = 1; m <= n; m++) {
+            assert_int_equal(
+                ves_tlog_consistency_make(&source.tiles.source, m, n, &path),
+                VES_OK);
+            assert_int_equal(
+                ves_tlog_consistency_check(&path, m, &roots[m], n, &roots[n]),
+                VES_OK);
+            const struct ves_tlog_node leaf = {0, m - 1};
+            assert_int_equal(
+                ves_tlog_inclusion_make(&source.tiles.source, leaf, n, &path),
+                VES_OK);
+            assert_int_equal(ves_tlog_inclusion_check(&path, leaf, n,
+                                                      &naive_leaves[m - 1],
+                                                      &roots[n]),
+                             VES_OK);
+        }
+    }
+}
+
+static void test_entries(void **state)
+{
+    struct ves_buf buf;
+    struct ves_bytes rest, entry;
+    uint64_t n = 0;
+
+    (void)state;
+    push_up_to(70);
+    struct ves_stream_row row = desk_stream();
+    ves_buf_init(&buf, ves_alloc_default(), 1 << 20);
+    assert_int_equal(ves_log_entries_write(desk.store, &row, 0, 71, &buf),
+                     VES_NOT_FOUND);
+    ves_buf_reset(&buf);
+    assert_int_equal(ves_log_entries_write(desk.store, &row, 10, 60, &buf),
+                     VES_OK);
+    rest = ves_buf_view(&buf);
+    while (ves_tile_entry_next(&rest, &entry) == VES_OK) {
+        struct ves_hash hash;
+        ves_tlog_leaf_hash(entry, &hash);
+        assert_true(ves_hash_equal(&hash, &naive_leaves[10 + n++]));
+    }
+    assert_int_equal(n, 60);
+    ves_buf_free(&buf);
+}
+
+/* A commit that fails leaves the tree as it was, whatever call fails. */
+static void test_failing_commit(void **state)
+{
+    (void)state;
+    push_up_to(5);
+    struct ves_tlog_row before = tlog_row();
+    for (size_t n = 1;; n++) {
+        desk_add_plain(1, 100, 3);
+        desk_prepare(1);
+        desk.group[0] = &desk.ingests[1];
+        test_ops_install(desk.store);
+        test_ops_arm(n, n % 2, VES_IO);
+        enum ves_status status = test_hub_commit(&desk.hub, desk.group, 1);
+        size_t calls = test_ops()->calls;
+        test_ops_remove(desk.store);
+        desk.group[0] = &desk.ingests[0];
+        if (calls < n)
+            break;
+        struct ves_tlog_row after = tlog_row();
+        if (desk_stream().head == 5)
+            assert_true(ves_bytes_equal(before.edge, after.edge));
+        else
+            break; /* a late failure of the commit itself */
+        assert_int_equal(status, VES_IO);
+    }
+    push_up_to(desk_stream().head);
+    struct ves_hash root, naive;
+    assert_int_equal(ves_log_root_at(desk.store, desk_stream().stream_no,
+                                     desk_stream().head, &root),
+                     VES_OK);
+    naive = naive_root(0, (size_t)desk_stream().head);
+    assert_true(ves_hash_equal(&root, &naive));
+}
+
+/* ---- planting ------------------------------------------------------------ */
+
+/* A database from before there were trees. */
+static void test_plant(void **state)
+{
+    struct ves_store *old;
+    struct ves_stream_row row;
+
+    (void)state;
+    push_up_to(PAIRS);
+    const struct test_log *log = desk_log();
+    assert_int_equal(ves_store_mem_open(ves_alloc_default(), &old), VES_OK);
+    assert_int_equal(old->ops->begin(old), VES_OK);
+    assert_int_equal(old->ops->stream_get(old, &desk.hub.stream, true, &row),
+                     VES_OK);
+    assert_int_equal(
+        old->ops->log_append(old, row.stream_no, log->rows, log->count),
+        VES_OK);
+    assert_int_equal(old->ops->commit(old), VES_OK);
+    struct ves_sequencer sequencer = desk.hub.sequencer;
+    sequencer.store = old;
+    assert_int_equal(ves_log_tree_plant(&sequencer), VES_OK);
+    assert_int_equal(ves_log_tree_plant(&sequencer), VES_OK); /* once */
+    for (uint64_t n = 1; n <= PAIRS; n += 37) {
+        struct ves_hash root, naive = naive_root(0, (size_t)n);
+        assert_int_equal(ves_log_root_at(old, row.stream_no, n, &root), VES_OK);
+        assert_true(ves_hash_equal(&root, &naive));
+    }
+    struct ves_tlog_row planted, grown = tlog_row();
+    assert_int_equal(old->ops->tlog_get(old, row.stream_no, &arena, &planted),
+                     VES_OK);
+    assert_true(ves_bytes_equal(planted.edge, grown.edge));
+    assert_true(ves_hash_equal(&planted.stream_id, &grown.stream_id));
+    ves_store_mem_close(old);
+}
+
+/* ---- signed heads -------------------------------------------------------- */
+
+static struct ves_log_head make_head(enum ves_status expected)
+{
+    struct ves_error error = {0};
+    struct ves_log_head head;
+
+    assert_int_equal(ves_log_head_make(&desk.hub.sequencer, desk.store,
+                                       &desk.hub.stream, 77, &arena, &head,
+                                       &error),
+                     expected);
+    return head;
+}
+
+static void keep_head(const struct ves_log_head *head)
+{
+    assert_int_equal(ves_log_head_keep(&desk.hub.sequencer, head, 1), VES_OK);
+}
+
+static void test_signed_head(void **state)
+{
+    struct ves_checkpoint checkpoint;
+    static struct ves_note note;
+    struct ves_note_key key;
+    struct ves_hash stream_id, naive;
+
+    (void)state;
+    assert_false(make_head(VES_OK).is_due); /* no stream yet */
+    push_up_to(9);
+    struct ves_log_head head = make_head(VES_OK);
+    assert_true(head.is_due);
+    keep_head(&head);
+    assert_int_equal(ves_log_head_keep(&desk.hub.sequencer, &head, 1),
+                     VES_CONFLICT); /* somebody signed: we did */
+    assert_false(make_head(VES_OK).is_due);
+    struct ves_tlog_row row = tlog_row();
+    assert_int_equal(row.signed_size, 9);
+    assert_int_equal(row.signed_at_ms, 77);
+    assert_int_equal(ves_note_read(row.note, &note, NULL), VES_OK);
+    assert_int_equal(ves_checkpoint_read(note.text, &checkpoint, NULL), VES_OK);
+    ves_stream_id(&desk.hub.stream, &stream_id);
+    struct ves_hash named;
+    assert_true(ves_origin_stream(checkpoint.origin, &named));
+    assert_true(ves_hash_equal(&named, &stream_id));
+    ves_note_key_init(&key, checkpoint.origin, VES_NOTE_ED25519,
+                      &desk.hub.key.signer.public_key);
+    assert_int_equal(ves_note_check(&note, &key, NULL), VES_NOTE_GOOD);
+    naive = naive_root(0, 9);
+    assert_int_equal(checkpoint.size, 9);
+    assert_true(ves_hash_equal(&checkpoint.root, &naive));
+    /* Another key signs the same head again, and only once. */
+    struct test_signer other;
+    test_signer_init(&other, 99);
+    desk.hub.sequencer.signer = &other.signer;
+    head = make_head(VES_OK);
+    assert_true(head.is_due);
+    assert_int_equal(head.row.size, 9);
+    keep_head(&head);
+    assert_false(make_head(VES_OK).is_due);
+    desk.hub.sequencer.signer = &desk.hub.key.signer;
+}
+
+/* The store gives back other leaves than were appended: nothing is signed. */
+static enum ves_status (*real_leaves)(struct ves_store *s, uint32_t stream_no,
+                                      uint64_t from, size_t count,
+                                      struct ves_leaf_row *rows, size_t *found);
+static size_t lie_at, lie_short;
+
+static enum ves_status lying_leaves(struct ves_store *s, uint32_t stream_no,
+                                    uint64_t from, size_t count,
+                                    struct ves_leaf_row *rows, size_t *found)
+{
+    enum ves_status status =
+        real_leaves(s, stream_no, from, count, rows, found);
+
+    if (!status && lie_short && *found > 0)
+        *found -= 1;
+    if (!status && !lie_short && lie_at < *found)
+        rows[lie_at].signature.b[63] ^= 1;
+    return status;
+}
+
+static void test_bad_leaf_is_not_signed(void **state)
+{
+    struct ves_store_ops ops = *desk.store->ops;
+    const struct ves_store_ops *real = desk.store->ops;
+
+    (void)state;
+    push_up_to(3);
+    struct ves_log_head head = make_head(VES_OK);
+    keep_head(&head);
+    push_up_to(9);
+    real_leaves = ops.log_leaves;
+    ops.log_leaves = lying_leaves;
+    desk.store->ops = &ops;
+    for (lie_at = 0; lie_at < 6; lie_at++)
+        make_head(VES_CORRUPT);
+    lie_short = 1;
+    make_head(VES_CORRUPT);
+    lie_short = 0;
+    desk.store->ops = real;
+    assert_true(make_head(VES_OK).is_due);
+}
+
+/* A head signed by a history that is not the log's. */
+static void test_foreign_head_is_not_built_on(void **state)
+{
+    struct ves_store *store = desk.store;
+    struct ves_head_row foreign = {
+        .size = 4, .note = ves_bytes_str("note\n"), .signed_at_ms = 1};
+
+    (void)state;
+    push_up_to(6);
+    foreign.root = naive_leaves[0];
+    assert_int_equal(store->ops->begin(store), VES_OK);
+    assert_int_equal(
+        store->ops->tlog_sign(store, desk_stream().stream_no, 0, &foreign),
+        VES_OK);
+    assert_int_equal(store->ops->commit(store), VES_OK);
+    make_head(VES_CORRUPT);
+    foreign.size = 7;
+    assert_int_equal(store->ops->begin(store), VES_OK);
+    assert_int_equal(
+        store->ops->tlog_sign(store, desk_stream().stream_no, 4, &foreign),
+        VES_OK);
+    assert_int_equal(store->ops->commit(store), VES_OK);
+    make_head(VES_CORRUPT);
+}
+
+/* ---- what others know, and freezing -------------------------------------- */
+
+static enum ves_log_claim claim(uint64_t size, struct ves_hash root)
+{
+    struct ves_stream_row row = desk_stream();
+    struct ves_checkpoint head = {.size = size, .root = root};
+    enum ves_log_claim out;
+
+    assert_int_equal(ves_log_claim_compare(desk.store, &row, &head, &out),
+                     VES_OK);
+    return out;
+}
+
+static void test_claims(void **state)
+{
+    struct ves_hash empty;
+
+    (void)state;
+    push_up_to(40);
+    ves_tlog_empty_root(&empty);
+    assert_int_equal(claim(0, empty), VES_LOG_AGREES);
+    assert_int_equal(claim(0, naive_leaves[0]), VES_LOG_CONTRADICTS);
+    for (size_t n = 1; n <= 40; n++) {
+        assert_int_equal(claim(n, naive_root(0, n)), VES_LOG_AGREES);
+        assert_int_equal(claim(n, naive_root(1, n + 1 + (n == 1))),
+                         VES_LOG_CONTRADICTS);
+    }
+    assert_int_equal(claim(41, naive_root(0, 40)), VES_LOG_CONTRADICTS);
+}
+
+static void test_frozen(void **state)
+{
+    (void)state;
+    push_up_to(4);
+    assert_int_equal(ves_log_freeze(&desk.hub.sequencer, &desk.hub.stream,
+                                    ves_bytes_str("a store knows more"),
+                                    ves_bytes_str("evidence"), 5),
+                     VES_OK);
+    /* Said once. */
+    assert_int_equal(ves_log_freeze(&desk.hub.sequencer, &desk.hub.stream,
+                                    ves_bytes_str("again"), ves_bytes_str(""),
+                                    6),
+                     VES_OK);
+    struct ves_tlog_row row = tlog_row();
+    assert_int_equal(row.frozen_at_ms, 5);
+    assert_true(ves_bytes_is(row.frozen_why, "a store knows more"));
+    uint64_t open;
+    assert_int_equal(
+        desk.store->ops->record_count_open(desk.store, VES_RECORD_ALERT,
+                                           desk_stream().stream_no, &open),
+        VES_OK);
+    assert_int_equal(open, 1);
+    assert_false(make_head(VES_OK).is_due);
+    desk_add_plain(0, 50, 2);
+    desk_push(0);
+    assert_int_equal(desk.ingests[0].http_status, 503);
+    assert_non_null(strstr(desk.ingests[0].error.text, "a store knows more"));
+    assert_int_equal(desk.ingests[0].accepted + desk.ingests[0].refused, 0);
+    assert_int_equal(desk_stream().head, 4);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+#define T(f) cmocka_unit_test_setup_teardown(f, begin, end)
+        T(test_every_size_and_pair),
+        T(test_entries),
+        T(test_failing_commit),
+        T(test_plant),
+        T(test_signed_head),
+        T(test_bad_leaf_is_not_signed),
+        T(test_foreign_head_is_not_built_on),
+        T(test_claims),
+        T(test_frozen),
+    };
+
+    return cmocka_run_group_tests_name("log_tree", tests, NULL, NULL);
+}
