@@ -10,6 +10,9 @@ enum {
     PASSES_MAX = 8
 };
 
+const struct ves_backfill_limits ves_backfill_limits = {
+    .want = 10000, .last = 600, .max = 80000};
+
 /* On the committer, after each of its commits. */
 static bool watch(void *ctx, uint64_t pages)
 {
@@ -17,9 +20,9 @@ static bool watch(void *ctx, uint64_t pages)
 
     atomic_store(&backfill->pages, pages);
     if (atomic_exchange(&backfill->is_last, false) ||
-        pages >= VES_BACKFILL_PAGES_MAX)
+        pages >= backfill->limits.max)
         return true;
-    if (pages < VES_BACKFILL_PAGES)
+    if (pages < backfill->limits.want)
         return false;
     pthread_mutex_lock(&backfill->lock);
     backfill->is_wanted = true;
@@ -43,7 +46,7 @@ static void copy_back(struct ves_backfill *backfill)
         }
         if (filled < pages)
             return; /* a reader needs the rest: with the next commit */
-        if (atomic_load(&backfill->pages) <= pages + VES_BACKFILL_LAST_PAGES)
+        if (atomic_load(&backfill->pages) <= pages + backfill->limits.last)
             break;
     }
     atomic_store(&backfill->is_last, true);
@@ -70,11 +73,13 @@ static void *work(void *ctx)
 
 enum ves_status ves_backfill_start(struct ves_backfill *backfill,
                                    struct ves_log *log,
+                                   const struct ves_backfill_limits *limits,
                                    struct ves_store *writer,
                                    struct ves_store *store,
                                    struct ves_error *error)
 {
     backfill->log = log;
+    backfill->limits = *limits;
     backfill->writer = writer;
     backfill->store = store;
     pthread_mutex_init(&backfill->lock, NULL);

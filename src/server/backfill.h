@@ -13,19 +13,20 @@
 #include "port/store.h"
 #include "server/log.h"
 
-enum {
-    /* Pages of WAL (of 4 KiB) worth copying: fewer, and pages that change
-     * often are copied more often. */
-    VES_BACKFILL_PAGES = 10000,
-    /* So few are left to the committer: some milliseconds. */
-    VES_BACKFILL_LAST_PAGES = 600,
-    /* The committer copies all of them itself: commits come faster than the
-     * disk takes them, and the file must not grow without bound. */
-    VES_BACKFILL_PAGES_MAX = 80000
+/* In pages of WAL (of 4 KiB). */
+struct ves_backfill_limits {
+    uint64_t want; /* worth copying: fewer, and pages that change often are
+                      copied more often */
+    uint64_t last; /* so few are left to the committer: some milliseconds */
+    uint64_t max;  /* the committer copies all of them itself: commits come
+                      faster than the disk takes them, and the file must not
+                      grow without bound */
 };
+extern const struct ves_backfill_limits ves_backfill_limits;
 
 struct ves_backfill {
     struct ves_log *log;
+    struct ves_backfill_limits limits;
     struct ves_store *writer; /* the committer's, watched */
     struct ves_store *store;  /* the thread's own connection */
     pthread_t thread;
@@ -40,11 +41,11 @@ struct ves_backfill {
 
 /* Watches writer and takes store over, also on failure.  Both log and writer
  * must outlive it.  VES_NOMEM. */
-VES_NODISCARD enum ves_status ves_backfill_start(struct ves_backfill *backfill,
-                                                 struct ves_log *log,
-                                                 struct ves_store *writer,
-                                                 struct ves_store *store,
-                                                 struct ves_error *error);
+VES_NODISCARD enum ves_status
+ves_backfill_start(struct ves_backfill *backfill, struct ves_log *log,
+                   const struct ves_backfill_limits *limits,
+                   struct ves_store *writer, struct ves_store *store,
+                   struct ves_error *error);
 
 /* Nobody commits any more.  Nothing happens when it was not started. */
 void ves_backfill_stop(struct ves_backfill *backfill);

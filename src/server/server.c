@@ -99,6 +99,7 @@ static enum ves_status start_backfill(struct start *s)
     return status
                ? status
                : ves_backfill_start(&server->backfill, &server->log,
+                                    &ves_backfill_limits,
                                     server->sequencer.store, store, s->error);
 }
 
