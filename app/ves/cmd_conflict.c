@@ -115,6 +115,10 @@ static void human_conflicts(struct ves_jr *jr)
     for (size_t i = 0; i < n; i++)
         print_conflict(jr, i);
     puts(cli_str(jr, "/summary"));
+    follow_ups_print(jr);
+    if (ves_jr_u64(jr, "/followUpTotal") > ves_jr_count(jr, "/followUps"))
+        printf("in all there are %s to look at\n",
+               cli_str(jr, "/followUpTotal"));
     if (ves_jr_has(jr, "/nextAfter"))
         printf("there are more: ves conflicts --after %s\n",
                cli_str(jr, "/nextAfter"));

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "cli.h"
+#include "conflict_view.h"
 
 static const struct cli_option no_options[] = {{NULL, NULL, NULL}};
 static const struct cli_option outbox_options[] = {
@@ -83,6 +84,9 @@ static void human_status(struct ves_jr *jr)
                                          : "never");
     printf("state     %s at %s\n", cli_str(jr, "/stateHash"),
            cli_str(jr, "/stateAtSequence"));
+    if (ves_jr_u64(jr, "/followUps"))
+        printf("look at   %s of what really happened: ves conflicts\n",
+               cli_str(jr, "/followUps"));
     print_list(jr, "reasons", "note ");
     print_list(jr, "nextSteps", "next ");
 }
@@ -334,6 +338,7 @@ static void human_entity(struct ves_jr *jr)
         printf(", and %s own events that are not in the stream yet",
                cli_str(jr, "/pending"));
     printf("\n%s\n", cli_str(jr, "/localState"));
+    follow_ups_print(jr);
 }
 
 static int run_entity(struct cli *cli)

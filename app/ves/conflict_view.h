@@ -9,6 +9,9 @@
 void conflict_print(struct ves_jr *jr);
 
 /* A document of ves_resolve. */
+/* What somebody should look at ("followUps"), a line each; nothing when there
+ * is nothing. */
+void follow_ups_print(struct ves_jr *jr);
 void conflict_print_outcome(struct ves_jr *jr);
 
 /* Columns of standard output: of its terminal, else $COLUMNS, else 80. */

@@ -131,13 +131,9 @@ VES_API void ves_agent_rollback(struct ves_agent *agent);
  * Each writes one JSON document (field names as in ves(1)) into jw, and the
  * command line, the extension and agents all show that document. */
 
-struct ves_status_options {
-    bool probe; /* unused offline; ves_sync_status (sync.h) contacts */
-};
-
 /* {health ("healthy", "pending_work": events to push or pull, "attention": a
  * person is needed, "offline"), summary,
- * counts{pending,syncing,synced,failed,conflict}, conflictsByType,
+ * counts{pending,syncing,synced,failed,conflict}, conflictsByType, followUps,
  * oldestPendingAt, lastPushAt, lastPullAt, lastPulledEventId,
  * sequence{lastPushed,lastPulled,remoteHead,lag,gap}, stateHash,
  * stateAtSequence, foldVersion, signatureFailures, quarantined, sequencer{...},
@@ -186,7 +182,10 @@ VES_API VES_NODISCARD enum ves_status
 ves_agent_why(struct ves_agent *agent, const struct ves_uuid *event_id,
               struct ves_jw *jw, struct ves_error *error);
 
-/* {entityType, entityId, version, head, state, localState, pending} */
+/* {entityType, entityId, version, head, state, localState, pending,
+ * followUps[{name, entity{type, id}, quantity? or amountMinor?, explanation}]
+ * (what the sequenced state asks somebody to look at, such as
+ * inventory.oversold)} */
 VES_API VES_NODISCARD enum ves_status ves_agent_entity(struct ves_agent *agent,
                                                        const char *entity_type,
                                                        const char *entity_id,

@@ -48,7 +48,9 @@ struct ves_conflicts_filter {
  *    resolution? {eventId, strategy, winner, isAutomatic, resolver, reason?,
  *                 agentId, timestamp, sequenceNumber}}],
  *  "total", "open", "byType"{concurrent_edit, version_mismatch,
- *  deleted_reference} (of all open ones), "nextAfter"? (there are more),
+ *  deleted_reference} (of all open ones), "nextAfter"? (there are more: pass
+ *  it as `after`), "followUps"[] (as in ves_agent_entity; at most 100, of the
+ *  entities asked for) and "followUpTotal" (of the whole store),
  *  "summary", "nextSteps"[]}
  * Oldest first.  An own event that a sequencer without branches refused for a
  * stale base comes last, with isRefused true and refusal (its words), and
@@ -69,10 +71,10 @@ ves_conflicts(struct ves_agent *agent,
  * {...}, fields[{path, base?, ours?, theirs?, merged?, isOverlap}]: every path
  * that a side wrote; values as JSON, absent when there is none, isDeleted,
  * blocks[] (ids of events that wait until it is decided), state (the entity's
- * sequenced state, or null), localState, merge{function, isClean, ops? (what it
- * would write, when clean), overlaps[{path, base?, ours?, theirs?}]?, reason?},
- *   decisions[{as resolution, verdict, subCode?, inEffect}]: all there were,
- *   choices[{strategy, isAllowed, effect, reason?}],
+ * sequenced state, or null), localState, followUps[], merge{function, isClean,
+ * ops? (what it would write, when clean), overlaps[{path, base?, ours?,
+ * theirs?}]?, reason?}, decisions[{as resolution, verdict, subCode?,
+ * inEffect}]: all there were, choices[{strategy, isAllowed, effect, reason?}],
  *   named (the event id by which it was asked for), explanation}
  * VES_NOT_FOUND: no such conflict, or the event is in none (the text says
  * which, and what state it is in); VES_INVALID: the event is in several open

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "agent/conflict.h"
+#include "agent/follow_ups.h"
 #include "agent/words.h"
 #include "base/bytes.h"
 #include "base/error.h"
@@ -16,7 +17,7 @@ struct list {
     struct ves_agent *agent;
     enum state state;
     uint32_t kind; /* 0: any */
-    struct ves_bytes event_type, entity_type;
+    struct ves_bytes event_type, entity_type, entity_id;
     bool has_key;
     struct ves_hash key;
     struct ves_conflict_row *rows; /* id, opened and entity only */
@@ -194,6 +195,10 @@ static enum ves_status put_totals(struct list *list, uint64_t next,
     ves_jw_end(jw);
     if (next > 0)
         ves_jw_member_u64(jw, "nextAfter", next);
+    status = ves_follow_ups_put_all(agent, list->entity_type, list->entity_id,
+                                    LIMIT, jw);
+    if (status)
+        return status;
     put_summary(agent, jw, counts, open, own[VES_OUTBOX_CONFLICT]);
     ves_jw_key(jw, "nextSteps");
     ves_jw_array(jw);
@@ -271,6 +276,7 @@ static enum ves_status read_filter(struct list *list,
                         "an entity is named by its type and its id");
     list->event_type = ves_bytes_str(filter->event_type);
     list->entity_type = ves_bytes_str(filter->entity_type);
+    list->entity_id = ves_bytes_str(filter->entity_id);
     list->has_key = filter->entity_id != NULL;
     if (list->has_key)
         ves_entity_key(list->entity_type, ves_bytes_str(filter->entity_id),

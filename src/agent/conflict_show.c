@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "agent/conflict.h"
+#include "agent/follow_ups.h"
 #include "agent/words.h"
 #include "base/bytes.h"
 #include "core/types.h"
@@ -307,6 +308,9 @@ static enum ves_status put_conflict(struct show *show)
         status = put_decisions(show);
     put_state(jw, "state", conflict->state);
     put_state(jw, "localState", conflict->local_state);
+    if (!status)
+        status = ves_follow_ups_put(show->agent, conflict->entity_type,
+                                    conflict->entity_id, conflict->state, jw);
     ves_conflict_put_choices(conflict, names_branch, jw);
     put_explanation(show);
     put_steps(show);

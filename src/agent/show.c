@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "agent/agent.h"
+#include "agent/follow_ups.h"
 #include "agent/lookup.h"
 #include "agent/story.h"
 #include "agent/words.h"
@@ -302,6 +303,10 @@ enum ves_status ves_agent_entity(struct ves_agent *agent,
         ves_jw_null(jw);
     put_json(jw, "state", entity.state);
     put_json(jw, "localState", entity.local_state);
+    status = ves_follow_ups_put(agent, ves_bytes_str(entity_type),
+                                ves_bytes_str(entity_id), entity.state, jw);
+    if (status)
+        return ves_agent_fail(agent, status, error, "reading an entity");
     ves_jw_member_u64(jw, "pending", entity.own_count);
     ves_jw_end(jw);
     return ves_agent_jw_end(jw, error);

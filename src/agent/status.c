@@ -12,6 +12,7 @@
 #include "core/judge.h"
 #include "core/types.h"
 #include "engine/conflict.h"
+#include "engine/follow_ups.h"
 
 struct standing {
     struct ves_core_status core;
@@ -20,6 +21,7 @@ struct standing {
     bool is_reachable;
     uint64_t conflicts[VES_CONFLICT_KINDS]; /* open ones, by kind */
     uint64_t open_conflicts;
+    uint64_t follow_ups;
     uint64_t decided; /* failed rows somebody decided; nothing to do */
     bool has_state;   /* the state hash was asked for */
 };
@@ -54,6 +56,8 @@ static enum ves_status read_standing(struct ves_agent *agent, bool with_state,
             ves_agent_meta_u64(agent, "sequencer.checked_ms", &out->checked_ms);
     if (!status)
         status = ves_agent_meta_u64(agent, "sequencer.reachable", &reachable);
+    if (!status)
+        status = ves_core_follow_ups(&agent->core, &out->follow_ups);
     if (!status)
         status = agent->store->ops->conflict_counts(
             agent->store, agent->core.stream_no, out->conflicts);
@@ -168,6 +172,7 @@ static void put_counts(struct ves_jw *jw, const struct standing *standing)
         ves_jw_member_u64(jw, ves_conflict_kind_name((enum ves_conflict_kind)i),
                           standing->conflicts[i]);
     ves_jw_end(jw);
+    ves_jw_member_u64(jw, "followUps", standing->follow_ups);
 }
 
 static void put_sequence(struct ves_jw *jw, const struct standing *standing)
@@ -272,6 +277,10 @@ static void put_reasons(struct ves_jw *jw, const struct ves_agent *agent,
     else if (core->offline_failures > 0)
         ves_jw_str(jw, "The sequencer did not answer the last time; pending "
                        "events wait and are sent once it does.");
+    if (standing->follow_ups > 0)
+        ves_jw_str(jw, "Something that really happened asks to be looked at, "
+                       "such as more sold than there was; `ves conflicts` "
+                       "lists it.");
     if (core->is_position_unproven)
         ves_jw_str(jw, "The sequencer gave no receipts for pulled events, so "
                        "their numbers are unproven.");
@@ -300,6 +309,8 @@ static void put_steps(struct ves_jw *jw, const struct ves_agent *agent,
         ves_jw_str(jw, "ves resolve");
     } else if (core->counts[VES_OUTBOX_CONFLICT] > 0) {
         ves_jw_str(jw, "ves outbox --status conflict");
+    } else if (standing->follow_ups > 0) {
+        ves_jw_str(jw, "ves conflicts");
     }
     if (can_sync && (core->counts[VES_OUTBOX_PENDING] > 0 ||
                      core->counts[VES_OUTBOX_SYNCING] > 0 ||

@@ -1,7 +1,9 @@
 /* why.c -- why an event is where it is, in plain words. */
+#include <stdio.h>
 #include <string.h>
 
 #include "agent/agent.h"
+#include "agent/follow_ups.h"
 #include "agent/lookup.h"
 #include "agent/story.h"
 #include "agent/words.h"
@@ -396,10 +398,32 @@ static enum ves_status explain(struct why *why)
         say_in_log(why);
     }
     if (!status && found->is_in_log)
+        status = ves_note_say(why->agent, &found->log, &why->text);
+    if (!status && found->is_in_log)
         status = say_story(why);
+    if (!status && found->is_in_log)
+        status =
+            ves_follow_ups_say(why->agent, &found->log.entity_key, &why->text);
     if (!status && found->is_in_quarantine)
         say_quarantine(why);
     return status ? status : ves_buf_status(&why->text);
+}
+
+/* The event's own id stands for the word EVENT, so that a step can be typed
+ * as it is. */
+static void put_step(struct ves_jw *jw, const char *step,
+                     const struct ves_uuid *event_id)
+{
+    static const char word[] = "EVENT";
+    const char *at = strstr(step, word);
+    char text[160], id[VES_UUID_TEXT + 1];
+
+    if (at) {
+        ves_uuid_format(event_id, id);
+        snprintf(text, sizeof(text), "%.*s%s%s", (int)(at - step), step, id,
+                 at + strlen(word));
+    }
+    ves_jw_str(jw, at ? text : step);
 }
 
 static void put_why(struct ves_jw *jw, const struct ves_uuid *event_id,
@@ -418,7 +442,7 @@ static void put_why(struct ves_jw *jw, const struct ves_uuid *event_id,
     ves_jw_key(jw, "nextSteps");
     ves_jw_array(jw);
     for (size_t i = 0; i < why->step_count; i++)
-        ves_jw_str(jw, why->steps[i]);
+        put_step(jw, why->steps[i], event_id);
     ves_jw_end(jw);
     ves_jw_end(jw);
 }

@@ -258,6 +258,7 @@ enum ves_status ves_device_fold_save(struct ves_device_fold *fold)
 {
     struct ves_agent_core *core = fold->core;
     enum ves_status status = VES_OK;
+    int64_t follow_ups = 0;
     size_t n = 0;
 
     struct ves_entity_row *rows =
@@ -267,10 +268,12 @@ enum ves_status ves_device_fold_save(struct ves_device_fold *fold)
     for (struct ves_device_slot *s = fold->first; s && !status; s = s->next) {
         struct ves_entity_row *row = &s->entity.row;
         if (s->is_folded) {
+            status = ves_device_follow_ups_change(
+                &fold->scratch, row, ves_buf_view(&s->state), &follow_ups);
             row->state = ves_buf_view(&s->state);
             ves_sha256_one(row->state.ptr, row->state.len, &row->state_hash);
         }
-        if (s->needs_own_head)
+        if (!status && s->needs_own_head)
             status = ves_device_own_head(core, row);
         if (s->entity.is_changed || s->needs_own_head)
             rows[n++] = *row;
@@ -278,6 +281,8 @@ enum ves_status ves_device_fold_save(struct ves_device_fold *fold)
     if (!status && n > 0)
         status =
             core->store->ops->entity_put(core->store, core->stream_no, rows, n);
+    if (!status)
+        status = ves_device_follow_ups_add(core, follow_ups);
     return status || n == 0 ? status : mark_buckets(fold);
 }
 

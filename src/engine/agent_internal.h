@@ -111,6 +111,17 @@ VES_NODISCARD enum ves_status ves_device_number_put(struct ves_agent_core *core,
                                                     const char *name,
                                                     uint64_t value);
 
+/* What states ask somebody to look at (engine/follow_ups.h): counted anew, by
+ * how many one changed state asks for more, and the sum of that. */
+VES_NODISCARD enum ves_status
+ves_device_follow_ups_begin(struct ves_agent_core *core, uint64_t count);
+VES_NODISCARD enum ves_status
+ves_device_follow_ups_change(struct ves_arena *scratch,
+                             const struct ves_entity_row *row,
+                             struct ves_bytes state, int64_t *change);
+VES_NODISCARD enum ves_status
+ves_device_follow_ups_add(struct ves_agent_core *core, int64_t change);
+
 /* Last sequence number in the log: the cursor. */
 VES_NODISCARD enum ves_status ves_device_cursor(struct ves_agent_core *core,
                                                 uint64_t *cursor);
