@@ -213,14 +213,16 @@ test-threads: $(addprefix $(BUILD)/,$(THREADED))
 lib-objects: $(ALL_OBJ)
 sim: $(BUILD)/ves-sim
 	$(BUILD)/ves-sim $(if $(SEED),--seed $(SEED)) $(if $(RUNS),--runs $(RUNS))
-check: $(LIB_SO)
-	tools/check-layers
-	tools/check-style
-	tools/check-docs $(BUILD)
-ifeq ($(SAN)$(COV)$(FUZZ),)
-	tools/check-purity $(BUILD)
-	tools/check-symbols $(LIB_SO)
-endif
+.PHONY: check-layers check-style check-docs check-purity check-symbols
+check: check-layers check-style check-docs $(if $(SAN)$(COV)$(FUZZ),,check-purity check-symbols)
+check-layers check-style:
+	tools/$@
+check-docs: $(BUILD)/ves
+	tools/$@ $(BUILD)
+check-purity: $(LIB_OBJ)
+	tools/$@ $(BUILD)
+check-symbols: $(LIB_SO)
+	tools/$@ $(LIB_SO)
 soak: all $(BUILD)/ves-sim $(BUILD)/ves-sim-real
 	BUILD=$(BUILD) tools/soak
 bench: all

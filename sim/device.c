@@ -477,21 +477,35 @@ static void end_pull(struct sim_world *world, size_t device, size_t process,
     }
 }
 
+static uint64_t open_alerts(struct ves_store *disk)
+{
+    uint64_t count;
+
+    VES_ASSERT(disk->ops->record_count_open(disk, VES_RECORD_ALERT, 1,
+                                            &count) == VES_OK);
+    return count;
+}
+
 void sim_device_take(struct sim_world *world, const struct sim_message *reply)
 {
-    struct sim_process *p =
-        &world->devices[reply->device].processes[reply->process];
+    struct sim_device *self = &world->devices[reply->device];
+    struct sim_process *p = &self->processes[reply->process];
     struct ves_bytes bytes = ves_bytes(reply->bytes, reply->len);
 
     bury(world, reply->device);
     if (!p->is_loaded || p->faults.is_dead)
         return;
+    uint64_t alerts = open_alerts(self->disk);
     if (reply->kind == SIM_INGEST && reply->request == p->push_request)
         end_push(world, reply->device, reply->process, reply->http_status,
                  bytes);
     else if (reply->kind == p->pull_kind && reply->request == p->pull_request)
         end_pull(world, reply->device, reply->process, reply->http_status,
                  bytes);
+    /* Who is told the truth suspects nobody, unless somebody lied before. */
+    if (!reply->is_false && alerts == 0 && open_alerts(self->disk) > 0)
+        sim_fail(world, "a true reply raised an alert on store %zu: %s",
+                 reply->device, p->core.error.text);
 }
 
 void sim_device_timeouts(struct sim_world *world)

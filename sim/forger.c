@@ -23,6 +23,7 @@ bool sim_forge_wants(struct sim_world *world)
     if (world->is_quiet || !sim_chance(&world->rng, world->options.forge))
         return false;
     world->lies++;
+    world->hub.is_lying = true;
     return true;
 }
 

@@ -24,6 +24,8 @@ static void reply(struct sim_world *world, const struct sim_message *request,
 
     VES_ASSERT(!body || ves_buf_status(body) == VES_OK);
     message.is_reply = true;
+    message.is_false = world->hub.is_lying;
+    world->hub.is_lying = false;
     message.http_status = http_status;
     message.len = body ? body->len : 0;
     message.bytes = malloc(message.len ? message.len : 1);
@@ -401,7 +403,7 @@ static void take_ingest(struct sim_world *world,
     if (status || ingest->http_status != 200) {
         reply(world, request, status ? 503 : ingest->http_status, NULL);
         drop_queued(hub, hub->queued - 1);
-    } else if (sim_forge_wants(world) && sim_chance(&world->rng, 500)) {
+    } else if (sim_chance(&world->rng, 500) && sim_forge_wants(world)) {
         /* Somebody in between took it and answers. */
         struct ves_buf out;
         ves_buf_init(&out, ves_alloc_default(), REPLY_MAX);

@@ -26,6 +26,7 @@ static void spoil(struct sim_world *world, struct sim_message *message)
         &world->old_replies[sim_below(&world->rng, SIM_OLD_REPLIES)];
 
     world->spoiled++;
+    message->is_false = true;
     switch (sim_below(&world->rng, 4)) {
     case 0:
         message->len = message->len ? sim_below(&world->rng, message->len) : 0;

@@ -54,6 +54,7 @@ enum sim_kind { SIM_INGEST, SIM_PULL, SIM_KEYS, SIM_SEQUENCER_KEYS, SIM_KINDS };
 struct sim_message {
     enum sim_kind kind;
     bool is_reply;
+    bool is_false;          /* of a reply: a lie, or spoilt on the way */
     size_t device, process; /* device: place in sim_world.devices */
     uint64_t request;       /* its number; its own reply has it too */
     uint64_t from, limit;   /* SIM_PULL */
@@ -136,6 +137,7 @@ struct sim_hub {
         struct ves_ingest ingest;
     } queue[SIM_QUEUE_MAX];
     size_t queued;
+    bool is_lying;    /* the reply now written is false */
     uint64_t checked; /* sequence numbers looked at */
     uint64_t batches;
 };
@@ -237,7 +239,7 @@ enum sim_lie {
     SIM_LIES
 };
 
-/* Does this reply lie? */
+/* Does this reply lie?  Then the next one sent counts as false. */
 bool sim_forge_wants(struct sim_world *world);
 /* One item of a page, true or not, as number. */
 void sim_forge_item(struct sim_world *world, const struct sim_message *request,
