@@ -122,6 +122,13 @@ static void count_receipt(struct settle *settle,
 static void place(struct settle *settle, struct ves_outbox_row *row,
                   const struct ves_reply_event *event)
 {
+    /* Where the log told the verdict already, it told too whether the conflict
+     * is still open. */
+    bool is_in_conflict =
+        row->has_verdict
+            ? row->status == VES_OUTBOX_CONFLICT
+            : event->has_verdict && event->verdict == VES_VERDICT_CONFLICT;
+
     if (!row->has_receipt) {
         row->sequence_number = event->receipt.sequence_number;
         row->sequencer_id = event->receipt.sequencer_id;
@@ -143,9 +150,7 @@ static void place(struct settle *settle, struct ves_outbox_row *row,
     row->is_refused = false;
     if (row->status == VES_OUTBOX_SYNCED)
         return;
-    row->status = VES_OUTBOX_SYNCING;
-    if (row->has_verdict && row->verdict == VES_VERDICT_CONFLICT)
-        row->status = VES_OUTBOX_CONFLICT;
+    row->status = is_in_conflict ? VES_OUTBOX_CONFLICT : VES_OUTBOX_SYNCING;
 }
 
 static enum ves_status take_receipt(struct settle *settle,

@@ -173,6 +173,12 @@ static struct ves_core_env env_of(const struct test_shop *shop)
 
 uint64_t test_shop_push(struct test_shop *shop, struct ves_agent *agent)
 {
+    return test_shop_push_late(shop, agent, NULL);
+}
+
+uint64_t test_shop_push_late(struct test_shop *shop, struct ves_agent *agent,
+                             void (*meanwhile)(void))
+{
     const struct ves_lease self = {.pid = 1, .process_start = 1};
     const struct ves_core_env env = env_of(shop);
     struct ves_agent_core *core = &agent->core;
@@ -192,6 +198,8 @@ uint64_t test_shop_push(struct test_shop *shop, struct ves_agent *agent)
         assert_int_equal(ves_ingest_answer(&ingest, &shop->hub.sequencer,
                                            VES_DIALECT_JS, &reply),
                          VES_OK);
+        if (meanwhile)
+            meanwhile();
         assert_done(ves_core_push_end(core, &push, &env, 200,
                                       ves_buf_view(&reply), 0, &result),
                     &core->error);

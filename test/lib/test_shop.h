@@ -38,6 +38,10 @@ struct ves_agent *test_shop_again(const struct test_shop *shop,
 /* One request with all that is pending, its reply taken.  Returns how many
  * were accepted. */
 uint64_t test_shop_push(struct test_shop *shop, struct ves_agent *agent);
+/* The same; meanwhile happens after the sequencer answered and before the reply
+ * is taken. */
+uint64_t test_shop_push_late(struct test_shop *shop, struct ves_agent *agent,
+                             void (*meanwhile)(void));
 /* One request with all that is pending, answered with that HTTP status and no
  * reply; 0: not answered. */
 void test_shop_push_fails(struct test_shop *shop, struct ves_agent *agent,

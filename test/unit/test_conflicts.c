@@ -763,6 +763,39 @@ static void pushed_and_not_pulled(void **state)
     assert_int_equal(open_conflicts(till), 0);
 }
 
+static struct ves_uuid late_branch;
+
+static void till_decides_and_office_pulls(void)
+{
+    sync_store(till);
+    resolve(till, text_of(&late_branch), "accept_remote");
+    sync_store(till);
+    (void)test_shop_pull(&shop, office);
+}
+
+/* The reply to a push is older than what the log has told since. */
+static void decided_before_the_reply(void **state)
+{
+    struct ves_ack_report ack;
+
+    (void)state;
+    test_shop_append(till, "order.created", "O1", "{\"note\":\"n\"}");
+    sync_both();
+    test_shop_append(till, "order.updated", "O1",
+                     "{\"patch\":{\"note\":\"t\"}}");
+    sync_store(till);
+    late_branch = test_shop_append(office, "order.updated", "O1",
+                                   "{\"patch\":{\"note\":\"o\"}}");
+    (void)test_shop_push_late(&shop, office, till_decides_and_office_pulls);
+    assert_int_equal(open_conflicts(office), 0);
+    assert_int_equal(ves_acknowledge(office, NULL, 0, &ack, &error), VES_OK);
+    assert_int_equal(ves_agent_show(office, &late_branch, doc.jw, &error),
+                     VES_OK);
+    test_document_read(&doc);
+    assert_string_equal(test_text(&doc, "/status"), "synced");
+    assert_string_equal(test_text(&doc, "/disposition"), "overridden");
+}
+
 /* Every id that a list shows can be given back. */
 static void later_events_are_named(void **state)
 {
@@ -1157,6 +1190,7 @@ int main(void)
         TEST(tails_are_decided_with_their_head),
         TEST(own_edits_go_first),
         TEST(pushed_and_not_pulled),
+        TEST(decided_before_the_reply),
         TEST(others_conflict_is_a_reason),
         TEST(later_events_are_named),
         TEST(arguments),
