@@ -3,7 +3,7 @@
 
 #include "bench/bench.h"
 
-enum { ROUNDS = 3 };
+enum { ROUNDS = 5 };
 
 struct shape {
     const char *name;
