@@ -16,31 +16,72 @@ static volatile sig_atomic_t is_stopped;
 
 /* ---- what a terminal must not see ---------------------------------------- */
 
-/* Bytes of the character at p if a terminal might obey it, else 0: controls
- * (C0, DEL, C1), line and paragraph separators, writing directions. */
-static size_t unsafe(const char *text, size_t left, unsigned *code)
+/* The character at p: its bytes and *code; 1 and the byte itself when that is
+ * no UTF-8. */
+static size_t character(const char *text, size_t left, unsigned *code,
+                        bool *is_valid)
 {
     const unsigned char *p = (const unsigned char *)text;
+    size_t len = *p < 0x80   ? 1
+                 : *p < 0xc2 ? 0
+                 : *p < 0xe0 ? 2
+                 : *p < 0xf0 ? 3
+                 : *p < 0xf5 ? 4
+                             : 0;
 
-    if (*p < 0x20 || *p == 0x7f) {
-        *code = *p;
-        return 1;
+    *code = len > 1 ? *p & (0x7fu >> len) : *p;
+    *is_valid = len > 0 && len <= left;
+    for (size_t i = 1; i < len && *is_valid; i++) {
+        *is_valid = (p[i] & 0xc0) == 0x80;
+        *code = *code << 6 | (p[i] & 0x3fu);
     }
-    if (left >= 2 && p[0] == 0xc2 && p[1] >= 0x80 && p[1] < 0xa0) {
-        *code = p[1];
-        return 2;
-    }
-    if (left < 3 || p[0] != 0xe2)
-        return 0;
-    *code = (p[0] & 0x0fu) << 12 | (p[1] & 0x3fu) << 6 | (p[2] & 0x3fu);
-    return (*code >= 0x2028 && *code <= 0x202e) ||
-                   (*code >= 0x2066 && *code <= 0x2069)
-               ? 3
-               : 0;
+    if (*is_valid)
+        return len;
+    *code = *p;
+    return 1;
 }
 
-/* Longest what six bytes can stand for: one. */
-enum { SPELT = 6 };
+/* Controls (C0, DEL, C1), line and paragraph separators, writing directions,
+ * and what is not seen at all. */
+static bool is_obeyed(unsigned code)
+{
+    static const struct {
+        unsigned from, to;
+    } ranges[] = {{0, 0x1f},         {0x7f, 0x9f},     {0x61c, 0x61c},
+                  {0x200b, 0x200b},  {0x200e, 0x200f}, {0x2028, 0x202e},
+                  {0x2060, 0x206f},  {0xfeff, 0xfeff}, {0xfff9, 0xfffb},
+                  {0xe0000, 0xe007f}};
+
+    for (size_t i = 0; i < sizeof(ranges) / sizeof(ranges[0]); i++) {
+        if (code >= ranges[i].from && code <= ranges[i].to)
+            return true;
+    }
+    return false;
+}
+
+/* Longest what a byte can stand for in the result. */
+enum { SPELT = 6, SPELT_MAX = 13 };
+
+/* Bytes of the character at p; how it is spelt out if a terminal might obey
+ * it, else "". */
+static size_t spell(const char *text, size_t left, char spelt[SPELT_MAX])
+{
+    unsigned code;
+    bool is_valid;
+    size_t bytes = character(text, left, &code, &is_valid);
+
+    spelt[0] = '\0';
+    if (is_valid && !is_obeyed(code))
+        return bytes;
+    if (!is_valid)
+        snprintf(spelt, SPELT_MAX, "\\x%02x", code & 0xff);
+    else if (code < 0x10000)
+        snprintf(spelt, SPELT_MAX, "\\u%04x", code & 0xffff);
+    else
+        snprintf(spelt, SPELT_MAX, "\\u%04x\\u%04x",
+                 (0xd7c0 + (code >> 10)) & 0xffff, 0xdc00 | (code & 0x3ff));
+    return bytes;
+}
 
 const char *cli_clean(const char *text)
 {
@@ -51,24 +92,28 @@ const char *cli_clean(const char *text)
     } * all;
     size_t len = strlen(text);
     size_t at = 0, n = 0;
-    unsigned code;
+    char spelt[SPELT_MAX];
 
-    while (at < len && !unsafe(text + at, len - at, &code))
-        at++;
-    if (at == len)
+    bool is_clean = true;
+
+    for (size_t i = 0; i < len && is_clean;) {
+        i += spell(text + i, len - i, spelt);
+        is_clean = spelt[0] == '\0';
+    }
+    if (is_clean)
         return text;
     struct kept *kept = malloc(sizeof(*kept) + SPELT * len + 1);
     if (!kept)
         return "(out of memory)";
     kept->next = all;
     all = kept;
-    for (at = 0; at < len;) {
-        size_t bytes = unsafe(text + at, len - at, &code);
-        if (bytes)
-            n += (size_t)snprintf(kept->text + n, SPELT + 1, "\\u%04x", code);
-        else
-            kept->text[n++] = text[at];
-        at += bytes ? bytes : 1;
+    while (at < len) {
+        size_t bytes = spell(text + at, len - at, spelt);
+        const char *from = spelt[0] ? spelt : text + at;
+        size_t count = spelt[0] ? strlen(spelt) : bytes;
+        memcpy(kept->text + n, from, count);
+        n += count;
+        at += bytes;
     }
     kept->text[n] = '\0';
     return kept->text;
@@ -90,16 +135,16 @@ static bool write_document(FILE *out, struct ves_bytes doc)
 {
     const char *text = (const char *)doc.ptr;
     size_t at = 0, start = 0;
-    unsigned code;
+    char spelt[SPELT_MAX];
 
     while (isatty(fileno(out)) && at < doc.len) {
-        size_t bytes = unsafe(text + at, doc.len - at, &code);
-        if (!bytes || text[at] == '\n' || text[at] == '\t') {
-            at++;
+        size_t bytes = spell(text + at, doc.len - at, spelt);
+        if (!spelt[0] || text[at] == '\n' || text[at] == '\t') {
+            at += bytes;
             continue;
         }
         fwrite(text + start, 1, at - start, out);
-        fprintf(out, "\\u%04x", code);
+        fputs(spelt, out);
         at += bytes;
         start = at;
     }
@@ -299,6 +344,12 @@ int cli_print(struct ves_jw *jw)
     }
     ves_jw_free(jw);
     return code;
+}
+
+void cli_print_error(struct ves_jw *jw)
+{
+    (void)write_document(stderr, ves_jw_view(jw));
+    ves_jw_free(jw);
 }
 
 static char *read_all(struct cli *cli, int fd, const char *name, size_t max,

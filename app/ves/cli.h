@@ -99,6 +99,9 @@ struct ves_jw *cli_writer(void);
 /* Prints a document and a line end; frees it.  CLI_DONE or CLI_FAILED. */
 int cli_print(struct ves_jw *jw);
 
+/* The same on standard error. */
+void cli_print_error(struct ves_jw *jw);
+
 /* Reads an argument that may be "@FILE" or "-" (standard input) into memory
  * that the caller frees, NUL-terminated; NULL with cli->error. */
 char *cli_read_argument(struct cli *cli, const char *argument, size_t max,

@@ -46,7 +46,14 @@ static int fail_with(struct cli *cli, enum ves_status status, struct ves_jw *jw)
         ves_jr_free(jr);
         return cli_fail_here(cli, status);
     }
-    fprintf(stderr, "{\"error\":%s}\n", ves_jr_str(jr, "/problem"));
+    struct ves_jw *out = cli_writer();
+    const char *problem = ves_jr_str(jr, "/problem");
+    ves_jw_object(out);
+    ves_jw_key(out, "error");
+    ves_jw_raw(out,
+               (struct ves_bytes){(const uint8_t *)problem, strlen(problem)});
+    ves_jw_end(out);
+    cli_print_error(out);
     ves_jr_free(jr);
     int code = cli_exit_code(status);
     return code == CLI_REFUSED ? CLI_FAILED : code;
@@ -110,7 +117,6 @@ static void print_conflict(struct ves_jr *jr, size_t i)
 static void human_conflicts(struct ves_jr *jr)
 {
     size_t n = ves_jr_count(jr, "/conflicts");
-    size_t steps = ves_jr_count(jr, "/nextSteps");
 
     for (size_t i = 0; i < n; i++)
         print_conflict(jr, i);
@@ -122,9 +128,7 @@ static void human_conflicts(struct ves_jr *jr)
     if (ves_jr_has(jr, "/nextAfter"))
         printf("there are more: ves conflicts --after %s\n",
                cli_str(jr, "/nextAfter"));
-    for (size_t i = 0; i < steps; i++)
-        printf("%s %s\n", i ? "    " : "next",
-               cli_str(jr, "/nextSteps/%zu", i));
+    steps_print(jr);
 }
 
 static int run_conflicts(struct cli *cli)
@@ -157,12 +161,21 @@ static int run_conflicts(struct cli *cli)
     return show(cli, status, jw, human_conflicts, CLI_DONE);
 }
 
+static void human_conflict(struct ves_jr *jr)
+{
+    conflict_print(jr);
+    steps_print(jr);
+}
+
 static int run_conflict(struct cli *cli)
 {
     struct ves_agent *agent;
 
     if (strcmp(cli->argv[0], "show") != 0)
-        cli_usage(cli, "no such act: %.40s", cli->argv[0]);
+        cli_usage(cli,
+                  "\"%.40s\" cannot be done to a conflict here; it is "
+                  "show, and ves resolve decides",
+                  cli->argv[0]);
     int code = cli_open(cli, true, &agent);
     if (code)
         return code;
@@ -170,7 +183,7 @@ static int run_conflict(struct cli *cli)
     enum ves_status status =
         ves_conflict_show(agent, cli->argv[1], jw, &cli->error);
     ves_agent_close(agent);
-    return show(cli, status, jw, conflict_print, CLI_DONE);
+    return show(cli, status, jw, human_conflict, CLI_DONE);
 }
 
 /* ---- resolve ------------------------------------------------------------- */

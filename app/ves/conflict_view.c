@@ -32,8 +32,9 @@ static size_t head_of(const char *text, size_t n, size_t *used)
     return at;
 }
 
-/* In exactly width characters; what does not fit ends in "..". */
-static void print_cell(const char *text, size_t width)
+/* In exactly width characters, the last cell of a line in fewer; what does not
+ * fit ends in "..". */
+static void print_cell(const char *text, size_t width, bool is_last)
 {
     size_t used;
     size_t bytes = head_of(text, width, &used);
@@ -43,7 +44,7 @@ static void print_cell(const char *text, size_t width)
         printf("%.*s..", (int)bytes, text);
         return;
     }
-    printf("%.*s%*s", (int)bytes, text, (int)(width - used), "");
+    printf("%.*s%*s", (int)bytes, text, is_last ? 0 : (int)(width - used), "");
 }
 
 /* A value as it is shown; nothing there is shown as a dash. */
@@ -62,24 +63,24 @@ static void print_columns(struct ves_jr *jr, size_t width)
     size_t cell = (width - path - 8) / 3;
 
     printf("  %s", cli_bold());
-    print_cell("field", path);
+    print_cell("field", path, false);
     fputs("  ", stdout);
-    print_cell("before", cell);
+    print_cell("before", cell, false);
     fputs("  ", stdout);
-    print_cell("ours", cell);
+    print_cell("ours", cell, false);
     fputs("  ", stdout);
-    print_cell("theirs", cell);
+    print_cell("theirs", cell, true);
     printf("%s\n", cli_plain());
     for (size_t i = 0; i < n; i++) {
         bool is_overlap = ves_jr_bool(jr, "/fields/%zu/isOverlap", i);
         printf("%s%s ", is_overlap ? cli_red() : "", is_overlap ? "!" : " ");
-        print_cell(cli_str(jr, "/fields/%zu/path", i), path);
+        print_cell(cli_str(jr, "/fields/%zu/path", i), path, false);
         fputs("  ", stdout);
-        print_cell(value_of(jr, i, "base"), cell);
+        print_cell(value_of(jr, i, "base"), cell, false);
         fputs("  ", stdout);
-        print_cell(value_of(jr, i, "ours"), cell);
+        print_cell(value_of(jr, i, "ours"), cell, false);
         fputs("  ", stdout);
-        print_cell(value_of(jr, i, "theirs"), cell);
+        print_cell(value_of(jr, i, "theirs"), cell, true);
         printf("%s\n", is_overlap ? cli_plain() : "");
     }
 }
@@ -105,7 +106,7 @@ static void print_side(struct ves_jr *jr, const char *side)
 
     for (size_t i = 0; i < n; i++)
         printf(
-            "%-7s %s  #%s %s%s\n        by %s, %s\n", i ? "" : side,
+            "%-7s %s  #%s %s%s\n        by %s%s, %s\n", i ? "" : side,
             cli_str(jr, "/%s/events/%zu/eventId", side, i),
             cli_str(jr, "/%s/events/%zu/sequenceNumber", side, i),
             cli_str(jr, "/%s/events/%zu/type", side, i),
@@ -113,6 +114,8 @@ static void print_side(struct ves_jr *jr, const char *side)
                 ? " (a fact)"
                 : "",
             cli_str(jr, "/%s/events/%zu/agentId", side, i),
+            ves_jr_bool(jr, "/%s/events/%zu/isOwn", side, i) ? " (this store)"
+                                                             : "",
             cli_str(jr, "/%s/events/%zu/timestamp", side, i));
 }
 
@@ -136,13 +139,22 @@ static void print_decisions(struct ves_jr *jr)
     }
 }
 
+/* Which of the two that stand side by side. */
+static const char *side_of(const char *strategy)
+{
+    return strcmp(strategy, "accept_local") == 0    ? "ours: "
+           : strcmp(strategy, "accept_remote") == 0 ? "theirs: "
+                                                    : "";
+}
+
 static void print_choices(struct ves_jr *jr)
 {
     size_t n = ves_jr_count(jr, "/choices");
 
     for (size_t i = 0; i < n; i++) {
         bool is_allowed = ves_jr_bool(jr, "/choices/%zu/isAllowed", i);
-        printf("  %-14s %s%s%s%s\n", cli_str(jr, "/choices/%zu/strategy", i),
+        printf("  %-14s %s%s%s%s%s\n", cli_str(jr, "/choices/%zu/strategy", i),
+               side_of(ves_jr_str(jr, "/choices/%zu/strategy", i)),
                is_allowed ? "" : "not allowed: ",
                is_allowed ? cli_str(jr, "/choices/%zu/effect", i)
                           : cli_str(jr, "/choices/%zu/reason", i),
@@ -213,14 +225,26 @@ static void print_changes(struct ves_jr *jr)
         puts("  no field changes");
 }
 
-void conflict_print_outcome(struct ves_jr *jr)
+void steps_print(struct ves_jr *jr)
 {
     size_t n = ves_jr_count(jr, "/nextSteps");
 
+    for (size_t i = 0; i < n; i++)
+        printf("%s %s\n", i ? "    " : "next",
+               cli_str(jr, "/nextSteps/%zu", i));
+}
+
+void conflict_print_decided(struct ves_jr *jr)
+{
     puts(cli_str(jr, "/summary"));
     print_changes(jr);
     if (ves_jr_has(jr, "/resultEventId"))
         printf("event %s\n", cli_str(jr, "/resultEventId"));
+}
+
+void conflict_print_outcome(struct ves_jr *jr)
+{
+    conflict_print_decided(jr);
     if (ves_jr_has(jr, "/resolution"))
         printf("decided: %s by %s%s%s\n", cli_str(jr, "/resolution/strategy"),
                cli_str(jr, "/resolution/resolver"),
@@ -231,7 +255,5 @@ void conflict_print_outcome(struct ves_jr *jr)
         print_choices(jr);
     }
     printf("left to decide: %s\n", cli_str(jr, "/remainingConflicts"));
-    for (size_t i = 0; i < n; i++)
-        printf("%s %s\n", i ? "    " : "next",
-               cli_str(jr, "/nextSteps/%zu", i));
+    steps_print(jr);
 }

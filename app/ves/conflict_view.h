@@ -8,11 +8,16 @@
  * enough. */
 void conflict_print(struct ves_jr *jr);
 
-/* A document of ves_resolve. */
+/* A document of ves_resolve, or of it only what was decided. */
+void conflict_print_outcome(struct ves_jr *jr);
+void conflict_print_decided(struct ves_jr *jr);
+
+/* What may be typed next ("nextSteps"), a line each. */
+void steps_print(struct ves_jr *jr);
+
 /* What somebody should look at ("followUps"), a line each; nothing when there
  * is nothing. */
 void follow_ups_print(struct ves_jr *jr);
-void conflict_print_outcome(struct ves_jr *jr);
 
 /* Columns of standard output: of its terminal, else $COLUMNS, else 80. */
 size_t conflict_width(void);

@@ -149,59 +149,91 @@ static bool decide(struct walk *walk, struct ves_jr *shown,
         printf("%s%s%s\n", cli_red(), cli_clean(walk->cli->error.text),
                cli_plain());
     else if (jr)
-        conflict_print_outcome(jr);
+        conflict_print_decided(jr);
     ves_jr_free(jr);
     walk->decided += status == VES_OK;
     return status == VES_OK;
 }
 
-static bool field_by_field(struct walk *walk, struct ves_jr *shown)
+/* CHANGED: it was refused, and what is shown may no longer be so. */
+enum answer { AGAIN, DONE, CHANGED };
+
+static enum answer field_by_field(struct walk *walk, struct ves_jr *shown)
 {
     struct answers answers = {.count = 0};
-    bool is_done = fill_answers(walk, shown, &answers) &&
-                   decide(walk, shown, "manual", &answers);
+    enum answer answer = AGAIN;
 
+    if (fill_answers(walk, shown, &answers))
+        answer = decide(walk, shown, "manual", &answers) ? DONE : CHANGED;
     forget(&answers);
-    return is_done;
+    return answer;
+}
+
+static struct ves_jr *read_one(struct walk *walk, const char *id)
+{
+    struct ves_jw *jw = cli_writer();
+
+    memset(&walk->cli->error, 0, sizeof(walk->cli->error));
+    enum ves_status status =
+        ves_conflict_show(walk->agent, id, jw, &walk->cli->error);
+    struct ves_jr *jr =
+        status ? NULL : ves_jr_new(ves_alloc_default(), ves_jw_view(jw));
+    ves_jw_free(jw);
+    return jr;
+}
+
+/* One question. */
+static enum answer ask_one(struct walk *walk, struct ves_jr *shown)
+{
+    static const char *const strategies[] = {"accept_local", "accept_remote",
+                                             "merge"};
+    static const char keys[] = "otm";
+    const char *key;
+
+    if (!ask(walk, "o keep ours, t keep theirs, m merge, f field by field, "
+                   "s skip, q quit:"))
+        return DONE;
+    if (walk->line[0] == '\0' || walk->line[1] != '\0')
+        key = "?";
+    else
+        key = walk->line;
+    if (strchr(keys, *key))
+        return decide(walk, shown, strategies[strchr(keys, *key) - keys], NULL)
+                   ? DONE
+                   : CHANGED;
+    switch (*key) {
+    case 'f':
+        return field_by_field(walk, shown);
+    case 's':
+        walk->left++;
+        return DONE;
+    case 'q':
+        walk->is_over = true;
+        return DONE;
+    default:
+        puts("one of the letters o, t, m, f, s and q");
+        return AGAIN;
+    }
 }
 
 /* Shows it and asks until it is decided, passed over or the person stops. */
 static void one(struct walk *walk, const char *id)
 {
-    bool is_done = false;
+    enum answer answer = CHANGED;
 
-    while (!is_done && !walk->is_over) {
-        struct ves_jw *jw = cli_writer();
-        enum ves_status status =
-            ves_conflict_show(walk->agent, id, jw, &walk->cli->error);
-        struct ves_jr *jr =
-            status ? NULL : ves_jr_new(ves_alloc_default(), ves_jw_view(jw));
-        ves_jw_free(jw);
-        if (!jr) {
+    while (answer == CHANGED && !walk->is_over) {
+        struct ves_jr *shown = read_one(walk, id);
+        if (!shown) {
             printf("%s\n", cli_clean(walk->cli->error.text));
             walk->left++;
             return;
         }
-        conflict_print(jr);
+        conflict_print(shown);
         putchar('\n');
-        if (!ask(walk, "o keep ours, t keep theirs, m merge, f field by field, "
-                       "s skip, q quit:")) {
-            ves_jr_free(jr);
-            break;
-        }
-        if (strcmp(walk->line, "o") == 0)
-            is_done = decide(walk, jr, "accept_local", NULL);
-        else if (strcmp(walk->line, "t") == 0)
-            is_done = decide(walk, jr, "accept_remote", NULL);
-        else if (strcmp(walk->line, "m") == 0)
-            is_done = decide(walk, jr, "merge", NULL);
-        else if (strcmp(walk->line, "f") == 0)
-            is_done = field_by_field(walk, jr);
-        else if (strcmp(walk->line, "s") == 0)
-            walk->left++, is_done = true;
-        else if (strcmp(walk->line, "q") == 0)
-            walk->is_over = true;
-        ves_jr_free(jr);
+        do
+            answer = ask_one(walk, shown);
+        while (answer == AGAIN && !walk->is_over);
+        ves_jr_free(shown);
     }
 }
 

@@ -152,10 +152,10 @@ static int unknown(const char *name)
             fprintf(stderr,
                     "ves: %s is not in this version; the name is kept for "
                     "it\n",
-                    name);
+                    reserved[i]);
             return CLI_USAGE;
         }
-    fprintf(stderr, "ves: no command \"%s\"", name);
+    fprintf(stderr, "ves: no command \"%s\"", cli_clean(name));
     for (size_t i = 0; i < COMMANDS; i++)
         if (is_near(name, commands[i]->name)) {
             fprintf(stderr, "; did you mean %s?", commands[i]->name);

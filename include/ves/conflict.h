@@ -66,8 +66,9 @@ ves_conflicts(struct ves_agent *agent,
  *  {conflictVersion (a text that changes with anything the conflict's answer
  *     depends on),
  *   base{isKnown, version?, head?}, head{version, hash?},
- *   ours  {side "branch"|"applied", events[{eventId, type, agentId, timestamp,
- *     sequenceNumber, class "fact"|"intent", verdict, payload?}]}, theirs
+ *   ours  {side "branch"|"applied", events[{eventId, type, agentId, isOwn,
+ * timestamp, sequenceNumber, class "fact"|"intent", verdict, payload?}]},
+ * theirs
  * {...}, fields[{path, base?, ours?, theirs?, merged?, isOverlap}]: every path
  * that a side wrote; values as JSON, absent when there is none, isDeleted,
  * blocks[] (ids of events that wait until it is decided), state (the entity's

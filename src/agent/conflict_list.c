@@ -168,8 +168,33 @@ static bool shows_refused(const struct list *list)
            (list->kind == 0 || list->kind == VES_CONFLICT_VERSION_MISMATCH);
 }
 
+/* What can be typed as it is: about the first that is shown. */
+static void put_steps(const struct ves_hash *first, struct ves_jw *jw)
+{
+    enum { SHOWN = 6 }; /* bytes; enough to name it, short enough to type */
+    struct ves_buf buf;
+
+    if (!first) {
+        ves_jw_str(jw, "ves conflict show EVENT");
+        ves_jw_str(jw, "ves resolve EVENT --strategy STRATEGY");
+        return;
+    }
+    ves_buf_init(&buf, ves_alloc_default(), 256);
+    ves_buf_put_str(&buf, "ves conflict show 0x");
+    ves_buf_put_hex(&buf, first->b, SHOWN);
+    ves_jw_bytes(jw, ves_buf_view(&buf));
+    ves_buf_reset(&buf);
+    ves_buf_put_str(&buf, "ves resolve 0x");
+    ves_buf_put_hex(&buf, first->b, SHOWN);
+    ves_buf_put_str(&buf, " --strategy STRATEGY");
+    ves_jw_bytes(jw, ves_buf_view(&buf));
+    ves_buf_free(&buf);
+}
+
 static enum ves_status put_totals(struct list *list, uint64_t next,
-                                  uint64_t refused, struct ves_jw *jw)
+                                  uint64_t refused,
+                                  const struct ves_hash *first,
+                                  struct ves_jw *jw)
 {
     struct ves_agent *agent = list->agent;
     uint64_t counts[VES_CONFLICT_KINDS], open = 0;
@@ -203,8 +228,7 @@ static enum ves_status put_totals(struct list *list, uint64_t next,
     ves_jw_key(jw, "nextSteps");
     ves_jw_array(jw);
     if (open > 0) {
-        ves_jw_str(jw, "ves conflict show ID");
-        ves_jw_str(jw, "ves resolve ID --strategy STRATEGY");
+        put_steps(first, jw);
     } else if (own[VES_OUTBOX_CONFLICT] > 0) {
         ves_jw_str(jw, "ves sync");
         ves_jw_str(jw, "ves outbox --status conflict");
@@ -219,6 +243,7 @@ static enum ves_status put_list(struct list *list, uint64_t after,
     enum ves_status status = find_rows(list);
     uint32_t shown = 0;
     uint64_t next = 0, last = 0, refused = 0;
+    const struct ves_hash *first = NULL;
 
     ves_jw_object(jw);
     ves_jw_key(jw, "conflicts");
@@ -231,6 +256,8 @@ static enum ves_status put_list(struct list *list, uint64_t after,
             break;
         }
         status = put_one(list, &list->rows[i].id, jw);
+        if (!first && list->rows[i].closed == 0)
+            first = &list->rows[i].id;
         last = list->rows[i].opened;
         shown++;
     }
@@ -239,7 +266,7 @@ static enum ves_status put_list(struct list *list, uint64_t after,
             list->agent, shows_refused(list) && next == 0, jw, &refused);
     ves_jw_end(jw);
     if (!status)
-        status = put_totals(list, next, refused, jw);
+        status = put_totals(list, next, refused, first, jw);
     ves_jw_end(jw);
     return status;
 }

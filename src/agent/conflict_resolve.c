@@ -406,7 +406,9 @@ static const char *decided_words(const struct resolve *resolve)
     case VES_WINNER_APPLIED:
         return "the current state stays, the branch's change is set aside";
     case VES_WINNER_MERGE:
-        return "both sides are put together";
+        return resolve->say.patch || resolve->say.set_count > 0
+                   ? "what was given is written on the current state"
+                   : "both sides are put together";
     case VES_WINNER_UNDO:
         return "the resolution is taken back and the conflict is open again";
     case VES_WINNER_NONE:

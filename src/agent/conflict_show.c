@@ -34,6 +34,8 @@ static enum ves_status put_member(struct show *show,
         ves_jw_member(jw, "timestamp", member->event.created_at);
     }
     ves_jw_member_uuid(jw, "agentId", &member->agent);
+    ves_jw_member_bool(
+        jw, "isOwn", ves_uuid_equal(&member->agent, &show->agent->core.agent));
     ves_jw_member_u64(jw, "sequenceNumber", member->sequence_number);
     ves_jw_member_str(jw, "class", member->is_fact ? "fact" : "intent");
     ves_jw_member_str(jw, "verdict",

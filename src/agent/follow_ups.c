@@ -225,7 +225,8 @@ enum ves_status ves_note_say(struct ves_agent *agent,
     struct ves_bytes reason;
     uint64_t count;
 
-    if (row->sub_code.len > 0 && row->verdict != VES_VERDICT_APPLIED) {
+    /* The sub-code of a conflict is told with the conflict. */
+    if (row->sub_code.len > 0 && row->verdict == VES_VERDICT_SUPERSEDED) {
         ves_buf_put_str(text, " Its sub-code is ");
         ves_buf_put_bytes(text, row->sub_code);
         ves_buf_put_u8(text, '.');

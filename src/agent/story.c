@@ -90,15 +90,20 @@ static const char *lost_because(struct ves_bytes sub_code)
     return "it was not valid when it arrived";
 }
 
-static const char *won(struct ves_bytes winner)
+static const char *won(const struct ves_decision_read *read)
 {
+    struct ves_bytes winner = read->winner;
+
     if (ves_bytes_is(winner, "branch"))
         return "the branch was written again on top of what was there";
     if (ves_bytes_is(winner, "applied"))
         return "what was there stayed and the branch was set aside";
     if (ves_bytes_is(winner, "undo"))
         return "the resolution before it was taken back";
-    return "both sides were put together";
+    /* Only a merge that was computed names its function. */
+    return read->function.len > 0
+               ? "both sides were put together"
+               : "what was given was written on what was there";
 }
 
 /* Who decided what, and why. */
@@ -128,7 +133,7 @@ static void put_decision(struct ves_buf *text, struct ves_agent *agent,
         put_bytes(text, read.reason);
     }
     if (member->verdict == VES_VERDICT_APPLIED)
-        ves_buf_putf(text, "; %s.", won(read.winner));
+        ves_buf_putf(text, "; %s.", won(&read));
     else
         ves_buf_putf(text, "; it has no effect, because %s.",
                      lost_because(member->sub_code));
