@@ -191,6 +191,27 @@ uint64_t cli_number(const struct cli *cli, const char *name, uint64_t min,
     return value;
 }
 
+const char *cli_word(const struct cli *cli, const char *name,
+                     const char *const *words)
+{
+    const char *text = cli_get(cli, name);
+    char list[256] = "";
+    size_t n = 0;
+
+    if (!text)
+        return NULL;
+    for (size_t i = 0; words[i]; i++) {
+        if (strcmp(words[i], text) == 0)
+            return text;
+        n += (size_t)snprintf(list + n, sizeof(list) - n, "%s%s",
+                              i == 0         ? ""
+                              : words[i + 1] ? ", "
+                                             : " or ",
+                              words[i]);
+    }
+    cli_usage(cli, "--%s takes %s, not \"%.60s\"", name, list, text);
+}
+
 static void print_json_error(const char *code, const char *text)
 {
     struct ves_jw *jw = cli_writer();
@@ -346,6 +367,34 @@ int cli_print(struct ves_jw *jw)
     return code;
 }
 
+void cli_print_indented(const char *json)
+{
+    bool is_text = false;
+    int depth = 0;
+
+    for (const char *p = cli_clean(json); *p; p++) {
+        bool opens = !is_text && (*p == '{' || *p == '[');
+        bool closes = !is_text && (*p == '}' || *p == ']');
+        bool is_empty = opens && (p[1] == '}' || p[1] == ']');
+        if (closes)
+            printf("\n%*s", 2 * --depth, "");
+        putchar(*p);
+        if (is_text && *p == '\\' && p[1])
+            putchar(*++p);
+        else if (*p == '"')
+            is_text = !is_text;
+        if (is_empty)
+            putchar(*++p);
+        else if (opens)
+            printf("\n%*s", 2 * ++depth, "");
+        else if (!is_text && *p == ',')
+            printf("\n%*s", 2 * depth, "");
+        else if (!is_text && *p == ':')
+            putchar(' ');
+    }
+    putchar('\n');
+}
+
 void cli_print_error(struct ves_jw *jw)
 {
     (void)write_document(stderr, ves_jw_view(jw));
@@ -365,7 +414,8 @@ static char *read_all(struct cli *cli, int fd, const char *name, size_t max,
             continue;
         if (n < 0) {
             snprintf(cli->error.text, sizeof(cli->error.text),
-                     "cannot read %s: %s", name, strerror(errno));
+                     "cannot read %s: %s; nothing was changed", name,
+                     strerror(errno));
             free(text);
             return NULL;
         }
@@ -376,7 +426,8 @@ static char *read_all(struct cli *cli, int fd, const char *name, size_t max,
         *len += (size_t)n;
         if (*len > max) {
             snprintf(cli->error.text, sizeof(cli->error.text),
-                     "%s is longer than %zu bytes", name, max);
+                     "%s is longer than %zu bytes; nothing was changed", name,
+                     max);
             free(text);
             return NULL;
         }
@@ -400,8 +451,9 @@ char *cli_read_file(struct cli *cli, const char *path, size_t max, size_t *len)
         return read_all(cli, STDIN_FILENO, "standard input", max, len);
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0) {
-        snprintf(cli->error.text, sizeof(cli->error.text), "cannot open %s: %s",
-                 path, strerror(errno));
+        snprintf(cli->error.text, sizeof(cli->error.text),
+                 "cannot open %s: %s; nothing was changed", path,
+                 strerror(errno));
         return NULL;
     }
     char *text = read_all(cli, fd, path, max, len);
@@ -431,20 +483,24 @@ static int hex_digit(char c)
     return -1;
 }
 
-void cli_uuid(const struct cli *cli, const char *text, struct ves_uuid *out)
+bool cli_is_uuid(const char *text)
 {
     size_t n = 0;
-    const char *p = text;
 
-    for (; *p && n < VES_UUID_TEXT; p++, n++) {
+    for (; text[n] && n < VES_UUID_TEXT; n++) {
         if (n == 8 || n == 13 || n == 18 || n == 23) {
-            if (*p != '-')
-                break;
-        } else if (hex_digit(*p) < 0) {
-            break;
+            if (text[n] != '-')
+                return false;
+        } else if (hex_digit(text[n]) < 0) {
+            return false;
         }
     }
-    if (*p || n != VES_UUID_TEXT)
+    return n == VES_UUID_TEXT && text[n] == '\0';
+}
+
+void cli_uuid(const struct cli *cli, const char *text, struct ves_uuid *out)
+{
+    if (!cli_is_uuid(text))
         cli_usage(cli, "not a UUID: %.60s", text);
     for (size_t i = 0, k = 0; i < VES_UUID_SIZE; i++) {
         if (text[k] == '-')

@@ -68,6 +68,11 @@ const char *cli_next(const struct cli *cli, const char *name, size_t *at);
 uint64_t cli_number(const struct cli *cli, const char *name, uint64_t min,
                     uint64_t max, uint64_t fallback);
 
+/* The value as one of some words, NULL ends them; NULL when not given.  Ends
+ * the program with CLI_USAGE when it is none of them. */
+const char *cli_word(const struct cli *cli, const char *name,
+                     const char *const *words);
+
 /* Ends the program with CLI_USAGE and a line on standard error. */
 _Noreturn void cli_usage(const struct cli *cli, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
@@ -99,7 +104,9 @@ struct ves_jw *cli_writer(void);
 /* Prints a document and a line end; frees it.  CLI_DONE or CLI_FAILED. */
 int cli_print(struct ves_jw *jw);
 
-/* The same on standard error. */
+/* Prints a document of the library's for people: cleaned, a member a line. */
+void cli_print_indented(const char *json);
+/* The same as cli_print on standard error. */
 void cli_print_error(struct ves_jw *jw);
 
 /* Reads an argument that may be "@FILE" or "-" (standard input) into memory
@@ -108,6 +115,7 @@ char *cli_read_argument(struct cli *cli, const char *argument, size_t max,
                         size_t *len);
 /* The same for a file's name, or "-". */
 char *cli_read_file(struct cli *cli, const char *path, size_t max, size_t *len);
+bool cli_is_uuid(const char *text);
 /* Parses a UUID or ends the program with CLI_USAGE. */
 void cli_uuid(const struct cli *cli, const char *text, struct ves_uuid *out);
 

@@ -133,10 +133,13 @@ static void human_conflicts(struct ves_jr *jr)
 
 static int run_conflicts(struct cli *cli)
 {
+    static const char *const states[] = {"open", "resolved", "all", NULL};
+    static const char *const types[] = {"concurrent_edit", "version_mismatch",
+                                        "deleted_reference", NULL};
     const char *entity = cli_get(cli, "entity");
     struct ves_conflicts_filter filter = {
-        .state = cli_get(cli, "state"),
-        .conflict_type = cli_get(cli, "type"),
+        .state = cli_word(cli, "state", states),
+        .conflict_type = cli_word(cli, "type", types),
         .after = cli_number(cli, "after", 0, INT64_MAX, 0),
         .limit = (uint32_t)cli_number(cli, "limit", 1, 1000, 100),
     };
@@ -144,6 +147,8 @@ static int run_conflicts(struct cli *cli)
     char *slash = copy ? strchr(copy, '/') : NULL;
     struct ves_agent *agent;
 
+    if (entity && (entity == strchr(entity, '/') || !*entity))
+        cli_usage(cli, "--entity takes TYPE or TYPE/ID, such as order/ORD-1");
     int code = cli_open(cli, true, &agent);
     if (code) {
         free(copy);
@@ -270,8 +275,10 @@ static int undo(struct cli *cli)
 
 static int run_resolve(struct cli *cli)
 {
+    static const char *const strategies[] = {"accept_local", "accept_remote",
+                                             "merge", "manual", NULL};
     struct ves_resolve_options options = {
-        .strategy = cli_get(cli, "strategy"),
+        .strategy = cli_word(cli, "strategy", strategies),
         .conflict_id = cli_get(cli, "conflict"),
         .reason = cli_get(cli, "reason"),
         .resolver = cli_get(cli, "by"),

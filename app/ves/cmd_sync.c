@@ -122,6 +122,11 @@ static int since(struct cli *cli, struct ves_agent *agent, uint64_t *out)
         *out = cli_number(cli, "since", 1, INT64_MAX, 0);
         return CLI_DONE;
     }
+    if (!cli_is_uuid(text))
+        cli_usage(cli,
+                  "--since takes the id of an event or a sequence number, not "
+                  "\"%.60s\"",
+                  text);
     cli_uuid(cli, text, &id);
     struct ves_jw *jw = cli_writer();
     enum ves_status status = ves_agent_show(agent, &id, jw, &cli->error);

@@ -132,7 +132,9 @@ static void human_events(struct ves_jr *jr)
 static int run_outbox(struct cli *cli)
 {
     struct ves_agent *agent;
-    const char *status_word = cli_get(cli, "status");
+    static const char *const statuses[] = {"pending", "syncing",  "synced",
+                                           "failed",  "conflict", NULL};
+    const char *status_word = cli_word(cli, "status", statuses);
     uint32_t limit = (uint32_t)cli_number(cli, "limit", 1, 100000, 50);
     uint64_t after = cli_number(cli, "after", 0, INT64_MAX, 0);
     int code = cli_open(cli, true, &agent);
@@ -205,7 +207,7 @@ static int run_log(struct cli *cli)
 static void human_document(struct ves_jr *jr)
 {
     /* A single event is best read whole. */
-    printf("%s\n", cli_str(jr, "%s", ""));
+    cli_print_indented(ves_jr_str(jr, "%s", ""));
 }
 
 static int run_show(struct cli *cli)

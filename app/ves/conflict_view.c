@@ -56,6 +56,13 @@ static const char *value_of(struct ves_jr *jr, size_t field, const char *side)
     return *text ? text : "\"\"";
 }
 
+/* That side is the state as it is; once it is decided, that is no side. */
+static const char *theirs_word(struct ves_jr *jr)
+{
+    return strcmp(ves_jr_str(jr, "/status"), "resolved") == 0 ? "now"
+                                                              : "theirs";
+}
+
 static void print_columns(struct ves_jr *jr, size_t width)
 {
     size_t n = ves_jr_count(jr, "/fields");
@@ -69,7 +76,7 @@ static void print_columns(struct ves_jr *jr, size_t width)
     fputs("  ", stdout);
     print_cell("ours", cell, false);
     fputs("  ", stdout);
-    print_cell("theirs", cell, true);
+    print_cell(theirs_word(jr), cell, true);
     printf("%s\n", cli_plain());
     for (size_t i = 0; i < n; i++) {
         bool is_overlap = ves_jr_bool(jr, "/fields/%zu/isOverlap", i);
@@ -96,7 +103,7 @@ static void print_plain(struct ves_jr *jr)
                is_overlap ? cli_plain() : "");
         printf("    before  %s\n", value_of(jr, i, "base"));
         printf("    ours    %s\n", value_of(jr, i, "ours"));
-        printf("    theirs  %s\n", value_of(jr, i, "theirs"));
+        printf("    %-6s  %s\n", theirs_word(jr), value_of(jr, i, "theirs"));
     }
 }
 

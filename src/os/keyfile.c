@@ -181,7 +181,10 @@ static enum ves_status parse_text(struct key_text *key, const char *path,
                                               VES_KEY_WITNESS};
     size_t at = 0;
     if (!take(key, &at, MAGIC))
-        return ves_fail(error, VES_MALFORMED, "%s is not a key file", path);
+        return ves_fail(error, VES_MALFORMED,
+                        "%s is not a key file; nothing was signed; put the "
+                        "right file there",
+                        path);
     if (!take(key, &at, VERSION " "))
         return ves_fail(error, VES_UNSUPPORTED,
                         "%s is a key file of another version; this program "
@@ -197,7 +200,10 @@ static enum ves_status parse_text(struct key_text *key, const char *path,
             break;
     }
     if (i == count || !parse_body(key, at))
-        return ves_fail(error, VES_MALFORMED, "%s is a damaged key file", path);
+        return ves_fail(error, VES_MALFORMED,
+                        "%s is a damaged key file; nothing was signed; put a "
+                        "good copy there",
+                        path);
     if (kinds[i] != kind)
         return ves_fail(error, VES_INVALID,
                         "%s holds a key of kind %s; one of kind %s is wanted",
@@ -212,7 +218,10 @@ static enum ves_status read_text(struct key_text *key, const char *path,
     enum ves_status status = ves_file_read_secret(
         path, key->text, sizeof(key->text), &key->len, error);
     if (status == VES_LIMIT)
-        return ves_fail(error, VES_MALFORMED, "%s is not a key file", path);
+        return ves_fail(error, VES_MALFORMED,
+                        "%s is not a key file; nothing was signed; put the "
+                        "right file there",
+                        path);
     return status ? status : parse_text(key, path, kind, error);
 }
 

@@ -103,10 +103,10 @@ static enum ves_status send_batch(struct ves_session *session,
     return VES_OK;
 }
 
-static enum ves_status count_remaining(struct ves_session *session,
-                                       uint64_t *waiting, uint64_t *remaining)
+enum ves_status ves_session_remaining(struct ves_agent *agent,
+                                      uint64_t *waiting, uint64_t *remaining)
 {
-    struct ves_store *store = session->agent->store;
+    struct ves_store *store = agent->store;
     uint64_t counts[VES_OUTBOX_STATUSES];
     enum ves_status status = store->ops->outbox_counts(store, counts);
 
@@ -129,7 +129,8 @@ static enum ves_status push_all(struct ves_session *session,
     uint64_t limit = options && options->limit ? options->limit : UINT64_MAX;
     bool is_explicit = !(options && options->is_automatic);
     uint64_t total = 0, remaining = 0;
-    enum ves_status status = count_remaining(session, &total, &remaining);
+    enum ves_status status =
+        ves_session_remaining(session->agent, &total, &remaining);
 
     while (!status && report->attempted < limit &&
            ves_session_progress(session, "push", report->attempted, total)) {
@@ -192,7 +193,8 @@ enum ves_status ves_session_push(struct ves_session *session,
         status = push_with_new_key(session, &self, &push, report, error);
     ves_core_push_release(&agent->core, &push);
     ves_push_free(&push, agent->alloc);
-    if (count_remaining(session, &waiting, &report->remaining) && !status)
+    if (ves_session_remaining(session->agent, &waiting, &report->remaining) &&
+        !status)
         status = ves_agent_fail(agent, VES_IO, error, "push");
     return status;
 }
@@ -209,13 +211,16 @@ enum ves_status ves_push(struct ves_agent *agent,
     enum ves_status status = ves_agent_need_write(agent, "push", error);
     if (status)
         return status;
+    /* What waits is told whether or not it comes to a push. */
+    uint64_t waiting;
+    status = ves_session_remaining(agent, &waiting, &report->remaining);
+    if (status)
+        return ves_agent_fail(agent, status, error, "push");
     if (options && options->dry_run) {
-        session.agent = agent;
-        status =
-            count_remaining(&session, &report->attempted, &report->remaining);
-        if (options->limit && report->attempted > options->limit)
-            report->attempted = options->limit;
-        return status ? ves_agent_fail(agent, status, error, "push") : VES_OK;
+        report->attempted = options->limit && waiting > options->limit
+                                ? options->limit
+                                : waiting;
+        return VES_OK;
     }
     status = ves_session_open(&session, agent, options, error);
     if (!status)

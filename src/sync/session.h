@@ -49,6 +49,11 @@ ves_session_sequencer_keys(struct ves_session *session,
 void ves_session_stream_query(const struct ves_stream *stream, char *out,
                               size_t size);
 
+/* Own events that are not at the sequencer: pending ones, and with those that
+ * failed. */
+VES_NODISCARD enum ves_status ves_session_remaining(struct ves_agent *agent,
+                                                    uint64_t *waiting,
+                                                    uint64_t *remaining);
 VES_NODISCARD enum ves_status ves_session_push(struct ves_session *session,
                                                struct ves_push_report *report,
                                                struct ves_error *error);

@@ -50,8 +50,12 @@ enum ves_status ves_sync(struct ves_agent *agent,
     enum ves_status status = ves_agent_need_write(agent, "sync", error);
     if (status)
         return status;
-    /* Where this store stands is told whether or not it comes to a pull. */
+    /* Where this store stands is told whether or not it comes to anything. */
+    uint64_t waiting;
     status = ves_core_pull_from(&agent->core, &report->pull.cursor);
+    if (!status)
+        status =
+            ves_session_remaining(agent, &waiting, &report->push.remaining);
     if (status)
         return ves_agent_fail(agent, status, error, "sync");
     report->pull.cursor--;

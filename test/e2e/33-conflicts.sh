@@ -52,7 +52,7 @@ is "the first digits of its id will do" "$(json "$("$VES" conflict show "${id:0:
 exits "merging what overlaps is refused" 1 "$VES" resolve "$branch" --db till.db --strategy merge
 is "as JSON with its code and place" "$(json "$("$VES" resolve "$branch" --db till.db --strategy merge --json 2>&1 > /dev/null)" '[d["error"]["code"], d["error"]["overlaps"][0]["path"]]')" '["MERGE_OVERLAP", "/email"]'
 exits "manual without an answer leaves it open" 3 "$VES" resolve "$branch" --db till.db --strategy manual
-exits "an unknown strategy" 1 "$VES" resolve "$branch" --db till.db --strategy perhaps
+exits "an unknown strategy" 2 "$VES" resolve "$branch" --db till.db --strategy perhaps
 exits "without a terminal a strategy is needed" 2 "$VES" resolve "$branch" --db till.db
 exits "values go with merge and manual only" 1 "$VES" resolve "$branch" --db till.db --strategy accept_local --set /a=1
 exits "no such event" 1 "$VES" conflict show "$(cat /proc/sys/kernel/random/uuid)" --db till.db
