@@ -16,6 +16,10 @@ static const struct cli_option options[] = {
     {"port-file", "FILE", "write HOST:PORT there once listening"},
     {"log-format", "text|json", "form of the log on standard error"},
     {"log-level", "0|1|2", "errors, notices (default), requests"},
+    {"head-file", "FILE",
+     "keep signed heads there, outside the database's folder"},
+    {"new-head-file", NULL, "make it although the database had one"},
+    {"log-host", "NAME", "what the names of logs begin with (first start)"},
     {"seal", NULL, "seal a key that is made now with a passphrase"},
     {"rotate-key", NULL, "make the next receipt key, then serve"},
     {NULL, NULL, NULL}};
@@ -33,6 +37,9 @@ static int run(struct cli *cli)
         .port_file = cli_get(cli, "port-file"),
         .log_format = cli_get(cli, "log-format"),
         .log_level = (unsigned)cli_number(cli, "log-level", 0, 2, 1),
+        .head_file = cli_get(cli, "head-file"),
+        .new_head_file = cli_get(cli, "new-head-file") != NULL,
+        .log_host = cli_get(cli, "log-host"),
         .rotate_key = cli_get(cli, "rotate-key") != NULL,
         .seal_key = cli_get(cli, "seal") != NULL,
     };

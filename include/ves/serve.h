@@ -22,9 +22,16 @@ struct ves_serve_options {
     const char *port_file;  /* written with "HOST:PORT\n" once listening */
     const char *log_format; /* "text" or "json"; NULL: text */
     unsigned log_level;     /* 0 errors, 1 notices, 2 requests */
-    bool rotate_key;        /* make the next receipt key version first (D18) */
-    bool seal_key; /* seal a key that is made now with passphrase's answer;
-                      one that follows a sealed key always is */
+    /* Where signed heads are written, too: outside the folder of db, so that
+     * no backup of it restores them.  NULL: nowhere, on loopback only. */
+    const char *head_file;
+    bool new_head_file; /* make it although the database had one */
+    /* The name checkpoints begin with, fixed at the first start; NULL: as it
+     * was, or the sequencer's id. */
+    const char *log_host;
+    bool rotate_key; /* make the next receipt key version first (D18) */
+    bool seal_key;   /* seal a key that is made now with passphrase's answer;
+                        one that follows a sealed key always is */
     /* Asked when a sealed key is to be opened; may be NULL. */
     int (*passphrase)(void *ctx, char *out, size_t size);
     void *passphrase_ctx;
@@ -32,7 +39,8 @@ struct ves_serve_options {
 
 /* Opens the store (making it, its signing key FILE.key, and an admin key in
  * FILE.admin-key at the first start), listens and serves.  Refuses to listen
- * off loopback without TLS; VES_BUSY while another process serves the same
+ * off loopback without TLS or without a head file, and to start behind a head
+ * that it signed (VES_CORRUPT); VES_BUSY while another process serves the same
  * file, by a lock on FILE.lock.  *out stops with ves_server_stop. */
 VES_NODISCARD enum ves_status
 ves_server_start(const struct ves_serve_options *options,

@@ -257,8 +257,8 @@ static void tell_frozen(const struct ves_commit_stream *stream,
     ingest->http_status = 503;
     (void)ves_fail(&ingest->error, VES_BUSY,
                    "this stream is frozen, nothing was stored: %.*s; keep "
-                   "everything, the operator has to recover it (ves admin "
-                   "recover)",
+                   "everything, the operator has to bring the newest "
+                   "database back",
                    (int)stream->frozen_why.len,
                    (const char *)stream->frozen_why.ptr);
 }

@@ -91,19 +91,41 @@ static int try_one(const struct addrinfo *info)
     return -1;
 }
 
-enum ves_status ves_listen_open(const struct ves_listen_address *address,
-                                bool is_tls, int *fd, unsigned *port,
-                                struct ves_error *error)
+static enum ves_status resolve(const struct ves_listen_address *address,
+                               struct addrinfo **list, struct ves_error *error)
 {
     struct addrinfo hints = {.ai_family = AF_UNSPEC,
                              .ai_socktype = SOCK_STREAM,
                              .ai_flags = AI_PASSIVE | AI_NUMERICSERV};
-    struct addrinfo *list = NULL;
-    int result = getaddrinfo(address->host, address->port, &hints, &list);
+    int result = getaddrinfo(address->host, address->port, &hints, list);
     if (result)
         return ves_fail(error, VES_INVALID, "%s cannot be listened on: %s",
                         address->host, gai_strerror(result));
-    enum ves_status status = VES_OK;
+    return VES_OK;
+}
+
+enum ves_status ves_listen_is_loopback(const struct ves_listen_address *address,
+                                       bool *out, struct ves_error *error)
+{
+    struct addrinfo *list = NULL;
+    enum ves_status status = resolve(address, &list, error);
+    if (status)
+        return status;
+    *out = true;
+    for (const struct addrinfo *info = list; info; info = info->ai_next)
+        *out = *out && is_loopback(info->ai_addr);
+    freeaddrinfo(list);
+    return VES_OK;
+}
+
+enum ves_status ves_listen_open(const struct ves_listen_address *address,
+                                bool is_tls, int *fd, unsigned *port,
+                                struct ves_error *error)
+{
+    struct addrinfo *list = NULL;
+    enum ves_status status = resolve(address, &list, error);
+    if (status)
+        return status;
     for (const struct addrinfo *info = list; info; info = info->ai_next) {
         if (!is_tls && !is_loopback(info->ai_addr))
             status = ves_fail(

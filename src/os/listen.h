@@ -17,6 +17,11 @@ VES_NODISCARD enum ves_status ves_listen_read(const char *text,
                                               struct ves_listen_address *out,
                                               struct ves_error *error);
 
+/* Is every address the name has loopback?  VES_INVALID: it has none. */
+VES_NODISCARD enum ves_status
+ves_listen_is_loopback(const struct ves_listen_address *address, bool *out,
+                       struct ves_error *error);
+
 /* Resolves, binds and listens.  Without is_tls every address the name has must
  * be loopback, else VES_REFUSED.  *port is the one bound.  VES_IO. */
 VES_NODISCARD enum ves_status

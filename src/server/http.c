@@ -21,6 +21,7 @@
 #include "base/uuid.h"
 #include "os/clock.h"
 #include "os/random.h"
+#include "server/known_head.h"
 #include "server/request.h"
 #include "server/routes.h"
 #include "server/server.h"
@@ -436,6 +437,20 @@ static enum MHD_Result on_body(struct ves_request *request, const char *data,
 
 /* ---- complete ------------------------------------------------------------ */
 
+/* What the client knows of a log, before anything is done for it. */
+static void check_known_head(struct ves_request *request)
+{
+    struct ves_readers *readers = &request->server->readers;
+    struct ves_bytes text = header(request, VES_KNOWN_HEAD);
+    if (!text.ptr || request->route->access == VES_ACCESS_OPEN)
+        return;
+    request->store = ves_readers_take(readers);
+    if (!ves_known_head_check(request, text) && !request->status)
+        request->route = &ves_known_head_route;
+    ves_readers_give(readers, request->store);
+    request->store = NULL;
+}
+
 static void read_now(struct ves_request *request)
 {
     struct ves_readers *readers = &request->server->readers;
@@ -450,6 +465,8 @@ static void read_now(struct ves_request *request)
 static enum MHD_Result on_complete(struct ves_http *http,
                                    struct ves_request *request)
 {
+    if (!request->status)
+        check_known_head(request);
     if (request->status)
         return send_reply(request);
     if (request->route->kind == VES_ROUTE_READ) {

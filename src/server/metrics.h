@@ -28,6 +28,8 @@
       "Durable transactions of ingest.")                                    \
     X(commit_failures, "sequencer_errors_commit_total",                     \
       "Transactions of ingest that failed.")                                \
+    X(checkpoints, "sequencer_checkpoints_total",                           \
+      "Heads of logs that were signed.")                                    \
     X(auth_failures, "sequencer_errors_auth_total",                         \
       "Requests without an accepted credential or right.")                  \
     X(client_errors, "sequencer_errors_client_total",                       \

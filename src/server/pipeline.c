@@ -175,6 +175,9 @@ static void answer(struct ves_server *server, struct ves_request *request,
                         "the events could not be stored (%s); nothing was "
                         "stored: send the same again later",
                         ves_status_message(status));
+    else if (request->ingest.http_status != 200)
+        ves_reply_error(request, request->ingest.http_status, "LOG_FROZEN",
+                        "%s", request->ingest.error.text);
     else
         count_outcome(server, &request->ingest);
     ves_http_resume(request);
@@ -193,6 +196,9 @@ static void commit_group(struct ves_server *server, struct group *group)
         if (status && status != VES_IO && status != VES_BUSY &&
             group->count > 1)
             own = commit(server, group, i, 1);
+        /* Noted first: once it is answered, it is not ours any more. */
+        if (!own && group->ingests[i]->accepted > 0)
+            ves_checkpoints_note(server, &group->ingests[i]->stream);
         answer(server, group->requests[i], own);
     }
     group->count = group->events = 0;
@@ -248,8 +254,17 @@ static void *commit_all(void *ctx)
     struct ves_request *list;
     group.count = group.events = 0;
     struct ves_pipeline *pipeline = &server->pipeline;
-    while ((list = take_group(pipeline)))
+    for (;;) {
+        unsigned ms = ves_checkpoints_wait_ms(server);
+        if (ms == 0 || !ves_queue_wait(&pipeline->commit, ms)) {
+            ves_checkpoints_sign(server);
+            continue;
+        }
+        if (!(list = take_group(pipeline)))
+            break;
         run_list(server, &group, list);
+    }
+    ves_checkpoints_sign(server);
     return NULL;
 }
 

@@ -1,6 +1,7 @@
 /* queue.c -- requests on their way from thread to thread, in order. */
 #include "server/queue.h"
 
+#include <limits.h>
 #include <time.h>
 
 #include "server/request.h"
@@ -92,10 +93,30 @@ static struct timespec after(unsigned ms)
 {
     struct timespec at;
     clock_gettime(CLOCK_MONOTONIC, &at);
-    at.tv_nsec += (long)ms * 1000000;
+    at.tv_sec += ms / 1000;
+    at.tv_nsec += (long)(ms % 1000) * 1000000;
     at.tv_sec += at.tv_nsec / 1000000000;
     at.tv_nsec %= 1000000000;
     return at;
+}
+
+bool ves_queue_wait(struct ves_queue *queue, unsigned ms)
+{
+    int rc = 0;
+    pthread_mutex_lock(&queue->lock);
+    if (ms == UINT_MAX) {
+        wait_for_first(queue);
+    } else {
+        struct timespec end = after(ms);
+        while (rc == 0 && !queue->first && !queue->is_closed) {
+            queue->waiting++;
+            rc = pthread_cond_timedwait(&queue->ready, &queue->lock, &end);
+            queue->waiting--;
+        }
+    }
+    bool is_there = queue->first || queue->is_closed;
+    pthread_mutex_unlock(&queue->lock);
+    return is_there;
 }
 
 void ves_queue_gather(struct ves_queue *queue, const atomic_size_t *coming,

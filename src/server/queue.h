@@ -40,6 +40,10 @@ struct ves_request *ves_queue_take(struct ves_queue *queue, size_t takers,
 void ves_queue_gather(struct ves_queue *queue, const atomic_size_t *coming,
                       unsigned ms_max);
 
+/* Waits at most ms for something (UINT_MAX: without end); false when nothing
+ * came.  True also once it is closed. */
+bool ves_queue_wait(struct ves_queue *queue, unsigned ms);
+
 /* Refuses further pushes; takers get what is left, then NULL. */
 void ves_queue_close(struct ves_queue *queue);
 

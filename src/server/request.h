@@ -80,6 +80,12 @@ struct ves_request {
      * committer thread. */
     struct ves_store *store;
 
+    /* Our signature on a head our log does not have (known_head.h); views the
+     * arena, "" when there is none. */
+    struct ves_bytes evidence;
+    uint64_t evidence_size; /* entries of that head */
+    struct ves_stream evidence_stream;
+
     bool has_ingest;
     struct ves_ingest ingest;
     size_t prepared; /* events of it that the pipeline counts */

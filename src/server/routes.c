@@ -22,6 +22,14 @@
  * GET    /api/v1/ves/proofs/{sequence}               read   reader
  *          ?tenant_id&store_id[&batch_id]
  * POST   /api/v1/ves/proofs/verify                   any    reader
+ * GET    /api/v1/ves/log?tenant_id&store_id          read   reader
+ * GET    /ves/{stream id}/checkpoint                 read   reader
+ * GET    /ves/{stream id}/tile/{level}/{tile}        read   reader
+ * GET    /ves/{stream id}/tile/entries/{tile}        read   reader
+ * GET    /ves/{stream id}/inclusion/{sequence}       read   reader
+ *          [?size]
+ * GET    /ves/{stream id}/consistency?from[&to]      read   reader
+ * GET    /ves/{stream id}/proof/{sequence}           read   reader
  * POST   /api/v1/agents/keys                         admin  committer
  * GET    /api/v1/agents/{agent}/signing-keys         read   reader
  *          ?tenant_id[&store_id]
@@ -39,13 +47,14 @@
  *
  * HEAD answers as GET without the body, OPTIONS tells the methods.  "agent"
  * is that agent's own key or an administrator.  Administrators may do all
- * inside their tenant; the nil tenant stands for every tenant.
+ * inside their tenant; the nil tenant stands for every tenant.  Every request
+ * with a key may carry x-ves-known-head (known_head.h).
  */
 #include "server/routes.h"
 
 static const struct ves_route *const tables[] = {
-    ves_routes_ingest, ves_routes_read,   ves_routes_keys,
-    ves_routes_proof,  ves_routes_invite, ves_routes_admin};
+    ves_routes_ingest, ves_routes_read,   ves_routes_keys, ves_routes_proof,
+    ves_routes_log,    ves_routes_invite, ves_routes_admin};
 
 const struct ves_route *ves_route_find(struct ves_request *request,
                                        uint32_t *allowed)

@@ -20,7 +20,7 @@ enum ves_route_access {
 
 struct ves_route {
     enum ves_method method;
-    const char *pattern; /* "{}" is one segment */
+    const char *pattern; /* "{}" is one segment, "{*}" at the end the rest */
     enum ves_route_kind kind;
     enum ves_route_access access;
     bool is_legacy; /* deprecation headers */
@@ -40,6 +40,7 @@ extern const struct ves_route ves_routes_ingest[];
 extern const struct ves_route ves_routes_read[];
 extern const struct ves_route ves_routes_keys[];
 extern const struct ves_route ves_routes_proof[];
+extern const struct ves_route ves_routes_log[];
 extern const struct ves_route ves_routes_invite[];
 extern const struct ves_route ves_routes_admin[];
 

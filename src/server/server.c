@@ -8,6 +8,8 @@
 #include "base/assert.h"
 #include "base/bytes.h"
 #include "base/error.h"
+#include "base/uuid.h"
+#include "core/note.h"
 #include "crypto/crypto.h"
 #include "crypto/spki_openssl.h"
 #include "os/clock.h"
@@ -17,12 +19,15 @@
 #include "os/random.h"
 #include "store/store_sqlite.h"
 
+#define META_LOG_HOST "log.host"
+
 enum {
     BUSY_TIMEOUT_MS = 5000,
     HTTP_THREADS_MIN = 2, /* design.md D7 */
     HTTP_THREADS_MAX = 8,
     TLS_FILE_MAX = 1024 * 1024,
-    DRAIN_MS = 10000
+    DRAIN_MS = 10000,
+    LOG_HOST_MAX = VES_ORIGIN_MAX - 5 - 2 * VES_HASH_SIZE /* "/ves/", id */
 };
 
 struct start {
@@ -130,6 +135,29 @@ static enum ves_status open_store(struct start *s)
         open_reader, ves_store_sqlite_close, s, s->error);
 }
 
+static enum ves_status put_log_host(struct start *s, const char *host)
+{
+    struct ves_store *store = s->server->sequencer.store;
+    if (!ves_note_name_is_valid(ves_bytes_str(host)) ||
+        strlen(host) > LOG_HOST_MAX)
+        return ves_fail(s->error, VES_INVALID,
+                        "\"%s\" cannot begin the name of a log: at most %d "
+                        "characters, no spaces, no +",
+                        host, LOG_HOST_MAX);
+    enum ves_status status = store->ops->begin(store);
+    if (!status) {
+        status =
+            store->ops->meta_put(store, META_LOG_HOST, ves_bytes_str(host));
+        if (!status)
+            status = store->ops->commit(store);
+    }
+    if (status) {
+        (void)ves_fail(s->error, status, "%s", store->error.text);
+        store->ops->rollback(store);
+    }
+    return status;
+}
+
 static enum ves_status open_memory(struct start *s)
 {
     struct ves_server *server = s->server;
@@ -148,6 +176,59 @@ static enum ves_status open_memory(struct start *s)
     return VES_OK;
 }
 
+/* Witnesses and stores know logs by their origins, so the host in them stays
+ * what it was at the first start. */
+static enum ves_status choose_log_host(struct start *s)
+{
+    struct ves_server *server = s->server;
+    struct ves_store *store = server->sequencer.store;
+    const char *wanted = s->options->log_host;
+    char text[VES_ORIGIN_MAX + 1];
+    struct ves_arena arena;
+    struct ves_bytes stored;
+    ves_arena_init(&arena, server->alloc, 4096);
+    enum ves_status status =
+        store->ops->meta_get(store, META_LOG_HOST, &arena, &stored);
+    if (!status && stored.len < sizeof(text)) {
+        memcpy(text, stored.ptr, stored.len);
+        text[stored.len] = 0;
+    }
+    ves_arena_free(&arena);
+    if (status && status != VES_NOT_FOUND)
+        return ves_fail(s->error, status, "%s", store->error.text);
+    if (status == VES_OK && wanted && strcmp(wanted, text) != 0)
+        return ves_fail(s->error, VES_INVALID,
+                        "the logs of this database are named %s/ves/..., and "
+                        "others know them by that name; it cannot become %s",
+                        text, wanted);
+    if (status == VES_NOT_FOUND) {
+        char id[VES_UUID_TEXT + 1];
+        ves_uuid_format(&server->identity.sequencer_id, id);
+        snprintf(text, sizeof(text), "%s", wanted ? wanted : id);
+        status = put_log_host(s, text);
+        if (status)
+            return status;
+    }
+    server->log_host = copy_text(server->alloc, text);
+    if (!server->log_host)
+        return ves_fail(s->error, VES_NOMEM, "out of memory");
+    server->sequencer.log_host = ves_bytes_str(server->log_host);
+    return VES_OK;
+}
+
+/* Signs what is unsigned and compares what is signed; nothing is served
+ * before. */
+static enum ves_status open_log(struct start *s)
+{
+    struct ves_store *reader;
+    enum ves_status status = choose_log_host(s);
+    if (!status)
+        status = open_reader(s, &reader, s->error);
+    return status
+               ? status
+               : ves_checkpoints_start(s->server, s->options, reader, s->error);
+}
+
 static enum ves_status open_sequencer(struct start *s)
 {
     struct ves_server *server = s->server;
@@ -158,7 +239,9 @@ static enum ves_status open_sequencer(struct start *s)
     if (ves_pool_signer_new(server->pool, server->identity.signer,
                             &sequencer->signer))
         return ves_fail(s->error, VES_NOMEM, "out of memory");
-    return ves_pipeline_start(server, server->threads, s->error);
+    enum ves_status status = open_log(s);
+    return status ? status
+                  : ves_pipeline_start(server, server->threads, s->error);
 }
 
 /* ---- TLS and listening --------------------------------------------------- */
@@ -271,6 +354,29 @@ static void choose_threads(struct start *s)
         s->http_threads = HTTP_THREADS_MAX;
 }
 
+/* Off loopback others rely on it. */
+static enum ves_status check_head_file(struct start *s)
+{
+    const struct ves_serve_options *options = s->options;
+    bool is_loopback;
+    if (options->head_file)
+        return ves_head_file_check_place(options->head_file, options->db,
+                                         s->error);
+    /* Without TLS it is loopback, or refused for that. */
+    if (!s->server->has_tls_key)
+        return VES_OK;
+    enum ves_status status =
+        ves_listen_is_loopback(&s->address, &is_loopback, s->error);
+    if (!status && !is_loopback)
+        status = ves_fail(
+            s->error, VES_INVALID,
+            "%s is not loopback, and others will rely on what is signed "
+            "there: name a file outside the folder of the database for the "
+            "signed heads (--head-file), so that a restored backup is noticed",
+            options->listen);
+    return status;
+}
+
 static enum ves_status start_all(struct start *s)
 {
     struct ves_server *server = s->server;
@@ -278,6 +384,8 @@ static enum ves_status start_all(struct start *s)
         ves_listen_read(s->options->listen, &s->address, s->error);
     if (!status)
         status = read_tls(s);
+    if (!status)
+        status = check_head_file(s);
     if (!status)
         status = ves_pool_new(server->alloc, s->options->threads, &server->pool,
                               s->error);
@@ -299,6 +407,9 @@ enum ves_status ves_server_start(const struct ves_serve_options *options,
                                  struct ves_error *error)
 {
     const struct ves_alloc *alloc = ves_alloc_default();
+    if (options->new_head_file && !options->head_file)
+        return ves_fail(error, VES_INVALID,
+                        "a new head file needs its path (--head-file)");
     if (!options->db || !options->listen)
         return ves_fail(error, VES_INVALID,
                         "a database and an address to listen on are needed");
@@ -376,6 +487,8 @@ void ves_server_stop(struct ves_server *server)
         ves_credentials_deinit(&server->credentials);
         ves_keyring_deinit(&server->keyring);
     }
+    ves_checkpoints_stop(server);
+    alloc->realloc(alloc->ctx, server->log_host, 0);
     ves_pool_signer_free(server->sequencer.signer);
     ves_identity_close(&server->identity);
     ves_pool_free(server->pool);

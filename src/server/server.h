@@ -21,6 +21,7 @@
 #include "os/pool.h"
 #include "server/auth.h"
 #include "server/backfill.h"
+#include "server/checkpoints.h"
 #include "server/http.h"
 #include "server/identity.h"
 #include "server/keyring.h"
@@ -57,6 +58,8 @@ struct ves_server {
     struct ves_credentials credentials;
     struct ves_held strangers; /* requests without a key */
     struct ves_pipeline pipeline;
+    struct ves_checkpoints checkpoints; /* committer thread only */
+    char *log_host;                     /* what origins begin with */
     struct ves_http *http;
     bool has_tls_key;
     struct ves_hash tls_key; /* SHA-256 of the SubjectPublicKeyInfo */

@@ -158,6 +158,15 @@ bool ves_uri_match(const char *pattern, struct ves_bytes path,
     while (cut(&want_rest, '/', &want)) {
         if (!cut(&path, '/', &have))
             return false;
+        if (ves_bytes_is(want, "{*}")) {
+            /* All that is left, slashes included. */
+            const uint8_t *end =
+                path.ptr ? path.ptr + path.len : have.ptr + have.len;
+            if (have.len == 0 || count == VES_URI_CAPTURES_MAX)
+                return false;
+            captures[count] = ves_bytes(have.ptr, (size_t)(end - have.ptr));
+            return true;
+        }
         if (ves_bytes_is(want, "{}")) {
             if (have.len == 0 || count == VES_URI_CAPTURES_MAX)
                 return false;

@@ -50,7 +50,8 @@ class Reply:
 def pattern_of(method, path):
     path = urllib.parse.urlsplit(path).path
     for m, pattern, _ in ROUTES:
-        wanted = "^" + re.escape(pattern).replace(r"\{\}", "[^/]+") + "$"
+        wanted = "^" + re.escape(pattern).replace(r"\{\}", "[^/]+") \
+            .replace(r"\{\*\}", ".+") + "$"
         if m == method and re.match(wanted, path):
             if "{}" in pattern and any(m == method and p == path
                                        for m, p, _ in ROUTES):
@@ -243,7 +244,7 @@ def check_table(keys):
     for method, pattern, access in ROUTES:
         parts = pattern.split("/")
         for i, part in enumerate(parts):
-            if part == "{}":
+            if part in ("{}", "{*}"):
                 parts[i] = fill.get(parts[i - 1], "X")
         path = "/".join(parts) + "?" + STREAM
         without = call(method, path, b"{}" if method != "GET" else None, None)
@@ -691,6 +692,94 @@ def check_proofs(keys):
         proof_path=p["proof_path"][:1] * 65) in (False, 400))
 
 
+def tree_root(hashes):
+    """RFC 6962 2.1, read literally."""
+    if len(hashes) == 1:
+        return hashes[0]
+    k = 1
+    while 2 * k < len(hashes):
+        k *= 2
+    return v.sha256(b"\1", tree_root(hashes[:k]), tree_root(hashes[k:]))
+
+
+def inclusion_path(index, hashes):
+    if len(hashes) == 1:
+        return []
+    k = 1
+    while 2 * k < len(hashes):
+        k *= 2
+    if index < k:
+        return inclusion_path(index, hashes[:k]) + [tree_root(hashes[k:])]
+    return inclusion_path(index - k, hashes[k:]) + [tree_root(hashes[:k])]
+
+
+def check_log(keys):
+    """The provable log, computed again from the bundle of entries."""
+    about = expect("what a log is called", call(
+        "GET", "/api/v1/ves/log?" + STREAM, key=keys["reader"]), 200).json
+    prefix, n = about["prefix"], about["size"]
+    for _ in range(100):
+        note = call("GET", prefix + "/checkpoint", key=keys["reader"])
+        if note.status == 200 and int(note.data.split(b"\n")[1]) == n:
+            break
+        time.sleep(0.05)
+    text, _, line = note.data.partition(b"\n\n")
+    origin, size, root = text.decode().split("\n")
+    report("its head covers all events", int(size) == n, note.data)
+    report("under its name", origin == about["origin"], about)
+    name, key_id, key = about["vkeys"][-1].rsplit("+", 2)
+    key = base64.b64decode(key)
+    payload = base64.b64decode(line.split(b" ")[2])
+    report("signed by its key", name == origin and payload[:4].hex() == key_id and
+           v.sha256(name.encode() + b"\n" + key)[:4] == payload[:4] and
+           v.verify(key[1:], text + b"\n", payload[4:]), note.data)
+    tail = "" if n == 256 else ".p/%d" % n
+    bundle = call("GET", prefix + "/tile/entries/000" + tail,
+                  key=keys["reader"]).data
+    leaves = []
+    while bundle:
+        length = int.from_bytes(bundle[:2], "big")
+        leaves.append(v.sha256(b"\0", bundle[2:2 + length]))
+        bundle = bundle[2 + length:]
+    report("the entries make its root", len(leaves) == n and
+           base64.b64decode(root) == tree_root(leaves))
+    report("the tile holds their hashes", call(
+        "GET", prefix + "/tile/0/000" + tail, key=keys["reader"]).data ==
+        b"".join(leaves))
+    good = True
+    for sequence in range(1, n + 1):
+        p = call("GET", prefix + "/inclusion/%d" % sequence, key=keys["reader"])
+        good = good and [bytes.fromhex(x) for x in p.json["path"]] == \
+            inclusion_path(sequence - 1, leaves)
+    report("every inclusion path is RFC 6962's", good)
+    p = call("GET", prefix + "/proof/1", key=keys["reader"]).data
+    report("a proof file ends with the head", p.endswith(note.data) and
+           p.startswith(b"c2sp.org/tlog-proof@v1\nindex 0\n"), p)
+    p = call("GET", prefix + "/consistency?from=1", key=keys["reader"]).json
+    report("consistency names both roots", p["fromRoot"] == leaves[0].hex() and
+           p["toRoot"] == tree_root(leaves).hex() and
+           [bytes.fromhex(x) for x in p["path"]] == inclusion_path(0, leaves), p)
+    for what, path, status in (
+            ("a size beyond the head", "/inclusion/1?size=%d" % (n + 1), 400),
+            ("an event beyond it", "/inclusion/%d" % (n + 1), 404),
+            ("number 0", "/inclusion/0", 400),
+            ("a path with a dot", "/tile/0/000.p/0", 400),
+            ("a tile of another level", "/tile/1/000", 404),
+            ("no tile", "/tile/0/000.p/01", 400),
+            ("from after to", "/consistency?from=3&to=2", 400)):
+        expect(what, call("GET", prefix + path, key=keys["reader"]), status)
+    expect("another tenant does not see the log", call(
+        "GET", prefix + "/checkpoint", key=keys["elsewhere"]), 403)
+    known = {"x-ves-known-head": base64.b64encode(note.data).decode()}
+    expect("a head it has", call("GET", "/api/v1/ves/head?" + STREAM,
+                                 key=keys["reader"], headers=known), 200)
+    for bad in ("", "x", "AAAA", base64.b64encode(
+            note.data.replace(b"\n%d\n" % n, b"\n%d\n" % (n + 1))).decode()):
+        expect("a head nobody signed (%s)" % bad[:8], call(
+            "GET", "/api/v1/ves/head?" + STREAM, key=keys["reader"],
+            headers={"x-ves-known-head": bad}), 400)
+
+
 def check_revoking(one, keys):
     before = head()
     expect("only an administrator revokes", call(
@@ -782,6 +871,7 @@ def main():
     check_whole_requests(keys)
     check_reads(keys)
     check_proofs(keys)
+    check_log(keys)
     check_revoking(one, keys)
     check_invitations()
     missing = [r for r in ROUTES if (r[0], r[1]) not in called]

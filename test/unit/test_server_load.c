@@ -268,12 +268,21 @@ static void test_tls(void **state)
     assert_int_equal(ves_server_start(&options, &server, &error), VES_INVALID);
     options.tls_key = cert;
     assert_int_equal(ves_server_start(&options, &server, &error), VES_IO);
-    options.tls_cert = serve.db;
+    options.tls_cert = key; /* no certificate */
     assert_int_equal(ves_server_start(&options, &server, &error),
                      VES_MALFORMED);
     options.tls_cert = cert;
     options.tls_key = key;
     options.listen = "0.0.0.0:0";
+    assert_int_equal(ves_server_start(&options, &server, &error), VES_INVALID);
+    assert_non_null(strstr(error.text, "--head-file"));
+    options.head_file = cert; /* beside the database */
+    assert_int_equal(ves_server_start(&options, &server, &error), VES_INVALID);
+    assert_non_null(strstr(error.text, "folder of the database"));
+    char elsewhere[] = "/tmp/ves-heads-XXXXXX", heads[64];
+    assert_non_null(mkdtemp(elsewhere));
+    snprintf(heads, sizeof(heads), "%s/heads", elsewhere);
+    options.head_file = heads;
     assert_int_equal(ves_server_start(&options, &server, &error), VES_OK);
     assert_int_equal(strncmp(ves_server_url(server), "https://0.0.0.0:", 16),
                      0);
@@ -293,6 +302,8 @@ static void test_tls(void **state)
     assert_int_equal(test_http_u64(&http, "/eventsAccepted"), 100);
     test_http_free(&http);
     ves_server_stop(server);
+    assert_int_equal(unlink(heads), 0);
+    assert_int_equal(rmdir(elsewhere), 0);
     EVP_PKEY_free(pair);
     EVP_PKEY_free(other);
     test_serve_start(&serve);
