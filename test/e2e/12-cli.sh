@@ -37,6 +37,21 @@ exits "a number that is none" 2 "$VES" log --db till.db --limit many
 exits "an id that is none" 2 "$VES" why --db till.db 123
 check "options may follow arguments" "$VES" append order.created A-1 --db till.db --payload '{"currency":"GBP","lines":[]}'
 
+exits "a word that is none" 2 "$VES" outbox --db till.db --status nope
+like "the words are named" "$("$VES" conflicts --db till.db --state nope 2>&1)" 'takes open, resolved or all, not "nope"'
+exits "half an entity" 2 "$VES" conflicts --db till.db --entity ""
+like "--since says what it takes" "$("$VES" pull --db till.db --since nope 2>&1)" "the id of an event or a sequence number"
+like "a file that is not there: nothing was changed" "$("$VES" append --db till.db order.created A-1 --payload @nothing 2>&1)" "nothing was changed"
+
+# What a terminal would obey, and what is no UTF-8, is spelt out.
+like "in errors" "$("$VES" status --db "$(printf 'a\233\033\302\233\342\200\217.db')" 2>&1)" 'a.x9b.u001b.u009b.u200f.db'
+like "in complaints" "$("$VES" "$(printf 'st\033[31m')" 2>&1)" 'no command "st.u001b.31m"'
+"$VES" append --db till.db order.created "$(printf 'B-\342\200\256\342\200\216\357\273\277')" --payload "$(printf '{"currency":"GBP","lines":[],"note":"\303\251\342\200\256"}')" > bidi
+lib on_terminal "$VES" show --db till.db "$(cat bidi)" > shown
+like "in documents on a terminal" "$(cat shown)" 'B-.u202e.u200e.ufeff'
+like "other letters stay" "$(cat shown)" "$(printf 'note": "\303\251')"
+is "show puts a member on a line" "$(grep -c '^  "status": "pending",' shown)" 1
+
 # completion
 # shellcheck disable=SC1091
 complete_words()
@@ -49,6 +64,14 @@ is "bash completes every command" "$(complete_words ves "" | grep -v '^--' | sor
 is "and what a command begins with" "$(complete_words ves qua)" quarantine
 is "and options" "$(complete_words ves outbox --st)" --status
 is "and statuses" "$(complete_words ves outbox --status f)" failed
+
+# zsh is not everywhere; what its completion makes of --help is.
+options=$(sed -n "s/.*--help | sed -n '\(.*(--.*\)')\"})\$/\1/p" "$HERE/app/completion/_ves")
+for c in $commands; do
+	diff <("$VES" "$c" --help | sed -n 's/^  \(--[a-z0-9-]*\).*/\1/p') <("$VES" "$c" --help | sed -n "$options" | grep -E '^--[a-z0-9-]+:[^ ]' | cut -d: -f1) || echo "$c"
+done > zsh.out 2>&1
+is "zsh completes every option, with its words" "$options $(cat zsh.out)" "$options "
+is "from a rule that is there" "${options:0:2}" "s/"
 
 # ---- exit codes
 exits "0: done" 0 "$VES" status --db till.db
@@ -75,6 +98,7 @@ cp till.db.credential good
 echo ss_wrong0000000000000000000000000000000000000 > till.db.credential
 adjust till.db MUG 1
 exits "5: refused" 5 "$VES" push --db till.db
+is "and nothing is said to be gone" "$(json "$("$VES" sync --db till.db --json 2> /dev/null)" 'd["push"]["remaining"] > 0')" true
 is "status tells of the credential" "$(store_is till.db '"credential" in " ".join(d["reasons"])')" true
 cp good till.db.credential
 check "with the right credential it goes on" "$VES" push --db till.db

@@ -39,11 +39,23 @@ is "the author's row shows it" "$(store_is office.db 'd["counts"]["conflict"]')$
 like "conflicts for people" "$("$VES" conflicts --db till.db)" "^    suggested: manual, because"
 like "why for people" "$("$VES" why "$branch" --db office.db)" "in the branch of conflict ${id:0:14}"
 
+# The names of issue 3, on every item.
+names='sorted({"conflictId", "eventId", "conflictType", "subCode", "entity", "origin", "openedSequence", "suggestedStrategy", "allowedStrategies"} - set(%s))'
+is "conflicts --json has them" "$(list till "$(printf "$names" 'd["conflicts"][0]')")" "[]"
+is "and conflict show --json" "$(json "$("$VES" conflict show "$id" --db till.db --json)" "$(printf "$names" d)")" "[]"
+step=$(list till 'd["nextSteps"][0]')
+like "what to type next names the conflict" "$step" "^ves conflict show ${id:0:14}\$"
+check "and can be typed" env VES_DB=till.db bash -c "PATH=$(dirname "$VES"):\$PATH $step"
+like "conflict show says what to type, too" "$("$VES" conflict show "$branch" --db till.db)" "^next ves resolve $branch --strategy manual"
+
 # Side by side; plain where it is narrow.
 out=$(COLUMNS=120 "$VES" conflict show "$branch" --db till.db)
 like "three columns" "$out" '^  field +before +ours +theirs'
 like "what overlaps is marked" "$out" '^! /email +a +office +till'
 like "what does not is not" "$out" '^  /note +n +mine +n'
+like "whose event it is" "$("$VES" conflict show "$branch" --db office.db | grep -A 1 '^ours')" 'this store'
+like "which strategy keeps which side" "$out" '^  accept_local +ours: '
+is "no line ends in blanks" "$(grep -c ' $' <<< "$out")" 0
 like "narrow terminals get lines" "$(COLUMNS=40 "$VES" conflict show "$branch" --db till.db)" '^    theirs  till'
 is "named from the other side, the sides swap" "$(json "$("$VES" conflict show "$(list till 'd["conflicts"][0]["remoteEventId"]')" --db till.db --json)" 'd["fields"][0]["ours"]')" till
 is "the first digits of its id will do" "$(json "$("$VES" conflict show "${id:0:12}" --db till.db --json)" 'd["conflictId"]')" "$id"
@@ -52,6 +64,9 @@ is "the first digits of its id will do" "$(json "$("$VES" conflict show "${id:0:
 exits "merging what overlaps is refused" 1 "$VES" resolve "$branch" --db till.db --strategy merge
 is "as JSON with its code and place" "$(json "$("$VES" resolve "$branch" --db till.db --strategy merge --json 2>&1 > /dev/null)" '[d["error"]["code"], d["error"]["overlaps"][0]["path"]]')" '["MERGE_OVERLAP", "/email"]'
 exits "manual without an answer leaves it open" 3 "$VES" resolve "$branch" --db till.db --strategy manual
+exits "a value that cannot stand there is refused" 1 "$VES" resolve "$branch" --db till.db --strategy manual --set /currency=pounds
+is "with its place" "$(json "$("$VES" resolve "$branch" --db till.db --strategy merge --payload '{"lines":[{"sku":"A"}]}' --json 2>&1 > /dev/null)" '[d["error"]["code"], d["error"]["path"]]')" '["PAYLOAD_INVALID", "/lines/0/quantity"]'
+is "and nothing was appended" "$(store_is till.db 'd["counts"]["pending"]')" 0
 exits "an unknown strategy" 2 "$VES" resolve "$branch" --db till.db --strategy perhaps
 exits "without a terminal a strategy is needed" 2 "$VES" resolve "$branch" --db till.db
 exits "values go with merge and manual only" 1 "$VES" resolve "$branch" --db till.db --strategy accept_local --set /a=1
@@ -153,14 +168,32 @@ print(out.decode(errors="replace"))
 sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
 PY
 export TERM=xterm NO_COLOR=1
-out=$(python3 walk.py s,f,=both,by-hand resolve --db till.db)
+out=$(python3 walk.py s,x,f,y,=both,by-hand resolve --db till.db)
 is "passing one over is done in part" $? 3
 like "it counts them" "$out" "^2 of 2"
+like "it says what it understands" "$out" "^one of the letters o, t, m, f, s and q"
+is "and shows each of them once" "$(grep -c '^conflict 0x' <<< "$out")" 2
 like "and says what came of it" "$out" "^1 decided, 1 passed over"
 out=$(python3 walk.py t,because resolve "$(list till 'd["conflicts"][0]["eventId"]')" --db till.db)
 is "all decided is done" $? 0
 all
 all
 is "as the person said" "$(list till 'd["open"]') $(state office O5 email) $(state office O5 x)" "0 both 1"
+like "what is decided shows what there is now" "$("$VES" conflict show "$branch" --db till.db)" '^  field +before +ours +now'
+
+# What really happened is no conflict, but somebody should look at it.
+is "nothing to look at" "$(store_is till.db 'd["followUps"]')" 0
+adjust till.db LAST 1
+all
+adjust till.db LAST -1
+adjust office.db LAST -1
+all
+all
+is "status counts what to look at" "$(store_is till.db '[d["followUps"], d["nextSteps"]]')$(store_is office.db 'd["followUps"]')" '[1, ["ves conflicts"]]1'
+like "conflicts lists it" "$("$VES" conflicts --db office.db)" '^look at inventory LAST: more was promised than there is, by 1'
+like "the entity has it" "$("$VES" entity --db till.db inventory LAST)" '^look at inventory LAST'
+adjust till.db LAST 5
+all
+is "put right, it is told no more" "$(store_is office.db '[d["followUps"], d["health"]]')" '[0, "healthy"]'
 check "the log is sound" lib check_log "$SEQ" till.db office.db
 done_testing
