@@ -18,7 +18,7 @@ for c in $commands; do
 	help=$("$VES" "$c" --help) || bad="$bad $c: exit $?"
 	grep -q "^usage: ves $c " <<< "$help" || bad="$bad $c: no usage line"
 	grep -q -- "--help " <<< "$help" || bad="$bad $c: no --help"
-	case $c in serve | admin | bench | mcp) ;; *)
+	case $c in serve | admin | bench | mcp | witness) ;; *)
 		grep -q -- "--json " <<< "$help" || bad="$bad $c: no --json" ;; esac
 	"$VES" "$c" --no-such-option > out 2> err
 	[ $? -eq 2 ] || bad="$bad $c: an unknown option is no usage error"
@@ -29,7 +29,9 @@ is "every command explains itself and refuses what it does not know" "$bad" ""
 exits "ves alone is a usage error" 2 "$VES"
 exits "an unknown command is a usage error" 2 "$VES" frobnicate
 like "a near miss is guessed" "$("$VES" stauts 2>&1)" "did you mean status"
-for c in verify audit; do like "$c is kept for later" "$("$VES" $c 2>&1)" "not in this version"; done
+for c in verify audit witness prove; do
+	grep -qx $c <<< "$commands" || like "$c is kept for later" "$("$VES" $c 2>&1)" "not in this version"
+done
 exits "an argument too many" 2 "$VES" status --db till.db more
 exits "an argument too few" 2 "$VES" entity --db till.db order
 exits "no payload" 2 "$VES" append --db till.db order.created A-1
