@@ -83,6 +83,15 @@ static size_t spell(const char *text, size_t left, char spelt[SPELT_MAX])
     return bytes;
 }
 
+size_t cli_character(const char *text, size_t left, bool *is_safe)
+{
+    char spelt[SPELT_MAX];
+    size_t bytes = spell(text, left, spelt);
+
+    *is_safe = !spelt[0];
+    return bytes;
+}
+
 const char *cli_clean(const char *text)
 {
     /* Kept to the end of the program: there are few. */

@@ -91,6 +91,11 @@ int cli_open(struct cli *cli, bool is_read_only, struct ves_agent **agent);
 /* Fills options for the store of --db: path and passphrase. */
 void cli_store_options(struct cli *cli, struct ves_agent_options *options);
 
+/* Bytes of the character at text, which has left bytes.  Not safe: somebody
+ * might obey it instead of showing it (controls, line and paragraph
+ * separators, writing directions, what is not seen at all). */
+size_t cli_character(const char *text, size_t left, bool *is_safe);
+
 /* Text of others may hold what a terminal would obey: escape sequences, line
  * ends, a change of writing direction.  Returns text with all of that spelt
  * out as \u001b, text itself when there is none; never freed. */

@@ -18,14 +18,15 @@ enum {
 /* ves mcp while it runs.  Calls come from several threads. */
 struct mcp_app {
     struct cli *cli;
-    bool is_read_only; /* --read-only */
-    bool is_preview;   /* --dry-run: every change is only shown */
+    bool is_read_only; /* --read-only: the store is not even opened to write */
+    bool is_preview;   /* --dry-run: every change is only shown; the same */
     const char *allow; /* --allow: entity types an agent may decide about */
     struct ves_mcp *mcp;
     pthread_mutex_t lock;                   /* of the handles */
     pthread_cond_t given;                   /* a handle was given back */
     struct ves_agent *handles[MCP_HANDLES]; /* not in use, kept open */
     size_t handle_count, handles_open;
+    struct ves_contact contact; /* of the last probe, for every handle */
     /* One push or pull at a time; taken before a handle, so that those who
      * wait for their turn hold none. */
     pthread_mutex_t sync_lock;
@@ -44,6 +45,12 @@ struct ves_agent *mcp_take(struct mcp_app *app, struct ves_mcp_call *call);
 struct ves_agent *mcp_take_quietly(struct mcp_app *app);
 void mcp_give(struct mcp_app *app, struct ves_agent *agent);
 void mcp_close_store(struct mcp_app *app);
+
+/* Asks the sequencer for its head within timeout_ms and writes nothing; what
+ * it showed every handle knows from then on. */
+enum ves_status mcp_probe(struct mcp_app *app, struct ves_agent *agent,
+                          uint32_t timeout_ms, uint64_t *head,
+                          struct ves_error *error);
 
 /* A document of the library's, read; NULL: *error says why. */
 struct ves_jr *mcp_read(struct ves_jw *jw, enum ves_status status,
@@ -68,6 +75,10 @@ enum ves_mcp_outcome mcp_error_of(struct ves_mcp_call *call,
                                   enum ves_status status,
                                   const struct ves_error *error,
                                   const char *state);
+/* At most max characters of text for people to read, cut with "..." to size
+ * bytes; what somebody might obey instead is a character like ' '. */
+void mcp_shown(char *out, size_t size, const char *text, size_t max,
+               char instead);
 /* A line for the operator, who may see what a model may not; harmless to a
  * terminal. */
 void mcp_log(const char *words);
@@ -133,6 +144,8 @@ enum ves_status mcp_write_settings(struct mcp_app *app, struct ves_jw *jw,
  */
 
 /* Tells subscribers of changes; syncs when the setting autoSync says so. */
+/* Can an event with the id in variable be watched? */
+bool mcp_has_event(void *app, const char *variable);
 void mcp_watch_start(struct mcp_app *app);
 void mcp_watch_stop(struct mcp_app *app);
 

@@ -124,25 +124,6 @@ static bool may_decide(struct resolve *r)
 
 /* ---- the form ------------------------------------------------------------ */
 
-/* A value for people: no control characters, not too long. */
-static void put_shown(char *out, size_t size, const char *value)
-{
-    size_t n = 0, characters = 0;
-
-    for (; *value && n + 5 < size && characters < FORM_VALUE; value++) {
-        unsigned char c = (unsigned char)*value;
-        characters += (c & 0xC0) != 0x80;
-        out[n++] = c < 0x20 || c == 0x7f ? ' ' : (char)c;
-    }
-    /* Do not end within a character. */
-    while (*value && ((unsigned char)*value & 0xC0) == 0x80 && n > 0 &&
-           ((unsigned char)out[n - 1] & 0x80))
-        n--;
-    if (*value)
-        n += (size_t)snprintf(out + n, size - n, "...");
-    out[n] = '\0';
-}
-
 static void put_choice(struct ves_jw *jw, const char *value, const char *title)
 {
     ves_jw_object(jw);
@@ -212,16 +193,16 @@ static void put_form_fields(struct ves_jw *jw, struct ves_jr *show)
         ves_jw_key(jw, name);
         ves_jw_object(jw);
         mcp_put_str(jw, "type", "string");
-        put_shown(value, sizeof(value), path);
+        mcp_shown(value, sizeof(value), path, FORM_VALUE, ' ');
         mcp_put_str(jw, "title", value);
         ves_jw_key(jw, "oneOf");
         ves_jw_array(jw);
-        put_shown(value, sizeof(value),
-                  ves_jr_str(show, "/fields/%zu/ours", i));
+        mcp_shown(value, sizeof(value), ves_jr_str(show, "/fields/%zu/ours", i),
+                  FORM_VALUE, ' ');
         snprintf(title, sizeof(title), "%s (ours)", value);
         put_choice(jw, "local", title);
-        put_shown(value, sizeof(value),
-                  ves_jr_str(show, "/fields/%zu/theirs", i));
+        mcp_shown(value, sizeof(value),
+                  ves_jr_str(show, "/fields/%zu/theirs", i), FORM_VALUE, ' ');
         snprintf(title, sizeof(title), "%s (theirs)", value);
         put_choice(jw, "remote", title);
         ves_jw_end(jw);
@@ -236,7 +217,8 @@ static enum ves_mcp_outcome ask(struct resolve *r)
     struct ves_bytes state = {(const uint8_t *)version, strlen(version)};
     char id[FORM_VALUE * 2];
 
-    put_shown(id, sizeof(id), ves_jr_str(r->show, "/entity/id"));
+    mcp_shown(id, sizeof(id), ves_jr_str(r->show, "/entity/id"), FORM_VALUE,
+              ' ');
     ves_jw_object(jw);
     mcp_putf(jw, "message",
              "%.64s on %.64s %s: both sides changed it. Which version should "

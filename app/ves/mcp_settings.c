@@ -81,8 +81,7 @@ enum ves_status mcp_write_settings(struct mcp_app *app, struct ves_jw *jw,
     mcp_copy_str(jw, "storeId", jr, "/fixed/storeId");
     mcp_copy_str(jw, "agentId", jr, "/fixed/agentId");
     mcp_copy_str(jw, "signingKeyId", jr, "/fixed/signingKeyId");
-    mcp_put_bool(jw, "readOnly",
-                 app->is_read_only || ves_jr_bool(jr, "/fixed/readOnly"));
+    mcp_put_bool(jw, "readOnly", app->is_read_only);
     ves_jw_end(jw);
     ves_jw_key(jw, "lockedByOperator");
     ves_jw_array(jw);

@@ -166,8 +166,7 @@ enum ves_mcp_outcome mcp_get_sync_status(struct ves_mcp_call *call, void *ctx)
         return VES_MCP_FAILED;
     ves_agent_info(agent, &info);
     if (probe && info.url[0]) {
-        enum ves_status status =
-            ves_probe_within(agent, PROBE_MS, &head, &error);
+        enum ves_status status = mcp_probe(app, agent, PROBE_MS, &head, &error);
         if (status == VES_UNREACHABLE)
             words = "no answer within 2 s";
         else if (status)

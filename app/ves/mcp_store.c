@@ -16,11 +16,7 @@ static enum ves_status open_store(struct mcp_app *app, struct ves_agent **agent,
     const char *file = getenv("VES_PASSPHRASE_FILE");
     if (!file || !*file)
         options.passphrase = NULL;
-    enum ves_status status = ves_agent_open(&options, agent, error);
-    if (status == VES_OK || status == VES_NOT_FOUND || !app->is_read_only)
-        return status;
-    /* Perhaps it may only be read: that is all --read-only needs. */
-    options.is_read_only = true;
+    options.is_read_only = app->is_read_only || app->is_preview;
     return ves_agent_open(&options, agent, error);
 }
 
@@ -38,9 +34,12 @@ static enum ves_status take(struct mcp_app *app, struct ves_agent **agent,
         *agent = app->handles[--app->handle_count];
     else
         app->handles_open++;
+    const struct ves_contact contact = app->contact;
     pthread_mutex_unlock(&app->lock);
     if (!*agent)
         status = open_store(app, agent, error);
+    if (!status)
+        ves_agent_know(*agent, &contact);
     if (status) {
         pthread_mutex_lock(&app->lock);
         app->handles_open--;
@@ -77,6 +76,14 @@ struct ves_agent *mcp_take(struct mcp_app *app, struct ves_mcp_call *call)
                   "this server was started with a setting that cannot be",
                   "Nothing was changed.",
                   "tell the user; the server's log names the setting.");
+    else if (status == VES_UNSUPPORTED &&
+             (app->is_read_only || app->is_preview))
+        mcp_error(call, "STORE_ERROR",
+                  "another version of ves wrote this store, and it is opened "
+                  "for reading only, so it was not brought up to date",
+                  "Nothing was changed.",
+                  "ask the user to run ves status once, or to update ves if "
+                  "that fails.");
     else
         mcp_error_of(call, status, &error, "Nothing was changed.");
     if (status == VES_INVALID)
@@ -90,6 +97,23 @@ void mcp_give(struct mcp_app *app, struct ves_agent *agent)
     app->handles[app->handle_count++] = agent;
     pthread_cond_signal(&app->given);
     pthread_mutex_unlock(&app->lock);
+}
+
+enum ves_status mcp_probe(struct mcp_app *app, struct ves_agent *agent,
+                          uint32_t timeout_ms, uint64_t *head,
+                          struct ves_error *error)
+{
+    struct ves_contact contact;
+    enum ves_status status =
+        ves_probe_quietly(agent, timeout_ms, &contact, error);
+
+    *head = contact.head;
+    if (!contact.at_ms)
+        return status;
+    pthread_mutex_lock(&app->lock);
+    app->contact = contact;
+    pthread_mutex_unlock(&app->lock);
+    return status;
 }
 
 void mcp_close_store(struct mcp_app *app)

@@ -522,7 +522,8 @@ static enum ves_mcp_outcome pull(struct ves_mcp_call *call,
     return outcome;
 }
 
-static enum ves_mcp_outcome preview_pull(struct ves_mcp_call *call,
+static enum ves_mcp_outcome preview_pull(struct mcp_app *app,
+                                         struct ves_mcp_call *call,
                                          struct ves_agent *agent)
 {
     struct ves_error error = {VES_OK, ""};
@@ -530,7 +531,7 @@ static enum ves_mcp_outcome preview_pull(struct ves_mcp_call *call,
     uint64_t head = 0;
     char count[48];
 
-    enum ves_status status = ves_probe_within(agent, 10000, &head, &error);
+    enum ves_status status = mcp_probe(app, agent, 10000, &head, &error);
     struct ves_jr *jr = status ? NULL : mcp_status(call, agent);
     if (status)
         return mcp_error_of(call, status, &error, "Nothing was applied.");
@@ -569,8 +570,8 @@ enum ves_mcp_outcome mcp_pull_events(struct ves_mcp_call *call, void *ctx)
     if (!agent)
         return VES_MCP_FAILED;
     if (is_configured(call, agent) && find_since(call, agent, &from))
-        outcome =
-            is_preview ? preview_pull(call, agent) : pull(call, agent, from);
+        outcome = is_preview ? preview_pull(app, call, agent)
+                             : pull(call, agent, from);
     end(app, agent, is_preview);
     return outcome;
 }

@@ -9,13 +9,30 @@
 
 #include "mcp_app.h"
 
-enum { TICK_MS = 250, SETTING_TICKS = 4 };
+#define EVENT_URI "ves://event/"
+
+enum {
+    TICK_MS = 250,
+    SETTING_TICKS = 4,
+    UUID_TEXT = 36,
+    EVENTS_MAX = 2048, /* somebody subscribes to */
+    EVENTS_A_LOOK = 64 /* the others have to wait for the next one */
+};
+
+/* An event somebody subscribes to. */
+struct watched {
+    char uri[sizeof(EVENT_URI) + UUID_TEXT]; /* as they wrote it */
+    uint64_t sum; /* of its document, as subscribers know it; 0: not looked */
+    bool is_wanted;
+};
 
 struct watch {
     struct mcp_app *app;
     char *before; /* what subscribers know; NULL: nothing yet */
     uint64_t conflicts;
     int64_t synced_ms;
+    struct watched *events; /* EVENTS_MAX of them, or NULL */
+    size_t event_count, next_event;
 };
 
 static int64_t now_ms(void)
@@ -66,6 +83,98 @@ static void tell(struct watch *w, struct ves_agent *agent)
         w->conflicts = conflicts;
     }
 }
+
+/* ---- single events ------------------------------------------------------- */
+
+bool mcp_has_event(void *ctx, const char *variable)
+{
+    struct mcp_app *app = ctx;
+    struct ves_uuid id;
+    bool is_there = false;
+
+    if (strlen(variable) > UUID_TEXT || !mcp_uuid(variable, &id))
+        return false;
+    struct ves_agent *agent = mcp_take_quietly(app);
+    if (!agent)
+        return false;
+    if (ves_agent_has_event(agent, &id, &is_there, NULL))
+        is_there = false;
+    mcp_give(app, agent);
+    return is_there;
+}
+
+static void see_event(void *ctx, const char *uri)
+{
+    struct watch *w = ctx;
+    struct watched *e = w->events;
+
+    for (size_t i = 0; i < w->event_count; i++, e++) {
+        if (strcmp(e->uri, uri) == 0) {
+            e->is_wanted = true;
+            return;
+        }
+    }
+    if (w->event_count == EVENTS_MAX || strlen(uri) >= sizeof(e->uri))
+        return;
+    *e = (struct watched){.is_wanted = true};
+    memcpy(e->uri, uri, strlen(uri) + 1);
+    w->event_count++;
+}
+
+/* Who is subscribed to now; what was known of the others is forgotten. */
+static void find_events(struct watch *w)
+{
+    size_t n = 0;
+
+    if (!w->events)
+        w->events = calloc(EVENTS_MAX, sizeof(*w->events));
+    if (!w->events)
+        return;
+    for (size_t i = 0; i < w->event_count; i++)
+        w->events[i].is_wanted = false;
+    ves_mcp_each_watched(w->app->mcp, EVENT_URI, see_event, w);
+    for (size_t i = 0; i < w->event_count; i++) {
+        if (w->events[i].is_wanted)
+            w->events[n++] = w->events[i];
+    }
+    w->event_count = n;
+}
+
+/* Of an event's document; 0: it cannot be had.  FNV-1a: nobody gains by making
+ * two of the same. */
+static uint64_t sum_of(struct ves_agent *agent, const char *uri)
+{
+    struct ves_jw *jw = cli_writer();
+    uint64_t sum = 14695981039346656037u;
+    struct ves_uuid id;
+
+    if (!mcp_uuid(uri + sizeof(EVENT_URI) - 1, &id) ||
+        ves_agent_show(agent, &id, jw, NULL)) {
+        ves_jw_free(jw);
+        return 0;
+    }
+    struct ves_bytes doc = ves_jw_view(jw);
+    for (size_t i = 0; i < doc.len; i++)
+        sum = (sum ^ doc.ptr[i]) * 1099511628211u;
+    ves_jw_free(jw);
+    return sum ? sum : 1;
+}
+
+static void tell_events(struct watch *w, struct ves_agent *agent)
+{
+    find_events(w);
+    for (size_t i = 0; i < w->event_count && i < EVENTS_A_LOOK; i++) {
+        struct watched *e = &w->events[w->next_event++ % w->event_count];
+        uint64_t sum = sum_of(agent, e->uri);
+        if (!sum || sum == e->sum)
+            continue;
+        /* As with the status: the first look tells, too. */
+        e->sum = sum;
+        ves_mcp_updated(w->app->mcp, e->uri);
+    }
+}
+
+/* ---- syncing by itself --------------------------------------------------- */
 
 static bool keep_going(void *ctx, const char *what, uint64_t done,
                        uint64_t total)
@@ -120,11 +229,14 @@ static void *watch(void *ctx)
             continue;
         if (looks_at_settings)
             sync_if_due(&w, agent);
-        if (is_watched)
+        if (is_watched) {
             tell(&w, agent);
+            tell_events(&w, agent);
+        }
         mcp_give(w.app, agent);
     }
     free(w.before);
+    free(w.events);
     return NULL;
 }
 

@@ -56,14 +56,34 @@ static const struct meaning meanings[] = {
     {VES_NOMEM, "INTERNAL", "out of memory", "try again later."},
 };
 
+void mcp_shown(char *out, size_t size, const char *text, size_t max,
+               char instead)
+{
+    size_t left = strlen(text), n = 0;
+
+    for (; left > 0 && max > 0; max--) {
+        bool is_safe;
+        size_t bytes = cli_character(text, left, &is_safe);
+        size_t one = is_safe ? bytes : 1;
+        /* Room for what says that it was cut. */
+        if (n + one + sizeof("...") > size)
+            break;
+        if (is_safe)
+            memcpy(out + n, text, bytes);
+        else
+            out[n] = instead;
+        n += one;
+        text += bytes;
+        left -= bytes;
+    }
+    snprintf(out + n, size - n, "%s", left > 0 ? "..." : "");
+}
+
 void mcp_log(const char *words)
 {
     char text[sizeof(((struct ves_error *)0)->text)];
-    size_t n = 0;
 
-    for (; words[n] && n + 1 < sizeof(text); n++)
-        text[n] = (unsigned char)words[n] < 0x20 ? '?' : words[n];
-    text[n] = '\0';
+    mcp_shown(text, sizeof(text), words, SIZE_MAX, '?');
     fprintf(stderr, "ves mcp: %s\n", text);
 }
 

@@ -147,6 +147,17 @@ VES_API VES_NODISCARD enum ves_status
 ves_agent_standing(struct ves_agent *agent, struct ves_jw *jw,
                    struct ves_error *error);
 
+/* What asking the sequencer showed. */
+struct ves_contact {
+    int64_t at_ms; /* 0: it was not asked */
+    bool is_reachable;
+    uint64_t head; /* sequence number of its newest event; 0: not told */
+};
+/* Status documents of this handle say so from now on, unless the store knows
+ * of a later contact.  Writes nothing. */
+VES_API void ves_agent_know(struct ves_agent *agent,
+                            const struct ves_contact *contact);
+
 /* status: "pending" ... or NULL for all; {events:[{eventId, type, aggregateId,
  * status, timestamp, localSequence, sequenceNumber?, attempts, error?,
  * disposition?}], total} newest last. */

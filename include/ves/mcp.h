@@ -127,6 +127,9 @@ struct ves_mcp_resource {
     double priority; /* 0 to 1; 0: not said */
     bool is_template;
     bool is_subscribable;
+    /* Of a subscribable template: is there a resource with that variable?
+     * NULL: every one is.  Runs as handlers do. */
+    bool (*is_there)(void *ctx, const char *variable);
     bool is_public;  /* the same for everybody: shared caches may keep it */
     uint32_t ttl_ms; /* how long it may be cached */
     ves_mcp_handler *read;
@@ -176,6 +179,11 @@ void ves_mcp_free(struct ves_mcp *mcp); /* NULL allowed */
 void ves_mcp_updated(struct ves_mcp *mcp, const char *uri);
 /* Does anybody subscribe to anything? */
 bool ves_mcp_is_watched(struct ves_mcp *mcp);
+/* Shows every URI somebody subscribes to that begins with prefix; one that
+ * several subscribe to is shown several times.  Nothing of the server may be
+ * called from see. */
+void ves_mcp_each_watched(struct ves_mcp *mcp, const char *prefix,
+                          void (*see)(void *ctx, const char *uri), void *ctx);
 /* Is the server about to end? */
 bool ves_mcp_is_stopping(const struct ves_mcp *mcp);
 /* Has any request but those of a handshake been received? */

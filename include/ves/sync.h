@@ -97,7 +97,14 @@ VES_API VES_NODISCARD enum ves_status ves_probe(struct ves_agent *agent,
                                                 uint64_t *remote_head,
                                                 struct ves_error *error);
 
-/* The same, giving up after timeout_ms (0: a minute). */
+/* Asks within timeout_ms (0: a minute) and writes nothing: what it showed,
+ * an answer or none, is in *contact, and this handle knows it
+ * (ves_agent_know). */
+VES_API VES_NODISCARD enum ves_status
+ves_probe_quietly(struct ves_agent *agent, uint32_t timeout_ms,
+                  struct ves_contact *contact, struct ves_error *error);
+
+/* As ves_probe, giving up after timeout_ms (0: a minute). */
 VES_API VES_NODISCARD enum ves_status ves_probe_within(struct ves_agent *agent,
                                                        uint32_t timeout_ms,
                                                        uint64_t *remote_head,

@@ -44,7 +44,8 @@ struct ves_agent {
     struct ves_public_key public_key; /* as pinned when the store was made */
     bool has_tls_key;
     struct ves_hash tls_key; /* SHA-256 of the server's SubjectPublicKeyInfo */
-    struct ves_arena arena;  /* scratch; every public call starts it anew */
+    struct ves_contact contact; /* what a probe showed that wrote nothing */
+    struct ves_arena arena;     /* scratch; every public call starts it anew */
 };
 
 /* ---- making --------------------------------------------------------------

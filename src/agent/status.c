@@ -41,6 +41,26 @@ static enum ves_status count_refused(void *ctx,
     return VES_OK;
 }
 
+void ves_agent_know(struct ves_agent *agent, const struct ves_contact *contact)
+{
+    agent->contact = *contact;
+}
+
+/* A probe that wrote nothing knows better than the store, if it came later:
+ * also than pushes that failed before it. */
+static void add_contact(struct standing *standing,
+                        const struct ves_contact *contact)
+{
+    if (contact->at_ms <= 0 || (uint64_t)contact->at_ms < standing->checked_ms)
+        return;
+    standing->checked_ms = (uint64_t)contact->at_ms;
+    standing->is_reachable = contact->is_reachable;
+    if (contact->is_reachable)
+        standing->core.offline_failures = 0;
+    if (standing->core.remote_head < contact->head)
+        standing->core.remote_head = contact->head;
+}
+
 static enum ves_status read_standing(struct ves_agent *agent, bool with_state,
                                      struct standing *out)
 {
@@ -71,6 +91,7 @@ static enum ves_status read_standing(struct ves_agent *agent, bool with_state,
     for (size_t i = 0; i < VES_CONFLICT_KINDS; i++)
         out->open_conflicts += out->conflicts[i];
     out->is_reachable = reachable != 0 && out->core.offline_failures == 0;
+    add_contact(out, &agent->contact);
     /* A receipt is proof of as long a log; a sequencer that lost its tail is
      * another matter. */
     if (!out->core.is_diverged && out->core.remote_head < out->core.last_pushed)

@@ -13,35 +13,79 @@ enum {
      * is nothing but such values is not read, or 8 MB would take 400. */
     READ_FACTOR = 16,
     READ_MIN = 4 * 1024 * 1024,
+    READ_LEAST = 256 * 1024, /* when much is under way; short ones need less */
     OFFERS_MAX = 100
 };
 
-struct ves_mcp_call *ves_mcp_call_new(struct ves_mcp *mcp,
-                                      struct ves_bytes bytes)
+bool ves_mcp_hold(struct ves_mcp *mcp, size_t bytes)
+{
+    if (atomic_fetch_add(&mcp->held, bytes) + bytes <= VES_MCP_HELD_MAX)
+        return true;
+    atomic_fetch_sub(&mcp->held, bytes);
+    return false;
+}
+
+void ves_mcp_release(struct ves_mcp *mcp, size_t bytes)
+{
+    atomic_fetch_sub(&mcp->held, bytes);
+}
+
+/* What reading a message may take; 0: too much is under way. */
+static size_t reserve(struct ves_mcp *mcp, size_t len)
+{
+    size_t want = len * READ_FACTOR + READ_MIN;
+    size_t least = len + READ_LEAST;
+
+    for (; want >= least; want /= 2) {
+        if (ves_mcp_hold(mcp, want))
+            return want;
+    }
+    return 0;
+}
+
+/* A call without a message; NULL: no memory. */
+static struct ves_mcp_call *call_blank(struct ves_mcp *mcp, size_t read_max)
 {
     const struct ves_alloc *alloc = mcp->alloc;
     struct ves_mcp_call *call = alloc->realloc(alloc->ctx, NULL, sizeof(*call));
-    struct ves_bytes copy;
 
     if (!call)
         return NULL;
     memset(call, 0, sizeof(*call));
     call->mcp = mcp;
-    ves_arena_init(&call->arena, alloc, bytes.len * READ_FACTOR + READ_MIN);
+    ves_arena_init(&call->arena, alloc, read_max);
     ves_buf_init(&call->words, alloc, VES_MCP_REPLY_MAX);
     ves_buf_init(&call->kept, alloc, VES_MCP_KEPT_MAX);
     call->target = call->variable = call->argument = call->typed =
         (char *)(uintptr_t) "";
     call->log_level = -1;
     call->progress = -1;
-    if (ves_arena_copy(&call->arena, bytes, &copy)) {
-        ves_mcp_call_free(call);
+    return call;
+}
+
+struct ves_mcp_call *ves_mcp_call_new(struct ves_mcp *mcp,
+                                      struct ves_bytes bytes)
+{
+    size_t reserved = reserve(mcp, bytes.len);
+    struct ves_mcp_call *call = reserved ? call_blank(mcp, reserved) : NULL;
+    struct ves_bytes copy;
+
+    if (!call) {
+        ves_mcp_release(mcp, reserved);
         return NULL;
     }
-    ves_mcp_message_read(&call->arena, copy, &call->message);
+    bool is_copied = !ves_arena_copy(&call->arena, bytes, &copy);
+    if (is_copied)
+        ves_mcp_message_read(&call->arena, copy, &call->message);
+    /* It holds what it took, and not what it might have. */
+    call->held = call->arena.total;
+    ves_mcp_release(mcp, reserved - call->held);
     /* However much the message took, there is room to answer it. */
     call->arena.max += VES_MCP_REPLY_MAX;
-    return call;
+    if (is_copied)
+        return call;
+    ves_mcp_call_free(call);
+    return NULL;
 }
 
 static void free_rounds(struct ves_mcp_call *call)
@@ -66,6 +110,7 @@ void ves_mcp_call_free(struct ves_mcp_call *call)
     ves_mcp_sink_drop(call->sink);
     ves_mcp_session_drop(call->session);
     ves_arena_free(&call->arena);
+    ves_mcp_release(call->mcp, call->held);
     alloc->realloc(alloc->ctx, call, 0);
 }
 
@@ -298,9 +343,12 @@ void ves_mcp_ask(struct ves_mcp_call *call, const char *key, const char *method,
         !ves_arena_copy(&call->arena, ves_buf_view(&text), &q->params);
     VES_ASSERT(is_kept);
     ves_buf_free(&text);
+    /* Whoever reads answers looks at the questions of every call. */
+    pthread_mutex_lock(&call->mcp->lock);
     while (*end)
         end = &(*end)->next;
     *end = q;
+    pthread_mutex_unlock(&call->mcp->lock);
 }
 
 void ves_mcp_keep(struct ves_mcp_call *call, struct ves_bytes state)

@@ -166,7 +166,7 @@ struct method {
     const char *name;
     unsigned eras;
     enum ves_mcp_purpose purpose;              /* NONE: answered at once */
-    void (*answer)(struct ves_mcp_call *call); /* of those */
+    void (*answer)(struct ves_mcp_call *call); /* of those, or LISTENING */
     size_t needs; /* offset in the options of what it is about; 0: nothing */
 };
 
@@ -182,15 +182,16 @@ static const struct method methods[] = {
     {"resources/templates/list", ERA_BOTH, VES_MCP_FOR_NONE, list_templates,
      OF(resources)},
     {"resources/read", ERA_BOTH, VES_MCP_FOR_RESOURCE, NULL, OF(resources)},
-    {"resources/subscribe", ERA_LEGACY, VES_MCP_FOR_NONE, ves_mcp_subscribe,
-     OF(resources)},
-    {"resources/unsubscribe", ERA_LEGACY, VES_MCP_FOR_NONE, ves_mcp_unsubscribe,
-     OF(resources)},
+    {"resources/subscribe", ERA_LEGACY, VES_MCP_FOR_LISTENING,
+     ves_mcp_subscribe, OF(resources)},
+    {"resources/unsubscribe", ERA_LEGACY, VES_MCP_FOR_LISTENING,
+     ves_mcp_unsubscribe, OF(resources)},
     {"prompts/list", ERA_BOTH, VES_MCP_FOR_NONE, list_prompts, OF(prompts)},
     {"prompts/get", ERA_BOTH, VES_MCP_FOR_PROMPT, NULL, OF(prompts)},
     {"completion/complete", ERA_BOTH, VES_MCP_FOR_COMPLETION, NULL,
      OF(complete)},
-    {"subscriptions/listen", ERA_MODERN, VES_MCP_FOR_NONE, ves_mcp_listen, 0},
+    {"subscriptions/listen", ERA_MODERN, VES_MCP_FOR_LISTENING, ves_mcp_listen,
+     0},
     {"logging/setLevel", ERA_LEGACY, VES_MCP_FOR_NONE, set_level,
      OF(has_logging)},
 };
@@ -216,6 +217,16 @@ static const struct method *find_method(const struct ves_mcp_call *call)
             return &methods[i];
     }
     return NULL;
+}
+
+enum ves_mcp_purpose ves_mcp_purpose_of(const struct ves_mcp_message *message)
+{
+    for (size_t i = 0; i < sizeof(methods) / sizeof(methods[0]); i++) {
+        if (message->kind == VES_MCP_REQUEST &&
+            ves_bytes_is(message->method, methods[i].name))
+            return methods[i].purpose;
+    }
+    return VES_MCP_FOR_NONE;
 }
 
 /* ---- envelopes ----------------------------------------------------------- */
@@ -288,28 +299,35 @@ static bool is_modern_method(struct ves_bytes method)
            ves_bytes_is(method, "subscriptions/listen");
 }
 
-/* Counts the call in; false: its id is in use. */
+/* Counts the call in; false: its id is in use, or its session, one of several
+ * that share the server, has enough under way. */
 static bool register_call(struct ves_mcp_call *call)
 {
     struct ves_mcp *mcp = call->mcp;
-    bool is_taken = false;
+    struct ves_mcp_session *session = call->session;
+    bool is_taken = false, is_full = false;
+    size_t count = 0;
 
     pthread_mutex_lock(&mcp->lock);
     mcp->in_flight++;
-    if (call->session) {
-        for (struct ves_mcp_call *c = call->session->calls; c;
-             c = c->next_in_session)
-            is_taken |= ves_bytes_equal(c->message.id, call->message.id);
-        if (!is_taken) {
-            call->next_in_session = call->session->calls;
-            call->session->calls = call;
-        }
+    for (struct ves_mcp_call *c = session ? session->calls : NULL; c;
+         c = c->next_in_session, count++)
+        is_taken |= ves_bytes_equal(c->message.id, call->message.id);
+    is_full = session && session->id[0] && count >= VES_MCP_SESSION_CALLS_MAX;
+    if (session && !is_taken && !is_full) {
+        call->next_in_session = session->calls;
+        session->calls = call;
     }
     pthread_mutex_unlock(&mcp->lock);
     if (is_taken)
         ves_mcp_reply_error(call, VES_MCP_INVALID_REQUEST,
                             "a request with this id is under way", NULL);
-    return !is_taken;
+    else if (is_full)
+        ves_mcp_reply_error(call, VES_MCP_INTERNAL_ERROR,
+                            "too many requests of this session are under way; "
+                            "wait for an answer to one of them",
+                            NULL);
+    return !is_taken && !is_full;
 }
 
 static void take_request(struct ves_mcp_call *call,
@@ -342,6 +360,7 @@ static void take_request(struct ves_mcp_call *call,
     }
     atomic_store(&call->mcp->is_used, true);
     call->purpose = method->purpose;
+    call->listen = method->answer;
     if (!register_call(call) || !ves_mcp_aim(call, inlet))
         ves_mcp_call_end(call);
     else

@@ -18,6 +18,8 @@
 #include "base/text.h"
 #include "crypto/crypto.h"
 #include "mcp/guard.h"
+#include "mcp/http_stream.h"
+#include "mcp/peers.h"
 #include "mcp/server.h"
 #include "os/clock.h"
 #include "os/file.h"
@@ -26,12 +28,10 @@
 #include "os/signals.h"
 
 enum {
-    CONNECTIONS_MAX = 128,
-    IDLE_S = 60,
+    SILENT_S = VES_MCP_IDLE_MS / 1000, /* no byte either way */
     HEADERS_MEMORY = 32 * 1024,
     LOOK_MS = 200, /* how often a waiting thread looks for a closed client */
     ALIVE_MS = 15 * 1000,
-    STREAM_MAX = 16 * 1024 * 1024, /* waiting for a slow client */
     TOKEN_MAX = 4096,
     SESSION_IDLE_MS = 3600 * 1000
 };
@@ -39,123 +39,37 @@ enum {
 struct http {
     struct ves_mcp *mcp;
     struct MHD_Daemon *daemon;
+    struct ves_mcp_peers peers;
     const char *origins;
     bool has_token;
     struct ves_hash token; /* its SHA-256 */
     atomic_bool is_stopping;
 };
 
-/* What one request sends: events, then an answer. */
-struct stream {
-    struct ves_mcp_sink sink;
-    const struct ves_alloc *alloc;
-    pthread_mutex_t lock;
-    pthread_cond_t changed;
-    struct ves_buf events; /* not yet taken */
-    struct ves_buf answer;
-    int status;
-    bool is_done;
-    bool is_live; /* a stream of events was begun */
-};
-
 struct request {
     struct http *http;
     struct MHD_Connection *connection;
+    struct ves_mcp_peer *peer; /* NULL: there was no memory for one */
+    size_t *place;             /* one of these is taken; NULL: none */
     struct ves_buf body;
-    struct stream *stream;
+    struct ves_mcp_stream *stream;
     struct ves_mcp_session *session; /* kept */
     bool is_new_session;
     bool is_refused;
+    bool is_too_large, is_too_much; /* the body */
+    size_t held;                    /* of the server's, for the body */
     bool is_modern;
     int64_t written_ms;
 };
 
-/* ---- streams ------------------------------------------------------------- */
-
-static void put_event(struct stream *s, struct ves_bytes message)
-{
-    struct ves_buf scratch;
-
-    ves_buf_init(&scratch, s->alloc, VES_MCP_REPLY_MAX);
-    message = ves_mcp_one_line(&scratch, message);
-    if (message.len && !ves_buf_status(&s->events)) {
-        ves_buf_put_str(&s->events, "event: message\ndata: ");
-        ves_buf_put_bytes(&s->events, message);
-        ves_buf_put_str(&s->events, "\n\n");
-    }
-    ves_buf_free(&scratch);
-    pthread_cond_broadcast(&s->changed);
-}
-
-static void stream_send(struct ves_mcp_sink *sink, struct ves_bytes message)
-{
-    struct stream *s = (struct stream *)sink;
-
-    pthread_mutex_lock(&s->lock);
-    if (!s->is_done && !atomic_load(&sink->is_gone)) {
-        s->is_live = true;
-        put_event(s, message);
-    }
-    pthread_mutex_unlock(&s->lock);
-}
-
-static void stream_finish(struct ves_mcp_sink *sink, struct ves_bytes message,
-                          int status)
-{
-    struct stream *s = (struct stream *)sink;
-
-    pthread_mutex_lock(&s->lock);
-    if (!s->is_done) {
-        if (s->is_live)
-            put_event(s, message);
-        else
-            ves_buf_put_bytes(&s->answer, message);
-        s->status = status;
-        s->is_done = true;
-    }
-    pthread_cond_broadcast(&s->changed);
-    pthread_mutex_unlock(&s->lock);
-}
-
-static void stream_destroy(struct ves_mcp_sink *sink)
-{
-    struct stream *s = (struct stream *)sink;
-
-    ves_buf_free(&s->events);
-    ves_buf_free(&s->answer);
-    pthread_cond_destroy(&s->changed);
-    pthread_mutex_destroy(&s->lock);
-    s->alloc->realloc(s->alloc->ctx, s, 0);
-}
-
-static struct stream *stream_new(const struct ves_alloc *alloc)
-{
-    struct stream *s = alloc->realloc(alloc->ctx, NULL, sizeof(*s));
-    pthread_condattr_t monotonic;
-
-    if (!s)
-        return NULL;
-    memset(s, 0, sizeof(*s));
-    ves_mcp_sink_init(&s->sink);
-    s->sink.send = stream_send;
-    s->sink.finish = stream_finish;
-    s->sink.destroy = stream_destroy;
-    s->alloc = alloc;
-    pthread_mutex_init(&s->lock, NULL);
-    pthread_condattr_init(&monotonic);
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-    pthread_cond_init(&s->changed, &monotonic);
-    pthread_condattr_destroy(&monotonic);
-    ves_buf_init(&s->events, alloc, STREAM_MAX);
-    ves_buf_init(&s->answer, alloc, VES_MCP_REPLY_MAX);
-    return s;
-}
+/* ---- waiting ---------------------------------------------------------------
+ */
 
 /* Waits a little for something to change; the stream's lock is held.  A
  * client that closed its end is noticed here. */
 static void stream_wait(struct request *r)
 {
-    struct stream *s = r->stream;
+    struct ves_mcp_stream *s = r->stream;
     const union MHD_ConnectionInfo *info = MHD_get_connection_info(
         r->connection, MHD_CONNECTION_INFO_CONNECTION_FD);
     struct timespec until;
@@ -183,12 +97,21 @@ static enum MHD_Result respond(struct request *r, unsigned status,
         MHD_add_response_header(response, "Mcp-Session-Id", r->session->id);
     if (status == 405)
         MHD_add_response_header(response, "Allow", "POST");
+    if (status == 503)
+        MHD_add_response_header(response, "Retry-After", "1");
+    if (status == 408 || status == 413 || status == 503)
+        MHD_add_response_header(response, "Connection", "close");
     if (status == 401)
         MHD_add_response_header(response, "WWW-Authenticate",
                                 "Bearer realm=\"mcp\"");
     enum MHD_Result result =
         MHD_queue_response(r->connection, status, response);
     MHD_destroy_response(response);
+    /* Taking the answer and sending the next request; a stream takes its time.
+     */
+    if (r->place != &r->http->peers.streams)
+        ves_mcp_peer_sends(&r->http->peers, r->peer, ves_clock_monotonic_ms(),
+                           VES_MCP_IDLE_MS);
     return result;
 }
 
@@ -225,7 +148,7 @@ static ssize_t give_events(void *ctx, uint64_t pos, char *buf, size_t max)
 {
     static const char alive[] = ": alive\n\n";
     struct request *r = ctx;
-    struct stream *s = r->stream;
+    struct ves_mcp_stream *s = r->stream;
     ssize_t n = MHD_CONTENT_READER_END_OF_STREAM;
 
     (void)pos;
@@ -267,7 +190,7 @@ static enum MHD_Result respond_events(struct request *r)
 /* Waits for the answer, or for the first event before it. */
 static enum MHD_Result await(struct request *r)
 {
-    struct stream *s = r->stream;
+    struct ves_mcp_stream *s = r->stream;
 
     pthread_mutex_lock(&s->lock);
     while (!s->is_done && !s->is_live && !atomic_load(&r->http->is_stopping) &&
@@ -389,6 +312,16 @@ static enum MHD_Result delete_session(struct request *r)
     return respond_json(r, 200, ves_bytes(NULL, 0));
 }
 
+/* A place among those that wait for something, kept to the end of the request.
+ */
+static bool take_place(struct request *r, size_t *places, size_t max)
+{
+    if (!ves_mcp_peers_take(&r->http->peers, places, max))
+        return false;
+    r->place = places;
+    return true;
+}
+
 /* The stream for what belongs to no request. */
 static enum MHD_Result open_general(struct request *r)
 {
@@ -403,7 +336,10 @@ static enum MHD_Result open_general(struct request *r)
                    : refuse(r, 405, "only POST is known here");
     if (!accept || !strstr(accept, "text/event-stream"))
         return refuse(r, 406, "this is a stream of events");
-    r->stream = stream_new(mcp->alloc);
+    if (!take_place(r, &r->http->peers.streams, VES_MCP_STREAMS_MAX))
+        return refuse(r, 503, "too many streams are open; try again later");
+    ves_mcp_peer_is_served(&r->http->peers, r->peer);
+    r->stream = ves_mcp_stream_new(mcp->alloc);
     if (!r->stream)
         return MHD_NO;
     pthread_mutex_lock(&mcp->lock);
@@ -418,6 +354,24 @@ static enum MHD_Result open_general(struct request *r)
     ves_mcp_sink_drop(before);
     return is_taken ? refuse(r, 409, "the session has a stream already")
                     : respond_events(r);
+}
+
+/* What waits for a handler, or listens, needs a place: some connections stay
+ * free for handshakes, lists and the answers others wait for. */
+static bool finds_place(struct request *r, const struct ves_mcp_call *call)
+{
+    struct ves_mcp_peers *peers = &r->http->peers;
+
+    if (call->message.kind == VES_MCP_BATCH)
+        return take_place(r, &peers->calls, VES_MCP_CALLS_MAX);
+    switch (ves_mcp_purpose_of(&call->message)) {
+    case VES_MCP_FOR_NONE:
+        return true;
+    case VES_MCP_FOR_LISTENING:
+        return take_place(r, &peers->streams, VES_MCP_STREAMS_MAX);
+    default:
+        return take_place(r, &peers->calls, VES_MCP_CALLS_MAX);
+    }
 }
 
 /* ---- POST ---------------------------------------------------------------- */
@@ -494,11 +448,15 @@ static enum MHD_Result post(struct request *r)
     struct ves_mcp_envelope envelope;
     struct ves_mcp_call *call = ves_mcp_call_new(mcp, ves_buf_view(&r->body));
 
-    r->stream = call ? stream_new(mcp->alloc) : NULL;
+    ves_mcp_peer_is_served(&r->http->peers, r->peer);
+    bool has_place = call && finds_place(r, call);
+    r->stream = has_place ? ves_mcp_stream_new(mcp->alloc) : NULL;
     if (!r->stream) {
         if (call)
             ves_mcp_call_free(call);
-        return refuse(r, 503, "out of memory");
+        return refuse(r, 503,
+                      "too much is under way; nothing was done, try again "
+                      "later");
     }
     struct ves_mcp_inlet inlet = {.sink = &r->stream->sink,
                                   .is_http = true,
@@ -538,6 +496,28 @@ static bool shows_token(struct request *r)
     return ves_equal_ct(hash.b, r->http->token.b, VES_HASH_SIZE);
 }
 
+static enum MHD_Result count_length(void *ctx, enum MHD_ValueKind kind,
+                                    const char *name, const char *value)
+{
+    unsigned *count = ctx;
+
+    (void)kind;
+    (void)value;
+    *count += strcasecmp(name, "Content-Length") == 0 ||
+              strcasecmp(name, "Transfer-Encoding") == 0;
+    return MHD_YES;
+}
+
+/* A body of two lengths is one thing to us and another to a proxy. */
+static bool has_one_length(struct request *r)
+{
+    unsigned count = 0;
+
+    MHD_get_connection_values(r->connection, MHD_HEADER_KIND, count_length,
+                              &count);
+    return count <= 1;
+}
+
 /* Everything that can be said without the body; MHD_YES with is_refused unset:
  * go on. */
 static enum MHD_Result on_headers(struct request *r, const char *url,
@@ -547,10 +527,14 @@ static enum MHD_Result on_headers(struct request *r, const char *url,
     const char *length = header(r, "Content-Length");
     uint64_t bytes = 0;
 
+    if (r->peer && r->peer->is_surplus)
+        return refuse(r, 503, "too many connections; try again later");
     if (!host || !ves_mcp_host_is_local(host))
         return refuse(r, 403, "this Host is not served here");
     if (origin && !ves_mcp_origin_is_allowed(origin, r->http->origins))
         return refuse(r, 403, "this Origin may not ask");
+    if (!has_one_length(r))
+        return refuse(r, 400, "the body has more than one length");
     if (strcmp(url, "/mcp") != 0)
         return refuse(r, 404, "there is only /mcp");
     if (!shows_token(r))
@@ -561,12 +545,32 @@ static enum MHD_Result on_headers(struct request *r, const char *url,
         return delete_session(r);
     if (strcmp(method, "POST") != 0)
         return refuse(r, 405, "only POST is known here");
+    ves_mcp_peer_sends(&r->http->peers, r->peer, ves_clock_monotonic_ms(),
+                       VES_MCP_BODY_MS);
     if (!ves_mcp_type_is_json(header(r, "Content-Type")))
         return refuse(r, 415, "Content-Type must be application/json");
     if (length && (ves_decimal_parse(ves_bytes_str(length), &bytes) ||
                    bytes > r->http->mcp->options.message_max))
         return refuse(r, 413, "the body is too large");
     return MHD_YES;
+}
+
+/* Of a body that is not wanted the rest is read and dropped, within its time:
+ * the client can then read why. */
+static void take_body(struct request *r, const char *data, size_t size)
+{
+    struct ves_mcp *mcp = r->http->mcp;
+
+    if (r->is_too_large || r->is_too_much)
+        return;
+    r->is_too_much = !ves_mcp_hold(mcp, size);
+    if (!r->is_too_much) {
+        r->held += size;
+        ves_buf_put(&r->body, data, size);
+        r->is_too_large = ves_buf_status(&r->body) != VES_OK;
+    }
+    if (r->is_too_large || r->is_too_much)
+        ves_buf_free(&r->body);
 }
 
 static enum MHD_Result on_request(void *ctx, struct MHD_Connection *connection,
@@ -586,16 +590,25 @@ static enum MHD_Result on_request(void *ctx, struct MHD_Connection *connection,
         memset(r, 0, sizeof(*r));
         r->http = http;
         r->connection = connection;
+        r->peer = MHD_get_connection_info(connection,
+                                          MHD_CONNECTION_INFO_SOCKET_CONTEXT)
+                      ->socket_context;
         ves_buf_init(&r->body, alloc, http->mcp->options.message_max);
         *slot = r;
         return on_headers(r, url, method);
     }
+    if (*size && !r->is_refused)
+        take_body(r, data, *size);
     if (*size) {
-        ves_buf_put(&r->body, data, *size);
         *size = 0;
-        return ves_buf_status(&r->body) ? MHD_NO : MHD_YES;
+        return MHD_YES;
     }
-    return post(r);
+    if (!r->is_too_large && !r->is_too_much)
+        return post(r);
+    return refuse(r, r->is_too_large ? 413 : 503,
+                  r->is_too_large ? "the body is too large"
+                                  : "too much is under way; nothing was done, "
+                                    "try again later");
 }
 
 static void on_end(void *ctx, struct MHD_Connection *connection, void **slot,
@@ -615,9 +628,28 @@ static void on_end(void *ctx, struct MHD_Connection *connection, void **slot,
         ves_mcp_forget_subscriptions(http->mcp, NULL, &r->stream->sink);
         ves_mcp_sink_drop(&r->stream->sink);
     }
+    if (r->place)
+        ves_mcp_peers_give(&http->peers, r->place);
+    ves_mcp_peer_sends(&http->peers, r->peer, ves_clock_monotonic_ms(),
+                       VES_MCP_IDLE_MS);
     ves_mcp_session_drop(r->session);
+    ves_mcp_release(http->mcp, r->held);
     ves_buf_free(&r->body);
     alloc->realloc(alloc->ctx, r, 0);
+}
+
+static void on_connection(void *ctx, struct MHD_Connection *connection,
+                          void **slot, enum MHD_ConnectionNotificationCode code)
+{
+    struct http *http = ctx;
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+
+    if (code == MHD_CONNECTION_NOTIFY_STARTED && info)
+        *slot = ves_mcp_peers_add(&http->peers, info->connect_fd,
+                                  ves_clock_monotonic_ms());
+    else
+        ves_mcp_peers_remove(&http->peers, *slot);
 }
 
 /* ---- life ---------------------------------------------------------------- */
@@ -656,8 +688,10 @@ static enum ves_status start(struct http *http, int socket,
 
     http->daemon = MHD_start_daemon(
         flags, 0, NULL, NULL, on_request, http, MHD_OPTION_LISTEN_SOCKET,
-        socket, MHD_OPTION_CONNECTION_LIMIT, (unsigned)CONNECTIONS_MAX,
-        MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)IDLE_S,
+        socket, MHD_OPTION_CONNECTION_LIMIT,
+        (unsigned)(VES_MCP_PEERS_MAX + VES_MCP_PEERS_SPARE),
+        MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)SILENT_S,
+        MHD_OPTION_NOTIFY_CONNECTION, on_connection, http,
         MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)HEADERS_MEMORY,
         MHD_OPTION_NOTIFY_COMPLETED, on_end, http, MHD_OPTION_STRICT_FOR_CLIENT,
         1, MHD_OPTION_END);
@@ -714,14 +748,18 @@ enum ves_status ves_mcp_run_http(struct ves_mcp *mcp,
         status = read_token(&http, options->token_file, error);
     if (!status)
         status = ves_listen_open(&address, false, &socket, &port, error);
+    ves_mcp_peers_init(&http.peers, mcp->alloc);
     if (!status)
         status = start(&http, socket, error);
-    if (status)
+    if (status) {
+        ves_mcp_peers_free(&http.peers);
         return status;
+    }
     status = tell(&http, options, &address, port, error);
     while (!status && !ves_stop_wait(1000))
-        continue;
+        ves_mcp_peers_expire(&http.peers, ves_clock_monotonic_ms());
     stop(&http);
+    ves_mcp_peers_free(&http.peers);
     if (options->port_file)
         (void)unlink(options->port_file);
     return status;

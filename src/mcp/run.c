@@ -111,6 +111,9 @@ static void await_answers(struct ves_mcp_call *call)
            !atomic_load(&mcp->is_stopping) && ves_clock_monotonic_ms() < end)
         wait_changed(mcp, &mcp->changed, TICK_MS);
     mcp->waiting--;
+    /* An answer that comes from here on comes too late. */
+    for (struct ves_mcp_question *q = call->questions; q; q = q->next)
+        q->request_id = 0;
     pthread_mutex_unlock(&mcp->lock);
     for (struct ves_mcp_question *q = call->questions; q; q = q->next)
         ves_mcp_call_give(call, q->key,
@@ -177,19 +180,11 @@ static void next_round(struct ves_mcp_call *call)
     call->state = kept;
 }
 
-void ves_mcp_call_run(struct ves_mcp_call *call)
+static void run_handler(struct ves_mcp_call *call)
 {
     struct ves_mcp *mcp = call->mcp;
     ves_mcp_handler *handler = handler_of(call);
 
-    /* What still waits when time is up would keep the process for as long as
-     * each of them takes. */
-    if (!ves_mcp_is_cancelled(call) && !ves_mcp_may_go_on(call)) {
-        ves_mcp_reply_error(call, VES_MCP_INTERNAL_ERROR,
-                            "The server ends; this request was not begun",
-                            NULL);
-        return;
-    }
     for (int round = 0; round < VES_MCP_ROUNDS_MAX; round++) {
         enum ves_mcp_outcome outcome = ves_mcp_is_cancelled(call)
                                            ? VES_MCP_FAILED
@@ -219,6 +214,20 @@ void ves_mcp_call_run(struct ves_mcp_call *call)
     ves_mcp_fail(call, "INTERNAL: too many questions in a row; the request "
                        "was given up.");
     ves_mcp_reply_failed(call);
+}
+
+void ves_mcp_call_run(struct ves_mcp_call *call)
+{
+    /* What still waits when time is up would keep the process for as long as
+     * each of them takes. */
+    if (!ves_mcp_is_cancelled(call) && !ves_mcp_may_go_on(call))
+        ves_mcp_reply_error(call, VES_MCP_INTERNAL_ERROR,
+                            "The server ends; this request was not begun",
+                            NULL);
+    else if (call->purpose == VES_MCP_FOR_LISTENING)
+        call->listen(call);
+    else
+        run_handler(call);
 }
 
 void ves_mcp_call_end(struct ves_mcp_call *call)
@@ -338,9 +347,10 @@ void ves_mcp_cancel(struct ves_mcp_session *session,
     const struct ves_json *id = ves_json_member(message->params, "requestId");
     struct ves_mcp *mcp = session->mcp;
 
-    if (!id || ves_mcp_unlisten(session, id->text))
+    if (!id)
         return;
     pthread_mutex_lock(&mcp->lock);
+    ves_mcp_unlisten(session, id->text);
     for (struct ves_mcp_call *call = session->calls; call;
          call = call->next_in_session) {
         if (ves_bytes_equal(call->message.id, id->text))

@@ -28,10 +28,15 @@ enum {
     VES_MCP_ASK_MS = 600 * 1000,   /* a person may think so long */
     VES_MCP_STATE_MS = 600 * 1000, /* what clients carry is so long good */
     VES_MCP_SESSIONS_MAX = 256,
-    VES_MCP_SUBSCRIPTIONS_MAX = 256,
+    VES_MCP_SESSION_CALLS_MAX = 16, /* of one session over HTTP, in flight */
+    VES_MCP_SUBSCRIPTIONS_MAX = 1024,
+    VES_MCP_SESSION_SUBSCRIPTIONS_MAX = 128,
+    VES_MCP_LISTENED_MAX = 128, /* resources one listening request names */
     VES_MCP_URI_MAX = 2048,
     VES_MCP_MESSAGE_MAX = 8 * 1024 * 1024,
     VES_MCP_REPLY_MAX = 64 * 1024 * 1024,
+    /* What all messages under way may take together, bytes. */
+    VES_MCP_HELD_MAX = 256 * 1024 * 1024,
     VES_MCP_END_MS = 10 * 1000 /* work goes on after the end of input */
 };
 
@@ -50,10 +55,9 @@ void ves_mcp_sink_init(struct ves_mcp_sink *sink);
 struct ves_mcp_sink *ves_mcp_sink_keep(struct ves_mcp_sink *sink);
 void ves_mcp_sink_drop(struct ves_mcp_sink *sink); /* NULL allowed */
 
-/* A message in one line: what others wrote may be laid out, and between JSON
- * tokens a blank is as good as a line end.  message itself, or scratch. */
-struct ves_bytes ves_mcp_one_line(struct ves_buf *scratch,
-                                  struct ves_bytes message);
+/* Appends a message in one line: what others wrote may be laid out, and between
+ * JSON tokens a blank is as good as a line end. */
+void ves_mcp_put_line(struct ves_buf *out, struct ves_bytes message);
 
 enum { VES_MCP_SESSION_ID = 32 };
 
@@ -109,7 +113,8 @@ enum ves_mcp_purpose {
     VES_MCP_FOR_TOOL,
     VES_MCP_FOR_RESOURCE,
     VES_MCP_FOR_PROMPT,
-    VES_MCP_FOR_COMPLETION
+    VES_MCP_FOR_COMPLETION,
+    VES_MCP_FOR_LISTENING
 };
 
 struct ves_mcp_call {
@@ -118,6 +123,7 @@ struct ves_mcp_call {
     struct ves_mcp_sink *sink;       /* kept */
     struct ves_mcp_call *next_in_session, *next_in_queue;
     struct ves_arena arena;
+    size_t held; /* of the server's, for the message */
     struct ves_mcp_message message;
     enum ves_mcp_revision revision;
     unsigned abilities;
@@ -126,6 +132,7 @@ struct ves_mcp_call {
     atomic_bool is_cancelled;
 
     enum ves_mcp_purpose purpose;
+    void (*listen)(struct ves_mcp_call *call); /* for LISTENING */
     const struct ves_mcp_tool_entry *tool;
     const struct ves_mcp_resource *resource;
     const struct ves_mcp_prompt *prompt;
@@ -158,6 +165,7 @@ struct ves_mcp {
     struct ves_mcp_subscription *subscriptions;
     size_t subscription_count;
     uint64_t next_question;
+    atomic_size_t held; /* bytes messages under way take */
     size_t in_flight;
     struct ves_mcp_call *queue, **queue_end;
     size_t queued, idle, workers;
@@ -176,6 +184,10 @@ struct ves_mcp {
 /* A line for the operator. */
 void ves_mcp_say(const struct ves_mcp *mcp, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
+
+/* Reserves bytes for a message; false: too much is under way already. */
+bool ves_mcp_hold(struct ves_mcp *mcp, size_t bytes);
+void ves_mcp_release(struct ves_mcp *mcp, size_t bytes);
 
 /* ---- calls (call.c) ------------------------------------------------------ */
 
@@ -255,6 +267,8 @@ struct ves_mcp_inlet {
     void *header_ctx;
 };
 
+/* What a message asks for, going by its method alone. */
+enum ves_mcp_purpose ves_mcp_purpose_of(const struct ves_mcp_message *message);
 /* Takes the message and answers it, now or later. */
 void ves_mcp_take(struct ves_mcp_call *call, const struct ves_mcp_inlet *inlet);
 
@@ -265,11 +279,14 @@ bool ves_mcp_aim(struct ves_mcp_call *call, const struct ves_mcp_inlet *inlet);
 
 /* ---- subscriptions (subscribe.c) ----------------------------------------- */
 
+/* These answer the request.  Whether there is a resource may be the store's
+ * to say, so that they run as handlers do. */
 void ves_mcp_listen(struct ves_mcp_call *call);      /* subscriptions/listen */
 void ves_mcp_subscribe(struct ves_mcp_call *call);   /* legacy */
 void ves_mcp_unsubscribe(struct ves_mcp_call *call); /* legacy */
-/* Ends listening requests of that id (cancelled: no answer). */
-bool ves_mcp_unlisten(struct ves_mcp_session *session, struct ves_bytes id);
+/* Ends listening requests of that id (cancelled: no answer).  The lock is
+ * held. */
+void ves_mcp_unlisten(struct ves_mcp_session *session, struct ves_bytes id);
 /* Forgets all of a session, or of a sink. */
 void ves_mcp_forget_subscriptions(struct ves_mcp *mcp,
                                   struct ves_mcp_session *session,

@@ -24,21 +24,15 @@ void ves_mcp_sink_drop(struct ves_mcp_sink *sink)
         sink->destroy(sink);
 }
 
-struct ves_bytes ves_mcp_one_line(struct ves_buf *scratch,
-                                  struct ves_bytes message)
+void ves_mcp_put_line(struct ves_buf *out, struct ves_bytes message)
 {
-    if (!message.len || (!memchr(message.ptr, '\n', message.len) &&
-                         !memchr(message.ptr, '\r', message.len)))
-        return message;
-    ves_buf_reset(scratch);
-    ves_buf_put_bytes(scratch, message);
-    if (ves_buf_status(scratch))
-        return ves_bytes(NULL, 0);
-    for (size_t i = 0; i < scratch->len; i++) {
-        if (scratch->ptr[i] == '\n' || scratch->ptr[i] == '\r')
-            scratch->ptr[i] = ' ';
+    size_t from = out->len;
+
+    ves_buf_put_bytes(out, message);
+    for (size_t i = from; i < out->len; i++) {
+        if (out->ptr[i] == '\n' || out->ptr[i] == '\r')
+            out->ptr[i] = ' ';
     }
-    return ves_buf_view(scratch);
 }
 
 struct ves_mcp_session *ves_mcp_session_new(struct ves_mcp *mcp)
@@ -78,7 +72,6 @@ void ves_mcp_session_close(struct ves_mcp_session *session)
 {
     struct ves_mcp *mcp = session->mcp;
 
-    ves_mcp_forget_subscriptions(mcp, session, NULL);
     pthread_mutex_lock(&mcp->lock);
     session->is_closed = true;
     for (struct ves_mcp_call *call = session->calls; call;
@@ -86,4 +79,6 @@ void ves_mcp_session_close(struct ves_mcp_session *session)
         atomic_store(&call->is_cancelled, true);
     pthread_cond_broadcast(&mcp->changed);
     pthread_mutex_unlock(&mcp->lock);
+    /* Nobody subscribes for a session that is closed. */
+    ves_mcp_forget_subscriptions(mcp, session, NULL);
 }

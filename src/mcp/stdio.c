@@ -1,9 +1,9 @@
 /* stdio.c -- standard input and output: one message a line. */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <string.h>
-#include <sys/uio.h>
 #include <unistd.h>
 
 #include "base/bytes.h"
@@ -14,51 +14,75 @@
 #include "os/file.h"
 #include "os/signals.h"
 
-enum { CHUNK = 64 * 1024 };
+enum {
+    CHUNK = 64 * 1024,
+    TICK_MS = 200,
+    /* A client that does not read keeps a server that is to end so long. */
+    STUCK_MS = 2 * 1000
+};
 
 struct pipe_sink {
     struct ves_mcp_sink sink;
+    const struct ves_mcp *mcp;
     pthread_mutex_t lock;
     int fd;
 };
+
+/* Waits until the client takes more; false: it does not, and the server is to
+ * end. */
+static bool await_reader(const struct pipe_sink *out)
+{
+    struct pollfd item = {.fd = out->fd, .events = POLLOUT};
+    int64_t since = ves_clock_monotonic_ms();
+
+    for (;;) {
+        if (poll(&item, 1, TICK_MS) > 0)
+            return true;
+        int64_t waited = ves_clock_monotonic_ms() - since;
+        if ((ves_stop_requested() && waited > STUCK_MS) ||
+            (atomic_load(&out->mcp->is_ending) && waited > VES_MCP_END_MS))
+            return false;
+    }
+}
+
+/* Writes all of it.  A pipe that has room takes PIPE_BUF bytes without making
+ * anybody wait, and no more is given it at a time. */
+static bool write_all(const struct pipe_sink *out, struct ves_bytes bytes)
+{
+    while (bytes.len) {
+        if (!await_reader(out))
+            return false;
+        ssize_t n = write(out->fd, bytes.ptr,
+                          bytes.len < PIPE_BUF ? bytes.len : PIPE_BUF);
+        if (n < 0 && (errno == EINTR || errno == EAGAIN))
+            continue;
+        if (n < 0)
+            return false;
+        bytes = ves_bytes(bytes.ptr + n, bytes.len - (size_t)n);
+    }
+    return true;
+}
 
 /* One message, one line, in one piece. */
 static void write_line(struct ves_mcp_sink *sink, struct ves_bytes message)
 {
     struct pipe_sink *out = (struct pipe_sink *)sink;
-    struct ves_buf scratch;
+    struct ves_buf line;
 
-    ves_buf_init(&scratch, ves_alloc_default(), VES_MCP_REPLY_MAX);
-    message = ves_mcp_one_line(&scratch, message);
-    struct iovec parts[2] = {{(void *)(uintptr_t)message.ptr, message.len},
-                             {(void *)(uintptr_t) "\n", 1}};
-    size_t at = 0;
-
+    if (!message.len)
+        return;
+    ves_buf_init(&line, ves_alloc_default(), VES_MCP_REPLY_MAX + 1);
+    ves_mcp_put_line(&line, message);
+    ves_buf_put_u8(&line, '\n');
     pthread_mutex_lock(&out->lock);
-    while (message.len && at < 2 && !atomic_load(&sink->is_gone)) {
-        ssize_t n = writev(out->fd, parts + at, (int)(2 - at));
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0 && errno == EAGAIN) {
-            struct pollfd item = {.fd = out->fd, .events = POLLOUT};
-            (void)poll(&item, 1, -1);
-            continue;
-        }
-        if (n < 0) {
-            /* Nobody reads any more: the same as the end of input. */
-            atomic_store(&sink->is_gone, true);
-            ves_stop_request();
-            break;
-        }
-        for (; at < 2 && (size_t)n >= parts[at].iov_len; at++)
-            n -= (ssize_t)parts[at].iov_len;
-        if (at < 2) {
-            parts[at].iov_base = (char *)parts[at].iov_base + n;
-            parts[at].iov_len -= (size_t)n;
-        }
+    if (!atomic_load(&sink->is_gone) && !ves_buf_status(&line) &&
+        !write_all(out, ves_buf_view(&line))) {
+        /* Nobody reads any more: the same as the end of input. */
+        atomic_store(&sink->is_gone, true);
+        ves_stop_request();
     }
     pthread_mutex_unlock(&out->lock);
-    ves_buf_free(&scratch);
+    ves_buf_free(&line);
 }
 
 static void finish_line(struct ves_mcp_sink *sink, struct ves_bytes message,
@@ -116,7 +140,9 @@ static void take_line(struct ves_mcp *mcp, const struct ves_mcp_inlet *inlet,
     if (call)
         ves_mcp_take(call, inlet);
     else
-        complain(mcp, inlet->sink, VES_MCP_INTERNAL_ERROR, "out of memory");
+        complain(mcp, inlet->sink, VES_MCP_INTERNAL_ERROR,
+                 "too much is under way, or no memory is left; try again "
+                 "later");
 }
 
 /* False at the end of input, or when the process is asked to stop. */
@@ -187,7 +213,8 @@ enum ves_status ves_mcp_run_stdio(struct ves_mcp *mcp, struct ves_error *error)
 {
     struct pipe_sink out = {.sink = {.send = write_line,
                                      .finish = finish_line,
-                                     .destroy = destroy_pipe}};
+                                     .destroy = destroy_pipe},
+                            .mcp = mcp};
     struct ves_mcp_session *session;
     enum ves_status status = ves_stop_install(error);
 

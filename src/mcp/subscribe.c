@@ -5,6 +5,10 @@
 #include "mcp/server.h"
 #include "json/jcs.h"
 
+/* Names in one listening request that are looked at; each may be a question to
+ * the store. */
+enum { LOOKED_AT_MAX = 1024 };
+
 static void free_subscription(struct ves_mcp *mcp,
                               struct ves_mcp_subscription *s)
 {
@@ -17,8 +21,30 @@ static void free_subscription(struct ves_mcp *mcp,
     mcp->subscription_count--;
 }
 
-/* A subscription to nothing yet, linked; NULL: no memory, or too many.  The
- * lock is held. */
+/* Does nobody listen any more?  The lock is held: whoever goes marks that
+ * before its subscriptions are forgotten. */
+static bool is_gone(const struct ves_mcp_call *call)
+{
+    return atomic_load(&call->is_cancelled) ||
+           atomic_load(&call->sink->is_gone) ||
+           (call->session && call->session->is_closed);
+}
+
+/* Is there room for one more, also among those of the session? */
+static bool has_room(const struct ves_mcp_call *call)
+{
+    const struct ves_mcp *mcp = call->mcp;
+    size_t count = 0;
+
+    for (const struct ves_mcp_subscription *s = mcp->subscriptions; s;
+         s = s->next)
+        count += call->session && s->session == call->session;
+    return mcp->subscription_count < VES_MCP_SUBSCRIPTIONS_MAX &&
+           count < VES_MCP_SESSION_SUBSCRIPTIONS_MAX;
+}
+
+/* A subscription to uris, linked; NULL: no memory, too many, or nobody
+ * listens.  The lock is held. */
 static struct ves_mcp_subscription *
 add(struct ves_mcp_call *call, struct ves_bytes id, struct ves_bytes uris)
 {
@@ -26,7 +52,7 @@ add(struct ves_mcp_call *call, struct ves_bytes id, struct ves_bytes uris)
     const struct ves_alloc *alloc = mcp->alloc;
     struct ves_mcp_subscription *s = NULL;
 
-    if (mcp->subscription_count < VES_MCP_SUBSCRIPTIONS_MAX)
+    if (has_room(call) && !is_gone(call))
         s = alloc->realloc(alloc->ctx, NULL, sizeof(*s));
     if (!s)
         return NULL;
@@ -51,14 +77,18 @@ add(struct ves_mcp_call *call, struct ves_bytes id, struct ves_bytes uris)
     return s;
 }
 
-static bool can_subscribe(const struct ves_mcp *mcp, struct ves_bytes uri)
+static bool can_subscribe(struct ves_mcp_call *call, struct ves_bytes uri)
 {
     struct ves_bytes variable;
     const struct ves_mcp_resource *resource =
-        ves_mcp_find_resource(&mcp->registry, uri, &variable);
+        ves_mcp_find_resource(&call->mcp->registry, uri, &variable);
 
-    return resource && resource->is_subscribable &&
-           uri.len <= VES_MCP_URI_MAX && !memchr(uri.ptr, 0, uri.len);
+    if (!resource || !resource->is_subscribable || uri.len > VES_MCP_URI_MAX ||
+        memchr(uri.ptr, 0, uri.len))
+        return false;
+    return !resource->is_there ||
+           resource->is_there(call->mcp->options.ctx,
+                              ves_mcp_call_text(call, variable));
 }
 
 /* ---- revision 2026-07-28 ------------------------------------------------- */
@@ -75,22 +105,26 @@ static bool is_listed(struct ves_bytes uris, struct ves_bytes uri)
 }
 
 /* Which of the wanted URIs there are, each once, one after the other with
- * their NULs. */
-static void honoured(const struct ves_mcp_call *call, struct ves_buf *uris)
+ * their NULs; the first ones if there are very many. */
+static void honoured(struct ves_mcp_call *call, struct ves_buf *uris)
 {
+    size_t looked_at = 0, count = 0;
     const struct ves_json *wanted =
         ves_json_member(ves_json_member(call->message.params, "notifications"),
                         "resourceSubscriptions");
 
     if (!wanted || wanted->type != VES_JSON_ARRAY)
         return;
-    for (const struct ves_json *uri = wanted->first; uri; uri = uri->next) {
+    for (const struct ves_json *uri = wanted->first;
+         uri && count < VES_MCP_LISTENED_MAX && looked_at < LOOKED_AT_MAX;
+         uri = uri->next, looked_at++) {
         if (uri->type != VES_JSON_STRING ||
-            !can_subscribe(call->mcp, uri->string) ||
-            is_listed(ves_buf_view(uris), uri->string))
+            is_listed(ves_buf_view(uris), uri->string) ||
+            !can_subscribe(call, uri->string))
             continue;
         ves_buf_put_bytes(uris, uri->string);
         ves_buf_put_u8(uris, 0);
+        count++;
     }
 }
 
@@ -157,20 +191,21 @@ void ves_mcp_listen(struct ves_mcp_call *call)
         acknowledge(call, ves_buf_view(&uris));
     pthread_mutex_unlock(&mcp->lock);
     ves_buf_free(&uris);
-    if (is_twice)
+    if (s)
+        return;
+    if (is_gone(call))
+        call->sink->finish(call->sink, ves_bytes(NULL, 0), 200);
+    else if (is_twice)
         ves_mcp_reply_error(call, VES_MCP_INVALID_REQUEST,
                             "a request with this id is under way", NULL);
-    else if (!s)
+    else
         ves_mcp_reply_error(call, VES_MCP_INTERNAL_ERROR,
                             "Too many subscriptions", NULL);
 }
 
-bool ves_mcp_unlisten(struct ves_mcp_session *session, struct ves_bytes id)
+void ves_mcp_unlisten(struct ves_mcp_session *session, struct ves_bytes id)
 {
     struct ves_mcp *mcp = session->mcp;
-    bool is_found = false;
-
-    pthread_mutex_lock(&mcp->lock);
     struct ves_mcp_subscription **link = &mcp->subscriptions;
     while (*link) {
         struct ves_mcp_subscription *s = *link;
@@ -178,12 +213,9 @@ bool ves_mcp_unlisten(struct ves_mcp_session *session, struct ves_bytes id)
             link = &s->next;
             continue;
         }
-        is_found = true;
         *link = s->next;
         free_subscription(mcp, s);
     }
-    pthread_mutex_unlock(&mcp->lock);
-    return is_found;
 }
 
 void ves_mcp_end_subscriptions(struct ves_mcp *mcp)
@@ -220,7 +252,7 @@ static bool legacy_uri(struct ves_mcp_call *call, struct ves_bytes *uri)
         return false;
     }
     call->target = ves_mcp_call_text(call, *uri);
-    if (can_subscribe(call->mcp, *uri))
+    if (can_subscribe(call, *uri))
         return true;
     ves_mcp_no_resource(call);
     ves_mcp_reply_failed(call);
@@ -312,6 +344,21 @@ bool ves_mcp_is_watched(struct ves_mcp *mcp)
     bool is_watched = mcp->subscriptions != NULL;
     pthread_mutex_unlock(&mcp->lock);
     return is_watched;
+}
+
+void ves_mcp_each_watched(struct ves_mcp *mcp, const char *prefix,
+                          void (*see)(void *ctx, const char *uri), void *ctx)
+{
+    size_t len = strlen(prefix);
+
+    pthread_mutex_lock(&mcp->lock);
+    for (struct ves_mcp_subscription *s = mcp->subscriptions; s; s = s->next) {
+        for (const char *u = s->uris; *u; u += strlen(u) + 1) {
+            if (strncmp(u, prefix, len) == 0)
+                see(ctx, u);
+        }
+    }
+    pthread_mutex_unlock(&mcp->lock);
 }
 
 /* ---- telling ------------------------------------------------------------- */

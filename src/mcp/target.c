@@ -273,6 +273,8 @@ bool ves_mcp_aim(struct ves_mcp_call *call, const struct ves_mcp_inlet *inlet)
         return aim_resource(call);
     case VES_MCP_FOR_PROMPT:
         return aim_prompt(call);
+    case VES_MCP_FOR_LISTENING:
+        return true;
     default:
         return aim_completion(call);
     }

@@ -151,3 +151,8 @@ enum ves_status ves_listen_open(const struct ves_listen_address *address,
     *port = bound_port(*fd);
     return VES_OK;
 }
+
+void ves_listen_hang_up(int fd)
+{
+    (void)shutdown(fd, SHUT_RDWR);
+}

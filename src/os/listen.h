@@ -28,4 +28,8 @@ VES_NODISCARD enum ves_status
 ves_listen_open(const struct ves_listen_address *address, bool is_tls, int *fd,
                 unsigned *port, struct ves_error *error);
 
+/* Ends a connection from both sides, whoever waits for it; the descriptor stays
+ * its owner's to close. */
+void ves_listen_hang_up(int fd);
+
 #endif

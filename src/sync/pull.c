@@ -348,37 +348,65 @@ enum ves_status ves_session_pull(struct ves_session *session, uint64_t since,
     return status;
 }
 
-enum ves_status ves_probe_within(struct ves_agent *agent, uint32_t timeout_ms,
-                                 uint64_t *remote_head, struct ves_error *error)
+/* The sequencer's head, over a session that is open. */
+static enum ves_status ask_head(struct ves_session *session, uint64_t *head,
+                                struct ves_error *error)
 {
-    const struct ves_sync_options options = {.timeout_ms = timeout_ms};
-    struct ves_session session;
+    struct ves_agent *agent = session->agent;
     struct ves_http_reply reply;
     struct ves_bytes none = {NULL, 0};
     struct ves_arena arena;
     const struct ves_json *root;
     char query[128], path[256];
 
+    ves_session_stream_query(&agent->core.stream, query, sizeof(query));
+    snprintf(path, sizeof(path), "/api/v1/ves/head?%s", query);
+    enum ves_status status =
+        ves_session_request(session, "GET", path, none, &reply, error);
+    if (status)
+        return status;
+    ves_arena_init(&arena, agent->alloc, SCRATCH_MAX);
+    if (ves_json_read(&arena, reply.body, NULL, &root, NULL) ||
+        !ves_json_get_u64(root, "head_sequence", head))
+        status = ves_fail(error, VES_REFUSED,
+                          "the sequencer's answer has no head_sequence");
+    ves_arena_free(&arena);
+    return status;
+}
+
+enum ves_status ves_probe_within(struct ves_agent *agent, uint32_t timeout_ms,
+                                 uint64_t *remote_head, struct ves_error *error)
+{
+    const struct ves_sync_options options = {.timeout_ms = timeout_ms};
+    struct ves_session session;
+
     ves_agent_start(agent);
     *remote_head = 0;
     enum ves_status status = ves_session_open(&session, agent, &options, error);
-    if (!status) {
-        ves_session_stream_query(&agent->core.stream, query, sizeof(query));
-        snprintf(path, sizeof(path), "/api/v1/ves/head?%s", query);
-        status =
-            ves_session_request(&session, "GET", path, none, &reply, error);
-    }
-    if (!status) {
-        ves_arena_init(&arena, agent->alloc, SCRATCH_MAX);
-        if (ves_json_read(&arena, reply.body, NULL, &root, NULL) ||
-            !ves_json_get_u64(root, "head_sequence", remote_head))
-            status = ves_fail(error, VES_REFUSED,
-                              "the sequencer's answer has no head_sequence");
-        else if (!agent->is_read_only)
-            status = ves_core_note_head(&agent->core, *remote_head);
-        ves_arena_free(&arena);
-    }
+    if (!status)
+        status = ask_head(&session, remote_head, error);
+    if (!status && !agent->is_read_only)
+        status = ves_core_note_head(&agent->core, *remote_head);
     ves_session_close(&session);
+    return status;
+}
+
+enum ves_status ves_probe_quietly(struct ves_agent *agent, uint32_t timeout_ms,
+                                  struct ves_contact *contact,
+                                  struct ves_error *error)
+{
+    const struct ves_sync_options options = {.timeout_ms = timeout_ms};
+    struct ves_session session;
+
+    ves_agent_start(agent);
+    enum ves_status status = ves_session_open(&session, agent, &options, error);
+    session.is_quiet = true;
+    if (!status)
+        status = ask_head(&session, &session.contact.head, error);
+    ves_session_close(&session);
+    *contact = session.contact;
+    if (contact->at_ms)
+        ves_agent_know(agent, contact);
     return status;
 }
 
@@ -397,19 +425,21 @@ enum ves_status ves_pull(struct ves_agent *agent,
 
     memset(report, 0, sizeof(*report));
     ves_agent_start(agent);
+    if (options && options->dry_run) {
+        struct ves_contact contact;
+        uint64_t from = 0;
+        enum ves_status asked =
+            ves_probe_quietly(agent, options->timeout_ms, &contact, error);
+        if (!asked)
+            asked = ves_core_pull_from(&agent->core, &from);
+        report->cursor = from ? from - 1 : 0;
+        report->remote_head = contact.head;
+        report->has_more = contact.head >= from;
+        return asked;
+    }
     enum ves_status status = ves_agent_need_write(agent, "pull", error);
     if (status)
         return status;
-    if (options && options->dry_run) {
-        uint64_t head = 0, from = 0;
-        status = ves_probe(agent, &head, error);
-        if (!status)
-            status = ves_core_pull_from(&agent->core, &from);
-        report->cursor = from ? from - 1 : 0;
-        report->remote_head = head;
-        report->has_more = head >= from;
-        return status;
-    }
     status = ves_session_open(&session, agent, options, error);
     if (!status)
         status = ves_session_pull(&session, since, report, error);

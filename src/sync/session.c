@@ -143,9 +143,13 @@ enum ves_status ves_session_request(struct ves_session *session,
     enum ves_status status =
         ves_http_request(session->client, method, path, body, reply, error);
 
-    if (status == VES_OK || status == VES_UNREACHABLE)
-        ves_agent_note_contact(session->agent, status == VES_OK,
-                               ves_clock_now_ms());
+    if (status == VES_OK || status == VES_UNREACHABLE) {
+        session->contact.at_ms = ves_clock_now_ms();
+        session->contact.is_reachable = status == VES_OK;
+        if (!session->is_quiet)
+            ves_agent_note_contact(session->agent, status == VES_OK,
+                                   session->contact.at_ms);
+    }
     if (!status && (reply->status < 200 || reply->status > 299))
         status = ves_session_explain(session->agent->alloc, reply,
                                      "asking the sequencer", error);

@@ -11,6 +11,8 @@ struct ves_session {
     struct ves_agent *agent;
     struct ves_http_client *client;
     const struct ves_sync_options *options;
+    bool is_quiet; /* nothing is written; contact has what showed */
+    struct ves_contact contact;
     bool is_stopped; /* the caller's progress function said so */
 };
 
@@ -25,7 +27,8 @@ void ves_session_close(struct ves_session *session);
 bool ves_session_progress(struct ves_session *session, const char *what,
                           uint64_t done, uint64_t total);
 
-/* One request; keeps for status whether the sequencer answered.  VES_OK only
+/* One request; keeps for status, unless it is quiet, whether the sequencer
+ * answered.  VES_OK only
  * for a 2xx status. */
 VES_NODISCARD enum ves_status
 ves_session_request(struct ves_session *session, const char *method,

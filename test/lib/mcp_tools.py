@@ -2,9 +2,12 @@
 stream: results, errors, limits; one TAP line a rule.  The stores are empty and
 joined; the sequencer runs.
 """
+import gzip
+import hashlib
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -262,6 +265,59 @@ def modes():
     s.close()
 
 
+def fingerprint(db):
+    """Every file of a store with what it holds; SQLite's index of the log of writes and empty files are nobody's data."""
+    folder, name = os.path.split(db)
+    return {f: hashlib.sha256(data).hexdigest() for f in os.listdir(folder) if f.startswith(name) and not f.endswith("-shm")
+            for data in [open(os.path.join(folder, f), "rb").read()] if data}
+
+
+def untouched():
+    """What is read-only, a preview or a question leaves every byte of the store as it is."""
+    event = append(store_a, "inventory.adjusted", "MUG", {"delta": 1})
+    append(store_b, "inventory.adjusted", "MUG", {"delta": 1})
+    other = Server(store_b)
+    other.call("push_events")
+    other.close()
+    looks = [("get_sync_status", {}), ("get_sync_status", {"probe": False}), ("list_outbox_events", {}),
+             ("list_outbox_events", {"status": "conflict"}), ("get_outbox_event", {"eventId": event}), ("get_sync_settings", {})]
+    previews = [("push_events", {}), ("pull_events", {}), ("pull_events", {"since": "0", "detail": "full"}), ("acknowledge_events", {}),
+                ("acknowledge_events", {"eventIds": [event]}), ("set_sync_settings", {"batchSize": 7}),
+                ("resolve_conflict", {"eventId": event, "strategy": "manual"})]
+    for flags in ((), ("--read-only",), ("--dry-run",)):
+        before = fingerprint(store_a)
+        s = Server(store_a, *flags)
+        answers = [s.call(t, **a) for t, a in looks] + [s.call(t, dryRun=True, **a) for t, a in previews]
+        if flags:
+            answers += [s.call(t, **a) for t, a in previews]
+        for r in s.ask("resources/list")["result"]["resources"]:
+            s.ask("resources/read", uri=r["uri"])
+        for name in ("check_sync_health", "manual_sync", "resolve_conflicts"):
+            s.ask("prompts/get", name=name, arguments={})
+        ok(f"{flags or 'no flag'}: what a probe showed is known to the next look", answers[1]["sequencer"]["reachable"]
+           and answers[1]["sequence"]["lag"] == answers[0]["sequence"]["lag"] > 0, answers[:2])
+        s.close()
+        ok(f"{flags or 'no flag'}: looks and previews write nothing at all", fingerprint(store_a) == before,
+           [before, fingerprint(store_a)])
+    old = os.path.join(os.path.dirname(store_a), "old.db")
+    compat = os.path.join(here, "..", "compat", "0.1.0-pre", "till.db")
+    with open(old, "wb") as f:
+        f.write(gzip.open(compat + ".gz").read())
+    shutil.copy(compat + ".key", old + ".key")
+    os.chmod(old + ".key", 0o600)
+    before = fingerprint(old)
+    s = Server(old, "--read-only")
+    ok("--read-only does not bring an older store up to date, and says what would", shape(s.call("get_sync_status", probe=False), "STORE_ERROR"))
+    s.close()
+    ok("and leaves it as it is", fingerprint(old) == before)
+    s = Server(old)
+    ok("without it the store is brought up to date", isinstance(s.call("get_sync_status", probe=False), dict))
+    s.close()
+    s = Server(store_a)
+    follow(s)
+    s.close()
+
+
 def people():
     s = Server(store_a)
     names = [r["uri"] for r in s.ask("resources/list")["result"]["resources"]]
@@ -339,7 +395,7 @@ def sizes():
 
 NINE = ["get_sync_status", "push_events", "pull_events", "list_outbox_events", "get_outbox_event", "acknowledge_events",
         "resolve_conflict", "get_sync_settings", "set_sync_settings"]
-for part in (definitions, lifecycle, workflows, settings, arguments, modes, people, injected, ends):
+for part in (definitions, lifecycle, workflows, settings, arguments, modes, untouched, people, injected, ends):
     try:
         part()
     except Exception as e:

@@ -7,7 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <malloc.h>
 #include <setjmp.h>
 
 #include <cmocka.h>
@@ -19,7 +18,6 @@
 #include "mcp/message.h"
 #include "mcp/schema.h"
 #include "mcp/seal.h"
-#include "mcp/server.h"
 #include "test/lib/test_util.h"
 
 enum { ARENA = 1024 * 1024 };
@@ -385,92 +383,6 @@ static void test_header_values(void **state)
             cases[i].agrees);
 }
 
-/* ---- memory -------------------------------------------------------------- */
-
-struct meter {
-    struct ves_alloc alloc;
-    size_t held, peak; /* bytes */
-};
-
-static void *metered_realloc(void *ctx, void *ptr, size_t size)
-{
-    struct meter *meter = ctx;
-    size_t before = ptr ? malloc_usable_size(ptr) : 0;
-
-    if (size == 0) {
-        meter->held -= before;
-        free(ptr);
-        return NULL;
-    }
-    /* The old block and the new one may both be there for a while. */
-    void *made = malloc(size);
-    if (!made)
-        return NULL;
-    size_t after = malloc_usable_size(made);
-    meter->held += after;
-    if (meter->held > meter->peak)
-        meter->peak = meter->held;
-    if (ptr)
-        memcpy(made, ptr, before < after ? before : after);
-    meter->held -= before;
-    free(ptr);
-    return made;
-}
-
-/* The longest message there may be, of nothing but items, as a client on a
- * pipe sends it; sets how it was read.  Returns the most bytes it took. */
-static size_t memory_for(const char *item, enum ves_mcp_kind *kind, int *code)
-{
-    static char text[64 * 1024];
-    static const char head[] = "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":"
-                               "\"m\",\"params\":{\"pad\":[";
-    size_t n = strlen(item), fit = sizeof(text) / n * n;
-    struct meter meter = {{metered_realloc, &meter}, 0, 0};
-    struct ves_mcp mcp = {.alloc = &meter.alloc};
-    struct ves_mcp_lines lines;
-    struct ves_bytes line;
-
-    ves_mcp_lines_init(&lines, &meter.alloc, VES_MCP_MESSAGE_MAX);
-    ves_mcp_lines_put(&lines, ves_bytes_str(head));
-    for (size_t at = 0; at < fit; at += n)
-        memcpy(text + at, item, n);
-    for (size_t left = VES_MCP_MESSAGE_MAX - 100; left > fit; left -= fit)
-        ves_mcp_lines_put(&lines, ves_bytes(text, fit));
-    ves_mcp_lines_put(&lines, ves_bytes_str("1]}}\n"));
-    assert_int_equal(ves_mcp_lines_next(&lines, &line), VES_MCP_LINE_WHOLE);
-    struct ves_mcp_call *call = ves_mcp_call_new(&mcp, line);
-    assert_non_null(call);
-    *kind = call->message.kind;
-    *code = call->message.code;
-    ves_mcp_call_free(call);
-    ves_mcp_lines_free(&lines);
-    assert_int_equal(meter.held, 0);
-    return meter.peak;
-}
-
-static void small_values_do_not_take_the_memory_of_the_machine(void **state)
-{
-    static const struct {
-        const char *item;
-        bool is_read;
-    } cases[] = {{"1,", false},
-                 {"[],", false},
-                 {"\"\",", false},
-                 {"{\"a\":1},", false},
-                 {"\"a text of a length as payloads have it\",", true}};
-    enum ves_mcp_kind kind;
-    int code;
-
-    (void)state;
-    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-        size_t took = memory_for(cases[i].item, &kind, &code);
-        assert_true(took < (size_t)18 * VES_MCP_MESSAGE_MAX);
-        assert_int_equal(kind,
-                         cases[i].is_read ? VES_MCP_REQUEST : VES_MCP_BROKEN);
-        assert_int_equal(code, cases[i].is_read ? 0 : VES_MCP_INTERNAL_ERROR);
-    }
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -484,7 +396,6 @@ int main(void)
         cmocka_unit_test(test_hosts),
         cmocka_unit_test(test_origins),
         cmocka_unit_test(test_header_values),
-        cmocka_unit_test(small_values_do_not_take_the_memory_of_the_machine),
     };
     cmocka_set_message_output(CM_OUTPUT_TAP);
     return cmocka_run_group_tests(tests, setup, teardown);
