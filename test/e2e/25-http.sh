@@ -5,7 +5,7 @@
 . "$(dirname "$0")/../lib/tap.sh"
 cd "$T" || exit 1
 new_hub --log-level 2 || exit 1
-lib http_checks "$URL" "$SEQ.admin-key" "$SEQ" "$HERE/src/server" > checks 2>&1
+lib http_checks "$URL" "$SEQ.admin-key" "$SEQ" "$HERE/src/server" "$HERE/doc/http.md" > checks 2>&1
 code=$?
 while IFS= read -r line; do
 	case $line in

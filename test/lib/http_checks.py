@@ -1,9 +1,10 @@
-"""http_checks.py URL ADMIN_KEY_FILE HUB.db SOURCES
+"""http_checks.py URL ADMIN_KEY_FILE HUB.db SOURCES HTTP.md
 
 Every route of the sequencer over real HTTP, with good and bad credentials, good
 and bad bodies.  Prints "ok NAME" and "not ok NAME" lines for 25-http.sh.  The
 list of routes comes from the tables in SOURCES (src/server); at the end each of
-them must have been called with success or, where it has none, at all.
+them must have been called with success or, where it has none, at all.  Every
+answer is compared with what HTTP.md says of it.
 """
 import base64
 import datetime
@@ -74,7 +75,93 @@ def call(method, path, body=None, key=ADMIN, headers=None):
     connection.close()
     if reply.status < 400 or (path.startswith("/api/v1/ves/state")):
         called.add((method, pattern_of(method, path)))
+        if isinstance(reply.json, dict) and reply.status < 400:
+            compare((method, pattern_of(method, path)), reply.json)
     return reply
+
+
+# ---- what doc/http.md says of an answer ---------------------------------------
+
+
+class Shape:
+    """A member list of doc/http.md: {a, b?, c:[{d}], e:{...}}."""
+
+    def __init__(self, text):
+        self.text, self.at = re.sub(r"\s+", " ", text), 0
+        self.root = self.value()
+
+    def skip(self, token):
+        self.at += len(re.match(" *", self.text[self.at:]).group(0))
+        found = self.text.startswith(token, self.at)
+        self.at += len(token) if found else 0
+        return found
+
+    def value(self):
+        if self.skip("["):
+            inner = self.value()
+            assert self.skip("]"), self.text[self.at:]
+            return [inner]
+        assert self.skip("{"), self.text[self.at:]
+        names, is_open = {}, False
+        while not self.skip("}"):
+            self.skip(",")
+            if self.skip("..."):
+                is_open = True
+                continue
+            self.skip("")
+            name = re.match(r"[A-Za-z_]+", self.text[self.at:]).group(0)
+            self.at += len(name)
+            may_miss = self.skip("?")
+            names[name] = (may_miss, self.value() if self.skip(":") else None)
+        return (names, is_open)
+
+    def faults(self, value, shape=None, where=""):
+        shape = shape or self.root
+        if value is None:
+            return []
+        if isinstance(shape, list):
+            if not isinstance(value, list):
+                return [where + ": no list"]
+            return [f for i in value for f in self.faults(i, shape[0], where + "[]")]
+        names, is_open = shape
+        if not isinstance(value, dict):
+            return [where + ": no object"]
+        bad = [where + "/" + n + ": said, not answered"
+               for n, (may_miss, _) in names.items()
+               if n not in value and not may_miss]
+        bad += [where + "/" + n + ": answered, not said"
+                for n in value if n not in names and not is_open]
+        for n, (_, inner) in names.items():
+            if n in value and inner:
+                bad += self.faults(value[n], inner, where + "/" + n)
+        return bad
+
+
+def read_shapes(path):
+    shapes = {}
+    for section in open(path, encoding="utf-8").read().split("\n### ")[1:]:
+        title, _, body = section.partition("\n")
+        body = body.split("\n## ")[0]
+        said = re.findall(r"Answers\s+`(\{[^`]*\})`", body)
+        assert len(said) <= 1, title
+        if said:
+            method, _, route = title.partition(" ")
+            shapes[(method, re.sub(r"\{[^}]*\}", "{}", route))] = Shape(said[0])
+    return shapes
+
+
+SHAPES = read_shapes(sys.argv[5])
+compared, different = set(), set()
+
+
+def compare(route, document):
+    """An answer, with what the document says of it."""
+    if route not in SHAPES:
+        different.add("%s %s: says nothing of its answer" % route)
+        return
+    compared.add(route)
+    for fault in SHAPES[route].faults(document):
+        different.add("%s %s %s" % (route + (fault,)))
 
 
 def report(name, condition, detail=""):
@@ -879,6 +966,10 @@ def main():
     strange = [c for c in called if c[1] is None and c[0] not in
                ("HEAD", "OPTIONS")]
     report("and none besides", not strange, strange)
+    report("every answer is what doc/http.md says", not different,
+           sorted(different))
+    unseen = sorted(set(SHAPES) - compared)
+    report("and all it says was answered", not unseen, unseen)
 
 
 main()
