@@ -32,6 +32,21 @@ if [ -e build/ves.so ]; then
 fi
 [ -e "$T/first/hub.db" ] && check "the log is sound" lib check_log "$T/first/hub.db" "$T/first/till.db" "$T/first/office.db"
 
+# Blocks marked as JSON are JSON, and what they start is a command of ours.
+python3 - "$HERE"/README.md "$HERE"/doc/*.md > "$T/json.out" 2>&1 << 'PY'
+import json, re, sys
+read = 0
+for path in sys.argv[1:]:
+    for block in re.findall(r"```json\n(.*?)```", open(path, encoding="utf-8").read(), re.S):
+        document = json.loads(block)
+        for servers in document.values():
+            for server in servers.values():
+                assert (server["command"], server["args"][0]) == ("ves", "mcp"), path
+        read += 1
+print(read)
+PY
+is "the JSON in the documents is what it says" "$(cat "$T/json.out")" "$(cat "$HERE"/README.md "$HERE"/doc/*.md | grep -c '^```json')"
+
 # Man pages.
 mkdir "$T/man" && cd "$T/man" || exit 1
 export PATH=$T/copy/build:$PATH

@@ -28,6 +28,8 @@ sed 's/"class":"intent","base":"none"/"class":"fact"/' one.json > changed.json
 
 # ---- the file
 like "a good file is good" "$(rules check one.json)" '^good; 4 new types'
+sed -n '/^## The file/,/^At most/s/^    //p' "$HERE/doc/rules.md" > doc.json
+like "the file of doc/rules.md is good" "$(rules check doc.json)" '^good; 2 new types'
 exits "a bad one is not (exit 1)" 1 rules check bad.json
 like "and it is said where" "$(rules check bad.json 2>&1)" 'rules /types/0/operations/2/to: expected a word of the ladder'
 exits "a file that is not there (exit 1)" 1 rules check nothing.json
