@@ -243,47 +243,85 @@ enum ves_status ves_rules_operations(struct ves_rules_parser *parser,
 /* ---- references and payloads ----------------------------------------------
  */
 
-enum ves_status ves_rules_references(struct ves_rules_parser *parser,
-                                     const struct ves_json *node,
-                                     struct ves_event_type *out)
+typedef enum ves_status item_reader(struct ves_rules_parser *parser,
+                                    const struct ves_json *node, void *item);
+
+/* An array of things of one size; what ends it is all zeros. */
+static enum ves_status read_list(struct ves_rules_parser *parser,
+                                 const struct ves_json *node, const char *name,
+                                 size_t size, item_reader *read, void **out)
 {
-    static const char *const names[] = {"pointer", "entity", NULL};
     size_t mark = parser->where_len, index = 0;
     const struct ves_json *array;
 
-    enum ves_status status = ves_rules_array(parser, node, "references",
-                                             VES_RULES_OPERATIONS_MAX, &array);
-    struct ves_reference *list =
+    enum ves_status status =
+        ves_rules_array(parser, node, name, VES_RULES_OPERATIONS_MAX, &array);
+    uint8_t *item =
         status ? NULL
-               : ves_rules_get(parser, ((array ? array->count : 0) + 1) *
-                                           sizeof(*list));
-    if (!list)
+               : ves_rules_get(parser, ((array ? array->count : 0) + 1) * size);
+    if (!item)
         return status ? status : VES_NOMEM;
-    out->references = list;
-    (void)ves_rules_enter(parser, "references");
+    *out = item;
+    (void)ves_rules_enter(parser, name);
     size_t inner = parser->where_len;
     for (const struct ves_json *i = array ? array->first : NULL; i;
-         i = i->next, list++) {
+         i = i->next, item += size) {
         (void)ves_rules_enter_index(parser, index++);
-        status = ves_rules_only(parser, i, names);
-        if (!status)
-            status = ves_rules_text(parser, i, "pointer", &list->pointer);
-        if (!status)
-            status = ves_rules_text(parser, i, "entity", &list->entity_type);
+        status = read(parser, i, item);
         if (status)
             return status;
-        if (!list->pointer || !*list->pointer ||
-            !ves_rules_is_pointer(list->pointer, true))
-            return ves_rules_bad_at(
-                parser, "pointer",
-                "a JSON pointer like \"/lines/*/product_id\"");
-        if (!list->entity_type ||
-            !ves_rules_is_word(list->entity_type, strlen(list->entity_type)))
-            return ves_rules_bad_at(parser, "entity", "an entity type");
         ves_rules_leave(parser, inner);
     }
     ves_rules_leave(parser, mark);
     return VES_OK;
+}
+
+/* Into the payload; example is one that would do. */
+static enum ves_status read_pointer(struct ves_rules_parser *parser,
+                                    const struct ves_json *node,
+                                    const char *example, const char **out)
+{
+    enum ves_status status = ves_rules_text(parser, node, "pointer", out);
+
+    if (status)
+        return status;
+    return *out && **out && ves_rules_is_pointer(*out, true)
+               ? VES_OK
+               : ves_rules_bad_at(parser, "pointer", example);
+}
+
+static enum ves_status read_reference(struct ves_rules_parser *parser,
+                                      const struct ves_json *node, void *item)
+{
+    static const char *const names[] = {"pointer", "entity", NULL};
+    struct ves_reference *out = item;
+
+    enum ves_status status = ves_rules_only(parser, node, names);
+    if (!status)
+        status = read_pointer(parser, node,
+                              "a JSON pointer like \"/lines/*/product_id\"",
+                              &out->pointer);
+    if (!status)
+        status = ves_rules_text(parser, node, "entity", &out->entity_type);
+    if (status)
+        return status;
+    return out->entity_type &&
+                   ves_rules_is_word(out->entity_type, strlen(out->entity_type))
+               ? VES_OK
+               : ves_rules_bad_at(parser, "entity", "an entity type");
+}
+
+enum ves_status ves_rules_references(struct ves_rules_parser *parser,
+                                     const struct ves_json *node,
+                                     struct ves_event_type *out)
+{
+    void *list = NULL;
+
+    enum ves_status status =
+        read_list(parser, node, "references", sizeof(struct ves_reference),
+                  read_reference, &list);
+    out->references = list;
+    return status;
 }
 
 static const char *const kinds[] = {
@@ -293,47 +331,35 @@ _Static_assert(sizeof(kinds) / sizeof(kinds[0]) == VES_FIELD_TEXTS + 1,
                "one word a kind");
 static const char *const needs[] = {"no", "yes", "one", "money", NULL};
 
+static enum ves_status read_field(struct ves_rules_parser *parser,
+                                  const struct ves_json *node, void *item)
+{
+    static const char *const names[] = {"pointer", "is", "need", NULL};
+    struct ves_field *out = item;
+    int kind = 0, need = 0;
+
+    enum ves_status status = ves_rules_only(parser, node, names);
+    if (!status)
+        status = read_pointer(parser, node,
+                              "a JSON pointer like \"/lines/*/quantity\"",
+                              &out->pointer);
+    if (!status)
+        status = ves_rules_word(parser, node, "is", kinds, 0, &kind);
+    if (!status)
+        status = ves_rules_word(parser, node, "need", needs, 0, &need);
+    out->kind = (enum ves_field_kind)(kind + VES_FIELD_ANY);
+    out->need = (enum ves_need)need;
+    return status;
+}
+
 enum ves_status ves_rules_payload(struct ves_rules_parser *parser,
                                   const struct ves_json *node,
                                   struct ves_event_type *out)
 {
-    static const char *const names[] = {"pointer", "is", "need", NULL};
-    size_t mark = parser->where_len, index = 0;
-    const struct ves_json *array;
-    int kind, need;
+    void *list = NULL;
 
-    enum ves_status status = ves_rules_array(parser, node, "payload",
-                                             VES_RULES_OPERATIONS_MAX, &array);
-    struct ves_field *list =
-        status ? NULL
-               : ves_rules_get(parser, ((array ? array->count : 0) + 1) *
-                                           sizeof(*list));
-    if (!list)
-        return status ? status : VES_NOMEM;
+    enum ves_status status = read_list(
+        parser, node, "payload", sizeof(struct ves_field), read_field, &list);
     out->fields = list;
-    (void)ves_rules_enter(parser, "payload");
-    size_t inner = parser->where_len;
-    for (const struct ves_json *i = array ? array->first : NULL; i;
-         i = i->next, list++) {
-        (void)ves_rules_enter_index(parser, index++);
-        status = ves_rules_only(parser, i, names);
-        if (!status)
-            status = ves_rules_text(parser, i, "pointer", &list->pointer);
-        if (status)
-            return status;
-        if (!list->pointer || !*list->pointer ||
-            !ves_rules_is_pointer(list->pointer, true))
-            return ves_rules_bad_at(
-                parser, "pointer", "a JSON pointer like \"/lines/*/quantity\"");
-        status = ves_rules_word(parser, i, "is", kinds, 0, &kind);
-        if (!status)
-            status = ves_rules_word(parser, i, "need", needs, 0, &need);
-        if (status)
-            return status;
-        list->kind = (enum ves_field_kind)(kind + VES_FIELD_ANY);
-        list->need = (enum ves_need)need;
-        ves_rules_leave(parser, inner);
-    }
-    ves_rules_leave(parser, mark);
-    return VES_OK;
+    return status;
 }

@@ -342,75 +342,65 @@ enum ves_status ves_mem_member_find(struct ves_store *s, uint32_t stream_no,
 /* ---- forgetting -----------------------------------------------------------
  */
 
-static enum ves_status forget_conflicts(struct ves_mem_store *st,
-                                        uint32_t stream_no)
+/* value is a row of the area asked for. */
+typedef enum ves_status forget_row(struct ves_mem_store *st, uint32_t stream_no,
+                                   const void *value);
+
+static enum ves_status forget_conflict(struct ves_mem_store *st,
+                                       uint32_t stream_no, const void *value)
 {
-    struct ves_mem_key key = ves_mem_key(VES_MEM_CONFLICT, stream_no);
-    const struct ves_mem_node *node = ves_mem_seek(&st->map, &key);
-    enum ves_status status = VES_OK;
+    struct ves_conflict_row row = *(const struct ves_conflict_row *)value;
+    struct ves_mem_key at = conflict_key(stream_no, row.opened);
+    struct ves_mem_key id = conflict_id_key(stream_no, &row.id);
+    struct ves_mem_u64 none = {0};
 
-    for (; node && ves_mem_key_leads(&key, 5, node) && !status;
-         node = node->next[0]) {
-        struct ves_conflict_row row =
-            *(const struct ves_conflict_row *)node->value;
-        struct ves_mem_key at = conflict_key(stream_no, row.opened);
-        struct ves_mem_key id = conflict_id_key(stream_no, &row.id);
-        struct ves_mem_u64 none = {0};
-
-        row.is_found = false;
-        row.sub_code = ves_bytes(NULL, 0);
-        status = ves_mem_put_row(st, &at, &conflict_shape, &row);
-        if (!status)
-            status = ves_mem_put_row(st, &id, &ves_mem_u64_shape, &none);
-    }
-    return status;
+    row.is_found = false;
+    row.sub_code = ves_bytes(NULL, 0);
+    enum ves_status status = ves_mem_put_row(st, &at, &conflict_shape, &row);
+    return status ? status
+                  : ves_mem_put_row(st, &id, &ves_mem_u64_shape, &none);
 }
 
-static enum ves_status forget_members(struct ves_mem_store *st,
-                                      uint32_t stream_no)
+static enum ves_status forget_member(struct ves_mem_store *st,
+                                     uint32_t stream_no, const void *value)
 {
-    struct ves_mem_key key = ves_mem_key(VES_MEM_MEMBER, stream_no);
-    const struct ves_mem_node *node = ves_mem_seek(&st->map, &key);
-    enum ves_status status = VES_OK;
+    struct ves_conflict_member member =
+        *(const struct ves_conflict_member *)value;
+    struct ves_mem_key at = member_key(stream_no, &member);
+    struct ves_mem_key of = member_of_key(stream_no, &member);
 
-    for (; node && ves_mem_key_leads(&key, 5, node) && !status;
-         node = node->next[0]) {
-        struct ves_conflict_member member =
-            *(const struct ves_conflict_member *)node->value;
-        struct ves_mem_key at = member_key(stream_no, &member);
-        struct ves_mem_key of = member_of_key(stream_no, &member);
-
-        if (member.place == 0)
-            continue;
-        member.place = 0;
-        status = ves_mem_put_row(st, &at, &member_shape, &member);
-        if (!status)
-            status = ves_mem_put_row(st, &of, &member_shape, &member);
-    }
-    return status;
+    if (member.place == 0)
+        return VES_OK;
+    member.place = 0;
+    enum ves_status status = ves_mem_put_row(st, &at, &member_shape, &member);
+    return status ? status : ves_mem_put_row(st, &of, &member_shape, &member);
 }
 
-static enum ves_status forget_waits(struct ves_mem_store *st,
-                                    uint32_t stream_no)
+static enum ves_status forget_wait(struct ves_mem_store *st, uint32_t stream_no,
+                                   const void *value)
 {
-    struct ves_mem_key key = ves_mem_key(VES_MEM_LOG, stream_no);
+    struct ves_log_row row = *(const struct ves_log_row *)value;
+    struct ves_mem_key at = ves_mem_key(VES_MEM_LOG, stream_no);
+
+    if (ves_hash_is_zero(&row.waits_for) && !row.has_waited)
+        return VES_OK;
+    enum ves_status status = ves_mem_index_row(st, stream_no, &row, false);
+    memset(&row.waits_for, 0, sizeof row.waits_for);
+    row.has_waited = false;
+    ves_mem_key_add_u64(&at, row.sequence_number);
+    return status ? status : ves_mem_put_row(st, &at, &ves_mem_log_shape, &row);
+}
+
+static enum ves_status forget_area(struct ves_mem_store *st, unsigned area,
+                                   uint32_t stream_no, forget_row *forget)
+{
+    struct ves_mem_key key = ves_mem_key(area, stream_no);
     const struct ves_mem_node *node = ves_mem_seek(&st->map, &key);
     enum ves_status status = VES_OK;
 
     for (; node && ves_mem_key_leads(&key, 5, node) && !status;
-         node = node->next[0]) {
-        struct ves_log_row row = *(const struct ves_log_row *)node->value;
-        struct ves_mem_key at = ves_mem_key(VES_MEM_LOG, stream_no);
-
-        if (ves_hash_is_zero(&row.waits_for) && !row.has_waited)
-            continue;
-        status = ves_mem_index_row(st, stream_no, &row, false);
-        memset(&row.waits_for, 0, sizeof row.waits_for);
-        row.has_waited = false;
-        ves_mem_key_add_u64(&at, row.sequence_number);
-        if (!status)
-            status = ves_mem_put_row(st, &at, &ves_mem_log_shape, &row);
-    }
+         node = node->next[0])
+        status = forget(st, stream_no, node->value);
     return status;
 }
 
@@ -421,10 +411,10 @@ enum ves_status ves_mem_verdict_reset(struct ves_store *s, uint32_t stream_no)
     enum ves_status status;
 
     VES_ASSERT(st->is_writing);
-    status = forget_conflicts(st, stream_no);
+    status = forget_area(st, VES_MEM_CONFLICT, stream_no, forget_conflict);
     if (!status)
-        status = forget_members(st, stream_no);
+        status = forget_area(st, VES_MEM_MEMBER, stream_no, forget_member);
     if (!status)
-        status = forget_waits(st, stream_no);
+        status = forget_area(st, VES_MEM_LOG, stream_no, forget_wait);
     return ves_mem_end(st, mark, status, "forget verdicts");
 }

@@ -91,6 +91,26 @@ enum ves_status ves_sqlite_log_find_late(struct ves_store *s,
     return status == VES_NOT_FOUND ? VES_OK : status;
 }
 
+/* ---- many rows or none ----------------------------------------------------
+ */
+
+typedef enum ves_status put_rows(struct ves_sqlite *st, uint32_t stream_no,
+                                 const void *rows, size_t count);
+
+static enum ves_status write_many(struct ves_store *s, uint32_t stream_no,
+                                  const void *rows, size_t count, put_rows *put)
+{
+    struct ves_sqlite *st = ves_sqlite_of(s);
+
+    VES_ASSERT(st->tx != VES_TX_NONE);
+    if (count == 0)
+        return VES_OK;
+    enum ves_status status = ves_sql_call_begin(st);
+    if (status)
+        return status;
+    return ves_sql_call_end(st, put(st, stream_no, rows, count));
+}
+
 /* ---- conflicts ------------------------------------------------------------
  */
 
@@ -181,9 +201,9 @@ static enum ves_status put_one(struct ves_sql *q, uint32_t stream_no,
 }
 
 static enum ves_status put_all(struct ves_sqlite *st, uint32_t stream_no,
-                               const struct ves_conflict_row *rows,
-                               size_t count)
+                               const void *from, size_t count)
 {
+    const struct ves_conflict_row *rows = from;
     struct ves_sql q;
     enum ves_status status = ves_sql_open(
         st, &q, VES_SQL_CONFLICT_PUT,
@@ -211,15 +231,7 @@ enum ves_status ves_sqlite_conflict_put(struct ves_store *s, uint32_t stream_no,
                                         const struct ves_conflict_row *rows,
                                         size_t count)
 {
-    struct ves_sqlite *st = ves_sqlite_of(s);
-
-    VES_ASSERT(st->tx != VES_TX_NONE);
-    if (count == 0)
-        return VES_OK;
-    enum ves_status status = ves_sql_call_begin(st);
-    if (status)
-        return status;
-    return ves_sql_call_end(st, put_all(st, stream_no, rows, count));
+    return write_many(s, stream_no, rows, count, put_all);
 }
 
 /* By open_only, then by is_descending. */
@@ -312,9 +324,9 @@ static enum ves_status add_one(struct ves_sql *q, uint32_t stream_no,
 }
 
 static enum ves_status add_all(struct ves_sqlite *st, uint32_t stream_no,
-                               const struct ves_conflict_member *members,
-                               size_t count)
+                               const void *from, size_t count)
 {
+    const struct ves_conflict_member *members = from;
     struct ves_sql q;
     enum ves_status status =
         ves_sql_open(st, &q, VES_SQL_MEMBER_ADD,
@@ -333,15 +345,7 @@ enum ves_status ves_sqlite_member_add(struct ves_store *s, uint32_t stream_no,
                                       const struct ves_conflict_member *members,
                                       size_t count)
 {
-    struct ves_sqlite *st = ves_sqlite_of(s);
-
-    VES_ASSERT(st->tx != VES_TX_NONE);
-    if (count == 0)
-        return VES_OK;
-    enum ves_status status = ves_sql_call_begin(st);
-    if (status)
-        return status;
-    return ves_sql_call_end(st, add_all(st, stream_no, members, count));
+    return write_many(s, stream_no, members, count, add_all);
 }
 
 static enum ves_status visit_members(struct ves_sql *q,
