@@ -223,7 +223,7 @@ appended() { sqlite3 long.db "SELECT count(*) FROM ves_outbox"; }
 some_appended() { [ "$(appended)" -gt 0 ]; }
 "$VES" import --db long.db long.csv --format online-retail > out 2> err &
 pid=$!
-wait_for 20 some_appended
+wait_for 60 some_appended
 kill -INT $pid
 wait $pid
 code=$?
@@ -258,7 +258,7 @@ sqlite3 "$SEQ" "SELECT count(*) FROM ves_events" > before
 some_pushed() { [ "$(sqlite3 "$SEQ" "SELECT count(*) FROM ves_events")" -gt $(($(cat before) + 20)) ]; }
 "$VES" sync --db short.db > out 2> err &
 pid=$!
-wait_for 20 some_pushed
+wait_for 60 some_pushed
 kill -INT $pid
 wait $pid
 is "Ctrl-C during a sync: done in part" $? 3
@@ -274,7 +274,7 @@ pid=$!
 late=$("$VES" append --db short.db order.created WATCH-1 --payload '{"currency":"GBP","lines":[]}')
 "$VES" sync --db short.db > /dev/null
 arrived() { "$VES" show --db office.db "$late"; }
-wait_for 20 arrived && ok "sync --watch brings what others do" || not_ok "sync --watch brings what others do"
+wait_for 60 arrived && ok "sync --watch brings what others do" || not_ok "sync --watch brings what others do"
 kill -INT $pid
 wait $pid
 is "Ctrl-C ends it well" $? 0

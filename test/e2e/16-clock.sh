@@ -47,7 +47,7 @@ rm -f "$SEQ.port"
 # faketime stays beside what it started, so that says its own number.
 faketime -f -2d sh -c 'echo $$ > pid; exec "$@"' sh \
 	"$VES" serve --db "$SEQ" --listen "$LISTEN" --port-file "$SEQ.port" >> "$SEQ.log" 2>&1 &
-wait_for 20 test -s "$SEQ.port"
+wait_for 60 test -s "$SEQ.port"
 tap_pids+=("$(cat pid)")
 adjust office.db MUG 1
 check "a sequencer two days behind its own log goes on" "$VES" sync --db office.db

@@ -34,7 +34,7 @@ shell=$!
 exec 3> "$T/in"
 echo "BEGIN; INSERT INTO sales(sku) VALUES('C'); SELECT ves_append('order.created','ORD-3',$order);" >&3
 echo ".system touch $T/appended" >&3
-check "a shell has appended, not committed" wait_for 10 test -e "$T/appended"
+check "a shell has appended, not committed" wait_for 60 test -e "$T/appended"
 kill -9 $shell
 wait $shell 2> /dev/null
 exec 3>&-

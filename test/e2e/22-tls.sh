@@ -65,7 +65,7 @@ while True:
 P
 "$PYTHON" listen.py "$port" & listener=$!
 tap_pids+=("$listener")
-wait_for 10 test -e ready
+wait_for 60 test -e ready
 adjust till.db MUG 1
 exits "another key: not reached (exit 4)" 4 "$VES" sync --db till.db
 like "and says which key it wants" "$("$VES" sync --db till.db 2>&1)" "another TLS key than the invitation pinned; nothing was sent"
@@ -107,10 +107,10 @@ for old in tls1 tls1_1; do
 done
 check "it ends well with TLS connections open" bash -c "
 	(sleep 2 | openssl s_client -connect 127.0.0.1:$port -quiet > /dev/null 2>&1) & sleep 0.2; kill -TERM $SERVER_PID
-	for i in \$(seq 100); do kill -0 $SERVER_PID 2> /dev/null || exit 0; sleep 0.05; done; exit 1"
+	for i in \$(seq 1200); do kill -0 $SERVER_PID 2> /dev/null || exit 0; sleep 0.05; done; exit 1"
 
 # Listening.
-refuses() { timeout 10 "$VES" serve --db never.db --listen "$@" > out 2>&1; [ $? -ne 0 ] && [ $? -ne 124 ]; }
+refuses() { timeout 60 "$VES" serve --db never.db --listen "$@" > out 2>&1; [ $? -ne 0 ] && [ $? -ne 124 ]; }
 check "off loopback without a certificate: refused" refuses 0.0.0.0:0
 like "with what to do" "$("$VES" serve --db never.db --listen 0.0.0.0:0 2>&1)" "not loopback.*--tls-cert"
 check "so is [::]" refuses '[::]:0'

@@ -143,7 +143,7 @@ check "and it works" "$VES" sync --db lost.db
 invite > killed
 echo slow-redeem > mode
 "$VES" init --db killed.db --invite @killed > /dev/null 2>&1 & pid=$!
-wait_for 10 test -e redeeming
+wait_for 60 test -e redeeming
 kill -9 $pid
 { wait $pid; } 2> /dev/null
 echo honest > mode

@@ -90,11 +90,11 @@ check "an independent checker agrees" lib check_log "$SEQ" office.db second.db t
 stop_server
 cp "$SEQ.key" kept.key
 cp till.db.key "$SEQ.key"
-timeout 10 "$VES" serve --db "$SEQ" --listen 127.0.0.1:0 > out 2>&1
+timeout 60 "$VES" serve --db "$SEQ" --listen 127.0.0.1:0 > out 2>&1
 [ $? -eq 1 ] && ok "a sequencer does not start with somebody else's key" || not_ok "a sequencer does not start with somebody else's key: $(cat out)"
 cp kept.key "$SEQ.key"
 chmod 644 "$SEQ.key"
-timeout 10 "$VES" serve --db "$SEQ" --listen 127.0.0.1:0 > out 2>&1
+timeout 60 "$VES" serve --db "$SEQ" --listen 127.0.0.1:0 > out 2>&1
 like "nor with one that others can read" "$(cat out)" "open to others.*chmod 600"
 chmod 600 "$SEQ.key"
 

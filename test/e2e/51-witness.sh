@@ -14,7 +14,7 @@ start_witness()
 	"$VES" witness --dir "$T/w" --logs "$D/logs" --name w.example --listen 127.0.0.1:0 --port-file "$T/port" > "$T/vkey" 2>> "$T/log" &
 	WITNESS_PID=$!
 	tap_pids+=("$WITNESS_PID")
-	wait_for 20 test -s "$T/port" || { sed 's/^/# /' "$T/log"; return 1; }
+	wait_for 60 test -s "$T/port" || { sed 's/^/# /' "$T/log"; return 1; }
 	URL=http://$(cat "$T/port")
 }
 
@@ -29,7 +29,7 @@ start_doomed()
 		"$VES" witness --dir "$T/w" --logs "$D/logs" --listen "127.0.0.1:$port" > "$T/vkey" 2>> "$T/log" &
 	WITNESS_PID=$!
 	tap_pids+=("$WITNESS_PID")
-	wait_for 20 test -s "$T/vkey" || { sed 's/^/# /' "$T/log"; return 1; }
+	wait_for 60 test -s "$T/vkey" || { sed 's/^/# /' "$T/log"; return 1; }
 	tap_pids+=("$(pgrep -P "$WITNESS_PID")")
 	URL=http://127.0.0.1:$port
 }
@@ -89,7 +89,7 @@ if command -v strace > /dev/null; then
 	wait "$WITNESS_PID" 2> /dev/null
 	start_doomed rename || done_testing
 	is "killed before it remembered: no answer" "$(submit add-0-9)" 000
-	wait_for 10 is_gone || { not_ok "strace did not end it"; done_testing; }
+	wait_for 60 is_gone || { not_ok "strace did not end it"; done_testing; }
 	start_witness
 	is "it knows nothing" "$(submit add-9-15)" 409
 	is "no size" "$(cat "$T/body")" 0
@@ -97,7 +97,7 @@ if command -v strace > /dev/null; then
 	wait "$WITNESS_PID" 2> /dev/null
 	start_doomed sendto,sendmsg || done_testing
 	is "killed before it answered: no answer" "$(submit add-0-9)" 000
-	wait_for 10 is_gone || { not_ok "strace did not end it"; done_testing; }
+	wait_for 60 is_gone || { not_ok "strace did not end it"; done_testing; }
 	start_witness
 	is "it knows what it never said" "$(submit add-0-9)" 409
 	is "the size it had cosigned" "$(cat "$T/body")" 9

@@ -21,7 +21,7 @@ serve_http()
 	rm -f "$T/mcp.port"
 	"$@" --http 127.0.0.1:0 --port-file "$T/mcp.port" 2> "$T/mcp.log" &
 	tap_pids+=("$!")
-	wait_for 20 test -s "$T/mcp.port" || { cat "$T/mcp.log" >&2; return 1; }
+	wait_for 60 test -s "$T/mcp.port" || { cat "$T/mcp.log" >&2; return 1; }
 	MCP_URL=http://$(cat "$T/mcp.port")/mcp
 }
 

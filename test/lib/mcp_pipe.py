@@ -48,7 +48,7 @@ class Pipe:
         self.process.stdin.write(data)
         self.process.stdin.flush()
 
-    def receive(self, timeout=5.0):
+    def receive(self, timeout=60.0):
         """The next line as bytes, or None."""
         end = time.monotonic() + timeout
         fd = self.process.stdout.fileno()
@@ -64,11 +64,11 @@ class Pipe:
         self.lines.append(line)
         return line
 
-    def answer(self, timeout=5.0):
+    def answer(self, timeout=60.0):
         line = self.receive(timeout)
         return None if line is None else json.loads(line)
 
-    def ask(self, message, timeout=10.0):
+    def ask(self, message, timeout=60.0):
         """Sends a request; its answer, whatever else comes before it."""
         self.send(message)
         while True:
@@ -84,7 +84,7 @@ class Pipe:
     def is_silent(self, seconds=0.3):
         return self.receive(seconds) is None
 
-    def close(self, timeout=5.0):
+    def close(self, timeout=60.0):
         """Ends input; (exit code or None, what came until the end, standard error)."""
         rest = []
         self.process.stdin.close()

@@ -88,7 +88,7 @@ start_server()
 	"$VES" serve --db "$db" --listen "${LISTEN:-127.0.0.1:0}" --port-file "$db.port" "$@" >> "$db.log" 2>&1 &
 	SERVER_PID=$!
 	tap_pids+=("$SERVER_PID")
-	wait_for 20 test -s "$db.port" || { echo "# server did not start:"; sed 's/^/# /' "$db.log"; return 1; }
+	wait_for 60 test -s "$db.port" || { echo "# server did not start:"; sed 's/^/# /' "$db.log"; return 1; }
 	URL=http://$(cat "$db.port")
 }
 
@@ -135,7 +135,7 @@ start_proxy()
 {
 	"$PYTHON" -E "$HERE/test/lib/proxy.py" "$URL" "$1" "$T/proxy.port" "${@:2}" &
 	tap_pids+=("$!")
-	wait_for 20 test -s "$T/proxy.port" || return 1
+	wait_for 60 test -s "$T/proxy.port" || return 1
 	PROXY=http://$(cat "$T/proxy.port")
 }
 

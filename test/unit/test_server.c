@@ -186,7 +186,7 @@ static void test_raw_requests(void **state)
              "x-api-key: %s\r\nContent-Length: 20000000\r\n\r\n",
              serve.admin_key);
     /* Refused at once, without a byte of the body. */
-    char *answer = test_http_raw(url, text, 5000);
+    char *answer = test_http_raw(url, text, 60000);
     assert_non_null(strstr(answer, " 413 "));
     assert_non_null(strstr(answer, "PAYLOAD_TOO_LARGE"));
     free(answer);
@@ -197,7 +197,7 @@ static void test_raw_requests(void **state)
              "Transfer-Encoding: chunked\r\n\r\n"
              "5\r\n{\"lea\r\n1\r\nf\r\n0\r\n\r\n",
              serve.admin_key);
-    answer = test_http_raw(url, text, 5000);
+    answer = test_http_raw(url, text, 60000);
     assert_non_null(strstr(answer, " 400 "));
     assert_non_null(strstr(answer, "not JSON"));
     free(answer);
