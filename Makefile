@@ -47,11 +47,14 @@ ifeq ($(SAN)$(COV)$(FUZZ),)
 OPT  ?= -O2 -g
 HARD += -D_FORTIFY_SOURCE=2
 else
-OPT  ?= -O1 -g -fno-omit-frame-pointer
+OPT  ?= -O1 -g1 -fno-omit-frame-pointer
+# Compiling the tests themselves well costs more time than it saves.
+TEST_OPT ?= -O0 -g1 -fno-omit-frame-pointer
 endif
+TEST_OPT ?= $(OPT)
 
 CPPFLAGS_ALL := -D_GNU_SOURCE $(shell pkg-config --cflags $(LIB_PKGS) $(SRV_PKGS) $(LAZY_PKGS)) $(CPPFLAGS)
-CFLAGS_ALL   := -std=c11 -fPIC -fvisibility=hidden -pthread -MMD -MP $(OPT) $(WARN) $(HARD) $(CFLAGS) \
+CFLAGS_ALL    = -std=c11 -fPIC -fvisibility=hidden -pthread -MMD -MP $(OPT) $(WARN) $(HARD) $(CFLAGS) \
                 $(if $(SAN),-fsanitize=$(SAN) -fno-sanitize-recover=all) \
                 $(if $(COV),--coverage) $(if $(FUZZ),-fsanitize=fuzzer-no-link)
 LDFLAGS_ALL  := -pthread -Wl,-z,relro,-z,now $(LDFLAGS) \
@@ -103,6 +106,8 @@ $(BUILD)/%.o: %.c
 	@mkdir -p $(@D)
 	$(call say,CC,$<)
 	$(Q)$(CC) $(CPPFLAGS_ALL) $(INCLUDES) $(CFLAGS_ALL) -c $< -o $@
+
+$(BUILD)/test/%.o: OPT := $(TEST_OPT)
 
 # Programs see the public headers only; the compiler enforces the boundary.
 $(call obj,$(CLI_SRC)): INCLUDES := -Iinclude
@@ -200,17 +205,18 @@ test: all $(UNIT_BIN) $(FUZZ_BIN) $(BUILD)/ves-sim $(BUILD)/ves-sim-real $(BUILD
 test-unit: $(UNIT_BIN)
 	BUILD=$(BUILD) SUITES=unit tools/run-tests $(T)
 # The same under sanitizers: unit tests and fuzz replay; what has threads.
-.PHONY: test-unit-fuzz test-threads lib-objects
+.PHONY: test-unit-fuzz test-threads objects
 # The extension is loaded by hosts that know no sanitizer, so it is not built
 # and its test not run under one.
 SANE := $(filter-out $(if $(SAN),$(BUILD)/test_extension),$(UNIT_BIN))
+# A sanitizer needs no 20,000 histories to see what they do to memory.
 test-unit-fuzz: $(SANE) $(FUZZ_BIN)
-	BUILD=$(BUILD) SUITES="unit fuzz" TESTS="$(notdir $(SANE))" tools/run-tests $(T)
+	$(if $(SAN),VES_EVENTS=$${VES_EVENTS:-300}) BUILD=$(BUILD) SUITES="unit fuzz" TESTS="$(notdir $(SANE))" tools/run-tests $(T)
 THREADED := test_pool $(filter test_server%,$(UNIT))
 test-threads: $(addprefix $(BUILD)/,$(THREADED))
 	BUILD=$(BUILD) SUITES=unit TESTS="$(THREADED)" tools/run-tests $(T)
 # Every object, to see every warning.
-lib-objects: $(ALL_OBJ)
+objects: $(ALL_OBJ) $(if $(SAN),,$(EXT_OBJ))
 sim: $(BUILD)/ves-sim
 	$(BUILD)/ves-sim $(if $(SEED),--seed $(SEED)) $(if $(RUNS),--runs $(RUNS))
 .PHONY: check-layers check-style check-docs check-purity check-symbols
