@@ -68,10 +68,10 @@ SRV_LIBS     := $(shell pkg-config --libs $(SRV_PKGS))
 # libves.  src/ext is the SQLite extension's entry point; it and src/store are
 # compiled a second time against sqlite3ext.h.
 LIB_SRC  := $(wildcard $(foreach d,base json crypto core engine store os net agent sync,src/$(d)/*.c))
-SRV_SRC  := $(wildcard src/server/*.c src/mcp/*.c src/bench/*.c src/witness/*.c)
+SRV_SRC  := $(wildcard src/server/*.c src/mcp/*.c src/bench/*.c src/witness/*.c src/audit/*.c)
 EXT_SRC  := $(wildcard src/ext/*.c)
-# What libves installs; the other four are of libves-server.
-PUBLIC_H := $(filter-out %/serve.h %/mcp.h %/bench.h %/witness.h,$(wildcard include/ves/*.h))
+# What libves installs; the other five are of libves-server.
+PUBLIC_H := $(filter-out %/serve.h %/mcp.h %/bench.h %/witness.h %/audit.h,$(wildcard include/ves/*.h))
 CLI_SRC  := $(wildcard app/ves/*.c)
 SIM_SRC  := $(wildcard sim/*.c)
 UNIT     := $(patsubst test/unit/%.c,%,$(wildcard test/unit/test_*.c))
@@ -180,6 +180,11 @@ $(BUILD)/mcp-fixture: $(call obj,test/mcp/fixture.c) $(BUILD)/libves-server.a $(
 $(BUILD)/bench-tlog: $(BUILD)/bench/tlog.o $(TESTLIB_OBJ) $(LIB_A)
 	$(call say,LD,$@)
 	$(Q)$(CC) $(LDFLAGS_ALL) $^ $(LIBS) $(TEST_LIBS) -o $@
+
+# How fast a store is audited; run by hand.
+$(BUILD)/bench-audit: $(BUILD)/bench/audit.o $(BUILD)/libves-server.a $(LIB_A)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(LDFLAGS_ALL) $^ $(SRV_LIBS) $(LIBS) -o $@
 
 # A log as files, for programs of others (test/interop).
 $(BUILD)/log-dir: $(BUILD)/test/interop/log_dir.o $(TESTLIB_OBJ) $(LIB_A)

@@ -151,7 +151,7 @@ static void read_known(struct cli *cli, const char *path,
         cli_usage(cli, "--known: %s is no signed checkpoint", path);
 }
 
-static void read_heads(struct cli *cli, struct cli_anchors *out)
+void cli_anchors_heads(struct cli *cli, struct cli_anchors *out)
 {
     struct ves_verify_anchors *anchors = &out->anchors;
     const char *value;
@@ -213,7 +213,7 @@ void cli_anchors_read(struct cli *cli, struct cli_anchors *out)
         out->anchors.stream = &out->stream;
     }
     read_keys(cli, out);
-    read_heads(cli, out);
+    cli_anchors_heads(cli, out);
     out->anchors.stale_after_s = cli_number(cli, "stale", 1, INT32_MAX, 0);
     if (out->anchors.stale_after_s > 0)
         out->anchors.now_s = (uint64_t)time(NULL);

@@ -36,6 +36,8 @@ struct cli_anchors {
 /* Ends the program with CLI_USAGE where an option cannot be read.  Free with
  * cli_anchors_free. */
 void cli_anchors_read(struct cli *cli, struct cli_anchors *out);
+/* The heads alone: --head and --known. */
+void cli_anchors_heads(struct cli *cli, struct cli_anchors *out);
 void cli_anchors_free(struct cli_anchors *anchors);
 
 /* The signed checkpoint in a bundle or a proof: what stands behind the first

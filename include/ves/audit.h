@@ -1,0 +1,58 @@
+/* ves/audit.h -- a store checked from its first event on (libves-server, not
+ * part of libves: only the ves program links it).
+ *
+ * Everything is read again and worked out anew: hashes, signatures, keys by
+ * sequence number, receipts, batch commitments, the tree of the provable log,
+ * agents' chains, verdicts, conflicts and states.  The store itself is only
+ * read: a copy is judged and folded again.
+ */
+#ifndef VES_AUDIT_H
+#define VES_AUDIT_H
+
+#include "ves/json.h"
+#include "ves/verify.h"
+#include "ves/ves.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* false: stop. */
+typedef bool ves_audit_progress(void *ctx, const char *what, uint64_t done,
+                                uint64_t total);
+
+struct ves_audit_options {
+    const char *path;     /* a local store or a sequencer's database */
+    const char *work_dir; /* for the copy, as large as the store; 0700 */
+    unsigned threads;     /* 0: one per core */
+    /* Heads of the log that are known; of the stream, or of every one. */
+    const struct ves_verify_head *heads;
+    size_t head_count;
+    ves_audit_progress *progress; /* may be NULL */
+    void *progress_ctx;
+};
+
+/* Values are exit codes of "ves audit", as those of "ves verify". */
+enum ves_audit_verdict {
+    VES_AUDIT_SOUND = 0,
+    VES_AUDIT_INCOMPLETE = 10, /* nothing wrong, something not checkable */
+    VES_AUDIT_WRONG = 40
+};
+
+/* Writes the report into jw: {path, role, verdict, checks[{name, finding,
+ * examined, problems, text}], findings[{check, stream, sequenceNumber, text}],
+ * findingsTotal, signatures, milliseconds, streams[{tenantId, storeId, events,
+ * pruned, treeSize, rootHash, firstAt, lastAt, volume[],
+ * checkpoint{size, rootHash, atMs}, commitments[{sequenceEnd, atMs}],
+ * agents[{agentId, events, firstSequence, lastSequence, volume[],
+ * missing[{from, to}], missingTotal}]}], cannotBeProven[]}.  VES_OK when a
+ * report was made, whatever it says; VES_AGAIN when progress said stop;
+ * VES_NOT_FOUND, VES_IO ... */
+VES_NODISCARD enum ves_status
+ves_audit_run(const struct ves_audit_options *options, struct ves_jw *jw,
+              enum ves_audit_verdict *verdict, struct ves_error *error);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,217 @@
+/* audit.h -- what the parts of an audit share.
+ *
+ * Three threads at most wait for each other: the reader (walk.c) goes through
+ * the log and fills batches of signatures; one thread hands full batches to the
+ * pool (checker.c), so that reading and verifying overlap; one judges and folds
+ * the copy again (replay.c).  Checks and findings are under the audit's lock.
+ */
+#ifndef VES_AUDIT_AUDIT_H
+#define VES_AUDIT_AUDIT_H
+
+#include <pthread.h>
+
+#include "base/arena.h"
+#include "core/tlog.h"
+#include "engine/map.h"
+#include "port/crypt.h"
+#include "port/store.h"
+#include "store/store_sqlite.h"
+#include "ves/audit.h"
+
+/* id, name in the report */
+#define VES_AUDIT_CHECKS(X)           \
+    X(FILE, "file")                   \
+    X(ORDER, "order")                 \
+    X(EVENTS, "events")               \
+    X(KEYS, "agent keys")             \
+    X(SIGNATURES, "agent signatures") \
+    X(RECEIPTS, "receipts")           \
+    X(CHAINS, "agent chains")         \
+    X(OUTBOX, "outbox")               \
+    X(COMMITMENTS, "commitments")     \
+    X(TREE, "tree")                   \
+    X(VERDICTS, "verdicts")           \
+    X(CONFLICTS, "conflicts")         \
+    X(STATE, "state")
+
+enum ves_audit_id {
+#define X(id, name) VES_AUDIT_##id,
+    VES_AUDIT_CHECKS(X)
+#undef X
+        VES_AUDIT_CHECK_COUNT
+};
+
+enum {
+    VES_AUDIT_FINDINGS_MAX = 1000, /* that are listed; all are counted */
+    VES_AUDIT_BUCKETS = 120,       /* of time, in the volume */
+    VES_AUDIT_HOLES_MAX = 100,     /* of one agent, that are listed */
+    VES_AUDIT_KEYS_MAX = 64,       /* of the sequencer */
+    VES_AUDIT_PATH_MAX = 4096
+};
+
+struct ves_audit_check {
+    uint64_t examined, problems;
+    uint64_t unknown;        /* could not be checked */
+    struct ves_error reason; /* why, of the first of them */
+};
+
+struct ves_audit_finding {
+    enum ves_audit_id check;
+    uint64_t sequence; /* 0: none */
+    char text[200];
+    struct ves_audit_finding *next;
+};
+
+/* Numbers of an agent's chain that have not come. */
+struct ves_audit_hole {
+    uint64_t from, to;
+    bool has_before, has_after;
+    struct ves_hash before; /* of the event with number from - 1 */
+    struct ves_hash after;  /* that number to + 1 names */
+    struct ves_audit_hole *next;
+};
+
+struct ves_audit_agent {
+    struct ves_uuid id;
+    uint64_t events, first, last; /* sequence numbers */
+    uint64_t agent_seq;
+    struct ves_hash hash; /* of that event */
+    struct ves_audit_hole *holes;
+    uint32_t volume[VES_AUDIT_BUCKETS];
+    struct ves_audit_agent *next; /* in the order of their first events */
+};
+
+struct ves_audit_commitment {
+    struct ves_commitment_row row;
+    struct ves_audit_commitment *next;
+};
+
+/* The tiles that are filling. */
+struct ves_audit_tiles {
+    struct ves_hash hash[VES_STORE_TILE_LEVELS][VES_STORE_TILE_WIDTH];
+};
+
+struct ves_audit_stream {
+    struct ves_stream_row row;
+    struct ves_map agents, keys;
+    struct ves_audit_agent *first_agent, **agent_end;
+    struct ves_audit_commitment *commitments;
+    struct ves_tlog_edge edge;
+    /* What a sequencer has stored of the tree. */
+    bool has_tree;
+    uint64_t signed_size;
+    struct ves_hash signed_root;
+    int64_t signed_at_ms;
+    struct ves_bytes stored_edge;
+    struct ves_audit_tiles *tiles;
+    uint64_t pruned;
+    int64_t first_ms, last_ms;
+    uint64_t volume[VES_AUDIT_BUCKETS];
+    struct ves_audit_stream *next;
+};
+
+struct ves_audit_sequencer_key {
+    uint32_t version;
+    struct ves_public_key key;
+};
+
+struct ves_audit_checker;
+
+struct ves_audit {
+    const struct ves_alloc *alloc;
+    const struct ves_audit_options *options;
+    enum ves_store_role role;
+    char folder[VES_AUDIT_PATH_MAX]; /* of the copy; "": not made */
+    char copy[VES_AUDIT_PATH_MAX + 16];
+    struct ves_store *store; /* the copy, for reading */
+    struct ves_arena arena;  /* lives as long as the audit */
+    struct ves_uuid secret;  /* of the maps */
+    struct ves_audit_sequencer_key keys[VES_AUDIT_KEYS_MAX];
+    size_t key_count;
+    struct ves_audit_stream *streams;
+    uint64_t done, total; /* events */
+    struct ves_audit_checker *checker;
+    /* Under the lock. */
+    pthread_mutex_t lock;
+    struct ves_audit_check checks[VES_AUDIT_CHECK_COUNT];
+    struct ves_audit_finding *findings, **findings_end;
+    uint64_t finding_count;
+    uint64_t signatures;
+    struct ves_error *error;
+};
+
+/* Counts a problem, and lists it while there is room; from any thread. */
+void ves_audit_find(struct ves_audit *audit, enum ves_audit_id check,
+                    uint64_t sequence, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
+/* count more were looked at. */
+void ves_audit_count(struct ves_audit *audit, enum ves_audit_id check,
+                     uint64_t count);
+/* Something of a check cannot be told, and why. */
+void ves_audit_unknown(struct ves_audit *audit, enum ves_audit_id check,
+                       const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/* ---- checker.c: signatures ---- */
+
+/* threads as in the options. */
+VES_NODISCARD enum ves_status ves_audit_checker_start(struct ves_audit *audit);
+/* One signature by any of the keys; check and sequence say what it is of. */
+VES_NODISCARD enum ves_status
+ves_audit_checker_add(struct ves_audit *audit, enum ves_audit_id check,
+                      uint64_t sequence, const struct ves_public_key *keys,
+                      size_t key_count, const struct ves_hash *hash,
+                      const struct ves_sig *sig);
+/* Waits until all are checked. */
+void ves_audit_checker_flush(struct ves_audit *audit);
+void ves_audit_checker_stop(struct ves_audit *audit);
+
+/* ---- chain.c: agents' chains ---- */
+
+/* The event's place in its agent's chain; event NULL: its body is gone. */
+struct ves_event;
+VES_NODISCARD enum ves_status ves_audit_chain(struct ves_audit *audit,
+                                              struct ves_audit_stream *stream,
+                                              const struct ves_log_row *row,
+                                              const struct ves_event *event,
+                                              unsigned bucket);
+
+/* ---- tree.c: the provable log ---- */
+
+VES_NODISCARD enum ves_status
+ves_audit_tree_open(struct ves_audit *audit, struct ves_audit_stream *stream);
+/* The next entry's leaf hash. */
+VES_NODISCARD enum ves_status
+ves_audit_tree_add(struct ves_audit *audit, struct ves_audit_stream *stream,
+                   const struct ves_hash *leaf);
+VES_NODISCARD enum ves_status
+ves_audit_tree_end(struct ves_audit *audit, struct ves_audit_stream *stream);
+
+/* ---- walk.c ---- */
+
+/* Reads keys, commitments and log of a stream and looks at all of them. */
+VES_NODISCARD enum ves_status ves_audit_walk(struct ves_audit *audit,
+                                             struct ves_audit_stream *stream);
+/* Own events that are in no log yet; devices only. */
+VES_NODISCARD enum ves_status ves_audit_outbox(struct ves_audit *audit);
+
+/* ---- replay.c ---- */
+
+struct ves_audit_replay {
+    struct ves_audit *audit;
+    pthread_t thread;
+    bool is_started;
+};
+
+/* Begins judging and folding the copy again, on a thread of its own. */
+void ves_audit_replay_start(struct ves_audit_replay *replay,
+                            struct ves_audit *audit);
+/* Waits for it; what differs has been found. */
+void ves_audit_replay_end(struct ves_audit_replay *replay);
+
+/* ---- report.c ---- */
+
+enum ves_audit_verdict ves_audit_report(struct ves_audit *audit,
+                                        struct ves_jw *jw, int64_t taken_ms);
+
+#endif

@@ -1,0 +1,252 @@
+/* replay.c -- the copy judged and folded again, compared with what the store
+ * had. */
+#include <stdio.h>
+#include <string.h>
+
+#include "agent/agent.h"
+#include "audit/audit.h"
+#include "base/bytes.h"
+#include "base/error.h"
+#include "base/text.h"
+#include "core/types.h"
+#include "engine/sequencer.h"
+#include "store/sqlite_api.h"
+
+enum { BUSY_TIMEOUT_MS = 60000, LISTED_MAX = 100 };
+
+/* What judging and folding writes; everything else of a row is the event's. */
+#define JUDGED                                                               \
+    "verdict, applied_at, version, sub_code, note, is_fact, has_waited,"     \
+    " conflict_id, waits_for, effects, opposite, entity_index, entity_prev," \
+    " entity_jump"
+
+static const char *const keep[] = {
+    "PRAGMA synchronous=OFF",
+    "CREATE TABLE audit_events AS SELECT id, " JUDGED " FROM ves_events",
+    "CREATE UNIQUE INDEX audit_events_id ON audit_events (id)",
+    "CREATE TABLE audit_entities AS SELECT * FROM ves_entities",
+    "CREATE TABLE audit_conflicts AS SELECT * FROM ves_conflicts",
+    "CREATE TABLE audit_members AS SELECT * FROM ves_conflict_members"};
+
+/* A row for each difference: sequence number or 0, and words. */
+static const struct {
+    enum ves_audit_id check;
+    const char *counted; /* what was compared */
+    const char *sql;
+} comparisons[] = {
+    {VES_AUDIT_VERDICTS, "SELECT count(*) FROM audit_events",
+     "SELECT e.sequence_number, 'the store says ' || a.verdict || ' where the "
+     "rules say ' || e.verdict || CASE WHEN a.verdict = e.verdict THEN ', "
+     "but with other particulars' ELSE '' END FROM ves_events e JOIN "
+     "audit_events a ON a.id = e.id WHERE "
+     "(e.verdict, e.applied_at, e.version, e.sub_code, e.note, e.is_fact,"
+     " e.has_waited, e.conflict_id, e.waits_for, e.effects, e.opposite,"
+     " e.entity_index, e.entity_prev, e.entity_jump) IS NOT"
+     " (a.verdict, a.applied_at, a.version, a.sub_code, a.note, a.is_fact,"
+     " a.has_waited, a.conflict_id, a.waits_for, a.effects, a.opposite,"
+     " a.entity_index, a.entity_prev, a.entity_jump) ORDER BY e.id"},
+    {VES_AUDIT_CONFLICTS, "SELECT count(*) FROM audit_conflicts",
+     "SELECT 0, 'conflict ' || substr(hex(id), 1, 16) || ' is not as the rules "
+     "say' FROM (SELECT * FROM ves_conflicts EXCEPT SELECT * FROM "
+     "audit_conflicts UNION SELECT * FROM (SELECT * FROM audit_conflicts "
+     "EXCEPT SELECT * FROM ves_conflicts))"},
+    {VES_AUDIT_CONFLICTS, "SELECT count(*) FROM audit_members",
+     "SELECT 0, 'the events of conflict ' || substr(hex(conflict_id), 1, 16) "
+     "|| ' are not those the rules say' FROM (SELECT * FROM "
+     "ves_conflict_members EXCEPT SELECT * FROM audit_members UNION SELECT * "
+     "FROM (SELECT * FROM audit_members EXCEPT SELECT * FROM "
+     "ves_conflict_members))"},
+    {VES_AUDIT_STATE, "SELECT count(*) FROM audit_entities",
+     "SELECT DISTINCT 0, entity_type || ' \"' || entity_id || '\" is not what "
+     "its events lead to' FROM (SELECT * FROM ves_entities EXCEPT SELECT * "
+     "FROM audit_entities UNION SELECT * FROM (SELECT * FROM audit_entities "
+     "EXCEPT SELECT * FROM ves_entities))"}};
+
+static void cannot(struct ves_audit *audit, const char *why)
+{
+    ves_audit_unknown(audit, VES_AUDIT_VERDICTS, "%s", why);
+    ves_audit_unknown(audit, VES_AUDIT_CONFLICTS, "%s", why);
+    ves_audit_unknown(audit, VES_AUDIT_STATE, "%s", why);
+}
+
+static bool run_sql(sqlite3 *db, const char *sql, struct ves_audit *audit)
+{
+    char words[256];
+
+    if (sqlite3_exec(db, sql, NULL, NULL, NULL) == SQLITE_OK)
+        return true;
+    snprintf(words, sizeof(words), "the copy could not be worked on: %.180s",
+             sqlite3_errmsg(db));
+    cannot(audit, words);
+    return false;
+}
+
+/* The judge reads a log without gaps; what else is there has been found. */
+static bool has_gaps(sqlite3 *db)
+{
+    static const char sql[] =
+        "SELECT 1 FROM ves_events GROUP BY stream_no HAVING "
+        "min(sequence_number) <> 1 OR max(sequence_number) <> count(*)";
+    sqlite3_stmt *stmt = NULL;
+
+    bool has = sqlite3_prepare_v2(db, sql, -1, &stmt, NULL) != SQLITE_OK ||
+               sqlite3_step(stmt) != SQLITE_DONE;
+    sqlite3_finalize(stmt);
+    return has;
+}
+
+/* Keeps what will be compared. */
+static bool prepare(sqlite3 *db, struct ves_audit *audit)
+{
+    if (has_gaps(db)) {
+        cannot(audit, "the log has gaps, so it cannot be judged again");
+        return false;
+    }
+    for (size_t i = 0; i < sizeof(keep) / sizeof(keep[0]); i++) {
+        if (!run_sql(db, keep[i], audit))
+            return false;
+    }
+    return true;
+}
+
+static void compare(sqlite3 *db, struct ves_audit *audit)
+{
+    for (size_t i = 0; i < sizeof(comparisons) / sizeof(comparisons[0]); i++) {
+        sqlite3_stmt *stmt = NULL;
+        int code =
+            sqlite3_prepare_v2(db, comparisons[i].counted, -1, &stmt, NULL);
+        if (code == SQLITE_OK && sqlite3_step(stmt) == SQLITE_ROW)
+            ves_audit_count(audit, comparisons[i].check,
+                            (uint64_t)sqlite3_column_int64(stmt, 0));
+        sqlite3_finalize(stmt);
+        code = sqlite3_prepare_v2(db, comparisons[i].sql, -1, &stmt, NULL);
+        while (code == SQLITE_OK && (code = sqlite3_step(stmt)) == SQLITE_ROW) {
+            ves_audit_find(audit, comparisons[i].check,
+                           (uint64_t)sqlite3_column_int64(stmt, 0), "%s",
+                           (const char *)sqlite3_column_text(stmt, 1));
+            code = SQLITE_OK;
+        }
+        if (code != SQLITE_DONE && code != SQLITE_OK)
+            ves_audit_unknown(audit, comparisons[i].check, "%s",
+                              sqlite3_errmsg(db));
+        sqlite3_finalize(stmt);
+    }
+}
+
+/* Was it judged by the rules of this program? */
+static bool is_current(struct ves_audit *audit, struct ves_store *store,
+                       const char *name, uint64_t wanted)
+{
+    struct ves_bytes text;
+    struct ves_arena arena;
+    uint64_t version = 0;
+
+    ves_arena_init(&arena, audit->alloc, 4096);
+    bool is_known =
+        store->ops->meta_get(store, name, &arena, &text) == VES_OK &&
+        ves_decimal_parse(text, &version) == VES_OK;
+    ves_arena_free(&arena);
+    if (is_known && version == wanted)
+        return true;
+    cannot(audit, "the store was judged by the rules of another version of "
+                  "this program; open it with this one first");
+    return false;
+}
+
+static void put_unsupported(struct ves_audit *audit, enum ves_status status,
+                            const char *words)
+{
+    cannot(audit, status == VES_UNSUPPORTED
+                      ? "bodies were pruned, so the log cannot be judged again"
+                      : words);
+}
+
+static void replay_device(struct ves_audit *audit)
+{
+    struct ves_agent_options options = {.path = audit->copy};
+    struct ves_error error = {.status = VES_OK};
+    struct ves_agent *agent;
+
+    enum ves_status status = ves_agent_open(&options, &agent, &error);
+    if (status) {
+        put_unsupported(audit, status, error.text);
+        return;
+    }
+    sqlite3 *db = agent->connection;
+    if (prepare(db, audit)) {
+        status = ves_core_refold(&agent->core);
+        if (status)
+            put_unsupported(audit, status, agent->core.error.text);
+        else
+            compare(db, audit);
+    }
+    ves_agent_close(agent);
+}
+
+static void replay_sequencer(struct ves_audit *audit)
+{
+    const struct ves_store_sqlite_options options = {
+        .path = audit->copy,
+        .role = VES_STORE_SEQUENCER,
+        .busy_timeout_ms = BUSY_TIMEOUT_MS};
+    struct ves_sequencer sequencer = {.alloc = audit->alloc};
+    struct ves_error error = {.status = VES_OK};
+
+    enum ves_status status =
+        ves_store_sqlite_open(&options, audit->alloc, &sequencer.store, &error);
+    if (status) {
+        cannot(audit, error.text);
+        return;
+    }
+    struct ves_store *store = sequencer.store;
+    sqlite3 *db = ves_store_sqlite_connection(store);
+    if (prepare(db, audit)) {
+        /* Judged by version 0, it is judged again. */
+        status = store->ops->begin(store);
+        if (!status)
+            status = store->ops->meta_put(store, "judge.version",
+                                          ves_bytes_str("0"));
+        if (!status)
+            status = store->ops->commit(store);
+        if (!status)
+            status = ves_sequencer_upgrade(&sequencer);
+        if (status)
+            put_unsupported(audit, status, store->error.text);
+        else
+            compare(db, audit);
+    }
+    ves_store_sqlite_close(store);
+}
+
+static void *run(void *ctx)
+{
+    struct ves_audit *audit = ((struct ves_audit_replay *)ctx)->audit;
+
+    if (audit->role == VES_STORE_DEVICE)
+        replay_device(audit);
+    else
+        replay_sequencer(audit);
+    return NULL;
+}
+
+void ves_audit_replay_start(struct ves_audit_replay *replay,
+                            struct ves_audit *audit)
+{
+    replay->audit = audit;
+    replay->is_started = false;
+    if (!is_current(audit, audit->store, "judge.version", VES_JUDGE_VERSION) ||
+        (audit->role == VES_STORE_DEVICE &&
+         !is_current(audit, audit->store, "fold.version", VES_FOLD_VERSION)))
+        return;
+    replay->is_started =
+        pthread_create(&replay->thread, NULL, run, replay) == 0;
+    if (!replay->is_started)
+        cannot(audit, "no thread can be started");
+}
+
+void ves_audit_replay_end(struct ves_audit_replay *replay)
+{
+    if (replay->is_started)
+        pthread_join(replay->thread, NULL);
+    replay->is_started = false;
+}

@@ -1,0 +1,179 @@
+/* tree.c -- the provable log's tree, recomputed beside what is stored of it:
+ * tiles, edge, signed head. */
+#include <string.h>
+
+#include "audit/audit.h"
+#include "base/bytes.h"
+#include "core/checkpoint.h"
+#include "core/note.h"
+
+static void find(struct ves_audit *audit, uint64_t size, const char *what)
+{
+    ves_audit_find(audit, VES_AUDIT_TREE, size, "%s", what);
+}
+
+/* Is the note of the stored head what it should be? */
+static void check_note(struct ves_audit *audit, const struct ves_tlog_row *row)
+{
+    struct ves_checkpoint checkpoint;
+    struct ves_note note;
+    bool is_signed = false;
+
+    if (ves_note_read(row->note, &note, NULL) ||
+        ves_checkpoint_read(note.text, &checkpoint, NULL)) {
+        find(audit, row->signed_size, "the signed head is no checkpoint");
+        return;
+    }
+    for (size_t i = 0; i < audit->key_count; i++) {
+        struct ves_note_key key;
+        if (!ves_note_name_is_valid(checkpoint.origin))
+            break;
+        ves_note_key_init(&key, checkpoint.origin, VES_NOTE_ED25519,
+                          &audit->keys[i].key);
+        is_signed |= ves_note_check(&note, &key, NULL) == VES_NOTE_GOOD;
+    }
+    audit->signatures++;
+    if (!is_signed)
+        find(audit, row->signed_size,
+             "the checkpoint is not signed by the sequencer's key");
+    if (checkpoint.size != row->signed_size ||
+        !ves_hash_equal(&checkpoint.root, &row->signed_root))
+        find(audit, row->signed_size,
+             "the checkpoint says another head than its row");
+}
+
+enum ves_status ves_audit_tree_open(struct ves_audit *audit,
+                                    struct ves_audit_stream *stream)
+{
+    struct ves_store *store = audit->store;
+    struct ves_tlog_row row;
+
+    if (audit->role != VES_STORE_SEQUENCER)
+        return VES_OK;
+    enum ves_status status =
+        store->ops->tlog_get(store, stream->row.stream_no, &audit->arena, &row);
+    if (status == VES_NOT_FOUND) {
+        if (stream->row.head > 0)
+            ves_audit_unknown(audit, VES_AUDIT_TREE,
+                              "the database is of a time before it kept the "
+                              "tree; serve it once");
+        return VES_OK;
+    }
+    if (status)
+        return status;
+    stream->has_tree = true;
+    stream->signed_size = row.signed_size;
+    stream->signed_root = row.signed_root;
+    stream->signed_at_ms = row.signed_at_ms;
+    stream->stored_edge = row.edge;
+    stream->tiles = ves_arena_alloc(&audit->arena, sizeof(*stream->tiles));
+    if (!stream->tiles)
+        return VES_NOMEM;
+    if (row.signed_size > 0)
+        check_note(audit, &row);
+    return VES_OK;
+}
+
+/* Compares a tile of which count hashes are known with the stored one. */
+static enum ves_status compare_tile(struct ves_audit *audit,
+                                    struct ves_audit_stream *stream,
+                                    uint32_t level, uint64_t index,
+                                    size_t count)
+{
+    struct ves_hash stored[VES_STORE_TILE_WIDTH];
+    struct ves_store *store = audit->store;
+    size_t there = 0;
+
+    enum ves_status status = store->ops->tile_read(
+        store, stream->row.stream_no, level, index, stored, &there);
+    if (status)
+        return status;
+    ves_audit_count(audit, VES_AUDIT_TREE, 1);
+    if (there != count || memcmp(stored, stream->tiles->hash[level],
+                                 count * sizeof(*stored)) != 0)
+        ves_audit_find(audit, VES_AUDIT_TREE, stream->edge.size,
+                       "tile %llu of level %u is not what the events lead to",
+                       (unsigned long long)index, level);
+    return VES_OK;
+}
+
+/* Compares with what is known of the log at this size. */
+static void check_heads(struct ves_audit *audit,
+                        const struct ves_audit_stream *stream)
+{
+    const struct ves_audit_options *options = audit->options;
+    uint64_t size = stream->edge.size;
+    struct ves_hash root;
+
+    if (stream->has_tree && stream->signed_size == size) {
+        ves_tlog_edge_root(&stream->edge, &root);
+        ves_audit_count(audit, VES_AUDIT_TREE, 1);
+        if (!ves_hash_equal(&root, &stream->signed_root))
+            find(audit, size,
+                 "the head that was signed is not that of these events");
+    }
+    for (size_t i = 0; i < options->head_count; i++) {
+        if (options->heads[i].size != size)
+            continue;
+        ves_tlog_edge_root(&stream->edge, &root);
+        ves_audit_count(audit, VES_AUDIT_TREE, 1);
+        if (!ves_hash_equal(&root, &options->heads[i].root))
+            find(audit, size, "the tree of this size is not the one you know");
+    }
+}
+
+enum ves_status ves_audit_tree_add(struct ves_audit *audit,
+                                   struct ves_audit_stream *stream,
+                                   const struct ves_hash *leaf)
+{
+    struct ves_tlog_made made[VES_TLOG_MADE_MAX];
+    size_t count;
+
+    enum ves_status status =
+        ves_tlog_edge_append(&stream->edge, leaf, made, &count);
+    for (size_t i = 0; i < count && !status && stream->has_tree; i++) {
+        uint32_t level = made[i].node.level / 8;
+        uint64_t index = made[i].node.index;
+        if (level >= VES_STORE_TILE_LEVELS)
+            continue;
+        stream->tiles->hash[level][index % VES_STORE_TILE_WIDTH] = made[i].hash;
+        if (index % VES_STORE_TILE_WIDTH == VES_STORE_TILE_WIDTH - 1)
+            status =
+                compare_tile(audit, stream, level, index / VES_STORE_TILE_WIDTH,
+                             VES_STORE_TILE_WIDTH);
+    }
+    if (!status)
+        check_heads(audit, stream);
+    return status;
+}
+
+enum ves_status ves_audit_tree_end(struct ves_audit *audit,
+                                   struct ves_audit_stream *stream)
+{
+    uint64_t entries = stream->edge.size;
+    enum ves_status status = VES_OK;
+    struct ves_buf edge;
+
+    if (!stream->has_tree)
+        return VES_OK;
+    for (uint32_t level = 0; level < VES_STORE_TILE_LEVELS && !status;
+         level++, entries /= VES_STORE_TILE_WIDTH) {
+        if (entries % VES_STORE_TILE_WIDTH > 0)
+            status = compare_tile(audit, stream, level,
+                                  entries / VES_STORE_TILE_WIDTH,
+                                  (size_t)(entries % VES_STORE_TILE_WIDTH));
+    }
+    if (status)
+        return status;
+    ves_buf_init(&edge, audit->alloc, 4096);
+    ves_tlog_edge_write(&edge, &stream->edge);
+    status = ves_buf_status(&edge);
+    if (!status && !ves_bytes_equal(ves_buf_view(&edge), stream->stored_edge))
+        find(audit, stream->edge.size,
+             "the edge of the tree is not what the events lead to");
+    ves_buf_free(&edge);
+    if (stream->signed_size > stream->edge.size)
+        find(audit, stream->signed_size,
+             "a larger tree was signed than there are events");
+    return status;
+}

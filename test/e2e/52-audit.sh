@@ -1,0 +1,82 @@
+#!/bin/bash
+# 52-audit.sh -- ves audit: sound stores, and every kind of damage named.
+. "$(dirname "$0")/../lib/tap.sh"
+
+new_hub || done_testing
+join "$T/till.db" && join "$T/office.db" || { not_ok "two stores"; done_testing; }
+for i in 1 2 3; do adjust "$T/till.db" "SKU-$i" 5; done
+"$VES" append --db "$T/till.db" order.created ORD-1 --payload '{"currency":"GBP","email":"a@example.org","note":""}' > /dev/null
+"$VES" sync --db "$T/till.db" > /dev/null
+"$VES" sync --db "$T/office.db" > /dev/null
+# A conflict, and its resolution.
+"$VES" append --db "$T/till.db" order.updated ORD-1 --payload '{"patch":{"email":"b@example.org"}}' > /dev/null
+"$VES" append --db "$T/office.db" order.updated ORD-1 --payload '{"patch":{"email":"c@example.org"}}' > /dev/null
+"$VES" sync --db "$T/till.db" > /dev/null
+"$VES" sync --db "$T/office.db" > /dev/null
+id=$("$VES" conflicts --db "$T/office.db" --json | sed 's/.*"eventId":"\([^"]*\)".*/\1/')
+"$VES" resolve "$id" --db "$T/office.db" --strategy manual --set /email=c@example.org --reason asked > /dev/null
+"$VES" sync --db "$T/office.db" > /dev/null
+"$VES" sync --db "$T/till.db" > /dev/null
+adjust "$T/till.db" SKU-1 -1 # not yet pushed
+
+# audit FILE [OPTIONS...] -- runs it; sets doc and code.
+audit()
+{
+	doc=$("$VES" audit --json --work "$T" "$@" 2> "$T/err")
+	code=$?
+}
+found() { json "$doc" "sorted({f['check'] for f in d['findings']})"; }
+
+for store in till.db office.db hub.db; do
+	before=$(sha256sum < "$T/$store")
+	audit "$T/$store"
+	is "$store is sound" "$code $(found)" "0 []"
+	is "$store is only read" "$(sha256sum < "$T/$store")" "$before"
+done
+is "every check that a sequencer's file allows" "$(json "$doc" "[c['name'] for c in d['checks'] if c['finding'] != 'PROVEN']")" "[]"
+roots=$(for store in till.db office.db hub.db; do audit "$T/$store"; json "$doc" "[d['streams'][0]['treeSize'], d['streams'][0]['rootHash']]"; done | sort -u | wc -l)
+is "all have one tree" "$roots" 1
+size=$(json "$doc" "d['streams'][0]['treeSize']") root=$(json "$doc" "d['streams'][0]['rootHash']")
+exits "a head that is known" 0 "$VES" audit --work "$T" --head "$size:$root" "$T/till.db"
+exits "a head that is another" 40 "$VES" audit --work "$T" --head "$size:0x$(printf '%064d' 0)" "$T/till.db"
+out=$("$VES" audit --work "$T" --report "$T/report" --picture "$T/picture.svg" "$T/hub.db")
+like "it speaks for people" "$out" '^PROVEN +verdicts: [0-9]+: judged again'
+check "the report is the JSON" python3 -c 'import json,sys; json.load(open(sys.argv[1]))' "$T/report"
+check "the picture is XML" python3 -c 'import sys,xml.dom.minidom as m; d=m.parse(sys.argv[1]); assert len(d.getElementsByTagName("rect")) > 3' "$T/picture.svg"
+check "nothing is left behind" bash -c '! ls -d "$T"/ves-audit.* 2> /dev/null'
+exits "no such store" 1 "$VES" audit --work "$T" "$T/none.db"
+exits "no store" 1 "$VES" audit --work "$T" "$T/report"
+
+# damage NAME FILE SQL WANTED -- a copy with that change is wrong, in that check.
+damage()
+{
+	sqlite3 "$T/$2" "VACUUM INTO '$T/damaged.db'"
+	sqlite3 "$T/damaged.db" "DROP TRIGGER IF EXISTS ves_events_no_delete; DROP TRIGGER IF EXISTS ves_outbox_no_delete; $3"
+	audit "$T/damaged.db"
+	rm -f "$T"/damaged.db*
+	if [ $code -eq 40 ] && grep -qF "\"$4\"" <<< "$(found)"; then ok "$1: $4"; else
+		not_ok "$1: exit $code, found $(found), wanted $4"
+		sed 's/^/# /' "$T/err"
+	fi
+}
+damage "one word of a payload" till.db "UPDATE ves_events SET envelope = replace(envelope, '\"delta\":5', '\"delta\":6') WHERE sequence_number = 1" events
+damage "spelt in another way" till.db "UPDATE ves_events SET envelope = replace(envelope, '\"delta\":5', '\"delta\": 5') WHERE sequence_number = 1" events
+damage "another hash in the row" hub.db "UPDATE ves_events SET event_hash = zeroblob(32) WHERE sequence_number = 2" events
+damage "a signature" hub.db "UPDATE ves_events SET signature = zeroblob(64) WHERE sequence_number = 2" "agent signatures"
+damage "a receipt" till.db "UPDATE ves_events SET receipt = zeroblob(64) WHERE sequence_number = 2" receipts
+damage "an event is gone" hub.db "DELETE FROM ves_events WHERE sequence_number = 3" order
+damage "the last event is gone" till.db "DELETE FROM ves_events WHERE sequence_number = (SELECT max(sequence_number) FROM ves_events)" state
+damage "two events exchanged" till.db "UPDATE ves_events SET id = -id WHERE sequence_number = 1; UPDATE ves_events SET id = id - 1 WHERE sequence_number = 2; UPDATE ves_events SET id = -id + 1 WHERE id < 0" receipts
+damage "a key revoked too late" hub.db "UPDATE ves_key_spans SET revoked_at_sequence = 2" "agent keys"
+damage "a key is gone" hub.db "DELETE FROM ves_agent_keys" "agent keys"
+damage "a verdict" till.db "UPDATE ves_events SET verdict = 'conflict' WHERE sequence_number = 1" verdicts
+damage "a verdict at the sequencer" hub.db "UPDATE ves_events SET verdict = 'applied' WHERE verdict = 'conflict' OR verdict = 'superseded'" verdicts
+damage "a conflict reopened" hub.db "UPDATE ves_conflicts SET closed = 0" conflicts
+damage "a member of a conflict is gone" till.db "DELETE FROM ves_conflict_members" conflicts
+damage "a state" till.db "UPDATE ves_entities SET state = replace(state, '5', '7') WHERE entity_id = 'SKU-2'" state
+damage "a number of a chain" hub.db "UPDATE ves_events SET agent_seq = 1 WHERE sequence_number = 2" "agent chains"
+damage "a tile" hub.db "UPDATE ves_tiles SET hashes = zeroblob(length(hashes))" tree
+damage "the tree's edge" hub.db "UPDATE ves_tlogs SET edge = zeroblob(length(edge))" tree
+damage "an own event not yet pushed" till.db "UPDATE ves_outbox SET envelope = replace(envelope, '\"delta\":-1', '\"delta\":-2') WHERE status = 'pending'" outbox
+damage "synced without a receipt" till.db "UPDATE ves_outbox SET receipt = NULL WHERE status = 'synced' AND local_seq = 1" outbox
+done_testing
