@@ -126,8 +126,8 @@ static void human_conflicts(struct ves_jr *jr)
         printf("in all there are %s to look at\n",
                cli_str(jr, "/followUpTotal"));
     if (ves_jr_has(jr, "/nextAfter"))
-        printf("there are more: ves conflicts --after %s\n",
-               cli_str(jr, "/nextAfter"));
+        printf("%zu of %s are shown; the next with --after %s\n", n,
+               cli_str(jr, "/total"), cli_str(jr, "/nextAfter"));
     steps_print(jr);
 }
 

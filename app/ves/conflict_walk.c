@@ -92,6 +92,7 @@ static bool ask_field(struct walk *walk, struct ves_jr *jr, size_t i,
             return add(answers, path, walk->line + 1, true);
         if (strcmp(walk->line, "b") == 0)
             return false;
+        puts("o, t, b, or = and what it should be");
     }
     return false;
 }
@@ -255,7 +256,7 @@ static struct ves_jr *next_page(struct walk *walk, uint64_t after)
 
 static int all(struct walk *walk)
 {
-    uint64_t after = 0;
+    uint64_t after = 0, number = 0;
 
     do {
         struct ves_jr *jr = next_page(walk, after);
@@ -263,9 +264,10 @@ static int all(struct walk *walk)
             return cli_fail(walk->cli, VES_IO);
         size_t n = ves_jr_count(jr, "/conflicts");
         for (size_t i = 0; i < n && !walk->is_over; i++) {
+            number++;
             if (ves_jr_bool(jr, "/conflicts/%zu/isPending", i))
                 continue;
-            printf("\n%s%zu of %s%s\n", cli_bold(), i + 1,
+            printf("\n%s%llu of %s%s\n", cli_bold(), (unsigned long long)number,
                    ves_jr_str(jr, "/total"), cli_plain());
             one(walk, ves_jr_str(jr, "/conflicts/%zu/conflictId", i));
         }

@@ -702,6 +702,37 @@ static const char *const sequencer_4[] = {
     " SELECT RAISE(ABORT, 'ves_tiles is append-only'); END;",
     NULL};
 
+/* The words of documents: a conflict is open or resolved. */
+static const char *const common_4[] = {
+    "DROP VIEW ves_conflict_view;",
+    "CREATE VIEW ves_conflict_view AS SELECT"
+    " c.stream_no, c.opened, lower(hex(c.conflict_id)) AS conflict_id,"
+    " c.kind, c.sub_code, n.entity_type, n.entity_id, c.branch_count,"
+    " CASE WHEN c.closed = 0 THEN 'open' ELSE 'resolved' END AS status,"
+    " nullif(c.closed, 0) AS resolved, nullif(c.winner, '') AS winner"
+    " FROM ves_conflicts c LEFT JOIN ves_entities n"
+    " ON n.stream_no = c.stream_no AND n.entity_key = c.entity_key;",
+    NULL};
+static const char *const device_4[] = {
+    "DROP VIEW ves_status_view;",
+    "CREATE VIEW ves_status_view AS SELECT"
+    " (SELECT coalesce(max(local_seq), 0) FROM ves_outbox)"
+    "  - (SELECT sum(count) FROM ves_counts) AS pending,"
+    " (SELECT count FROM ves_counts WHERE status = 'syncing') AS syncing,"
+    " (SELECT count FROM ves_counts WHERE status = 'synced') AS synced,"
+    " (SELECT count FROM ves_counts WHERE status = 'failed') AS failed,"
+    " (SELECT count FROM ves_counts WHERE status = 'conflict') AS conflict,"
+    " (SELECT count(*) FROM ves_conflicts WHERE closed = 0)"
+    "  AS open_conflicts,"
+    " coalesce((SELECT CAST(value AS INTEGER) FROM ves_meta"
+    "  WHERE name = 'follow_ups'), 0) AS follow_ups,"
+    " (SELECT count(*) FROM ves_quarantine WHERE closed_ms = 0)"
+    "  AS quarantined,"
+    " (SELECT count(*) FROM ves_alerts WHERE closed_ms = 0) AS alerts,"
+    " (SELECT coalesce(max(id), 0) & 1099511627775 FROM ves_events)"
+    "  AS head;",
+    NULL};
+
 static const char *const *const device_1_scripts[] = {
     common_1, device_1, views_common, views_device, NULL};
 static const char *const *const sequencer_1_scripts[] = {
@@ -713,8 +744,9 @@ static const char *const *const sequencer_2_scripts[] = {common_2, NULL};
 static const char *const *const device_3_scripts[] = {common_3, device_3, NULL};
 static const char *const *const sequencer_3_scripts[] = {common_3, NULL};
 
-static const char *const *const device_4_scripts[] = {NULL};
-static const char *const *const sequencer_4_scripts[] = {sequencer_4, NULL};
+static const char *const *const device_4_scripts[] = {common_4, device_4, NULL};
+static const char *const *const sequencer_4_scripts[] = {common_4, sequencer_4,
+                                                         NULL};
 
 const struct ves_sqlite_migration ves_sqlite_migrations[] = {
     {device_1_scripts, sequencer_1_scripts},

@@ -305,6 +305,8 @@ static void the_views_speak_to_people(void **state)
     ASK(db, "SELECT entity_id FROM ves_entity_view", "o-17");
     ASK(db, "SELECT entity_id || ' ' || status FROM ves_conflict_view",
         "o-17 open");
+    ASK(db, "SELECT open_conflicts || ' ' || follow_ups FROM ves_status_view",
+        "1 0");
     suite_begin(s);
     OK(CALL(s, log_prune, 1, 2, &(uint64_t){0}));
     suite_commit(s);
