@@ -28,9 +28,9 @@ MANDIR  ?= $(PREFIX)/share/man
 DATADIR ?= $(PREFIX)/share
 
 LIB_PKGS := libsodium libcrypto sqlite3
-SRV_PKGS := libmicrohttpd
-# Not linked but loaded with the first connection (src/net/curl.h).
-LAZY_PKGS := libcurl
+# Not linked but loaded when somebody connects or listens (src/net/curl.h,
+# src/os/mhd.h).
+LAZY_PKGS := libcurl libmicrohttpd
 
 empty :=
 space := $(empty) $(empty)
@@ -53,7 +53,7 @@ TEST_OPT ?= -O0 -g1 -fno-omit-frame-pointer
 endif
 TEST_OPT ?= $(OPT)
 
-CPPFLAGS_ALL := -D_GNU_SOURCE $(shell pkg-config --cflags $(LIB_PKGS) $(SRV_PKGS) $(LAZY_PKGS)) $(CPPFLAGS)
+CPPFLAGS_ALL := -D_GNU_SOURCE $(shell pkg-config --cflags $(LIB_PKGS) $(LAZY_PKGS)) $(CPPFLAGS)
 CFLAGS_ALL    = -std=c11 -fPIC -fvisibility=hidden -pthread -MMD -MP $(OPT) $(WARN) $(HARD) $(CFLAGS) \
                 $(if $(SAN),-fsanitize=$(SAN) -fno-sanitize-recover=all) \
                 $(if $(COV),--coverage) $(if $(FUZZ),-fsanitize=fuzzer-no-link)
@@ -61,7 +61,6 @@ LDFLAGS_ALL  := -pthread -Wl,-z,relro,-z,now $(LDFLAGS) \
                 $(if $(SAN),-fsanitize=$(SAN)) $(if $(COV),--coverage)
 LIBS         := $(shell pkg-config --libs $(LIB_PKGS)) -ldl
 TEST_LIBS    := $(shell pkg-config --libs libcurl) -lcmocka
-SRV_LIBS     := $(shell pkg-config --libs $(SRV_PKGS))
 
 # Sources.  Directories are layers; see tools/check-layers for who may see whom.
 # src/server is the HTTP sequencer: linked into the ves program, not into
@@ -131,7 +130,7 @@ $(LIB_SO): $(LIB_OBJ)
 
 $(BUILD)/ves: $(call obj,$(CLI_SRC)) $(BUILD)/libves-server.a $(LIB_A)
 	$(call say,LD,$@)
-	$(Q)$(CC) $(LDFLAGS_ALL) $^ $(SRV_LIBS) $(LIBS) -lcsv -o $@
+	$(Q)$(CC) $(LDFLAGS_ALL) $^ $(LIBS) -lcsv -o $@
 
 # The extension calls SQLite through the pointers its host hands over.
 EXT_PURE := $(filter-out $(BUILD)/src/store/% $(BUILD)/src/net/% $(BUILD)/src/agent/% $(BUILD)/src/sync/%,$(LIB_OBJ))
@@ -156,7 +155,7 @@ $(BUILD)/ves-sim-real: $(filter-out %/ed25519_standin.o,$(SIM_OBJ)) $(LIB_OBJ)
 TESTLIB_OBJ := $(call obj,$(TESTLIB))
 $(BUILD)/test_%: $(BUILD)/test/unit/test_%.o $(TESTLIB_OBJ) $(BUILD)/libves-server.a $(LIB_A)
 	$(call say,LD,$@)
-	$(Q)$(CC) $(LDFLAGS_ALL) $^ $(SRV_LIBS) $(LIBS) $(TEST_LIBS) -o $@
+	$(Q)$(CC) $(LDFLAGS_ALL) $^ $(LIBS) $(TEST_LIBS) -o $@
 $(BUILD)/test_store_%: $(BUILD)/test/store/test_store_%.o $(call obj,$(wildcard test/store/suite*.c)) $(TESTLIB_OBJ) $(LIB_A)
 	$(call say,LD,$@)
 	$(Q)$(CC) $(LDFLAGS_ALL) $^ $(LIBS) $(TEST_LIBS) -o $@
@@ -167,14 +166,14 @@ $(BUILD)/prop_%: $(BUILD)/test/prop/prop_%.o $(TESTLIB_OBJ) $(LIB_A)
 # A fuzz target is always built and replayed over its corpus, engine or not.
 $(BUILD)/fuzz-%: $(BUILD)/test/fuzz/fuzz_%.o $(if $(FUZZ),,$(BUILD)/test/lib/fuzz_main.o) $(BUILD)/libves-server.a $(LIB_A)
 	$(call say,LD,$@)
-	$(Q)$(CC) $(LDFLAGS_ALL) $(if $(FUZZ),-fsanitize=fuzzer) $^ $(SRV_LIBS) $(LIBS) -o $@
+	$(Q)$(CC) $(LDFLAGS_ALL) $(if $(FUZZ),-fsanitize=fuzzer) $^ $(LIBS) -o $@
 
 # The server that the official conformance suite of MCP wants; it shows that
 # the public header is enough.
 $(call obj,test/mcp/fixture.c): INCLUDES := -Iinclude
 $(BUILD)/mcp-fixture: $(call obj,test/mcp/fixture.c) $(BUILD)/libves-server.a $(LIB_A)
 	$(call say,LD,$@)
-	$(Q)$(CC) $(LDFLAGS_ALL) $^ $(SRV_LIBS) $(LIBS) -o $@
+	$(Q)$(CC) $(LDFLAGS_ALL) $^ $(LIBS) -o $@
 
 # What the provable log costs; run by hand.
 $(BUILD)/bench-tlog: $(BUILD)/bench/tlog.o $(TESTLIB_OBJ) $(LIB_A)

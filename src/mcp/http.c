@@ -4,7 +4,6 @@
  * answer is plain JSON, unless something is to be said before it: then it is a
  * stream of events.
  */
-#include <microhttpd.h>
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
@@ -24,6 +23,7 @@
 #include "os/clock.h"
 #include "os/file.h"
 #include "os/listen.h"
+#include "os/mhd.h"
 #include "os/random.h"
 #include "os/signals.h"
 
@@ -686,6 +686,11 @@ static enum ves_status start(struct http *http, int socket,
     unsigned flags =
         MHD_USE_THREAD_PER_CONNECTION | MHD_USE_INTERNAL_POLLING_THREAD;
 
+    enum ves_status status = ves_mhd_load(error);
+    if (status) {
+        (void)close(socket);
+        return status;
+    }
     http->daemon = MHD_start_daemon(
         flags, 0, NULL, NULL, on_request, http, MHD_OPTION_LISTEN_SOCKET,
         socket, MHD_OPTION_CONNECTION_LIMIT,

@@ -1,12 +1,10 @@
 /* curl.c -- libcurl, loaded when the first connection is opened. */
 #include "net/curl.h"
 
-#include <dlfcn.h>
 #include <pthread.h>
-#include <stdio.h>
-#include <string.h>
 
 #include "base/error.h"
+#include "os/library.h"
 
 /* The number of its interface, the same since 2006. */
 #define LIBRARY "libcurl.so.4"
@@ -15,41 +13,23 @@ struct ves_curl ves_curl;
 
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static bool is_loaded;
-static char reason[256]; /* why not */
+static char reason[VES_LIBRARY_REASON]; /* why not */
 
-static void say_reason(void)
-{
-    const char *words = dlerror();
-    snprintf(reason, sizeof(reason), "%s", words ? words : "no reason given");
-}
-
-/* POSIX wants the address of a function to fit a void pointer. */
-static bool find(void *library, const char *name, void *out)
-{
-    void *address = dlsym(library, name);
-    memcpy(out, &address, sizeof(address));
-    if (!address)
-        say_reason();
-    return address != NULL;
-}
-
-/* Never unloaded: threads of its libraries may still run. */
 static void load(void)
 {
-    void *library = dlopen(LIBRARY, RTLD_NOW | RTLD_LOCAL);
-    if (!library) {
-        say_reason();
-        return;
-    }
-    is_loaded = find(library, "curl_global_init", &ves_curl.global_init) &&
-                find(library, "curl_easy_init", &ves_curl.easy_init) &&
-                find(library, "curl_easy_cleanup", &ves_curl.easy_cleanup) &&
-                find(library, "curl_easy_setopt", &ves_curl.easy_setopt) &&
-                find(library, "curl_easy_perform", &ves_curl.easy_perform) &&
-                find(library, "curl_easy_getinfo", &ves_curl.easy_getinfo) &&
-                find(library, "curl_easy_strerror", &ves_curl.easy_strerror) &&
-                find(library, "curl_slist_append", &ves_curl.slist_append) &&
-                find(library, "curl_slist_free_all", &ves_curl.slist_free_all);
+    const struct ves_library_symbol symbols[] = {
+        {"curl_global_init", &ves_curl.global_init},
+        {"curl_easy_init", &ves_curl.easy_init},
+        {"curl_easy_cleanup", &ves_curl.easy_cleanup},
+        {"curl_easy_setopt", &ves_curl.easy_setopt},
+        {"curl_easy_perform", &ves_curl.easy_perform},
+        {"curl_easy_getinfo", &ves_curl.easy_getinfo},
+        {"curl_easy_strerror", &ves_curl.easy_strerror},
+        {"curl_slist_append", &ves_curl.slist_append},
+        {"curl_slist_free_all", &ves_curl.slist_free_all},
+        {NULL, NULL}};
+
+    is_loaded = ves_library_load(LIBRARY, symbols, reason);
     if (is_loaded)
         ves_curl.global_init(CURL_GLOBAL_DEFAULT);
 }

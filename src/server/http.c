@@ -6,7 +6,6 @@
  */
 #include "server/http.h"
 
-#include <microhttpd.h>
 #include <stdatomic.h>
 #include <string.h>
 #include <time.h>
@@ -20,6 +19,7 @@
 #include "base/text.h"
 #include "base/uuid.h"
 #include "os/clock.h"
+#include "os/mhd.h"
 #include "os/random.h"
 #include "server/known_head.h"
 #include "server/request.h"
@@ -583,6 +583,11 @@ enum ves_status ves_http_start(struct ves_server *server,
 {
     VES_ASSERT(options->threads >= 2);
     const struct ves_alloc *alloc = server->alloc;
+    enum ves_status status = ves_mhd_load(error);
+    if (status) {
+        close(options->socket);
+        return status;
+    }
     struct ves_http *http = alloc->realloc(alloc->ctx, NULL, sizeof(*http));
     if (!http) {
         close(options->socket);

@@ -2,7 +2,6 @@
  *
  * A thread a connection, because an answer waits for the disk.
  */
-#include <microhttpd.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
@@ -13,6 +12,7 @@
 #include "os/clock.h"
 #include "os/file.h"
 #include "os/listen.h"
+#include "os/mhd.h"
 #include "witness/witness.h"
 
 enum {
@@ -255,6 +255,11 @@ static enum ves_status start_daemon(struct ves_witness *witness, int socket,
                      MHD_USE_INTERNAL_POLLING_THREAD |
                      (is_tls ? MHD_USE_TLS : 0);
 
+    enum ves_status status = ves_mhd_load(error);
+    if (status) {
+        (void)close(socket);
+        return status;
+    }
     http->daemon = MHD_start_daemon(
         flags, 0, NULL, NULL, on_request, witness, MHD_OPTION_LISTEN_SOCKET,
         socket, MHD_OPTION_CONNECTION_LIMIT, (unsigned)CONNECTIONS_MAX,
