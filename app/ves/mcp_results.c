@@ -40,6 +40,12 @@ const char mcp_result_get_sync_status[] = JSON({
                 "deleted_reference" : {"type" : "integer"}
             }
         },
+        "followUps" : {
+            "type" : "integer",
+            "description" : "Things that really happened and that somebody "
+                            "should look at, such as stock below zero; no "
+                            "conflicts"
+        },
         "oldestPendingAt" : {"type" : "string", "format" : "date-time"},
         "lastPushAt" : {"type" : "string", "format" : "date-time"},
         "lastPullAt" : {"type" : "string", "format" : "date-time"},

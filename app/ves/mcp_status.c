@@ -107,6 +107,9 @@ static void put_steps(struct ves_jw *jw, struct ves_jr *jr,
         ves_jw_str(jw, "acknowledge_events {}");
     if (v->conflicts)
         ves_jw_str(jw, "list_outbox_events {\"status\":\"conflict\"}");
+    if (ves_jr_u64(jr, "/followUps"))
+        ves_jw_str(jw, "Tell the user that something asks to be looked at: "
+                       "ves conflicts lists it");
     if (v->failed)
         ves_jw_str(jw, "list_outbox_events {\"status\":\"failed\"}");
     if (v->is_configured && v->was_checked && !v->is_reachable)
@@ -139,6 +142,7 @@ enum ves_status mcp_write_status(struct ves_jw *jw, struct ves_jr *jr,
         mcp_put_u64(jw, types[i],
                     ves_jr_u64(jr, "/conflictsByType/%s", types[i]));
     ves_jw_end(jw);
+    mcp_put_u64(jw, "followUps", ves_jr_u64(jr, "/followUps"));
     mcp_copy_str(jw, "oldestPendingAt", jr, "/oldestPendingAt");
     mcp_copy_str(jw, "lastPushAt", jr, "/lastPushAt");
     mcp_copy_str(jw, "lastPullAt", jr, "/lastPullAt");
