@@ -14,7 +14,7 @@ static const struct cli_option conflicts_options[] = {
     {"state", "STATE", "open (default), resolved or all"},
     {"type", "TYPE", "concurrent_edit, version_mismatch or deleted_reference"},
     {"entity", "TYPE[/ID]", "only of that kind of entity, or of that one"},
-    {"limit", "N", "at most N conflicts (default 100)"},
+    {"limit", "N", "at most N conflicts, 1 to 1000 (default 100)"},
     {"after", "SEQUENCE", "only those opened after that number"},
     {NULL, NULL, NULL}};
 static const struct cli_option no_options[] = {{NULL, NULL, NULL}};
@@ -31,7 +31,7 @@ static const struct cli_option resolve_options[] = {
     {"reason", "TEXT", "why, for the history"},
     {"by", "NAME", "who decides (default: person)"},
     {"dry-run", NULL, "say what it would come to, write nothing"},
-    {"undo", "ID", "take the resolution of that conflict back"},
+    {"undo", "EVENT|CONFLICT", "take the resolution of that conflict back"},
     {NULL, NULL, NULL}};
 
 /* ---- documents ----------------------------------------------------------- */
@@ -313,14 +313,14 @@ static int run_resolve(struct cli *cli)
 const struct cli_command cli_cmd_conflicts = {
     .name = "conflicts",
     .args = "",
-    .summary = "list what people changed at the same time",
+    .summary = "list conflicts, and what else asks to be looked at",
     .is_store = true,
     .options = conflicts_options,
     .run = run_conflicts,
 };
 const struct cli_command cli_cmd_conflict = {
     .name = "conflict",
-    .args = "show ID",
+    .args = "show EVENT|CONFLICT",
     .summary = "one conflict: both sides, what they began with, a suggestion",
     .args_min = 2,
     .args_max = 2,
