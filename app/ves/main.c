@@ -17,13 +17,10 @@ static const struct cli_command *const commands[] = {
     &cli_cmd_quarantine, &cli_cmd_doctor,   &cli_cmd_why,     &cli_cmd_backup,
     &cli_cmd_prune,      &cli_cmd_serve,    &cli_cmd_admin,   &cli_cmd_bench,
     &cli_cmd_conflicts,  &cli_cmd_conflict, &cli_cmd_resolve, &cli_cmd_mcp,
-    &cli_cmd_audit,      &cli_cmd_verify,   &cli_cmd_witness,
+    &cli_cmd_prove,      &cli_cmd_audit,    &cli_cmd_verify,  &cli_cmd_witness,
 };
 
 enum { COMMANDS = sizeof(commands) / sizeof(commands[0]) };
-
-/* Kept for later work, so that nobody's script comes to mean something else. */
-static const char *const reserved[] = {"prove"};
 
 static void print_help(FILE *out)
 {
@@ -78,6 +75,18 @@ static void give(struct cli *cli, size_t place, const char *value)
     cli->values[place] = value;
 }
 
+/* -o is short for --out, where a command has that. */
+static size_t place_of_out(const struct cli *cli)
+{
+    size_t i = 0, n = option_count(cli->command);
+
+    while (i < n && strcmp(cli->command->options[i].name, "out") != 0)
+        i++;
+    if (i == n)
+        cli_usage(cli, "no such option: -o");
+    return i;
+}
+
 static void parse(struct cli *cli, int argc, char **argv)
 {
     struct option longs[CLI_OPTIONS_MAX + 4] = {0};
@@ -99,7 +108,7 @@ static void parse(struct cli *cli, int argc, char **argv)
     for (int i = 1; i < argc && cli->command->is_store; i++)
         cli->is_json |= strcmp(argv[i], "--json") == 0;
     opterr = 0;
-    while ((opt = getopt_long(argc, argv, ":h", longs, NULL)) != -1) {
+    while ((opt = getopt_long(argc, argv, ":ho:", longs, NULL)) != -1) {
         if (opt == OPT_DB)
             cli->db = optarg;
         else if (opt == OPT_JSON)
@@ -111,6 +120,8 @@ static void parse(struct cli *cli, int argc, char **argv)
             cli_usage(cli, "%s needs a value", argv[optind - 1]);
         else if (opt == '?')
             cli_usage(cli, "no such option: %s", argv[optind - 1]);
+        else if (opt == 'o')
+            give(cli, place_of_out(cli), optarg);
         else
             give(cli, (size_t)(opt - OPT_FIRST), optarg ? optarg : "");
     }
@@ -147,14 +158,6 @@ static bool is_near(const char *a, const char *b)
 
 static int unknown(const char *name)
 {
-    for (size_t i = 0; i < sizeof(reserved) / sizeof(reserved[0]); i++)
-        if (strcmp(reserved[i], name) == 0) {
-            fprintf(stderr,
-                    "ves: %s is not in this version; the name is kept for "
-                    "it\n",
-                    reserved[i]);
-            return CLI_USAGE;
-        }
     fprintf(stderr, "ves: no command \"%s\"", cli_clean(name));
     for (size_t i = 0; i < COMMANDS; i++)
         if (is_near(name, commands[i]->name)) {

@@ -110,6 +110,38 @@ VES_API VES_NODISCARD enum ves_status ves_probe_within(struct ves_agent *agent,
                                                        uint64_t *remote_head,
                                                        struct ves_error *error);
 
+/* An event to prove, by its number in the stream, or by its id when that is 0.
+ */
+struct ves_prove_event {
+    uint64_t sequence_number;
+    struct ves_uuid event_id;
+};
+
+struct ves_prove_options {
+    const struct ves_prove_event *events; /* any order */
+    size_t count;
+    const char *path;        /* of the bundle; must not be there yet */
+    const char *policy_name; /* goes into the bundle as a hint; may be NULL */
+    uint32_t timeout_ms;     /* of each request; 0: a minute */
+};
+
+struct ves_prove_report {
+    uint64_t events, tree_size, bytes;
+    char origin[256];
+    /* The log's key as this store has it pinned, for the policy of whoever
+     * has no better source; "" when none is pinned. */
+    char log_key[512];
+};
+
+/* Writes a bundle (doc/bundle.md): events as this store has verified them,
+ * with the sequencer's signed checkpoint, the hashes between them and its key
+ * directory.  It is verified with the pinned keys first.  VES_NOT_FOUND: an
+ * event has no place in the log yet, or its body is pruned; VES_AGAIN: the
+ * log's head is not signed that far yet; VES_CONFLICT: the file is there. */
+VES_API VES_NODISCARD enum ves_status
+ves_prove(struct ves_agent *agent, const struct ves_prove_options *options,
+          struct ves_prove_report *report, struct ves_error *error);
+
 /* {accepted, failed, conflicts, remaining, attempted, duplicates, ...} */
 VES_API void ves_push_report_json(struct ves_jw *jw,
                                   const struct ves_push_report *report);

@@ -1,0 +1,403 @@
+/* prove.c -- events with the proof that they stand in the log, as a bundle.
+ *
+ * The events are the store's own verified copies; checkpoint, tiles and key
+ * directory come from the sequencer.  What was put together is verified with
+ * the keys this store has pinned before it is written, so a sequencer that
+ * says something else than its log is noticed here and not at the auditor.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "agent/lookup.h"
+#include "base/bytes.h"
+#include "base/error.h"
+#include "base/text.h"
+#include "core/bundle.h"
+#include "core/tlog_tile.h"
+#include "crypto/crypto.h"
+#include "os/file.h"
+#include "sync/session.h"
+#include "ves/verify.h"
+
+enum {
+    ARENA_MAX = 1024 * 1024 * 1024,
+    POLICY_MAX = 64 * 1024,
+    PATH_MAX_LEN = 512
+};
+
+struct item {
+    uint64_t sequence;
+    struct ves_event event;
+};
+
+struct prove {
+    struct ves_session session;
+    struct ves_agent *agent;
+    struct ves_arena arena; /* lives as long as the bundle is made */
+    struct item *items;
+    size_t count;
+    struct ves_bytes note, keys;
+    struct ves_checkpoint checkpoint;
+    struct ves_tile_source tiles;
+    char prefix[PATH_MAX_LEN]; /* "/ves/HEX/" */
+    struct ves_buf policy;     /* what this store has pinned, NUL behind it */
+    struct ves_prove_report *report;
+    struct ves_error *error;
+};
+
+/* ---- events -------------------------------------------------------------- */
+
+static enum ves_status keep_sequence(void *ctx, const struct ves_log_row *row)
+{
+    struct ves_uuid *id = ctx;
+
+    *id = row->event_id;
+    return VES_AGAIN;
+}
+
+/* The id of the event with that number in this store's log. */
+static enum ves_status find_id(struct prove *prove, uint64_t sequence,
+                               struct ves_uuid *id)
+{
+    struct ves_store *store = prove->agent->store;
+
+    enum ves_status status = store->ops->log_read(
+        store, prove->agent->core.stream_no, sequence, 1, keep_sequence, id);
+    if (status == VES_AGAIN)
+        return VES_OK;
+    if (status == VES_OK)
+        return ves_fail(prove->error, VES_NOT_FOUND,
+                        "this store's log has no number %llu yet; pull first",
+                        (unsigned long long)sequence);
+    return ves_fail(prove->error, status, "reading the log: %s",
+                    store->error.text);
+}
+
+static enum ves_status read_event(struct prove *prove, struct ves_bytes text,
+                                  struct ves_event *event)
+{
+    struct ves_refusal refusal;
+
+    enum ves_status status =
+        ves_event_read(&prove->arena, text, event, &refusal);
+    if (!status)
+        status = ves_event_check(&prove->arena, event, &refusal);
+    if (status == VES_REFUSED)
+        return ves_fail(prove->error, VES_CORRUPT,
+                        "the event in this store is not what it says: %s",
+                        refusal.message);
+    return status;
+}
+
+static enum ves_status take_event(struct prove *prove,
+                                  const struct ves_uuid *event_id,
+                                  struct item *out)
+{
+    struct ves_found found;
+    struct ves_bytes text, copy;
+    bool is_open;
+
+    ves_agent_start(prove->agent);
+    memset(&found, 0, sizeof(found));
+    enum ves_status status =
+        ves_agent_find(prove->agent, event_id, &found, prove->error);
+    if (status)
+        return status;
+    if (found.is_in_log) {
+        out->sequence = found.log.sequence_number;
+        text = found.log.envelope;
+        is_open = true;
+    } else {
+        out->sequence = found.is_in_outbox ? found.outbox.sequence_number : 0;
+        text = found.outbox.envelope;
+        is_open = false;
+    }
+    if (out->sequence == 0)
+        return ves_fail(prove->error, VES_NOT_FOUND,
+                        "the event has no place in the log yet; push and pull "
+                        "first");
+    if (text.len == 0)
+        return ves_fail(prove->error, VES_NOT_FOUND,
+                        "the body of number %llu was pruned here; another "
+                        "store of the stream has it",
+                        (unsigned long long)out->sequence);
+    uint8_t *bytes = ves_arena_bytes(&prove->arena, text.len + 1);
+    if (!bytes)
+        return VES_NOMEM;
+    memcpy(bytes, text.ptr, text.len);
+    bytes[text.len] = '}';
+    copy = ves_bytes(bytes, text.len + (is_open ? 1 : 0));
+    return read_event(prove, copy, &out->event);
+}
+
+static int by_sequence(const void *a, const void *b)
+{
+    const struct item *x = a, *y = b;
+    return x->sequence < y->sequence ? -1 : x->sequence > y->sequence;
+}
+
+static enum ves_status take_events(struct prove *prove,
+                                   const struct ves_prove_options *options)
+{
+    if (options->count == 0 || options->count > VES_BUNDLE_EVENTS_MAX)
+        return ves_fail(prove->error, VES_INVALID,
+                        "a bundle holds 1 to %d events",
+                        (int)VES_BUNDLE_EVENTS_MAX);
+    prove->items =
+        ves_arena_alloc(&prove->arena, options->count * sizeof(*prove->items));
+    if (!prove->items)
+        return VES_NOMEM;
+    for (size_t i = 0; i < options->count; i++) {
+        struct ves_uuid id = options->events[i].event_id;
+        enum ves_status status = VES_OK;
+        if (options->events[i].sequence_number > 0)
+            status = find_id(prove, options->events[i].sequence_number, &id);
+        if (!status)
+            status = take_event(prove, &id, &prove->items[i]);
+        if (status)
+            return status;
+    }
+    qsort(prove->items, options->count, sizeof(*prove->items), by_sequence);
+    /* Named twice, it stands in the bundle once. */
+    for (size_t i = 0; i < options->count; i++) {
+        if (i == 0 ||
+            prove->items[i].sequence != prove->items[prove->count - 1].sequence)
+            prove->items[prove->count++] = prove->items[i];
+    }
+    return VES_OK;
+}
+
+/* ---- what the sequencer gives -------------------------------------------- */
+
+static enum ves_status get(struct prove *prove, const char *path,
+                           struct ves_bytes *out)
+{
+    const struct ves_bytes none = {NULL, 0};
+    struct ves_http_reply reply;
+
+    enum ves_status status = ves_session_request(&prove->session, "GET", path,
+                                                 none, &reply, prove->error);
+    return status ? status : ves_arena_copy(&prove->arena, reply.body, out);
+}
+
+static enum ves_status read_tile(void *ctx, const struct ves_tile *tile,
+                                 struct ves_hash *hashes)
+{
+    struct prove *prove = ctx;
+    const struct ves_bytes none = {NULL, 0};
+    struct ves_http_reply reply;
+    struct ves_buf path;
+
+    ves_buf_init(&path, prove->agent->alloc, PATH_MAX_LEN);
+    ves_buf_put_str(&path, prove->prefix);
+    ves_tile_path_write(&path, tile);
+    ves_buf_put_u8(&path, 0);
+    enum ves_status status = ves_buf_status(&path);
+    if (!status)
+        status =
+            ves_session_request(&prove->session, "GET", (const char *)path.ptr,
+                                none, &reply, prove->error);
+    ves_buf_free(&path);
+    if (status)
+        return status;
+    if (ves_tile_read(reply.body, tile->width, hashes))
+        return ves_fail(prove->error, VES_REFUSED,
+                        "the sequencer's tile has another size than its "
+                        "checkpoint implies; nothing was written");
+    return VES_OK;
+}
+
+static enum ves_status get_checkpoint(struct prove *prove)
+{
+    const struct ves_agent_core *core = &prove->agent->core;
+    struct ves_hash stream_id;
+    struct ves_note note;
+    char hex[2 * VES_HASH_SIZE], path[PATH_MAX_LEN + 16];
+
+    ves_stream_id(&core->stream, &stream_id);
+    ves_hex_encode(stream_id.b, VES_HASH_SIZE, hex);
+    snprintf(prove->prefix, sizeof(prove->prefix), "/ves/%.*s/",
+             (int)sizeof(hex), hex);
+    snprintf(path, sizeof(path), "%scheckpoint", prove->prefix);
+    enum ves_status status = get(prove, path, &prove->note);
+    if (status)
+        return status;
+    if (ves_note_read(prove->note, &note, prove->error) ||
+        ves_checkpoint_read(note.text, &prove->checkpoint, prove->error))
+        return VES_REFUSED;
+    /* The pinned keys sign the log, under the origin's name. */
+    for (size_t i = 0; i < core->sequencer_key_count; i++) {
+        struct ves_note_key key;
+        ves_note_key_init(&key, prove->checkpoint.origin, VES_NOTE_ED25519,
+                          &core->sequencer_keys[i].public_key);
+        ves_buf_put_str(&prove->policy, "log ");
+        ves_note_key_write(&prove->policy, &key);
+        ves_buf_put_u8(&prove->policy, '\n');
+    }
+    ves_buf_put_str(&prove->policy, "quorum none\n");
+    uint64_t last = prove->items[prove->count - 1].sequence;
+    if (prove->checkpoint.size < last)
+        return ves_fail(prove->error, VES_AGAIN,
+                        "the signed log has %llu entries; number %llu will be "
+                        "in it in a moment",
+                        (unsigned long long)prove->checkpoint.size,
+                        (unsigned long long)last);
+    return ves_buf_status(&prove->policy);
+}
+
+static enum ves_status get_keys(struct prove *prove)
+{
+    char query[PATH_MAX_LEN - 32], path[PATH_MAX_LEN];
+
+    ves_session_stream_query(&prove->agent->core.stream, query, sizeof(query));
+    snprintf(path, sizeof(path), "/api/v1/ves/keys?%s", query);
+    return get(prove, path, &prove->keys);
+}
+
+/* ---- the bundle ---------------------------------------------------------- */
+
+static enum ves_status write_bundle(struct prove *prove, const char *policy,
+                                    struct ves_buf *out)
+{
+    uint64_t *sequences =
+        ves_arena_alloc(&prove->arena, prove->count * sizeof(*sequences));
+
+    if (!sequences)
+        return VES_NOMEM;
+    ves_bundle_begin(out, &prove->agent->core.stream, ves_bytes_str(policy));
+    if (ves_bundle_keys(out, prove->keys))
+        return ves_fail(prove->error, VES_REFUSED,
+                        "the sequencer's key directory is not on one line; "
+                        "nothing was written");
+    for (size_t i = 0; i < prove->count; i++) {
+        sequences[i] = prove->items[i].sequence;
+        ves_bundle_event(out, sequences[i], &prove->items[i].event);
+    }
+    ves_tile_source_init(&prove->tiles, prove->checkpoint.size, read_tile,
+                         prove);
+    enum ves_status status =
+        ves_bundle_end(out, &prove->tiles.source, sequences, prove->count,
+                       prove->checkpoint.size, prove->note);
+    return status ? status : ves_buf_status(out);
+}
+
+/* With what this store believes, before anybody else does. */
+static enum ves_status verify(struct prove *prove, struct ves_bytes bundle)
+{
+    const struct ves_agent_core *core = &prove->agent->core;
+    struct ves_public_key keys[VES_SEQUENCER_KEYS_MAX];
+    static const struct ves_bytes none = {NULL, 0};
+    struct ves_verify_report *report =
+        ves_arena_alloc(&prove->arena, sizeof(*report));
+
+    if (!report)
+        return VES_NOMEM;
+    for (size_t i = 0; i < core->sequencer_key_count; i++)
+        keys[i] = core->sequencer_keys[i].public_key;
+    const struct ves_verify_anchors anchors = {
+        .policy = ves_buf_view(&prove->policy),
+        .stream = &core->stream,
+        .sequencer_keys = keys,
+        .sequencer_key_count = core->sequencer_key_count};
+    enum ves_status status = ves_verify(prove->agent->alloc, bundle, none,
+                                        &anchors, report, prove->error);
+    if (status)
+        return status;
+    for (size_t i = 0; i < report->count; i++) {
+        if (report->properties[i].finding != VES_FINDING_PROVEN)
+            return ves_fail(
+                prove->error, VES_REFUSED, "%s: %.380s; nothing was written",
+                report->properties[i].name, report->properties[i].text);
+    }
+    return VES_OK;
+}
+
+static void fill_report(struct prove *prove, size_t bytes)
+{
+    const struct ves_agent_core *core = &prove->agent->core;
+    struct ves_prove_report *report = prove->report;
+    struct ves_bytes origin = prove->checkpoint.origin;
+    struct ves_note_key key;
+    struct ves_buf text;
+
+    report->events = prove->count;
+    report->tree_size = prove->checkpoint.size;
+    report->bytes = bytes;
+    snprintf(report->origin, sizeof(report->origin), "%.*s", (int)origin.len,
+             (const char *)origin.ptr);
+    if (core->sequencer_key_count == 0)
+        return;
+    ves_note_key_init(
+        &key, origin, VES_NOTE_ED25519,
+        &core->sequencer_keys[core->sequencer_key_count - 1].public_key);
+    ves_buf_init(&text, prove->agent->alloc, sizeof(report->log_key));
+    ves_note_key_write(&text, &key);
+    snprintf(report->log_key, sizeof(report->log_key), "%.*s", (int)text.len,
+             (const char *)text.ptr);
+    ves_buf_free(&text);
+}
+
+static enum ves_status prove_all(struct prove *prove,
+                                 const struct ves_prove_options *options,
+                                 struct ves_buf *out)
+{
+    enum ves_status status = take_events(prove, options);
+
+    if (!status)
+        status = get_checkpoint(prove);
+    if (!status)
+        status = get_keys(prove);
+    if (!status)
+        status = write_bundle(prove, options->policy_name, out);
+    if (!status)
+        status = verify(prove, ves_buf_view(out));
+    if (!status)
+        status = ves_file_write(options->path, ves_buf_view(out), VES_FILE_NEW,
+                                prove->error);
+    if (!status)
+        fill_report(prove, out->len);
+    return status;
+}
+
+enum ves_status ves_prove(struct ves_agent *agent,
+                          const struct ves_prove_options *options,
+                          struct ves_prove_report *report,
+                          struct ves_error *error)
+{
+    const struct ves_sync_options sync = {.timeout_ms = options->timeout_ms};
+    struct ves_error own = {.status = VES_OK};
+    struct ves_buf out;
+
+    memset(report, 0, sizeof(*report));
+    if (!error)
+        error = &own;
+    struct prove *prove =
+        agent->alloc->realloc(agent->alloc->ctx, NULL, sizeof(*prove));
+    if (!prove)
+        return ves_fail(error, VES_NOMEM, "out of memory");
+    memset(prove, 0, sizeof(*prove));
+    prove->agent = agent;
+    prove->report = report;
+    prove->error = error;
+    ves_arena_init(&prove->arena, agent->alloc, ARENA_MAX);
+    ves_buf_init(&prove->policy, agent->alloc, POLICY_MAX);
+    ves_buf_init(&out, agent->alloc, VES_BUNDLE_MAX);
+    ves_agent_start(agent);
+    enum ves_status status =
+        ves_session_open(&prove->session, agent, &sync, error);
+    if (!status) {
+        status = prove_all(prove, options, &out);
+        ves_session_close(&prove->session);
+    }
+    if (status == VES_NOMEM)
+        ves_fail(error, status, "out of memory; nothing was written");
+    else if (status == VES_LIMIT && error->status != VES_LIMIT)
+        ves_fail(error, status, "the bundle would be larger than %d bytes",
+                 (int)VES_BUNDLE_MAX);
+    ves_buf_free(&out);
+    ves_buf_free(&prove->policy);
+    ves_arena_free(&prove->arena);
+    agent->alloc->realloc(agent->alloc->ctx, prove, 0);
+    return status;
+}

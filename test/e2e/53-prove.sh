@@ -1,0 +1,44 @@
+#!/bin/bash
+# 53-prove.sh -- ves prove, and what it writes before ves verify: honest, and
+# behind a sequencer that says something else than its log.
+. "$(dirname "$0")/../lib/tap.sh"
+
+new_hub --log-host shop.example || done_testing
+join "$T/till.db" && join "$T/office.db" || { not_ok "two stores"; done_testing; }
+for i in 1 2 3 4 5 6 7; do adjust "$T/till.db" "SKU-$i" "$i"; done
+ids=$("$VES" outbox --db "$T/till.db" --json | grep -o '"eventId":"[0-9a-f-]*"' | cut -d '"' -f 4)
+first=$(sed -n 1p <<< "$ids")
+fifth=$(sed -n 5p <<< "$ids")
+exits "an event that was not pushed" 1 "$VES" prove "$first" --db "$T/till.db" -o "$T/no.ves-bundle"
+"$VES" sync --db "$T/till.db" > /dev/null
+"$VES" sync --db "$T/office.db" > /dev/null
+
+prove() { "$VES" prove "$@" > "$T/out" 2>&1; }
+# The head is signed a moment after the commit.
+check "by id and by number" wait_for 20 prove "$fifth" 2 "$first" "$first" --db "$T/till.db" -o "$T/x.ves-bundle"
+like "what it is" "$(cat "$T/out")" '^.*x\.ves-bundle: 3 events in a log of 7 entries, [0-9]+ bytes'
+like "and the log's key" "$(cat "$T/out")" '^log shop\.example/ves/[0-9a-f]{64}\+[0-9a-f]{8}\+'
+{ grep '^log ' "$T/out"; echo 'quorum none'; } > "$T/policy"
+out=$("$VES" verify --policy "$T/policy" "$T/x.ves-bundle")
+is "verified offline" $? 0
+is "nothing but proven" "$(grep -cE '^(NOT PROVEN|FAILED)' <<< "$out")" 0
+like "all signatures" "$out" '^PROVEN +agent signatures: 3 of 3'
+exits "the stream it is of" 0 "$VES" verify --policy "$T/policy" --stream "$TENANT/$STORE" "$T/x.ves-bundle"
+exits "a file that is there is left alone" 1 "$VES" prove 1 --db "$T/till.db" -o "$T/x.ves-bundle"
+check "what another store proves is the same" "$VES" prove 1 2 5 --db "$T/office.db" -o "$T/y.ves-bundle"
+is "byte by byte, but for the directory" "$(grep -v '^keys ' "$T/y.ves-bundle" | sha256sum)" "$(grep -v '^keys ' "$T/x.ves-bundle" | sha256sum)"
+sed 's/"delta":5/"delta":6/' "$T/x.ves-bundle" > "$T/z.ves-bundle"
+exits "one digit of a payload" 40 "$VES" verify --policy "$T/policy" "$T/z.ves-bundle"
+doc=$("$VES" prove 3 --db "$T/till.db" -o "$T/three.ves-bundle" --json)
+is "as JSON" "$(json "$doc" 'd["events"], d["treeSize"]')" '[1, 7]'
+exits "a number that is not there" 1 "$VES" prove 99 --db "$T/till.db" -o "$T/no.ves-bundle"
+exits "no file named" 2 "$VES" prove 1 --db "$T/till.db"
+check "nothing else was written" test ! -e "$T/no.ves-bundle"
+
+# The whole log as an auditor has it: the sequencer's file, its stores and a
+# signed checkpoint agree.
+sed '1,/^$/d' "$T/x.ves-bundle" > "$T/checkpoint"
+for store in till.db office.db hub.db; do
+	exits "the audit of $store knows the signed head" 0 "$VES" audit --work "$T" --known "$T/checkpoint" "$T/$store"
+done
+done_testing
