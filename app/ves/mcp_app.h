@@ -103,6 +103,10 @@ void mcp_copy_u64(struct ves_jw *jw, const char *name, struct ves_jr *jr,
 void mcp_putf(struct ves_jw *jw, const char *name, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
+/* The member "fields": what differs in a conflict, both sides and perhaps what
+ * they began with, as far as there is room. */
+void mcp_put_fields(struct ves_jw *jw, struct ves_jr *conflict, bool has_base);
+
 /* "1 event", "3 events". */
 const char *mcp_count(char out[48], uint64_t n, const char *noun);
 bool mcp_uuid(const char *text, struct ves_uuid *out);

@@ -7,7 +7,7 @@
 
 #include "mcp_app.h"
 
-enum { LIST_DEFAULT = 50, PAYLOAD_MAX = 16 * 1024, FIELDS_SHOWN = 50 };
+enum { LIST_DEFAULT = 50, PAYLOAD_MAX = 16 * 1024 };
 
 /* ---- list ---------------------------------------------------------------- */
 
@@ -306,25 +306,6 @@ static void put_receipt(struct ves_jw *jw, struct ves_jr *jr)
     ves_jw_end(jw);
 }
 
-/* Both sides field by field. */
-static void put_conflict_fields(struct ves_jw *jw, struct ves_jr *show)
-{
-    size_t n = ves_jr_count(show, "/fields");
-
-    ves_jw_key(jw, "fields");
-    ves_jw_array(jw);
-    for (size_t i = 0;
-         i < n && i < FIELDS_SHOWN && ves_jw_view(jw).len < MCP_LONG; i++) {
-        ves_jw_object(jw);
-        mcp_copy_str(jw, "path", show, "/fields/%zu/path", i);
-        mcp_put_str(jw, "base", ves_jr_json(show, "/fields/%zu/base", i));
-        mcp_put_str(jw, "local", ves_jr_json(show, "/fields/%zu/ours", i));
-        mcp_put_str(jw, "remote", ves_jr_json(show, "/fields/%zu/theirs", i));
-        ves_jw_end(jw);
-    }
-    ves_jw_end(jw);
-}
-
 /* Money is for people, whatever could be merged. */
 static const char *suggestion(const struct mcp_app *app, struct ves_jr *show)
 {
@@ -344,7 +325,7 @@ static void put_conflict(const struct mcp_app *app, struct ves_jw *jw,
     mcp_copy_str(jw, "remoteEventId", show, "/remoteEventId");
     mcp_copy_str(jw, "detectedAt", show, "/openedAt");
     mcp_put_str(jw, "suggestedStrategy", suggestion(app, show));
-    put_conflict_fields(jw, show);
+    mcp_put_fields(jw, show, true);
     mcp_put_bool(jw, "mergeable", ves_jr_bool(show, "/mergeable"));
     ves_jw_end(jw);
 }

@@ -15,7 +15,6 @@ enum {
     STATE_SHOWN = 16 * 1024, /* of the entity, in a result */
     FORM_FIELDS = 10,
     FORM_VALUE = 80, /* characters of a value in a form */
-    FIELDS_SHOWN = 50,
     SETS_MAX = 64
 };
 
@@ -246,24 +245,6 @@ static enum ves_mcp_outcome ask(struct resolve *r)
 
 /* ---- results ------------------------------------------------------------- */
 
-static void put_fields(struct ves_jw *jw, struct ves_jr *doc)
-{
-    size_t n = ves_jr_count(doc, "/fields");
-
-    if (n == 0)
-        return;
-    ves_jw_key(jw, "fields");
-    ves_jw_array(jw);
-    for (size_t i = 0; i < n && i < FIELDS_SHOWN; i++) {
-        ves_jw_object(jw);
-        mcp_copy_str(jw, "path", doc, "/fields/%zu/path", i);
-        mcp_put_str(jw, "local", ves_jr_json(doc, "/fields/%zu/ours", i));
-        mcp_put_str(jw, "remote", ves_jr_json(doc, "/fields/%zu/theirs", i));
-        ves_jw_end(jw);
-    }
-    ves_jw_end(jw);
-}
-
 static void put_choices(struct ves_jw *jw, struct ves_jr *doc)
 {
     size_t n = ves_jr_count(doc, "/choices");
@@ -330,7 +311,7 @@ static void put_result(struct resolve *r, struct ves_jr *doc)
         put_choices(jw, doc);
     if (strcmp(outcome, "awaiting_user") == 0 ||
         strcmp(outcome, "preview") == 0)
-        put_fields(jw, ves_jr_count(doc, "/fields") ? doc : r->show);
+        mcp_put_fields(jw, ves_jr_count(doc, "/fields") ? doc : r->show, false);
     mcp_copy_str(jw, "auditId", doc, "/auditId");
     mcp_put_u64(jw, "remainingConflicts", remaining);
     put_steps(jw, r, outcome, remaining);

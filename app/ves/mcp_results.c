@@ -361,8 +361,9 @@ const char mcp_result_get_outbox_event[] = JSON({
                         },
                         "required" : ["path"]
                     },
-                    "description" :
-                        "Differing fields, values as JSON text; at most 50"
+                    "description" : "Differing fields, values as JSON text, "
+                                    "long ones cut; at "
+                                    "most 50"
                 },
                 "mergeable" : {
                     "type" : "boolean",

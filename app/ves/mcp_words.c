@@ -193,6 +193,49 @@ void mcp_copy_u64(struct ves_jw *jw, const char *name, struct ves_jr *jr,
         mcp_put_u64(jw, name, ves_jr_u64(jr, "%s", text));
 }
 
+enum {
+    FIELDS_SHOWN = 50,
+    VALUE_SHOWN = 1000,      /* bytes; of a longer one its beginning */
+    FIELDS_ROOM = 31 * 1024, /* a field may take 6 KiB more */
+};
+
+/* A value as JSON text. */
+static void put_value(struct ves_jw *jw, const char *name, const char *json)
+{
+    char text[VALUE_SHOWN + 64];
+    size_t len = strlen(json), n = VALUE_SHOWN;
+
+    if (len <= VALUE_SHOWN) {
+        mcp_put_str(jw, name, json);
+        return;
+    }
+    while (n > 0 && ((unsigned char)json[n] & 0xC0) == 0x80)
+        n--;
+    snprintf(text, sizeof(text), "%.*s... (cut; %zu bytes)", (int)n, json, len);
+    mcp_put_str(jw, name, text);
+}
+
+void mcp_put_fields(struct ves_jw *jw, struct ves_jr *conflict, bool has_base)
+{
+    size_t n = ves_jr_count(conflict, "/fields");
+
+    if (n == 0 && !has_base)
+        return;
+    ves_jw_key(jw, "fields");
+    ves_jw_array(jw);
+    for (size_t i = 0;
+         i < n && i < FIELDS_SHOWN && ves_jw_view(jw).len < FIELDS_ROOM; i++) {
+        ves_jw_object(jw);
+        put_value(jw, "path", ves_jr_str(conflict, "/fields/%zu/path", i));
+        if (has_base)
+            put_value(jw, "base", ves_jr_json(conflict, "/fields/%zu/base", i));
+        put_value(jw, "local", ves_jr_json(conflict, "/fields/%zu/ours", i));
+        put_value(jw, "remote", ves_jr_json(conflict, "/fields/%zu/theirs", i));
+        ves_jw_end(jw);
+    }
+    ves_jw_end(jw);
+}
+
 const char *mcp_count(char out[48], uint64_t n, const char *noun)
 {
     snprintf(out, 48, "%llu %s%s", (unsigned long long)n, noun,
