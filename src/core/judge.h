@@ -310,6 +310,12 @@ struct ves_judge_writer {
     enum ves_status (*subject)(void *ctx, uint64_t sequence,
                                struct ves_arena *arena,
                                struct ves_judge_subject *out);
+    /* Nothing that `subject` gave is used any more.  NULL: nobody needs to
+     * know. */
+    void (*release)(void *ctx);
+    /* For one waiting event, or group, at a time: what comes free together may
+     * be more than memory holds. */
+    struct ves_arena *waking;
 };
 
 /* Judges and writes a new event, or all members of a new atomic group at

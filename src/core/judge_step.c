@@ -135,25 +135,37 @@ static enum ves_status load_waiting(const struct ves_judge_writer *writer,
     return VES_OK;
 }
 
-/* Looks at one waiting event, and those bound to it, again. */
-static enum ves_status again(const struct ves_judge_view *view,
-                             const struct ves_judge_writer *writer,
-                             struct heap *heap, uint64_t sequence)
+static enum ves_status judge_again(const struct ves_judge_view *view,
+                                   const struct ves_judge_writer *writer,
+                                   struct heap *heap, uint64_t sequence)
 {
     struct ves_judge_subject *subjects;
     size_t count;
 
     enum ves_status status =
-        load_waiting(writer, heap->arena, sequence, &subjects, &count);
+        load_waiting(writer, writer->waking, sequence, &subjects, &count);
     if (status || count == 0)
         return status;
     struct ves_judgement *judgements =
-        ves_arena_alloc(heap->arena, count * sizeof(*judgements));
+        ves_arena_alloc(writer->waking, count * sizeof(*judgements));
     if (!judgements)
         return VES_NOMEM;
-    status = ves_judge_group(view, heap->arena, subjects, count, judgements);
+    status = ves_judge_group(view, writer->waking, subjects, count, judgements);
     return status ? status
                   : write_all(writer, heap, subjects, count, judgements);
+}
+
+/* Looks at one waiting event, and those bound to it, again. */
+static enum ves_status again(const struct ves_judge_view *view,
+                             const struct ves_judge_writer *writer,
+                             struct heap *heap, uint64_t sequence)
+{
+    enum ves_status status = judge_again(view, writer, heap, sequence);
+
+    if (writer->release)
+        writer->release(writer->ctx);
+    ves_arena_reset(writer->waking);
+    return status;
 }
 
 enum ves_status ves_judge_step(const struct ves_judge_view *view,

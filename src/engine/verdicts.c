@@ -43,6 +43,7 @@ ves_verdicts_open(struct ves_verdicts *v, struct ves_store *store,
     v->base = base;
     v->room = room;
     ves_arena_init(&v->scratch, alloc, SCRATCH_MAX);
+    ves_arena_init(&v->waking, alloc, SCRATCH_MAX);
     ves_arena_init(&v->passing, alloc, SCRATCH_MAX);
     ves_arena_init(&v->reading, alloc, SCRATCH_MAX);
     v->events =
@@ -60,6 +61,7 @@ ves_verdicts_open(struct ves_verdicts *v, struct ves_store *store,
 void ves_verdicts_close(struct ves_verdicts *v)
 {
     ves_arena_free(&v->scratch);
+    ves_arena_free(&v->waking);
     ves_arena_free(&v->passing);
     ves_arena_free(&v->reading);
 }
@@ -473,7 +475,7 @@ static enum ves_status waiting_subject(void *ctx, uint64_t sequence,
     struct ves_verdicts *v = ctx;
     struct ves_verdict_event *event;
 
-    (void)arena;
+    VES_ASSERT(arena == &v->waking);
     if (sequence == 0 || sequence > v->base + v->count)
         return VES_NOT_FOUND;
     enum ves_status status = ves_verdicts_hold(v, sequence, &event);
@@ -482,9 +484,14 @@ static enum ves_status waiting_subject(void *ctx, uint64_t sequence,
     if (event->row->verdict != VES_VERDICT_WAITING)
         return VES_NOT_FOUND;
     if (!event->has_subject)
-        status = ves_verdicts_reload(v, event);
+        status = ves_verdicts_wake(v, event);
     *out = event->subject;
     return status;
+}
+
+static void release(void *ctx)
+{
+    ves_verdicts_release(ctx);
 }
 
 /* ---- judging ------------------------------------------------------------- */
@@ -501,7 +508,9 @@ enum ves_status ves_verdicts_step(struct ves_verdicts *v, size_t count)
     const struct ves_judge_writer writer = {.ctx = v,
                                             .write = write,
                                             .waiters = waiters,
-                                            .subject = waiting_subject};
+                                            .subject = waiting_subject,
+                                            .release = release,
+                                            .waking = &v->waking};
 
     VES_ASSERT(count > 0 && count <= v->count);
     begin_step(v);

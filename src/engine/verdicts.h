@@ -52,11 +52,12 @@ struct ves_verdict_event {
     bool is_new;                /* a row of the host's */
     bool is_changed;            /* the store's row differs from this one */
     bool is_listed;             /* among the waiting */
+    bool is_waking;             /* event, subject: of `waking` */
     bool was_deleted;           /* its entity, when it became applied */
     struct ves_bytes unusable;  /* JSON text: why nothing was folded; host */
     struct ves_verdict_entity *entity; /* NULL: the store's, unchanged */
     struct ves_verdict_event *older, *earlier; /* of the entity */
-    struct ves_verdict_event *next_changed, *next_waiting;
+    struct ves_verdict_event *next_changed, *next_waiting, *next_waking;
 };
 
 struct ves_verdict_conflict {
@@ -83,6 +84,7 @@ struct ves_verdicts {
     const struct ves_alloc *alloc;
     struct ves_arena *arena;  /* lives as long as the run */
     struct ves_arena scratch; /* one step */
+    struct ves_arena waking;  /* one that waited, or its group */
     struct ves_verdict_host host;
     struct ves_rules_log *rules;       /* of the host */
     struct ves_uuid secret;            /* of the maps */
@@ -98,6 +100,7 @@ struct ves_verdicts {
     size_t stored_count, stored_bytes;
     struct ves_verdict_event *changed; /* the store's */
     struct ves_verdict_event *waiting; /* new or changed, once waited */
+    struct ves_verdict_event *awake;   /* is_waking */
     struct ves_verdict_conflict *first_conflict;
     struct ves_conflict_member *members; /* new ones */
     size_t member_count, member_room;
@@ -162,15 +165,18 @@ VES_NODISCARD enum ves_status ves_verdicts_load(struct ves_verdicts *v,
 VES_NODISCARD enum ves_status ves_verdicts_hold(struct ves_verdicts *v,
                                                 uint64_t sequence,
                                                 struct ves_verdict_event **out);
-/* Envelope and subject of one that is held, to judge it again. */
+/* Event and subject of one that is held, to judge it again; until released. */
 VES_NODISCARD enum ves_status
-ves_verdicts_reload(struct ves_verdicts *v, struct ves_verdict_event *event);
+ves_verdicts_wake(struct ves_verdicts *v, struct ves_verdict_event *event);
+/* Forgets what ves_verdicts_wake() read, before `waking` is reset. */
+void ves_verdicts_release(struct ves_verdicts *v);
 /* Copies effects into arena, and as bytes. */
 VES_NODISCARD enum ves_status ves_effects_keep(struct ves_arena *arena,
                                                struct ves_effects effects,
                                                struct ves_bytes *bytes,
                                                struct ves_effects *out);
-/* Fills event->effects. */
+/* Fills event->effects.  Until the next call only when has_effects stays
+ * false. */
 VES_NODISCARD enum ves_status
 ves_verdicts_effects(struct ves_verdicts *v, struct ves_verdict_event *event);
 /* The opposite of a resolution as JSON, by folding its entity from the first

@@ -170,28 +170,28 @@ enum ves_status ves_verdicts_hold(struct ves_verdicts *v, uint64_t sequence,
 
 /* ---- one that is judged again -------------------------------------------- */
 
-struct reload {
+struct waking {
     struct ves_verdicts *v;
     struct ves_verdict_event *event;
 };
 
 static enum ves_status take_envelope(void *ctx, const struct ves_log_row *row)
 {
-    struct reload *reload = ctx;
-    struct ves_verdict_event *out = reload->event;
-    struct ves_arena *arena = reload->v->arena;
-    struct ves_event *event = ves_arena_alloc(arena, sizeof(*event));
+    const struct waking *waking = ctx;
+    struct ves_verdicts *v = waking->v;
+    struct ves_verdict_event *out = waking->event;
+    struct ves_event *event = ves_arena_alloc(&v->waking, sizeof(*event));
 
     if (!event)
         return VES_NOMEM;
     if (row->envelope.len == 0)
-        return ves_fail(&reload->v->store->error, VES_CORRUPT,
+        return ves_fail(&v->store->error, VES_CORRUPT,
                         "the body of log row %llu, which waits, is gone",
                         (unsigned long long)row->sequence_number);
-    enum ves_status status = ves_log_event_read(
-        arena, row->envelope, &reload->v->store->error, event);
+    enum ves_status status =
+        ves_log_event_read(&v->waking, row->envelope, &v->store->error, event);
     if (!status)
-        status = ves_rules_log_subject(reload->v->rules, arena, event,
+        status = ves_rules_log_subject(v->rules, &v->waking, event,
                                        row->sequence_number, &out->subject);
     if (status)
         return status;
@@ -201,38 +201,97 @@ static enum ves_status take_envelope(void *ctx, const struct ves_log_row *row)
     return VES_OK;
 }
 
-enum ves_status ves_verdicts_reload(struct ves_verdicts *v,
-                                    struct ves_verdict_event *event)
+enum ves_status ves_verdicts_wake(struct ves_verdicts *v,
+                                  struct ves_verdict_event *event)
 {
     const uint64_t sequence = event->row->sequence_number;
     const uint64_t key[2] = {sequence, 0};
-    struct reload reload = {v, event};
+    struct waking waking = {v, event};
 
-    VES_ASSERT(!event->is_new);
+    VES_ASSERT(!event->is_new && !event->is_waking);
     /* It is going to be changed, so it has to stay. */
     VES_ASSERT(ves_map_get(&v->stored, key) == event);
+    event->is_waking = true;
+    event->next_waking = v->awake;
+    v->awake = event;
     return v->store->ops->log_read(v->store, v->stream_no, sequence, 1,
-                                   take_envelope, &reload);
+                                   take_envelope, &waking);
+}
+
+/* Effects of an applied one are asked for by all that come after it, so they
+ * stay while there is room; those that a row records are in the run's memory
+ * already. */
+static void keep_or_forget(struct ves_verdicts *v,
+                           struct ves_verdict_event *event)
+{
+    size_t before = v->arena->total;
+    struct ves_bytes bytes;
+
+    if (!event->has_effects || event->row->effects.len > 0)
+        return;
+    event->has_effects = event->row->verdict == VES_VERDICT_APPLIED &&
+                         v->stored_bytes < STORED_BYTES_MAX &&
+                         ves_effects_keep(v->arena, event->effects, &bytes,
+                                          &event->effects) == VES_OK;
+    v->stored_bytes += v->arena->total - before;
+}
+
+void ves_verdicts_release(struct ves_verdicts *v)
+{
+    for (struct ves_verdict_event *e = v->awake; e; e = e->next_waking) {
+        keep_or_forget(v, e);
+        memset(&e->subject, 0, sizeof(e->subject));
+        e->event = NULL;
+        e->has_subject = false;
+        e->is_waking = false;
+    }
+    v->awake = NULL;
 }
 
 /* ---- effects ------------------------------------------------------------- */
+
+static enum ves_status take_effects(void *ctx, const struct ves_log_row *row)
+{
+    struct load *load = ctx;
+
+    load->is_found = true;
+    return effects_of(load->v, load->arena, row->sequence_number, row->envelope,
+                      &load->event->effects);
+}
+
+/* Of one that waited and was forgotten. */
+static enum ves_status effects_again(struct ves_verdicts *v,
+                                     struct ves_verdict_event *event)
+{
+    struct load load = {v, &v->passing, event, false};
+
+    VES_ASSERT(event->is_changed);
+    ves_arena_reset(&v->passing);
+    enum ves_status status = v->store->ops->log_read(
+        v->store, v->stream_no, event->row->sequence_number, 1, take_effects,
+        &load);
+    VES_ASSERT(status || load.is_found);
+    return status;
+}
 
 enum ves_status ves_verdicts_effects(struct ves_verdicts *v,
                                      struct ves_verdict_event *event)
 {
     const struct ves_judge_subject *subject = &event->subject;
+    struct ves_arena *arena = event->is_waking ? &v->waking : v->arena;
     struct ves_rules_at rules;
     struct ves_bytes bytes;
 
     if (event->has_effects)
         return VES_OK;
-    VES_ASSERT(event->has_subject);
+    if (!event->has_subject)
+        return effects_again(v, event);
     event->has_effects = true;
     event->effects = subject->effects;
     if (subject->has_effects)
         return VES_OK;
     if (!event->event->payload)
-        return effects_of(v, v->arena, event->row->sequence_number,
+        return effects_of(v, arena, event->row->sequence_number,
                           event->row->envelope, &event->effects);
     ves_arena_reset(&v->reading);
     enum ves_status status = ves_rules_log_at(
@@ -241,7 +300,7 @@ enum ves_status ves_verdicts_effects(struct ves_verdicts *v,
         status = ves_judge_subject_effects(&v->reading, rules, event->event,
                                            &event->effects);
     return status ? status
-                  : ves_effects_keep(v->arena, event->effects, &bytes,
+                  : ves_effects_keep(arena, event->effects, &bytes,
                                      &event->effects);
 }
 

@@ -715,6 +715,7 @@ test_judge_log_group(struct test_judge_log *log,
         .write = write,
         .waiters = waiters,
         .subject = waiting_subject,
+        .waking = &log->waking,
     };
     struct ves_judgement *judgements = get(log, count * sizeof(*judgements));
     struct ves_judge_subject *subjects = get(log, count * sizeof(*subjects));
@@ -742,6 +743,7 @@ void test_judge_log_init(struct test_judge_log *log)
     NEED(ves_crypto_init() == VES_OK);
     memset(log, 0, sizeof(*log));
     ves_arena_init(&log->arena, ves_alloc_default(), (size_t)1 << 30);
+    ves_arena_init(&log->waking, ves_alloc_default(), (size_t)1 << 30);
 }
 
 void test_judge_log_reset(struct test_judge_log *log)
@@ -756,4 +758,5 @@ void test_judge_log_reset(struct test_judge_log *log)
 void test_judge_log_free(struct test_judge_log *log)
 {
     ves_arena_free(&log->arena);
+    ves_arena_free(&log->waking);
 }

@@ -54,6 +54,7 @@ enum { TEST_JUDGE_MAX = 512 };
 
 struct test_judge_log {
     struct ves_arena arena;
+    struct ves_arena waking;
     struct test_judge_event events[TEST_JUDGE_MAX];
     size_t count;
     struct test_judge_conflict conflicts[TEST_JUDGE_MAX];

@@ -1,8 +1,10 @@
 /* test_sequencer_groups.c -- atomic groups, command ids, cost, failures. */
+#include <malloc.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -234,6 +236,78 @@ static void test_waiting_beyond_what_is_kept(void **state)
     assert_int_equal(verdict_at(9002), VES_VERDICT_CONFLICT);
 }
 
+/* Memory that ends. */
+struct purse {
+    size_t held, max;
+};
+
+static void *lend(void *ctx, void *ptr, size_t size)
+{
+    const struct ves_alloc *real = ves_alloc_default();
+    struct purse *purse = ctx;
+    size_t before = ptr ? malloc_usable_size(ptr) : 0;
+
+    if (size > before && purse->held + size - before > purse->max)
+        return NULL;
+    void *out = real->realloc(real->ctx, ptr, size);
+    purse->held -= before;
+    purse->held += out ? malloc_usable_size(out) : 0;
+    return out;
+}
+
+/* A large payload: much to read, little that it does. */
+static const char *long_list(char *out, size_t items)
+{
+    char *at = out + sprintf(out, "{\"patch\":{\"list\":[1");
+    for (size_t i = 1; i < items; i++)
+        at += sprintf(at, ",%zu", i % 10);
+    sprintf(at, "]}}");
+    return out;
+}
+
+/* What comes free together is judged one after the other, in the memory of
+ * one. */
+static void test_many_come_free_at_once(void **state)
+{
+    (void)state;
+    enum { MANY = 24, ITEMS = 60000 };
+    struct ves_uuid missing = desk_event(900001).fields.event_id;
+    char *text = malloc(2 * ITEMS + 64);
+    assert_non_null(text);
+
+    for (uint32_t k = 0; k < MANY; k++) {
+        struct test_event waits = desk_based(1000 + k, k / 2);
+        test_event_context(&waits, 1 + k, 0);
+        /* Every other one on one entity: later ones look at earlier ones. */
+        waits.fields.entity_id = ves_bytes_str(k % 2 ? "B-1" : "B-2");
+        waits.fields.context.deps = &missing;
+        waits.fields.context.dep_count = 1;
+        waits.payload = long_list(text, ITEMS);
+        desk_begin(0);
+        desk_add(0, &waits);
+        desk_push(0);
+        assert_int_equal(desk.ingests[0].accepted, 1);
+        assert_int_equal(verdict_at(1 + k), VES_VERDICT_WAITING);
+    }
+    free(text);
+
+    struct purse purse = {0, (size_t)48 << 20};
+    const struct ves_alloc alloc = {lend, &purse};
+    struct test_event found = desk_event(900001);
+    test_event_context(&found, 1 + MANY, 0);
+    found.fields.entity_id = ves_bytes_str("C-1");
+    desk_begin(0);
+    desk_add(0, &found);
+    desk_prepare(0);
+    desk.hub.sequencer.alloc = &alloc;
+    desk_commit(1);
+    desk.hub.sequencer.alloc = ves_alloc_default();
+    assert_int_equal(purse.held, 0);
+    assert_outcome(0, 0, VES_OUTCOME_ACCEPTED);
+    for (uint32_t k = 0; k < MANY; k++)
+        assert_int_equal(verdict_at(1 + k), VES_VERDICT_APPLIED);
+}
+
 static size_t calls_for(size_t count, uint32_t *next)
 {
     for (size_t r = 0; r < count; r++) {
@@ -393,6 +467,7 @@ int main(void)
         TEST(test_commands),
         TEST(test_calls),
         TEST(test_waiting_beyond_what_is_kept),
+        TEST(test_many_come_free_at_once),
         TEST(test_large_effects),
         cmocka_unit_test(test_failures),
     };
