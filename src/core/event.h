@@ -13,7 +13,8 @@
 
 enum ves_payload_kind { VES_PAYLOAD_PLAIN = 0, VES_PAYLOAD_ENCRYPTED = 1 };
 
-/* Causal context, the payload member "_ves" (semantics.md decision 2). */
+/* Causal context, the payload member "_ves" (semantics.md decision 2); of
+ * version 2 events only (ADR 0016). */
 struct ves_context {
     bool is_present;
     uint64_t agent_seq; /* 1, 2, 3 ... per agent and stream */

@@ -87,7 +87,13 @@ static enum ves_status check_context(struct ves_arena *arena,
     const struct ves_json *node = ves_json_member(event->payload, "_ves");
     if (!node)
         return VES_OK;
-
+    /* A verdict reads the context together with base_version and command_id,
+     * which version 1 leaves to whoever carries the event. */
+    if (event->ves_version < 2)
+        return ves_refuse(refusal, VES_REFUSAL_SCHEMA_VALIDATION, "_ves",
+                          "_ves needs ves_version 2, which signs base_version "
+                          "and command_id; this event has %u",
+                          (unsigned)event->ves_version);
     enum ves_status status =
         ves_context_read(arena, node, &event->context, refusal);
     if (status)

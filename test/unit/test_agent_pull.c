@@ -345,13 +345,16 @@ static void falsehoods_stop_before_the_event(void **state)
     assert_int_equal(test_fleet_pull(&fleet, 1, 0, NULL), VES_OK);
     check_falsehood("\"tenant_id\":\"", "scope_mismatch");
     assert_int_equal(test_fleet_pull(&fleet, 1, 0, NULL), VES_OK);
-    /* The receipt is over the hash, which the version is part of. */
-    check_falsehood("\"ves_version\":", "receipt_invalid");
+    /* The receipt is over the hash, which the entity is part of. */
+    check_falsehood("\"entity_id\":\"", "receipt_invalid");
+    assert_int_equal(test_fleet_pull(&fleet, 1, 0, NULL), VES_OK);
+    /* Version 1 would not sign what the judge reads beside `_ves`. */
+    check_falsehood("\"ves_version\":", "malformed");
     assert_int_equal(test_fleet_pull(&fleet, 1, 0, NULL), VES_OK);
     check_falsehood("\"payload_kind\":", "malformed");
     assert_int_equal(test_fleet_pull(&fleet, 1, 0, NULL), VES_OK);
     fleet.has_receipts = false;
-    check_falsehood("\"ves_version\":", "signature_invalid");
+    check_falsehood("\"entity_id\":\"", "signature_invalid");
 }
 
 static void a_receipt_for_another_number_does_not_bind(void **state)

@@ -170,6 +170,14 @@ static void test_bad_context(void **state)
         expect_bad_context(bad[i].payload, bad[i].member);
     test_env_set("payload", FIRST(""));
     test_env_expect_ok();
+    /* Version 1 signs neither base_version nor command_id. */
+    test_env_set("payload", FIRST(""));
+    test_env_set("ves_version", "1");
+    test_env_expect_refused(VES_REFUSAL_SCHEMA_VALIDATION,
+                            "schema_validation: _ves");
+    test_env_set("payload", "{\"n\":1}");
+    test_env_set("ves_version", "1");
+    test_env_expect_ok();
     /* A group needs a name. */
     test_env_set("payload", FIRST(",\"cmd\":{\"index\":0,\"count\":1}"));
     test_env_expect_refused(VES_REFUSAL_SCHEMA_VALIDATION,

@@ -70,6 +70,9 @@ static size_t fill_content(struct bad *bads)
     b++->event.fields.base_version = 7;
     *b = make(VES_REFUSAL_SEEN_BEYOND_HEAD, "seen_beyond_head", 19);
     test_event_context(&b++->event, 1, 99);
+    *b = make(VES_REFUSAL_SCHEMA_VALIDATION, "schema_validation: _ves", 22);
+    test_event_context(&b->event, 1, 0);
+    b++->event.fields.ves_version = 1;
     *b = make(VES_REFUSAL_INCOMPLETE_GROUP, "incomplete_group", 20);
     b++->event = desk_member(20, 78, 0, 2);
     *b = make(VES_REFUSAL_RESERVED_TYPE, "reserved_type", 21);
