@@ -300,7 +300,8 @@ static void put_changed(struct resolve *resolve)
         ves_jw_member_uuid(jw, "eventId", &member->event_id);
         if (member->has_event)
             ves_jw_member(jw, "type", member->event.event_type);
-        ves_jw_member_u64(jw, "sequenceNumber", member->sequence_number);
+        if (member->sequence_number > 0) /* own ones may have none yet */
+            ves_jw_member_u64(jw, "sequenceNumber", member->sequence_number);
         ves_jw_end(jw);
     }
     ves_jw_end(jw);

@@ -69,6 +69,54 @@ bool ves_effects_delete(struct ves_effects effects)
     return effects.count > 0 && effects.list[0].op == VES_OP_DELETE;
 }
 
+/* Is there something in the state that it writes?  Marks stand beside it. */
+static bool writes_state(const struct ves_effect *effect)
+{
+    return effect->op != VES_OP_EXPECT && effect->path.len > 0 &&
+           effect->path.ptr[0] != VES_PATH_BIRTH[0];
+}
+
+static bool is_touched(const struct ves_effect *effect,
+                       struct ves_effects result)
+{
+    for (size_t i = 0; i < result.count; i++) {
+        if (writes_state(&result.list[i]) &&
+            ves_effect_overlaps(&result.list[i], effect))
+            return true;
+    }
+    return false;
+}
+
+static bool disagrees(const struct ves_effect *effect, struct ves_effects other)
+{
+    for (size_t i = 0; i < other.count; i++) {
+        if (!ves_effect_commutes(effect, &other.list[i]))
+            return true;
+    }
+    return false;
+}
+
+bool ves_effects_settle(struct ves_effects result, struct ves_effects fact,
+                        struct ves_effects other)
+{
+    bool is_disputed = false, is_any_touched = false, writes = false;
+
+    for (size_t i = 0; i < fact.count; i++) {
+        const struct ves_effect *effect = &fact.list[i];
+        if (!writes_state(effect))
+            continue;
+        bool touched = is_touched(effect, result);
+        writes = true;
+        is_any_touched = is_any_touched || touched;
+        if (!disagrees(effect, other))
+            continue;
+        is_disputed = true;
+        if (!touched)
+            return false;
+    }
+    return is_disputed || is_any_touched || !writes;
+}
+
 int ves_effects_tombstone(struct ves_effects effects)
 {
     for (size_t i = effects.count; i > 0; i--) {

@@ -60,6 +60,11 @@ bool ves_effects_are_deltas(struct ves_effects effects);
 /* Does the first effect delete the entity? */
 bool ves_effects_delete(struct ves_effects effects);
 
+/* Does result say something wherever fact and other disagree?  Where they do
+ * so in marks alone, anywhere that fact writes. */
+bool ves_effects_settle(struct ves_effects result, struct ves_effects fact,
+                        struct ves_effects other);
+
 /* What the effects leave the tombstone in: +1 in force, -1 lifted, 0 as it
  * was. */
 int ves_effects_tombstone(struct ves_effects effects);

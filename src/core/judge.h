@@ -213,6 +213,13 @@ struct ves_judge_view {
                              struct ves_judge_known *out);
     enum ves_status (*conflict)(void *ctx, const struct ves_hash *conflict_id,
                                 struct ves_judge_conflict *out);
+    /* What the event that opened a known conflict does, in arena. */
+    enum ves_status (*opener)(void *ctx, const struct ves_hash *conflict_id,
+                              struct ves_arena *arena, struct ves_effects *out);
+    /* The applied events it collided with, in any order. */
+    enum ves_status (*against)(void *ctx, const struct ves_hash *conflict_id,
+                               ves_judge_applied_visitor *visit,
+                               void *visit_ctx);
     /* The opposite of what an applied resolution wrote: before-images and
      * opposite deltas, in the order an undo writes them. */
     enum ves_status (*opposite)(void *ctx, const struct ves_hash *resolution,

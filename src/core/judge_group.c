@@ -187,6 +187,22 @@ static enum ves_status overlay_conflict(void *ctx, const struct ves_hash *id,
     return overlay->view->conflict(overlay->view->ctx, id, out);
 }
 
+static enum ves_status overlay_opener(void *ctx, const struct ves_hash *id,
+                                      struct ves_arena *arena,
+                                      struct ves_effects *out)
+{
+    const struct overlay *overlay = ctx;
+    return overlay->view->opener(overlay->view->ctx, id, arena, out);
+}
+
+static enum ves_status overlay_against(void *ctx, const struct ves_hash *id,
+                                       ves_judge_applied_visitor *visit,
+                                       void *visit_ctx)
+{
+    const struct overlay *overlay = ctx;
+    return overlay->view->against(overlay->view->ctx, id, visit, visit_ctx);
+}
+
 static enum ves_status overlay_opposite(void *ctx,
                                         const struct ves_hash *resolution,
                                         struct ves_effects *out)
@@ -273,6 +289,8 @@ static enum ves_status judge_all(const struct ves_judge_view *view,
         .own = overlay_own,
         .event = overlay_event,
         .conflict = overlay_conflict,
+        .opener = overlay_opener,
+        .against = overlay_against,
         .opposite = overlay_opposite,
         .effects = view->effects ? overlay_effects : NULL,
         .referrers = view->referrers ? overlay_referrers : NULL,

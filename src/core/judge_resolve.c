@@ -45,6 +45,43 @@ static bool is_allowed(enum ves_winner winner,
     return false;
 }
 
+struct settle_visit {
+    struct ves_effects result, fact;
+    bool is_settled;
+};
+
+static bool visit_against(void *ctx, const struct ves_judge_applied *applied)
+{
+    struct settle_visit *visit = ctx;
+
+    if (applied->is_fact)
+        visit->is_settled =
+            ves_effects_settle(visit->result, visit->fact, applied->effects);
+    return visit->is_settled;
+}
+
+/* A fact that lost against a fact is nowhere but in its branch: a merge that
+ * has nothing to say of it would set it aside (ADR 0016). */
+static enum ves_status settles_fact(struct ves_judge_scan *scan,
+                                    const struct ves_judge_conflict *conflict,
+                                    bool *is_settled)
+{
+    const struct ves_resolution *resolution = scan->subject->resolution;
+    const struct ves_judge_view *view = scan->view;
+    struct settle_visit visit = {.result = scan->effects, .is_settled = true};
+
+    *is_settled = true;
+    if (resolution->winner != VES_WINNER_MERGE || !conflict->has_branch_fact)
+        return VES_OK;
+    enum ves_status status = view->opener(view->ctx, &resolution->conflict_id,
+                                          scan->arena, &visit.fact);
+    if (!status)
+        status = view->against(view->ctx, &resolution->conflict_id,
+                               visit_against, &visit);
+    *is_settled = visit.is_settled;
+    return status;
+}
+
 struct undo_visit {
     struct ves_judge_scan *scan;
     bool is_found; /* what is taken back */
@@ -169,7 +206,12 @@ enum ves_status ves_judge_resolution(struct ves_judge_scan *scan,
         return supersede(out, "already_resolved");
     if (!names_branch(resolution, &conflict))
         return supersede(out, "branch_grew");
-    if (!is_allowed(resolution->winner, &conflict))
+    bool is_settled = false;
+    if (is_allowed(resolution->winner, &conflict))
+        status = settles_fact(scan, &conflict, &is_settled);
+    if (status)
+        return status;
+    if (!is_settled)
         return supersede(out, "not_allowed");
     status = find_moved(scan, &moved);
     if (status)

@@ -660,15 +660,53 @@ enum ves_status ves_core_conflict(struct ves_agent_core *core,
     return ves_device_say(core, status);
 }
 
+struct since {
+    struct gather *gather;
+    struct ves_effects effects;
+    struct ves_core_members *out;
+};
+
+/* Own ones will be in the log before what is decided now. */
+static enum ves_status visit_own_since(void *ctx,
+                                       const struct ves_outbox_row *row)
+{
+    struct since *since = ctx;
+    struct ves_core_member *member = &since->out->list[since->out->count];
+    struct gather *gather = since->gather;
+    struct ves_effects theirs;
+    struct ves_bytes copy;
+
+    if (row->envelope.len == 0)
+        return VES_OK;
+    memset(member, 0, sizeof(*member));
+    enum ves_status status =
+        ves_arena_copy(gather->arena, row->envelope, &copy);
+    if (!status)
+        status = read_event(gather, copy, false, &member->event);
+    if (status)
+        return status;
+    member->has_event = true;
+    member->event_id = member->event.event_id;
+    member->hash = member->event.event_hash;
+    member->agent = member->event.agent;
+    status = effects_of(gather, member, &theirs);
+    if (!status && !ves_commutes(theirs, since->effects))
+        since->out->count++;
+    return status;
+}
+
 static enum ves_status since(struct gather *gather, struct ves_effects effects,
                              struct ves_core_members *out)
 {
+    const struct ves_entity_row *entity = &gather->entity;
+    struct since own = {gather, effects, out};
     uint64_t closed = gather->out->row.closed;
     const struct entry *resolution;
 
     enum ves_status status = read_entity(gather);
     if (!status)
-        status = open_list(gather, out, gather->count);
+        status =
+            open_list(gather, out, gather->count + (size_t)entity->own_count);
     resolution = find_entry(gather, closed);
     for (size_t i = gather->count; i > 0 && !status; i--) {
         const struct entry *entry = &gather->entries[i - 1];
@@ -680,7 +718,35 @@ static enum ves_status since(struct gather *gather, struct ves_effects effects,
         if (!status && !ves_commutes(theirs, effects))
             out->list[out->count++] = entry->member;
     }
+    if (!status && entity->own_count > 0)
+        status = gather->core->store->ops->outbox_overlay(
+            gather->core->store, entity->own_last, entity->own_count,
+            visit_own_since, &own);
     return status;
+}
+
+enum ves_status
+ves_core_conflict_settles(struct ves_agent_core *core, struct ves_arena *arena,
+                          const struct ves_core_conflict *conflict,
+                          struct ves_effects result, bool *is_settled)
+{
+    struct ves_core_conflict copy = *conflict;
+    struct gather gather = {.core = core, .arena = arena, .out = &copy};
+    struct ves_effects fact;
+
+    *is_settled = true;
+    enum ves_status status =
+        effects_of(&gather, &conflict->branch.list[0], &fact);
+    for (size_t i = 0; i < conflict->applied.count && !status; i++) {
+        const struct ves_core_member *member = &conflict->applied.list[i];
+        struct ves_effects theirs;
+        if (!member->is_fact || !member->has_event)
+            continue;
+        status = effects_of(&gather, member, &theirs);
+        *is_settled =
+            *is_settled && !status && ves_effects_settle(result, fact, theirs);
+    }
+    return ves_device_say(core, status);
 }
 
 enum ves_status

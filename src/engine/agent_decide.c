@@ -206,6 +206,36 @@ static enum ves_status take_answer(struct decide *decide)
                : status;
 }
 
+/* Would the log set it aside for what it leaves unsaid? */
+static enum ves_status check_settled(struct decide *decide)
+{
+    struct ves_core_decided *out = decide->out;
+    const struct ves_json *ops = out->result.ops;
+    struct ves_effects effects = {NULL, 0};
+    enum ves_status status = VES_OK;
+    bool is_settled;
+
+    if (out->winner != VES_WINNER_MERGE || !out->conflict.of.has_branch_fact)
+        return VES_OK;
+    if (ops) {
+        struct ves_json list = *ops;
+        list.key = ves_bytes_str("ops");
+        list.next = NULL;
+        const struct ves_json result = {
+            .type = VES_JSON_OBJECT, .count = 1, .first = &list};
+        status = ves_effects_of_result(decide->arena, &result, &effects);
+    }
+    if (!status)
+        status = ves_core_conflict_settles(
+            decide->core, decide->arena, &out->conflict, effects, &is_settled);
+    if (status || is_settled)
+        return status;
+    return answer(decide, VES_DECIDE_NOT_ALLOWED,
+                  "the branch holds something that really happened, and the "
+                  "result says nothing where the two sides differ: set those "
+                  "members, also one that stays as it is");
+}
+
 static enum ves_status take_result(struct decide *decide)
 {
     const struct ves_core_decide *say = decide->say;
@@ -273,7 +303,8 @@ static enum ves_status resolve(struct decide *decide)
         return answer(decide, VES_DECIDE_SYNC_FIRST,
                       "own changes of it, written before the conflict was "
                       "known, have no number yet and will join it");
-    return take_result(decide);
+    enum ves_status status = take_result(decide);
+    return status || decide->is_done ? status : check_settled(decide);
 }
 
 /* ---- the event ----------------------------------------------------------- */

@@ -4,6 +4,8 @@
 #include <string.h>
 
 #include "base/bytes.h"
+#include "core/entity.h"
+#include "core/rules.h"
 #include "engine/agent_internal.h"
 #include "engine/folding.h"
 
@@ -76,6 +78,7 @@ struct keeper {
     struct ves_log_row *rows;
     size_t count;
     uint64_t below, next;
+    struct ves_rules_log rules;
 };
 
 static enum ves_status keep_effects(struct keeper *keeper,
@@ -83,6 +86,7 @@ static enum ves_status keep_effects(struct keeper *keeper,
 {
     struct ves_log_row *kept = &keeper->rows[keeper->count];
     struct ves_judge_subject subject;
+    struct ves_rules_at rules;
     struct ves_effects copy;
     struct ves_event event;
 
@@ -95,17 +99,28 @@ static enum ves_status keep_effects(struct keeper *keeper,
     enum ves_status status = ves_log_event_read(&keeper->reading, row->envelope,
                                                 &keeper->core->error, &event);
     if (!status)
-        status = ves_judge_subject_read(&keeper->reading, VES_RULES_BUILT_IN,
-                                        &event, &subject);
+        status = ves_rules_log_at(&keeper->rules, &event, row->sequence_number,
+                                  &rules);
+    if (!status)
+        status =
+            ves_judge_subject_read(&keeper->reading, rules, &event, &subject);
     if (!status && !subject.has_effects)
-        status = ves_judge_subject_effects(&keeper->reading, VES_RULES_BUILT_IN,
-                                           &event, &subject.effects);
+        status = ves_judge_subject_effects(&keeper->reading, rules, &event,
+                                           &subject.effects);
     if (!status)
         status = ves_effects_keep(keeper->arena, subject.effects,
                                   &kept->effects, &copy);
     if (!status)
         keeper->count++;
     return status;
+}
+
+/* Whoever comes later is judged by what was applied, and who decides a
+ * conflict that was reopened by the fact that lost it. */
+static bool is_judged_by(const struct ves_log_row *row)
+{
+    return row->verdict == VES_VERDICT_APPLIED ||
+           (row->verdict == VES_VERDICT_CONFLICT && row->is_fact);
 }
 
 static enum ves_status visit(void *ctx, const struct ves_log_row *row)
@@ -115,8 +130,7 @@ static enum ves_status visit(void *ctx, const struct ves_log_row *row)
     if (row->sequence_number >= keeper->below)
         return VES_AGAIN;
     keeper->next = row->sequence_number + 1;
-    if (row->verdict != VES_VERDICT_APPLIED || row->effects.len > 0 ||
-        row->envelope.len == 0)
+    if (!is_judged_by(row) || row->effects.len > 0 || row->envelope.len == 0)
         return VES_OK;
     return keep_effects(keeper, row);
 }
@@ -153,8 +167,11 @@ static enum ves_status keep_all(struct ves_agent_core *core,
     enum ves_status status = VES_OK;
 
     ves_arena_init(&keeper.reading, core->alloc, VES_FOLDING_ARENA_MAX);
+    ves_rules_log_open(&keeper.rules, core->store, core->stream_no, core->alloc,
+                       &core->owner_key);
     while (keeper.next < keeper.below && !status)
         status = keep_chunk(&keeper);
+    ves_rules_log_close(&keeper.rules);
     ves_arena_free(&keeper.reading);
     return status;
 }
@@ -164,6 +181,7 @@ enum ves_status ves_core_prune(struct ves_agent_core *core, uint64_t from,
 {
     struct limit limit = {core, *below};
     struct ves_arena arena;
+    struct ves_hash rules;
 
     *count = 0;
     ves_arena_init(&arena, core->alloc, VES_DEVICE_ARENA_MAX);
@@ -174,7 +192,10 @@ enum ves_status ves_core_prune(struct ves_agent_core *core, uint64_t from,
     if (status)
         return ves_device_say(core, status);
     *below = limit.below > from ? limit.below : from;
-    return ves_device_say(core, core->store->ops->log_prune(core->store,
-                                                            core->stream_no,
-                                                            *below, count));
+    /* What is declared there says how all other events are read. */
+    ves_entity_key(ves_bytes_str(VES_SCHEMA_ENTITY_TYPE),
+                   ves_bytes_str(VES_SCHEMA_ENTITY_ID), &rules);
+    return ves_device_say(
+        core, core->store->ops->log_prune(core->store, core->stream_no, *below,
+                                          &rules, count));
 }

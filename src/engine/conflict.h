@@ -73,8 +73,16 @@ const struct ves_core_member *
 ves_core_conflict_remote(const struct ves_core_conflict *conflict,
                          bool names_branch);
 
+/* Has the merged result something to say of the fact that opened it, where
+ * that disagrees with the facts applied?  The judge asks the same. */
+VES_NODISCARD enum ves_status
+ves_core_conflict_settles(struct ves_agent_core *core, struct ves_arena *arena,
+                          const struct ves_core_conflict *conflict,
+                          struct ves_effects result, bool *is_settled);
+
 /* Events of the conflict's entity applied after the resolution in effect that
- * do not commute with effects, in log order. */
+ * do not commute with effects, in log order; then own ones without a number.
+ */
 VES_NODISCARD enum ves_status
 ves_core_conflict_since(struct ves_agent_core *core, struct ves_arena *arena,
                         const struct ves_core_conflict *conflict,

@@ -69,11 +69,12 @@ static enum ves_status read_effects(struct load *load,
 {
     struct ves_verdict_event *out = load->event;
 
-    if (row->verdict != VES_VERDICT_APPLIED)
-        return VES_OK;
-    out->has_effects = true;
+    out->has_effects =
+        row->verdict == VES_VERDICT_APPLIED || row->effects.len > 0;
     if (row->effects.len > 0)
         return ves_effects_read(load->arena, out->row->effects, &out->effects);
+    if (!out->has_effects)
+        return VES_OK;
     if (row->envelope.len == 0)
         return ves_fail(&load->v->store->error, VES_CORRUPT,
                         "the body of log row %llu is gone, and what it did "
@@ -259,13 +260,12 @@ static enum ves_status take_effects(void *ctx, const struct ves_log_row *row)
                       &load->event->effects);
 }
 
-/* Of one that waited and was forgotten. */
+/* Of one that nobody keeps the body of. */
 static enum ves_status effects_again(struct ves_verdicts *v,
                                      struct ves_verdict_event *event)
 {
     struct load load = {v, &v->passing, event, false};
 
-    VES_ASSERT(event->is_changed);
     ves_arena_reset(&v->passing);
     enum ves_status status = v->store->ops->log_read(
         v->store, v->stream_no, event->row->sequence_number, 1, take_effects,

@@ -406,6 +406,86 @@ static enum ves_status view_conflict(void *ctx, const struct ves_hash *id,
     return status ? status : ves_verdicts_show(v, event);
 }
 
+static enum ves_status keep_effects(struct ves_verdicts *v,
+                                    struct ves_verdict_event *event,
+                                    struct ves_arena *arena,
+                                    struct ves_effects *out)
+{
+    struct ves_bytes bytes;
+
+    enum ves_status status = ves_verdicts_effects(v, event);
+    return status ? status
+                  : ves_effects_keep(arena, event->effects, &bytes, out);
+}
+
+static enum ves_status view_opener(void *ctx, const struct ves_hash *id,
+                                   struct ves_arena *arena,
+                                   struct ves_effects *out)
+{
+    struct ves_verdicts *v = ctx;
+    struct ves_verdict_conflict *conflict;
+    struct ves_verdict_event *event;
+
+    enum ves_status status = ves_verdicts_conflict(v, id, &conflict);
+    if (status)
+        return status;
+    VES_ASSERT(conflict->row.is_found);
+    status = ves_verdicts_hold(v, conflict->row.opened, &event);
+    return status ? status : keep_effects(v, event, arena, out);
+}
+
+/* The applied side of one conflict. */
+struct members {
+    struct ves_verdicts *v;
+    const struct ves_hash *id;
+    uint64_t *list;
+    size_t count, room;
+};
+
+static enum ves_status add_member(void *ctx,
+                                  const struct ves_conflict_member *member)
+{
+    struct members *members = ctx;
+
+    if (member->side != VES_SIDE_APPLIED ||
+        !ves_hash_equal(&member->conflict_id, members->id))
+        return VES_OK;
+    if (members->count == members->room) {
+        size_t room = members->room > 0 ? 2 * members->room : 16;
+        uint64_t *list =
+            ves_arena_alloc(&members->v->scratch, room * sizeof(*list));
+        if (!list)
+            return VES_NOMEM;
+        if (members->count > 0)
+            memcpy(list, members->list, members->count * sizeof(*list));
+        members->list = list;
+        members->room = room;
+    }
+    members->list[members->count++] = member->sequence_number;
+    return VES_OK;
+}
+
+static enum ves_status view_against(void *ctx, const struct ves_hash *id,
+                                    ves_judge_applied_visitor *visit,
+                                    void *visit_ctx)
+{
+    struct ves_verdicts *v = ctx;
+    struct members members = {.v = v, .id = id};
+    struct applied_visit applied = {v, visit, visit_ctx, VES_OK};
+
+    enum ves_status status = v->store->ops->member_list(
+        v->store, v->stream_no, id, add_member, &members);
+    for (size_t i = 0; i < v->member_count && !status; i++)
+        status = add_member(&members, &v->members[i]);
+    for (size_t i = 0; i < members.count && !status; i++) {
+        struct ves_verdict_event *event;
+        status = ves_verdicts_hold(v, members.list[i], &event);
+        if (!status && !visit_applied(&applied, event))
+            return applied.status;
+    }
+    return status;
+}
+
 static enum ves_status view_opposite(void *ctx,
                                      const struct ves_hash *resolution,
                                      struct ves_effects *out)
@@ -461,6 +541,8 @@ struct ves_judge_view ves_verdicts_view(struct ves_verdicts *v)
         .own = view_own,
         .event = view_event,
         .conflict = view_conflict,
+        .opener = view_opener,
+        .against = view_against,
         .opposite = view_opposite,
         .effects = view_effects,
     };

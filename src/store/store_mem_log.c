@@ -215,7 +215,8 @@ enum ves_status ves_mem_log_judge(struct ves_store *s, uint32_t stream_no,
 }
 
 enum ves_status ves_mem_log_prune(struct ves_store *s, uint32_t stream_no,
-                                  uint64_t below, uint64_t *count)
+                                  uint64_t below, const struct ves_hash *spared,
+                                  uint64_t *count)
 {
     struct ves_mem_store *st = ves_mem_of(s);
     struct ves_mem_key key = log_key(stream_no, 0);
@@ -231,7 +232,8 @@ enum ves_status ves_mem_log_prune(struct ves_store *s, uint32_t stream_no,
 
         if (row.sequence_number >= below)
             break;
-        if (row.envelope.len == 0 && row.raw.len == 0)
+        if ((row.envelope.len == 0 && row.raw.len == 0) ||
+            (spared && ves_hash_equal(spared, &row.entity_key)))
             continue;
         row.envelope = row.raw = ves_bytes(NULL, 0);
         key = log_key(stream_no, row.sequence_number);

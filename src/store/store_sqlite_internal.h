@@ -312,7 +312,9 @@ enum ves_status ves_sqlite_log_judge(struct ves_store *s, uint32_t stream_no,
                                      const struct ves_log_row *rows,
                                      size_t count);
 enum ves_status ves_sqlite_log_prune(struct ves_store *s, uint32_t stream_no,
-                                     uint64_t below, uint64_t *count);
+                                     uint64_t below,
+                                     const struct ves_hash *spared,
+                                     uint64_t *count);
 
 enum ves_status ves_sqlite_waiting_list(struct ves_store *s, uint32_t stream_no,
                                         const struct ves_hash *waits_for,

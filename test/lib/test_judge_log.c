@@ -392,6 +392,39 @@ static enum ves_status view_conflict(void *ctx, const struct ves_hash *id,
     return VES_OK;
 }
 
+static enum ves_status view_opener(void *ctx, const struct ves_hash *id,
+                                   struct ves_arena *arena,
+                                   struct ves_effects *out)
+{
+    const struct test_judge_conflict *conflict = find_conflict(ctx, id);
+
+    (void)arena;
+    NEED(conflict && conflict->branch.count > 0);
+    *out = find_hash(ctx, &conflict->branch.list[0])->subject.effects;
+    return VES_OK;
+}
+
+static enum ves_status view_against(void *ctx, const struct ves_hash *id,
+                                    ves_judge_applied_visitor *visit,
+                                    void *visit_ctx)
+{
+    const struct test_judge_conflict *conflict = find_conflict(ctx, id);
+
+    NEED(conflict);
+    for (size_t i = 0; i < conflict->applied.count; i++) {
+        const struct test_judge_event *event =
+            find_hash(ctx, &conflict->applied.list[i]);
+        const struct ves_judge_applied applied = {
+            .hash = event->subject.hash,
+            .is_fact = event->now.is_fact,
+            .effects = event->applied,
+        };
+        if (!visit(visit_ctx, &applied))
+            break;
+    }
+    return VES_OK;
+}
+
 static enum ves_status view_opposite(void *ctx,
                                      const struct ves_hash *resolution,
                                      struct ves_effects *out)
@@ -707,6 +740,8 @@ test_judge_log_group(struct test_judge_log *log,
         .own = view_own,
         .event = view_event,
         .conflict = view_conflict,
+        .opener = view_opener,
+        .against = view_against,
         .opposite = view_opposite,
         .referrers = view_referrers,
     };

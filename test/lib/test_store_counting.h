@@ -40,8 +40,10 @@
     X(log_judge,                                                               \
       (uint32_t stream_no, const struct ves_log_row *rows, size_t count),      \
       (stream_no, rows, count))                                                \
-    X(log_prune, (uint32_t stream_no, uint64_t below, uint64_t * count),       \
-      (stream_no, below, count))                                               \
+    X(log_prune,                                                               \
+      (uint32_t stream_no, uint64_t below, const struct ves_hash *spared,      \
+       uint64_t *count),                                                       \
+      (stream_no, below, spared, count))                                       \
     X(waiting_list,                                                            \
       (uint32_t stream_no, const struct ves_hash *waits_for, uint32_t limit,   \
        ves_waiting_visitor *visit, void *ctx),                                 \

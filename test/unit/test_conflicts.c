@@ -614,6 +614,31 @@ static void taking_back_what_was_built_on(void **state)
                         text_of(&later));
 }
 
+/* What this store wrote over it counts before it has a number: the log would
+ * set the undo aside. */
+static void taking_back_what_an_own_change_was_built_on(void **state)
+{
+    struct ves_uuid branch = same_field();
+
+    (void)state;
+    resolve(till, text_of(&branch), "accept_local");
+    sync_both();
+    sync_both();
+    struct ves_uuid other = test_shop_append(till, "order.updated", "O1",
+                                             "{\"patch\":{\"apart\":\"x\"}}");
+    struct ves_uuid later = test_shop_append(
+        till, "order.updated", "O1", "{\"patch\":{\"email\":\"later\"}}");
+    assert_int_equal(
+        ves_resolve_undo(till, text_of(&branch), NULL, false, doc.jw, &error),
+        VES_CONFLICT);
+    test_document_read(&doc);
+    assert_problem("CONFLICT_CHANGED");
+    assert_int_equal(test_count(&doc, "/problem/changed"), 1);
+    assert_string_equal(test_text(&doc, "/problem/changed/0/eventId"),
+                        text_of(&later));
+    (void)other;
+}
+
 /* ---- facts, deletes, tails ----------------------------------------------- */
 
 static void facts_stand(void **state)
@@ -641,6 +666,40 @@ static void facts_stand(void **state)
     sync_both();
     assert_int_equal(open_conflicts(office), 0);
     assert_string_equal(member(office, "/state/status"), "\"shipped\"");
+}
+
+/* Two parcels of one number: whatever is decided says which tracking number
+ * is right, or the one that lost would be nowhere. */
+static void a_fact_is_not_passed_over(void **state)
+{
+    struct ves_resolve_options options = {.strategy = "manual"};
+    struct ves_resolve_set set = {.path = "/note",
+                                  .value = ves_bytes_str("\"x\"")};
+
+    (void)state;
+    test_shop_append(till, "order.created", "O1", "{\"note\":\"n\"}");
+    sync_both();
+    test_shop_append(till, "order.shipped", "O1",
+                     "{\"shipment_id\":\"S\",\"tracking_number\":\"T1\"}");
+    struct ves_uuid branch =
+        test_shop_append(office, "order.shipped", "O1",
+                         "{\"shipment_id\":\"S\",\"tracking_number\":\"T2\"}");
+    sync_both();
+    assert_int_equal(open_conflicts(till), 1);
+    assert_string_equal(test_text(&doc, "/conflicts/0/subCode"), "fact_fact");
+    options.id = text_of(&branch);
+    options.sets = &set;
+    options.set_count = 1;
+    assert_int_equal(try(till, &options), VES_FORBIDDEN);
+    assert_problem("STRATEGY_NOT_ALLOWED");
+    /* It stays as it is, and says so. */
+    set.path = "/shipments/S/tracking_number";
+    set.value = ves_bytes_str("\"T1\"");
+    assert_int_equal(try(till, &options), VES_OK);
+    sync_both();
+    sync_both();
+    assert_int_equal(open_conflicts(office), 0);
+    assert_same_states();
 }
 
 static void deleted_and_changed(void **state)
@@ -1185,7 +1244,9 @@ int main(void)
         TEST(the_head_moved),
         TEST(taking_back),
         TEST(taking_back_what_was_built_on),
+        TEST(taking_back_what_an_own_change_was_built_on),
         TEST(facts_stand),
+        TEST(a_fact_is_not_passed_over),
         TEST(deleted_and_changed),
         TEST(tails_are_decided_with_their_head),
         TEST(own_edits_go_first),

@@ -543,6 +543,34 @@ static void no_fact_may_lose(void **state)
     assert_true(test_judge_log_event(log_, "D2")->now.is_fact);
 }
 
+/* A merge that has nothing to say of a fact would set it aside in all but
+ * name. */
+static void a_merge_speaks_of_the_fact_that_lost(void **state)
+{
+    struct test_judge_says says;
+    (void)state;
+    applied(FACT("A1", 0, "set f 1;set g 1;delta q 1"));
+    conflict(FACT("B1", 0, "set f 2;set g 2;set h 2;delta q 1"),
+             VES_CONFLICT_CONCURRENT_EDIT, "fact_fact", "A1", NULL);
+    says = resolve("C1", 2, VES_WINNER_MERGE, "B1", "A1", "");
+    expect(put(&says), VES_VERDICT_SUPERSEDED, "not_allowed");
+    says = resolve("C2", 3, VES_WINNER_MERGE, "B1", "A1", "set note x");
+    expect(put(&says), VES_VERDICT_SUPERSEDED, "not_allowed");
+    says = resolve("C3", 4, VES_WINNER_MERGE, "B1", "A1", "set f 2");
+    expect(put(&says), VES_VERDICT_SUPERSEDED, "not_allowed");
+    /* What is said again of what stands is something said. */
+    says = resolve("C4", 5, VES_WINNER_MERGE, "B1", "A1", "set f 1;set g 2");
+    applied(&says);
+    /* They differ in marks alone: anything that it writes. */
+    applied(FACT("D1", 6, "create @m 1;set k 1"));
+    conflict(FACT("E1", 6, "create @m 2;set k 1;set l 2"),
+             VES_CONFLICT_CONCURRENT_EDIT, "fact_fact", "D1", NULL);
+    says = resolve("E2", 8, VES_WINNER_MERGE, "E1", "D1", "set f 9");
+    expect(put(&says), VES_VERDICT_SUPERSEDED, "not_allowed");
+    says = resolve("E3", 9, VES_WINNER_MERGE, "E1", "D1", "set l 2");
+    applied(&says);
+}
+
 static void a_resolution_against_a_moved_head_is_told_why(void **state)
 {
     struct test_judge_says says;
@@ -953,6 +981,7 @@ int main(void)
         T(the_first_resolution_wins),
         T(a_resolution_names_a_conflict_of_its_entity),
         T(no_fact_may_lose),
+        T(a_merge_speaks_of_the_fact_that_lost),
         T(a_resolution_against_a_moved_head_is_told_why),
         T(undo_takes_back_and_reopens),
         T(resolving_a_deleted_entity_restores_it),
