@@ -14,7 +14,8 @@ static const struct cli_option conflicts_options[] = {
     {"state", "STATE", "open (default), resolved or all"},
     {"type", "TYPE", "concurrent_edit, version_mismatch or deleted_reference"},
     {"entity", "TYPE[/ID]", "only of that kind of entity, or of that one"},
-    {"limit", "N", "at most N conflicts, 1 to 1000 (default 100)"},
+    {"follow-ups", NULL, "only what else asks to be looked at"},
+    {"limit", "N", "at most N of each, 1 to 1000 (default 100)"},
     {"after", "SEQUENCE", "only those opened after that number"},
     {NULL, NULL, NULL}};
 static const struct cli_option no_options[] = {{NULL, NULL, NULL}};
@@ -114,6 +115,25 @@ static void print_conflict(struct ves_jr *jr, size_t i)
                cli_str(jr, "/conflicts/%zu/suggestionReason", i));
 }
 
+/* A shop that never counted its stock has one of each thing it sold: a few are
+ * enough where nobody asked for them. */
+static void print_follow_ups(struct ves_jr *jr)
+{
+    enum { FEW = 3 };
+    uint64_t total = ves_jr_u64(jr, "/followUpTotal");
+    size_t shown = follow_ups_print(jr, FEW);
+
+    if (total > shown)
+        printf("and %llu more to look at: ves conflicts --follow-ups\n",
+               (unsigned long long)(total - shown));
+}
+
+static void human_follow_ups(struct ves_jr *jr)
+{
+    size_t shown = follow_ups_print(jr, SIZE_MAX);
+    printf("%zu of %s to look at\n", shown, cli_str(jr, "/followUpTotal"));
+}
+
 static void human_conflicts(struct ves_jr *jr)
 {
     size_t n = ves_jr_count(jr, "/conflicts");
@@ -121,10 +141,7 @@ static void human_conflicts(struct ves_jr *jr)
     for (size_t i = 0; i < n; i++)
         print_conflict(jr, i);
     puts(cli_str(jr, "/summary"));
-    follow_ups_print(jr);
-    if (ves_jr_u64(jr, "/followUpTotal") > ves_jr_count(jr, "/followUps"))
-        printf("in all there are %s to look at\n",
-               cli_str(jr, "/followUpTotal"));
+    print_follow_ups(jr);
     if (ves_jr_has(jr, "/nextAfter"))
         printf("%zu of %s are shown; the next with --after %s\n", n,
                cli_str(jr, "/total"), cli_str(jr, "/nextAfter"));
@@ -163,7 +180,9 @@ static int run_conflicts(struct cli *cli)
     enum ves_status status = ves_conflicts(agent, &filter, jw, &cli->error);
     ves_agent_close(agent);
     free(copy);
-    return show(cli, status, jw, human_conflicts, CLI_DONE);
+    return show(cli, status, jw,
+                cli_get(cli, "follow-ups") ? human_follow_ups : human_conflicts,
+                CLI_DONE);
 }
 
 static void human_conflict(struct ves_jr *jr)

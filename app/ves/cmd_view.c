@@ -84,9 +84,6 @@ static void human_status(struct ves_jr *jr)
                                          : "never");
     printf("state     %s at %s\n", cli_str(jr, "/stateHash"),
            cli_str(jr, "/stateAtSequence"));
-    if (ves_jr_u64(jr, "/followUps"))
-        printf("look at   %s of what really happened: ves conflicts\n",
-               cli_str(jr, "/followUps"));
     print_list(jr, "reasons", "note ");
     print_list(jr, "nextSteps", "next ");
 }
@@ -340,7 +337,7 @@ static void human_entity(struct ves_jr *jr)
         printf(", and %s own events that are not in the stream yet",
                cli_str(jr, "/pending"));
     printf("\n%s\n", cli_str(jr, "/localState"));
-    follow_ups_print(jr);
+    (void)follow_ups_print(jr, SIZE_MAX);
 }
 
 static int run_entity(struct cli *cli)

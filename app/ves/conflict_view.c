@@ -171,15 +171,17 @@ static void print_choices(struct ves_jr *jr)
     }
 }
 
-void follow_ups_print(struct ves_jr *jr)
+size_t follow_ups_print(struct ves_jr *jr, size_t max)
 {
     size_t n = ves_jr_count(jr, "/followUps");
 
+    n = n < max ? n : max;
     for (size_t i = 0; i < n; i++)
         printf("look at %s %s: %s\n",
                cli_str(jr, "/followUps/%zu/entity/type", i),
                cli_str(jr, "/followUps/%zu/entity/id", i),
                cli_str(jr, "/followUps/%zu/explanation", i));
+    return n;
 }
 
 void conflict_print(struct ves_jr *jr)
@@ -203,7 +205,7 @@ void conflict_print(struct ves_jr *jr)
         print_plain(jr);
     putchar('\n');
     print_decisions(jr);
-    follow_ups_print(jr);
+    (void)follow_ups_print(jr, SIZE_MAX);
     if (!is_open)
         return;
     printf("suggested: %s%s%s, because %s\n", cli_bold(),

@@ -16,8 +16,8 @@ void conflict_print_decided(struct ves_jr *jr);
 void steps_print(struct ves_jr *jr);
 
 /* What somebody should look at ("followUps"), a line each; nothing when there
- * is nothing. */
-void follow_ups_print(struct ves_jr *jr);
+ * is nothing.  Returns how many lines: at most that many. */
+size_t follow_ups_print(struct ves_jr *jr, size_t max);
 
 /* Columns of standard output: of its terminal, else $COLUMNS, else 80. */
 size_t conflict_width(void);

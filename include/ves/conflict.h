@@ -49,14 +49,13 @@ struct ves_conflicts_filter {
  *                 agentId, timestamp, sequenceNumber}}],
  *  "total", "open", "byType"{concurrent_edit, version_mismatch,
  *  deleted_reference} (of all open ones), "nextAfter"? (there are more: pass
- *  it as `after`), "followUps"[] (as in ves_agent_entity; at most 100, of the
- *  entities asked for) and "followUpTotal" (of the whole store),
- *  "summary", "nextSteps"[]}
- * Oldest first.  An own event that a sequencer without branches refused for a
- * stale base comes last, with isRefused true and refusal (its words), and
- * without conflictId, openedSequence and remote events: no one else knows it.
- * Deciding it appends a new event, or none, and never sends the old one again.
- * VES_INVALID names what a filter may be. */
+ *  it as `after`), "followUps"[] (as in ves_agent_entity; at most `limit`, of
+ * the entities asked for) and "followUpTotal" (of the whole store), "summary",
+ * "nextSteps"[]} Oldest first.  An own event that a sequencer without branches
+ * refused for a stale base comes last, with isRefused true and refusal (its
+ * words), and without conflictId, openedSequence and remote events: no one else
+ * knows it. Deciding it appends a new event, or none, and never sends the old
+ * one again. VES_INVALID names what a filter may be. */
 VES_API VES_NODISCARD enum ves_status
 ves_conflicts(struct ves_agent *agent,
               const struct ves_conflicts_filter *filter, struct ves_jw *jw,

@@ -191,8 +191,8 @@ static void put_steps(const struct ves_hash *first, struct ves_jw *jw)
     ves_buf_free(&buf);
 }
 
-static enum ves_status put_totals(struct list *list, uint64_t next,
-                                  uint64_t refused,
+static enum ves_status put_totals(struct list *list, uint32_t limit,
+                                  uint64_t next, uint64_t refused,
                                   const struct ves_hash *first,
                                   struct ves_jw *jw)
 {
@@ -221,7 +221,7 @@ static enum ves_status put_totals(struct list *list, uint64_t next,
     if (next > 0)
         ves_jw_member_u64(jw, "nextAfter", next);
     status = ves_follow_ups_put_all(agent, list->entity_type, list->entity_id,
-                                    LIMIT, jw);
+                                    limit, jw);
     if (status)
         return status;
     put_summary(agent, jw, counts, open, own[VES_OUTBOX_CONFLICT]);
@@ -266,7 +266,7 @@ static enum ves_status put_list(struct list *list, uint64_t after,
             list->agent, shows_refused(list) && next == 0, jw, &refused);
     ves_jw_end(jw);
     if (!status)
-        status = put_totals(list, next, refused, first, jw);
+        status = put_totals(list, limit, next, refused, first, jw);
     ves_jw_end(jw);
     return status;
 }

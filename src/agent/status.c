@@ -251,6 +251,21 @@ static void put_state(struct ves_jw *jw, const struct standing *standing)
                       core->is_position_unproven ? "unproven" : "proven");
 }
 
+static void put_follow_ups(struct ves_jw *jw, const struct ves_agent *agent,
+                           uint64_t count)
+{
+    struct ves_buf buf;
+
+    ves_buf_init(&buf, agent->alloc, 512);
+    ves_buf_put_count(&buf, count, "thing");
+    ves_buf_putf(&buf,
+                 " that really happened %s to be looked at, such as more sold "
+                 "than there was; `ves conflicts` tells.",
+                 count == 1 ? "asks" : "ask");
+    ves_jw_bytes(jw, ves_buf_view(&buf));
+    ves_buf_free(&buf);
+}
+
 /* One sentence for whatever keeps health from healthy, or will matter soon. */
 static void put_reasons(struct ves_jw *jw, const struct ves_agent *agent,
                         const struct standing *standing)
@@ -299,9 +314,7 @@ static void put_reasons(struct ves_jw *jw, const struct ves_agent *agent,
         ves_jw_str(jw, "The sequencer did not answer the last time; pending "
                        "events wait and are sent once it does.");
     if (standing->follow_ups > 0)
-        ves_jw_str(jw, "Something that really happened asks to be looked at, "
-                       "such as more sold than there was; `ves conflicts` "
-                       "lists it.");
+        put_follow_ups(jw, agent, standing->follow_ups);
     if (core->is_position_unproven)
         ves_jw_str(jw, "The sequencer gave no receipts for pulled events, so "
                        "their numbers are unproven.");

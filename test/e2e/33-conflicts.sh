@@ -190,7 +190,9 @@ adjust office.db LAST -1
 all
 all
 is "status counts what to look at" "$(store_is till.db '[d["followUps"], d["nextSteps"]]')$(store_is office.db 'd["followUps"]')" '[1, ["ves conflicts"]]1'
+like "and says so to people" "$("$VES" status --db office.db)" '^note +1 thing that really happened asks to be looked at'
 like "conflicts lists it" "$("$VES" conflicts --db office.db)" '^look at inventory LAST: more was promised than there is, by 1'
+like "on its own, too" "$("$VES" conflicts --db office.db --follow-ups | tail -n 1)" '^1 of 1 to look at'
 like "the entity has it" "$("$VES" entity --db till.db inventory LAST)" '^look at inventory LAST'
 adjust till.db LAST 5
 all
