@@ -17,8 +17,11 @@
 extern "C" {
 #endif
 
-/* Called between requests so that a host can show progress or stop; done and
- * total are events, total 0 when unknown.  Return false to stop cleanly. */
+/* Called between requests, and about ten times a second while one waits for its
+ * answer, so that a host can show progress or stop; done and total are events,
+ * total 0 when unknown.  Return false to stop cleanly: the call returns
+ * VES_AGAIN, or VES_OK between requests, and the same call goes on with the
+ * rest later. */
 typedef bool ves_progress(void *ctx, const char *what, uint64_t done,
                           uint64_t total);
 

@@ -9,4 +9,8 @@
 VES_NODISCARD enum ves_status ves_tls_spki_hash(struct ves_bytes pem,
                                                 struct ves_hash *out);
 
+/* Is key, PEM text, the private key of the first certificate in cert?  A key
+ * that asks for a passphrase is none. */
+bool ves_tls_is_pair(struct ves_bytes cert, struct ves_bytes key);
+
 #endif

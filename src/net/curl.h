@@ -16,9 +16,16 @@ struct ves_curl {
     CURL *(*easy_init)(void);
     void (*easy_cleanup)(CURL *curl);
     CURLcode (*easy_setopt)(CURL *curl, CURLoption option, ...);
-    CURLcode (*easy_perform)(CURL *curl);
     CURLcode (*easy_getinfo)(CURL *curl, CURLINFO info, ...);
     const char *(*easy_strerror)(CURLcode code);
+    CURLM *(*multi_init)(void);
+    CURLMcode (*multi_cleanup)(CURLM *multi);
+    CURLMcode (*multi_add_handle)(CURLM *multi, CURL *curl);
+    CURLMcode (*multi_remove_handle)(CURLM *multi, CURL *curl);
+    CURLMcode (*multi_perform)(CURLM *multi, int *running);
+    CURLMcode (*multi_poll)(CURLM *multi, struct curl_waitfd *fds,
+                            unsigned count, int timeout_ms, int *ready);
+    CURLMsg *(*multi_info_read)(CURLM *multi, int *left);
     struct curl_slist *(*slist_append)(struct curl_slist *list,
                                        const char *text);
     void (*slist_free_all)(struct curl_slist *list);

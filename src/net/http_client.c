@@ -14,6 +14,7 @@
 enum {
     TIMEOUT_MS = 60000,
     CONNECT_TIMEOUT_MS = 10000,
+    ASK_MS = 100, /* how often the caller is asked whether to go on */
     /* A page of 1,000 events of 1 MiB would be larger, but no server sends
      * one; ours cuts pages by bytes. */
     REPLY_MAX = 64 * 1024 * 1024,
@@ -24,13 +25,13 @@ enum {
 struct ves_http_client {
     const struct ves_alloc *alloc;
     CURL *curl;
+    CURLM *multi; /* keeps the connection between requests */
     struct curl_slist *headers;
     char url[URL_MAX];
     struct ves_buf body;
     uint32_t retry_after_s;
     bool (*is_stopped)(void *ctx);
     void *is_stopped_ctx;
-    bool was_stopped;
     char words[CURL_ERROR_SIZE];
 };
 
@@ -60,17 +61,6 @@ static size_t take_header(char *data, size_t size, size_t count, void *ctx)
             seconds > 86400 ? 86400 : seconds * 10 + (uint32_t)(data[i] - '0');
     client->retry_after_s = seconds;
     return len;
-}
-
-static int on_progress(void *ctx, curl_off_t a, curl_off_t b, curl_off_t c,
-                       curl_off_t d)
-{
-    struct ves_http_client *client = ctx;
-
-    (void)a, (void)b, (void)c, (void)d;
-    if (client->is_stopped && client->is_stopped(client->is_stopped_ctx))
-        client->was_stopped = true;
-    return client->was_stopped;
 }
 
 static bool url_is_plain(const char *url)
@@ -159,9 +149,6 @@ static bool set_up(struct ves_http_client *client,
     ves_curl.easy_setopt(curl, CURLOPT_TIMEOUT_MS,
                          options->timeout_ms ? (long)options->timeout_ms
                                              : (long)TIMEOUT_MS);
-    ves_curl.easy_setopt(curl, CURLOPT_NOPROGRESS, 0L);
-    ves_curl.easy_setopt(curl, CURLOPT_XFERINFOFUNCTION, on_progress);
-    ves_curl.easy_setopt(curl, CURLOPT_XFERINFODATA, client);
     ves_curl.easy_setopt(curl, CURLOPT_SSLVERSION,
                          (long)CURL_SSLVERSION_TLSv1_2);
     if (options->tls_ca)
@@ -214,7 +201,8 @@ enum ves_status ves_http_client_open(const struct ves_http_options *options,
     snprintf(client->url, sizeof(client->url), "%s", url);
     ves_buf_init(&client->body, alloc, REPLY_MAX);
     client->curl = ves_curl.easy_init();
-    if (!client->curl || !set_up(client, options)) {
+    client->multi = ves_curl.multi_init();
+    if (!client->curl || !client->multi || !set_up(client, options)) {
         ves_http_client_close(client);
         return ves_fail(error, VES_NOMEM, "out of memory");
     }
@@ -231,6 +219,8 @@ void ves_http_client_close(struct ves_http_client *client)
     ves_curl.slist_free_all(client->headers);
     if (client->curl)
         ves_curl.easy_cleanup(client->curl);
+    if (client->multi)
+        ves_curl.multi_cleanup(client->multi);
     ves_buf_free(&client->body);
     client->alloc->realloc(client->alloc->ctx, client, 0);
 }
@@ -266,6 +256,56 @@ static enum ves_status explain(struct ves_http_client *client, CURLcode code,
     }
 }
 
+/* A name that is being looked up holds up the end of curl's handles until the
+ * resolver gives in, which may take half a minute; its thread is left to end
+ * by itself.  The option came with curl 7.87. */
+static void let_go(struct ves_http_client *client)
+{
+#if LIBCURL_VERSION_NUM >= 0x075700
+    ves_curl.easy_setopt(client->curl, CURLOPT_QUICK_EXIT, 1L);
+#else
+    (void)client;
+#endif
+}
+
+static CURLcode result_of(struct ves_http_client *client)
+{
+    const CURLMsg *message;
+    CURLcode code = CURLE_FAILED_INIT;
+    int left;
+
+    while ((message = ves_curl.multi_info_read(client->multi, &left)) != NULL)
+        if (message->msg == CURLMSG_DONE)
+            code = message->data.result;
+    return code;
+}
+
+/* One request, asking the caller all the while: curl by itself would ask once
+ * a second at best, and not at all while it looks up a name. */
+static CURLcode perform(struct ves_http_client *client)
+{
+    CURLMcode code = ves_curl.multi_add_handle(client->multi, client->curl);
+    CURLcode result = CURLE_OK;
+    int running = 1;
+
+    while (!code && !result && running) {
+        code = ves_curl.multi_perform(client->multi, &running);
+        if (!code && running)
+            code = ves_curl.multi_poll(client->multi, NULL, 0, ASK_MS, NULL);
+        if (!code && running && client->is_stopped &&
+            client->is_stopped(client->is_stopped_ctx))
+            result = CURLE_ABORTED_BY_CALLBACK;
+    }
+    if (result)
+        let_go(client);
+    else
+        result = code ? code == CURLM_OUT_OF_MEMORY ? CURLE_OUT_OF_MEMORY
+                                                    : CURLE_FAILED_INIT
+                      : result_of(client);
+    ves_curl.multi_remove_handle(client->multi, client->curl);
+    return result;
+}
+
 enum ves_status ves_http_request(struct ves_http_client *client,
                                  const char *method, const char *path,
                                  struct ves_bytes body,
@@ -284,7 +324,6 @@ enum ves_status ves_http_request(struct ves_http_client *client,
         return ves_fail(error, VES_LIMIT, "the request's path is too long");
     ves_buf_reset(&client->body);
     client->retry_after_s = 0;
-    client->was_stopped = false;
     client->words[0] = '\0';
 
     ves_curl.easy_setopt(curl, CURLOPT_URL, url);
@@ -299,7 +338,7 @@ enum ves_status ves_http_request(struct ves_http_client *client,
     ves_curl.easy_setopt(curl, CURLOPT_CUSTOMREQUEST,
                          strcmp(method, "GET") == 0 ? NULL : method);
 
-    CURLcode code = ves_curl.easy_perform(curl);
+    CURLcode code = perform(client);
     if (code != CURLE_OK)
         return explain(client, code, error);
     ves_curl.easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);

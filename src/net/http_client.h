@@ -19,7 +19,8 @@ struct ves_http_options {
     bool has_tls_pin;       /* accept exactly the key with this hash, whoever */
     struct ves_hash tls_pin; /* signed its certificate (SubjectPublicKeyInfo) */
     uint32_t timeout_ms;     /* whole request; 0: 60,000 */
-    /* Asked about ten times a second; true ends the request. */
+    /* Asked about ten times a second, from connecting to the last byte; true
+     * ends the request at once.  NULL: never. */
     bool (*is_stopped)(void *ctx);
     void *is_stopped_ctx;
 };
@@ -44,7 +45,8 @@ void ves_http_client_close(struct ves_http_client *client);
 /* path begins with '/' and is already encoded; body may be empty.  VES_OK
  * whenever an answer came, whatever its status; VES_UNREACHABLE (words say
  * what failed: name, connection, TLS key, time), VES_LIMIT when the answer is
- * too large, VES_AGAIN when stopped, VES_NOMEM. */
+ * too large, VES_AGAIN when stopped (what was sent may have arrived all the
+ * same), VES_NOMEM. */
 VES_NODISCARD enum ves_status
 ves_http_request(struct ves_http_client *client, const char *method,
                  const char *path, struct ves_bytes body,

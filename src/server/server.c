@@ -38,6 +38,8 @@ struct start {
     struct ves_buf cert; /* PEM, NUL-terminated */
     struct ves_buf key;
     unsigned http_threads;
+    int socket; /* listening; -1 before and once the HTTP server has it */
+    unsigned port;
 };
 
 static char *copy_text(const struct ves_alloc *alloc, const char *text)
@@ -265,6 +267,11 @@ static enum ves_status read_tls(struct start *s)
         return ves_fail(s->error, VES_MALFORMED,
                         "%s does not hold a certificate in PEM form",
                         options->tls_cert);
+    if (!ves_tls_is_pair(ves_buf_view(&s->cert), ves_buf_view(&s->key)))
+        return ves_fail(s->error, VES_INVALID,
+                        "%s is not the private key, without a passphrase, of "
+                        "the certificate in %s",
+                        options->tls_key, options->tls_cert);
     server->has_tls_key = true;
     ves_buf_put_u8(&s->cert, 0);
     ves_buf_put_u8(&s->key, 0);
@@ -289,8 +296,9 @@ static void write_address(const struct start *s, unsigned port,
              host, port);
 }
 
-static enum ves_status tell_port(struct start *s, unsigned port)
+static enum ves_status tell_port(struct start *s)
 {
+    unsigned port = s->port;
     struct ves_server *server = s->server;
     char text[VES_LISTEN_HOST_MAX + 32];
     write_address(s, port, server->has_tls_key ? "https://" : "http://", text,
@@ -313,18 +321,16 @@ static enum ves_status tell_port(struct start *s, unsigned port)
 static enum ves_status start_http(struct start *s)
 {
     struct ves_server *server = s->server;
-    unsigned port;
-    struct ves_http_setup setup = {.threads = s->http_threads};
-    enum ves_status status = ves_listen_open(&s->address, server->has_tls_key,
-                                             &setup.socket, &port, s->error);
-    if (status)
-        return status;
+    struct ves_http_setup setup = {.threads = s->http_threads,
+                                   .socket = s->socket};
     if (server->has_tls_key) {
         setup.tls_cert = (const char *)s->cert.ptr;
         setup.tls_key = (const char *)s->key.ptr;
     }
-    status = ves_http_start(server, &setup, &server->http, s->error);
-    return status ? status : tell_port(s, port);
+    s->socket = -1;
+    enum ves_status status =
+        ves_http_start(server, &setup, &server->http, s->error);
+    return status ? status : tell_port(s);
 }
 
 /* ---- start --------------------------------------------------------------- */
@@ -384,6 +390,10 @@ static enum ves_status start_all(struct start *s)
         ves_listen_read(s->options->listen, &s->address, s->error);
     if (!status)
         status = read_tls(s);
+    /* Before anything is made on disk: who may not listen leaves nothing. */
+    if (!status)
+        status = ves_listen_open(&s->address, server->has_tls_key, &s->socket,
+                                 &s->port, s->error);
     if (!status)
         status = check_head_file(s);
     if (!status)
@@ -432,11 +442,14 @@ enum ves_status ves_server_start(const struct ves_serve_options *options,
     server->log.level = options->log_level > VES_LOG_REQUEST
                             ? VES_LOG_REQUEST
                             : (enum ves_log_level)options->log_level;
-    struct start s = {.server = server, .options = options, .error = error};
+    struct start s = {
+        .server = server, .options = options, .error = error, .socket = -1};
     ves_buf_init(&s.cert, alloc, TLS_FILE_MAX);
     ves_buf_init(&s.key, alloc, TLS_FILE_MAX);
     enum ves_status status = start_all(&s);
     forget_tls(&s);
+    if (s.socket >= 0)
+        (void)close(s.socket);
     if (status) {
         ves_server_stop(server);
         return status;

@@ -84,6 +84,11 @@ static enum ves_status send_batch(struct ves_session *session,
     enum ves_status network =
         ves_http_request(session->client, "POST", INGEST,
                          ves_buf_view(&push->body), &reply, &sent);
+    /* Whoever stopped it learned nothing of the sequencer: the claim is given
+     * back with the lease, and what arrived all the same is a replay then. */
+    if (network == VES_AGAIN)
+        return ves_fail(error, network, "%s. Events stay in the outbox",
+                        sent.text);
     ves_agent_note_contact(session->agent, network == VES_OK,
                            ves_clock_now_ms());
     env.now_ms = ves_clock_now_ms();

@@ -12,11 +12,13 @@
 
 enum { WORDS_MAX = 200, SCRATCH_MAX = 1024 * 1024 };
 
+/* While a request waits, the caller is asked as it is between requests. */
 static bool is_stopped(void *ctx)
 {
     struct ves_session *session = ctx;
 
-    return session->is_stopped;
+    return !ves_session_progress(session, session->what, session->done,
+                                 session->total);
 }
 
 enum ves_status ves_session_open(struct ves_session *session,
@@ -37,6 +39,7 @@ enum ves_status ves_session_open(struct ves_session *session,
     memset(session, 0, sizeof(*session));
     session->agent = agent;
     session->options = options;
+    session->what = "connect";
     /* What was sent cannot be rolled back any more. */
     if (ves_agent_is_in_transaction(agent))
         return ves_fail(error, VES_INVALID,
@@ -67,6 +70,9 @@ bool ves_session_progress(struct ves_session *session, const char *what,
 {
     const struct ves_sync_options *options = session->options;
 
+    session->what = what;
+    session->done = done;
+    session->total = total;
     if (options && options->progress &&
         !options->progress(options->progress_ctx, what, done, total))
         session->is_stopped = true;

@@ -14,6 +14,8 @@ struct ves_session {
     bool is_quiet; /* nothing is written; contact has what showed */
     struct ves_contact contact;
     bool is_stopped; /* the caller's progress function said so */
+    const char *what; /* told last, and told again while a request waits */
+    uint64_t done, total;
 };
 
 /* Connects with the store's URL, credential and TLS pin. */

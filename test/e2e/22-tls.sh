@@ -119,6 +119,10 @@ check "a certificate with another key: refused" refuses 127.0.0.1:0 --tls-cert r
 check "a certificate that is none: refused" refuses 127.0.0.1:0 --tls-cert right.key --tls-key right.key
 check "a file that is not there: refused" refuses 127.0.0.1:0 --tls-cert nothing.pem --tls-key right.key
 like "off loopback without a head file: refused" "$("$VES" serve --db never.db --listen 0.0.0.0:0 --tls-cert right.pem --tls-key right.key 2>&1)" "--head-file"
+start_server taken.db --tls-cert right.pem --tls-key right.key
+check "a port that is taken: refused" refuses "$(cat taken.db.port)"
+stop_server
+is "and nothing of what was refused lies about" "$(ls never.db* 2> /dev/null)" ""
 mkdir -p elsewhere open
 LISTEN=0.0.0.0:0 start_server open/open.db --tls-cert right.pem --tls-key right.key --head-file elsewhere/heads && ok "off loopback with TLS" || not_ok "off loopback with TLS"
 stop_server
