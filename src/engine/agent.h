@@ -142,6 +142,44 @@ ves_core_push_begin(struct ves_agent_core *core, const struct ves_lease *self,
                     int64_t now_ms, uint32_t limit, bool is_explicit,
                     struct ves_push *push);
 
+/* ---- restored stores (semantics.md decision 15) --------------------------
+ *
+ * A file cannot know that it is an older copy of itself.  So before anything is
+ * sent somebody asks the sequencer how many events of this agent its log holds
+ * after the number up to which all of them are known here; more than this
+ * store can place mean that a pull comes first. */
+struct ves_core_own {
+    uint64_t known;     /* up to this number every own event is here */
+    bool needs_pull;    /* own events are being taken back */
+    bool needs_rechain; /* after that, ves_core_rechain */
+};
+
+VES_NODISCARD enum ves_status ves_core_own(struct ves_agent_core *core,
+                                           struct ves_core_own *out);
+/* The log holds count own events in (after, until].  *is_known: all of them
+ * have their place here, which is remembered. */
+VES_NODISCARD enum ves_status ves_core_own_counted(struct ves_agent_core *core,
+                                                   uint64_t after,
+                                                   uint64_t until,
+                                                   uint64_t count,
+                                                   bool *is_known);
+/* Signs again what was written to an older copy and never left it, behind the
+ * own events that were taken back; nothing when there is no such event, or
+ * some are missing still.  Needs the signer. */
+VES_NODISCARD enum ves_status ves_core_rechain(struct ves_agent_core *core,
+                                               int64_t now_ms);
+/* May a push begin now?  What ves_core_push_begin would say before it looks at
+ * events; changes nothing. */
+VES_NODISCARD enum ves_status ves_core_push_may(struct ves_agent_core *core,
+                                                int64_t now_ms,
+                                                bool is_explicit);
+/* A push came to nothing before an event was claimed: http_status as in
+ * ves_core_push_end, counted like one. */
+VES_NODISCARD enum ves_status
+ves_core_push_unsent(struct ves_agent_core *core,
+                     const struct ves_core_env *env, uint32_t http_status,
+                     uint32_t retry_after_s);
+
 struct ves_push_problem {
     struct ves_uuid event_id;
     enum ves_outbox_status status;

@@ -366,48 +366,49 @@ static enum ves_status set_context(struct append *append)
     return status ? status : set_deps(append);
 }
 
-/* The payload with "_ves" as one more member, canonical. */
-static enum ves_status write_payload(struct append *append)
+enum ves_status ves_device_payload(struct ves_agent_core *core,
+                                   struct ves_arena *arena,
+                                   const struct ves_context *context,
+                                   const struct ves_json *payload,
+                                   struct ves_bytes *out)
 {
-    struct ves_scratch context, payload;
+    struct ves_scratch text, all;
     const struct ves_json *tree;
 
-    ves_scratch_init(&context, append->arena, 512, CONTEXT_MAX);
-    ves_context_write(&context.buf, &append->event.context);
-    enum ves_status status = ves_buf_status(&context.buf);
+    ves_scratch_init(&text, arena, 512, CONTEXT_MAX);
+    ves_context_write(&text.buf, context);
+    enum ves_status status = ves_buf_status(&text.buf);
     if (!status)
-        status = ves_json_read(append->arena, ves_buf_view(&context.buf), NULL,
-                               &tree, NULL);
+        status =
+            ves_json_read(arena, ves_buf_view(&text.buf), NULL, &tree, NULL);
     if (status)
         return status;
 
     struct ves_json member = *tree;
     member.key = ves_bytes_str("_ves");
-    member.next = append->payload->first;
-    struct ves_json root = *append->payload;
+    member.next = payload->first;
+    struct ves_json root = *payload;
     root.first = &member;
     root.count++;
     root.sorted = NULL; /* it was sorted without the new member */
 
-    ves_scratch_init(&payload, append->arena,
-                     append->payload->text.len + context.buf.len + 64,
+    ves_scratch_init(&all, arena, payload->text.len + text.buf.len + 64,
                      VES_PAYLOAD_MAX);
-    status = ves_jcs_write(&payload.buf, append->arena, &root);
+    status = ves_jcs_write(&all.buf, arena, &root);
     if (!status)
-        status = ves_buf_status(&payload.buf);
+        status = ves_buf_status(&all.buf);
     if (status == VES_LIMIT)
-        return ves_fail(&append->core->error, VES_LIMIT,
+        return ves_fail(&core->error, VES_LIMIT,
                         "the payload is longer than %d canonical bytes, causal "
                         "context included; nothing was stored",
                         (int)VES_PAYLOAD_MAX);
-    append->event.payload_jcs = ves_buf_view(&payload.buf);
+    *out = ves_buf_view(&all.buf);
     return status;
 }
 
-static void sign(struct append *append)
+void ves_device_sign(struct ves_agent_core *core, struct ves_event *event)
 {
-    struct ves_event *event = &append->event;
-    struct ves_signer *signer = append->core->signer;
+    struct ves_signer *signer = core->signer;
     struct ves_sign_item item;
 
     ves_payload_plain_hash(event->payload_jcs, NULL,
@@ -418,16 +419,27 @@ static void sign(struct append *append)
     event->signature = item.sig;
 }
 
+enum ves_status ves_device_envelope(struct ves_arena *arena,
+                                    const struct ves_event *event,
+                                    struct ves_bytes *out)
+{
+    struct ves_scratch envelope;
+
+    ves_scratch_init(&envelope, arena, event->payload_jcs.len + 2048,
+                     ENVELOPE_MAX);
+    ves_event_write(&envelope.buf, event);
+    *out = ves_buf_view(&envelope.buf);
+    return ves_buf_status(&envelope.buf);
+}
+
 static enum ves_status store_row(struct append *append)
 {
     struct ves_agent_core *core = append->core;
     const struct ves_event *event = &append->event;
-    struct ves_scratch envelope;
+    struct ves_bytes envelope;
 
-    ves_scratch_init(&envelope, append->arena, event->payload_jcs.len + 2048,
-                     ENVELOPE_MAX);
-    ves_event_write(&envelope.buf, event);
-    enum ves_status status = ves_buf_status(&envelope.buf);
+    enum ves_status status =
+        ves_device_envelope(append->arena, event, &envelope);
     if (status)
         return status;
     struct ves_outbox_row row = {
@@ -445,7 +457,7 @@ static enum ves_status store_row(struct append *append)
         .cmd_index = event->context.cmd_index,
         .cmd_count = event->context.cmd_count,
         .entity_prev = append->entity.own_last,
-        .envelope = ves_buf_view(&envelope.buf),
+        .envelope = envelope,
         .status = VES_OUTBOX_PENDING,
         .is_in_overlay = true,
     };
@@ -497,10 +509,11 @@ static enum ves_status append_event(struct append *append)
     event->command_id = append->what->command_id;
     ves_time_format(append->env->now_ms, append->created_at);
     event->created_at = ves_bytes(append->created_at, VES_TIME_TEXT);
-    status = write_payload(append);
+    status = ves_device_payload(append->core, append->arena, &event->context,
+                                append->payload, &event->payload_jcs);
     if (status)
         return status;
-    sign(append);
+    ves_device_sign(append->core, event);
     return save(append);
 }
 

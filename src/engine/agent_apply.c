@@ -712,8 +712,12 @@ static enum ves_status remember(struct apply *apply)
         state->remote_head = apply->cursor;
     if (apply->row_count > 0 && page->is_unproven)
         state->is_position_unproven = 1;
-    if (!apply->has_more)
+    if (!apply->has_more) {
         state->is_restoring = 0;
+        state->is_backup = 0;
+    }
+    /* It answered, whatever becomes of pushing. */
+    state->offline_failures = 0;
     enum ves_status status = ves_device_state_put(apply->core, state);
     return status ? status : store_trail(apply, apply->own.back_count);
 }

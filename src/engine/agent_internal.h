@@ -56,6 +56,11 @@ struct ves_device_state {
     uint64_t is_diverged;
     uint64_t is_copied;
     uint64_t is_restoring; /* own events are being taken back */
+    uint64_t is_backup;    /* the file was a backup; nobody knows of how long
+                              ago before it pulled to the end */
+    uint64_t own_known;    /* number up to which every own event of the log is
+                              known to be here; the cursor when that is more */
+    uint64_t fork_from;    /* first local_seq to be signed again, 0: none */
     uint64_t is_position_unproven;
 };
 
@@ -92,11 +97,15 @@ struct ves_device_lease {
     uint64_t pid, process_start;
     struct ves_uuid boot_id;
     uint64_t first, last; /* local_seq range of claimed rows, 0: none */
+    uint64_t sent;        /* highest local_seq that was ever claimed: those
+                             above it never left this store */
 };
 
 VES_NODISCARD enum ves_status
 ves_device_lease_get(struct ves_agent_core *core, struct ves_arena *arena,
                      struct ves_device_lease *out);
+/* Highest local_seq that may have left this store. */
+uint64_t ves_device_sent(const struct ves_device_lease *lease);
 VES_NODISCARD enum ves_status
 ves_device_lease_put(struct ves_agent_core *core,
                      const struct ves_device_lease *lease);
@@ -244,6 +253,18 @@ VES_NODISCARD enum ves_status ves_device_overlay(struct ves_agent_core *core,
                                                  struct ves_arena *arena,
                                                  struct ves_outbox_row *rows,
                                                  size_t count, bool is_in);
+
+/* The canonical payload with "_ves" as one more member; payload has none. */
+VES_NODISCARD enum ves_status
+ves_device_payload(struct ves_agent_core *core, struct ves_arena *arena,
+                   const struct ves_context *context,
+                   const struct ves_json *payload, struct ves_bytes *out);
+/* Fills hashes and signature from everything else. */
+void ves_device_sign(struct ves_agent_core *core, struct ves_event *event);
+/* The envelope as it is pushed. */
+VES_NODISCARD enum ves_status ves_device_envelope(struct ves_arena *arena,
+                                                  const struct ves_event *event,
+                                                  struct ves_bytes *out);
 
 /* ves_core_append inside the transaction that is open. */
 VES_NODISCARD enum ves_status
@@ -395,6 +416,7 @@ struct ves_device_own {
     struct ves_outbox_row *rows; /* local_seq 0: not in the outbox */
     bool *is_changed;            /* which of them */
     size_t count;
+    uint64_t sent;               /* as in the lease */
     struct ves_outbox_row *back; /* those taken back */
     size_t back_count;
 };

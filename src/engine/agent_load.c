@@ -235,6 +235,34 @@ static enum ves_status upgrade(struct ves_agent_core *core,
     return ves_device_alert(core, 0, &alert);
 }
 
+/* A file that ves_store_sqlite_backup made: from now on a store that has been
+ * restored.  Where this cannot be kept, somebody who may write will do it. */
+static enum ves_status note_backup(struct ves_agent_core *core,
+                                   struct ves_arena *arena)
+{
+    struct ves_store *store = core->store;
+    struct ves_device_state state;
+    struct ves_bytes mark;
+
+    enum ves_status status =
+        store->ops->meta_get(store, VES_STORE_BACKUP, arena, &mark);
+    if (status == VES_NOT_FOUND || (!status && mark.len == 0))
+        return VES_OK;
+    if (status)
+        return status;
+    status = ves_device_begin(core);
+    if (status)
+        return status == VES_INVALID || status == VES_BUSY ? VES_OK : status;
+    status = ves_device_state_get(core, arena, &state);
+    state.is_backup = 1;
+    if (!status)
+        status = ves_device_state_put(core, &state);
+    if (!status)
+        status =
+            store->ops->meta_put(store, VES_STORE_BACKUP, ves_bytes(NULL, 0));
+    return ves_device_end(core, status);
+}
+
 static enum ves_status load(struct ves_agent_core *core,
                             struct ves_arena *arena)
 {
@@ -261,7 +289,9 @@ static enum ves_status load(struct ves_agent_core *core,
         return status;
     core->stream_no = row.stream_no;
 
-    status = check_versions(core, arena, &is_old);
+    status = note_backup(core, arena);
+    if (!status)
+        status = check_versions(core, arena, &is_old);
     if (status || !is_old)
         return status;
     status = ves_device_begin(core);

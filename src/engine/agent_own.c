@@ -45,10 +45,14 @@ enum ves_status ves_device_own_open(struct ves_device_own *own,
     own->is_changed = ves_arena_alloc(own->arena, own->count);
     if (!own->rows || !own->back || !own->is_changed)
         return VES_NOMEM;
+    struct ves_device_lease lease;
     enum ves_status status =
         ves_device_chain_get(core, own->arena, &own->chain);
+    if (!status)
+        status = ves_device_lease_get(core, own->arena, &lease);
     if (status)
         return status;
+    own->sent = ves_device_sent(&lease);
     return core->store->ops->outbox_get(core->store, ids, own->count,
                                         own->arena, own->rows);
 }
@@ -86,41 +90,67 @@ static enum ves_status mark_copied(struct ves_device_own *own,
     return ves_device_alert(own->core, own->now_ms, &alert);
 }
 
+/* Rows that contradict the chain an own event of the log stands in: another
+ * event under its agent_seq, or before it another than its prev names. */
 struct twin {
-    uint64_t agent_seq;
-    struct ves_hash event_hash;
-    bool is_found;
+    const struct ves_context *context;
+    const struct ves_hash *event_hash;
+    uint64_t sent;
+    uint64_t unsent;  /* local_seq of the first that never left this store */
+    bool has_left;    /* one that did, so that others may have it */
 };
+
+static bool contradicts(const struct twin *twin,
+                        const struct ves_outbox_row *row)
+{
+    const struct ves_context *context = twin->context;
+
+    if (row->agent_seq == context->agent_seq)
+        return !ves_hash_equal(&row->event_hash, twin->event_hash);
+    return row->agent_seq + 1 == context->agent_seq && context->has_prev &&
+           row->local_seq > twin->sent && row->sequence_number == 0 &&
+           !ves_hash_equal(&row->event_hash, &context->prev);
+}
 
 static enum ves_status visit_twin(void *ctx, const struct ves_outbox_row *row)
 {
     struct twin *twin = ctx;
 
-    if (row->agent_seq != twin->agent_seq ||
-        ves_hash_equal(&row->event_hash, &twin->event_hash))
+    if (!contradicts(twin, row))
         return VES_OK;
-    twin->is_found = true;
-    return VES_AGAIN;
+    if (row->local_seq <= twin->sent || row->sequence_number > 0 ||
+        row->is_refused)
+        twin->has_left = true;
+    else if (twin->unsent == 0)
+        twin->unsent = row->local_seq;
+    return VES_OK;
 }
 
-/* Does this store hold another event under the same agent_seq?  Only asked
- * when the number is one it has used, so the scan is rare. */
+/* Only asked when the number is one this store has used, or the next, so the
+ * scan is rare. */
 static enum ves_status find_twin(struct ves_device_own *own,
                                  const struct ves_page_item *item,
-                                 bool *is_found)
+                                 struct twin *twin)
 {
     struct ves_store *store = own->core->store;
     const struct ves_outbox_filter all = {.status_mask = 0};
-    struct twin twin = {.agent_seq = item->event.context.agent_seq,
-                        .event_hash = item->event.event_hash};
 
-    for (size_t i = 0; i < own->back_count && !twin.is_found; i++)
-        twin.is_found = own->back[i].agent_seq == twin.agent_seq;
-    enum ves_status status = VES_OK;
-    if (!twin.is_found)
-        status = store->ops->outbox_list(store, &all, visit_twin, &twin);
-    *is_found = twin.is_found;
-    return status == VES_AGAIN && twin.is_found ? VES_OK : status;
+    *twin = (struct twin){.context = &item->event.context,
+                          .event_hash = &item->event.event_hash,
+                          .sent = own->sent};
+    for (size_t i = 0; i < own->back_count; i++)
+        twin->has_left |= own->back[i].agent_seq == twin->context->agent_seq;
+    return store->ops->outbox_list(store, &all, visit_twin, twin);
+}
+
+/* decision 15 speaks of a store that is used twice.  One that is known to have
+ * been restored may have been written to before it pulled; what it wrote then
+ * and did not send is signed again, behind what it lost (agent_rechain.c). */
+static bool may_sign_again(const struct ves_device_own *own,
+                           const struct twin *twin)
+{
+    return !twin->has_left &&
+           (own->state->is_backup || own->state->is_restoring);
 }
 
 /* ---- taking back --------------------------------------------------------- */
@@ -234,19 +264,24 @@ static enum ves_status missing(struct ves_device_own *own,
                                const struct ves_page_item *item,
                                const struct ves_log_row *log)
 {
-    bool has_twin = false;
+    struct ves_device_state *state = own->state;
+    struct twin twin = {.has_left = false};
 
-    if (own->state->is_copied)
+    if (state->is_copied)
         return VES_OK;
     /* Not written by this library; the outbox has no place for it. */
     if (!item->event.context.is_present)
         return VES_OK;
-    if (item->event.context.agent_seq <= own->chain.agent_seq) {
-        enum ves_status status = find_twin(own, item, &has_twin);
+    if (item->event.context.agent_seq <= own->chain.agent_seq + 1) {
+        enum ves_status status = find_twin(own, item, &twin);
         if (status)
             return status;
     }
-    return has_twin ? mark_copied(own, item) : take_back(own, item, log);
+    if (twin.has_left || (twin.unsent && !may_sign_again(own, &twin)))
+        return mark_copied(own, item);
+    if (twin.unsent && (!state->fork_from || twin.unsent < state->fork_from))
+        state->fork_from = twin.unsent;
+    return take_back(own, item, log);
 }
 
 /* ---- the usual case ------------------------------------------------------ */

@@ -21,6 +21,7 @@ struct begin {
     bool is_explicit;
     struct ves_device_state state;
     struct ves_device_lease lease;
+    bool was_used; /* somebody has had the lease before */
 };
 
 /* ---- claims of others ---------------------------------------------------- */
@@ -110,6 +111,7 @@ static enum ves_status take_lease(struct begin *begin)
                         "process %llu is pushing from this store; nothing was "
                         "sent. Its events are on their way already",
                         (unsigned long long)holder.pid);
+    begin->was_used = lease->token > 0;
     lease->token++;
     if (!is_mine)
         lease->session = lease->token;
@@ -138,11 +140,16 @@ static enum ves_status check_history(const struct begin *begin)
                         "the sequencer's history ends before what this store "
                         "has seen; nothing was sent and everything is kept. "
                         "Pull again once the sequencer has its history back");
-    if (state->is_restoring)
+    if (state->is_restoring || state->is_backup)
         return ves_fail(error, VES_AGAIN,
                         "this store was restored from an older copy and is "
                         "taking its own events back; nothing was sent. Pull "
                         "until there is no more, then push");
+    if (state->fork_from)
+        return ves_fail(error, VES_AGAIN,
+                        "this store was restored from an older copy; what was "
+                        "written since has to be signed again first; nothing "
+                        "was sent");
     return VES_OK;
 }
 
@@ -214,6 +221,32 @@ static size_t limit_of(const struct begin *begin)
     return (size_t)limit;
 }
 
+static enum ves_status see_last(void *ctx, const struct ves_outbox_row *row)
+{
+    uint64_t *last = ctx;
+    *last = row->local_seq;
+    return VES_OK;
+}
+
+/* From here on what was claimed is counted; what an older program claimed and
+ * gave back is somewhere among the rows there are. */
+static enum ves_status count_sent(struct begin *begin, uint64_t last)
+{
+    struct ves_store *store = begin->core->store;
+    const struct ves_outbox_filter newest = {.is_descending = true, .limit = 1};
+    struct ves_device_lease *lease = &begin->lease;
+
+    if (lease->sent == 0 && begin->was_used) {
+        enum ves_status status = store->ops->outbox_list(
+            store, &newest, see_last, &lease->sent);
+        if (status)
+            return status;
+    }
+    if (last > lease->sent)
+        lease->sent = last;
+    return VES_OK;
+}
+
 static enum ves_status claim(struct begin *begin, struct ves_push *push)
 {
     struct ves_agent_core *core = begin->core;
@@ -239,7 +272,29 @@ static enum ves_status claim(struct begin *begin, struct ves_push *push)
         return status;
     begin->lease.first = rows[0].local_seq;
     begin->lease.last = rows[count - 1].local_seq;
-    return fill(begin, rows, count, push);
+    status = count_sent(begin, begin->lease.last);
+    return status ? status : fill(begin, rows, count, push);
+}
+
+enum ves_status ves_core_push_may(struct ves_agent_core *core, int64_t now_ms,
+                                  bool is_explicit)
+{
+    struct ves_arena arena;
+    struct begin begin = {.core = core,
+                          .arena = &arena,
+                          .now_ms = now_ms,
+                          .is_explicit = is_explicit};
+
+    core->error.status = VES_OK;
+    ves_arena_init(&arena, core->alloc, VES_DEVICE_ARENA_MAX);
+    enum ves_status status =
+        ves_device_state_get(core, &arena, &begin.state);
+    if (!status)
+        status = check_history(&begin);
+    if (!status)
+        status = check_waits(&begin);
+    ves_arena_free(&arena);
+    return ves_device_say(core, status);
 }
 
 static enum ves_status begin_push(struct begin *begin, struct ves_push *push)

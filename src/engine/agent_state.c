@@ -61,6 +61,9 @@ static const struct word state_words[] = {
     U64(ves_device_state, is_diverged),
     U64(ves_device_state, is_copied),
     U64(ves_device_state, is_restoring),
+    U64(ves_device_state, is_backup),
+    U64(ves_device_state, own_known),
+    U64(ves_device_state, fork_from),
     U64(ves_device_state, is_position_unproven),
 };
 
@@ -76,6 +79,7 @@ static const struct word lease_words[] = {
     U64(ves_device_lease, session),       U64(ves_device_lease, pid),
     U64(ves_device_lease, process_start), UUID(ves_device_lease, boot_id),
     U64(ves_device_lease, first),         U64(ves_device_lease, last),
+    U64(ves_device_lease, sent),
 };
 
 static bool read_word(const struct word *word, struct ves_bytes text, void *out)
@@ -267,6 +271,12 @@ enum ves_status ves_device_lease_get(struct ves_agent_core *core,
     memset(out, 0, sizeof(*out));
     return words_get(core, arena, "push.lease", lease_words, COUNT(lease_words),
                      out);
+}
+
+/* A program that did not count yet may have sent anything. */
+uint64_t ves_device_sent(const struct ves_device_lease *lease)
+{
+    return lease->token > 0 && lease->sent == 0 ? UINT64_MAX : lease->sent;
 }
 
 enum ves_status ves_device_lease_put(struct ves_agent_core *core,

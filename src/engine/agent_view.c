@@ -91,7 +91,8 @@ static void fill_state(const struct ves_device_state *state,
     out->needs_auth = state->needs_auth;
     out->is_position_unproven = state->is_position_unproven;
     out->is_forbidden = state->is_forbidden;
-    out->is_restoring = state->is_restoring;
+    out->is_restoring =
+        state->is_restoring || state->is_backup || state->fork_from > 0;
     out->is_breaker_open = state->is_breaker_open;
     out->offline_failures = (uint32_t)state->offline_failures;
     out->next_attempt_ms = (int64_t)state->next_attempt_ms;

@@ -370,6 +370,10 @@ typedef enum ves_status ves_stream_visitor(void *ctx,
 
 struct ves_store;
 
+/* Name of the value that a backup of a device's store holds and a store does
+ * not; anything but "". */
+#define VES_STORE_BACKUP "store.backup"
+
 struct ves_store_ops {
     /* -- transactions -- */
     enum ves_status (*begin)(struct ves_store *s); /* VES_BUSY: locked */
@@ -538,6 +542,11 @@ struct ves_store_ops {
     enum ves_status (*outbox_update)(struct ves_store *s,
                                      const struct ves_outbox_row *rows,
                                      size_t count);
+    /* Writes event_hash, agent_seq and envelope of one row by local_seq: an
+     * event that never left the store was signed again.  VES_NOT_FOUND when it
+     * is not there. */
+    enum ves_status (*outbox_resign)(struct ves_store *s,
+                                     const struct ves_outbox_row *row);
     /* Rows in each status; kept, not counted. */
     enum ves_status (*outbox_counts)(struct ves_store *s,
                                      uint64_t counts[VES_OUTBOX_STATUSES]);

@@ -20,6 +20,7 @@ enum {
      * event in it. */
     PAGE_BYTES_MAX = 8 * 1024 * 1024,
     ENTITY_PAGE_MAX = 100,
+    COUNT_MAX = 10000, /* events that are counted in one answer */
     ENTITY_LEGACY_FACTOR = 2 /* those items hold the payload twice */
 };
 
@@ -191,6 +192,58 @@ static void get_events_legacy(struct ves_request *request)
     get_events_as(request, SHAPE_LEGACY);
 }
 
+struct author {
+    struct ves_uuid agent;
+    uint64_t count, through;
+};
+
+static enum ves_status count_author(void *ctx, const struct ves_log_row *row)
+{
+    struct author *author = ctx;
+    author->count += ves_uuid_equal(&row->agent, &author->agent);
+    author->through = row->sequence_number;
+    return VES_OK;
+}
+
+/* How many events of agent_id there are after number `after`: what a store
+ * asks that may be an older copy of itself.  A part at a time. */
+static bool put_author(struct ves_request *request,
+                       const struct ves_stream_row *row)
+{
+    struct ves_store *store = request->store;
+    struct author author = {.count = 0};
+    struct ves_error error = {VES_OK, ""};
+    uint64_t after;
+    enum ves_status status =
+        ves_uri_uuid(&request->uri, "agent_id", &author.agent, &error);
+    if (status == VES_NOT_FOUND)
+        return true;
+    if (status) {
+        ves_reply_status(request, status, &error);
+        return false;
+    }
+    if (!ves_request_u64(request, "after", 0, &after))
+        return false;
+    author.through = after < row->head ? after : row->head;
+    if (row->stream_no && author.through < row->head) {
+        uint64_t left = row->head - author.through;
+        status = store->ops->log_read(
+            store, row->stream_no, author.through + 1,
+            left < COUNT_MAX ? (uint32_t)left : COUNT_MAX, count_author,
+            &author);
+        if (status) {
+            ves_reply_status(request, status, &store->error);
+            return false;
+        }
+    }
+    ves_buf_putf(&request->out,
+                 ",\"agent_events\":{\"after\":%llu,\"through\":%llu,"
+                 "\"count\":%llu}",
+                 (unsigned long long)after, (unsigned long long)author.through,
+                 (unsigned long long)author.count);
+    return true;
+}
+
 static void get_head(struct ves_request *request)
 {
     struct ves_stream stream;
@@ -198,8 +251,11 @@ static void get_head(struct ves_request *request)
     if (!ves_request_stream(request, VES_RIGHT_READ, &stream) ||
         !stream_row(request, &stream, &row))
         return;
-    ves_buf_putf(&request->out, "{\"head_sequence\":%llu}",
+    ves_buf_putf(&request->out, "{\"head_sequence\":%llu",
                  (unsigned long long)row.head);
+    if (!put_author(request, &row))
+        return;
+    ves_buf_put_u8(&request->out, '}');
     ves_reply(request, 200);
 }
 

@@ -299,6 +299,7 @@ static const struct ves_store_ops ops = {
     .outbox_list = ves_mem_outbox_list,
     .outbox_overlay = ves_mem_outbox_overlay,
     .outbox_update = ves_mem_outbox_update,
+    .outbox_resign = ves_mem_outbox_resign,
     .outbox_counts = ves_mem_outbox_counts,
     .outbox_prune = ves_mem_outbox_prune,
     .record_append = ves_mem_record_append,

@@ -185,6 +185,8 @@ enum ves_status ves_mem_outbox_list(struct ves_store *s,
 enum ves_status ves_mem_outbox_overlay(struct ves_store *s, uint64_t last,
                                        uint64_t count,
                                        ves_outbox_visitor *visit, void *ctx);
+enum ves_status ves_mem_outbox_resign(struct ves_store *s,
+                                      const struct ves_outbox_row *row);
 enum ves_status ves_mem_outbox_update(struct ves_store *s,
                                       const struct ves_outbox_row *rows,
                                       size_t count);

@@ -270,6 +270,25 @@ enum ves_status ves_mem_outbox_update(struct ves_store *s,
     return ves_mem_end(st, mark, status, "change the outbox");
 }
 
+enum ves_status ves_mem_outbox_resign(struct ves_store *s,
+                                      const struct ves_outbox_row *row)
+{
+    struct ves_mem_store *st = ves_mem_of(s);
+    struct ves_mem_key key = outbox_key(row->local_seq);
+    const struct ves_outbox_row *old = ves_mem_get(&st->map, &key);
+    size_t mark = ves_mem_mark(&st->map);
+
+    VES_ASSERT(st->is_writing);
+    if (!old)
+        return ves_mem_end(st, mark, VES_NOT_FOUND, "sign an event again");
+    struct ves_outbox_row next = *old;
+    next.event_hash = row->event_hash;
+    next.agent_seq = row->agent_seq;
+    next.envelope = row->envelope;
+    enum ves_status status = ves_mem_put_row(st, &key, &outbox_shape, &next);
+    return ves_mem_end(st, mark, status, "sign an event again");
+}
+
 enum ves_status ves_mem_outbox_counts(struct ves_store *s,
                                       uint64_t counts[VES_OUTBOX_STATUSES])
 {

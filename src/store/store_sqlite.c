@@ -192,6 +192,7 @@ static const struct ves_store_ops ops = {
     .outbox_list = ves_sqlite_outbox_list,
     .outbox_overlay = ves_sqlite_outbox_overlay,
     .outbox_update = ves_sqlite_outbox_update,
+    .outbox_resign = ves_sqlite_outbox_resign,
     .outbox_counts = ves_sqlite_outbox_counts,
     .outbox_prune = ves_sqlite_outbox_prune,
     .record_append = ves_sqlite_record_append,
@@ -465,6 +466,19 @@ static enum ves_status copy_into(struct ves_sqlite *st, sqlite3 *target,
     return rc == SQLITE_OK ? VES_OK : ves_sql_error(target, rc, error);
 }
 
+/* A copy that becomes a store has to know that it is one. */
+static enum ves_status mark_copy(const struct ves_sqlite *st, sqlite3 *target,
+                                 struct ves_error *error)
+{
+    if (st->role != VES_STORE_DEVICE)
+        return VES_OK;
+    int rc = sqlite3_exec(target,
+                          "INSERT OR REPLACE INTO ves_meta (name, value)"
+                          " VALUES ('" VES_STORE_BACKUP "', '1')",
+                          NULL, NULL, NULL);
+    return rc == SQLITE_OK ? VES_OK : ves_sql_error(target, rc, error);
+}
+
 /* The name is durable only when its folder is. */
 static enum ves_status sync_folder(const char *path, struct ves_error *error)
 {
@@ -505,6 +519,8 @@ static enum ves_status copy_to(struct ves_sqlite *st, const char *literal,
         status = ves_sql_error(target, rc, error);
     else
         status = copy_into(st, target, error);
+    if (!status)
+        status = mark_copy(st, target, error);
     rc = sqlite3_close(target);
     if (!status && rc != SQLITE_OK)
         status = ves_sql_error(NULL, rc, error);

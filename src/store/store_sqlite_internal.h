@@ -65,6 +65,7 @@ enum ves_sql_id {
     VES_SQL_OUTBOX_COUNTS,
     VES_SQL_OUTBOX_COUNT,
     VES_SQL_OUTBOX_PRUNE,
+    VES_SQL_OUTBOX_RESIGN,
     VES_SQL_OUTBOX_LIST, /* four of them, see store_sqlite_outbox_list.c */
     VES_SQL_OUTBOX_LIST_END = VES_SQL_OUTBOX_LIST + 3,
     VES_SQL_OUTBOX_OVERLAY,
@@ -387,6 +388,8 @@ enum ves_status ves_sqlite_outbox_list(struct ves_store *s,
 enum ves_status ves_sqlite_outbox_overlay(struct ves_store *s, uint64_t last,
                                           uint64_t count,
                                           ves_outbox_visitor *visit, void *ctx);
+enum ves_status ves_sqlite_outbox_resign(struct ves_store *s,
+                                         const struct ves_outbox_row *row);
 enum ves_status ves_sqlite_outbox_update(struct ves_store *s,
                                          const struct ves_outbox_row *rows,
                                          size_t count);

@@ -414,6 +414,32 @@ enum ves_status ves_sqlite_outbox_update(struct ves_store *s,
     return status ? status : write_deltas(st, &deltas);
 }
 
+enum ves_status ves_sqlite_outbox_resign(struct ves_store *s,
+                                         const struct ves_outbox_row *row)
+{
+    struct ves_sqlite *st = ves_sqlite_of(s);
+    struct ves_sql q;
+    enum ves_status status = ves_sqlite_need(st, VES_STORE_DEVICE);
+
+    VES_ASSERT(st->tx != VES_TX_NONE);
+    if (!status)
+        status = ves_sql_open(st, &q, VES_SQL_OUTBOX_RESIGN,
+                              "UPDATE ves_outbox SET event_hash = ?,"
+                              " agent_seq = ?, envelope = ?"
+                              " WHERE local_seq = ?");
+    if (status)
+        return status;
+    ves_sql_put_hash(&q, &row->event_hash);
+    ves_sql_put_u64(&q, row->agent_seq);
+    ves_sql_put_text(&q, row->envelope);
+    ves_sql_put_u64(&q, row->local_seq);
+    status = ves_sql_run(&q);
+    ves_sql_close(&q);
+    if (!status && sqlite3_changes(st->db) != 1)
+        return ves_sqlite_missing(st, "outbox row");
+    return status;
+}
+
 enum ves_status ves_sqlite_outbox_prune(struct ves_store *s, int64_t before_ms,
                                         uint64_t *count)
 {

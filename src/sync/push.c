@@ -179,6 +179,35 @@ static enum ves_status push_with_new_key(struct ves_session *session,
     return VES_AGAIN;
 }
 
+/* Nothing to send, nothing to ask; and an automatic push that has to wait
+ * does not ask either. */
+static enum ves_status prepare(struct ves_session *session,
+                               struct ves_error *error)
+{
+    struct ves_agent *agent = session->agent;
+    bool is_explicit = !(session->options && session->options->is_automatic);
+    uint64_t waiting = 0, remaining = 0;
+    enum ves_status status =
+        ves_session_remaining(session->agent, &waiting, &remaining);
+
+    if (status)
+        return ves_agent_fail(agent, status, error, "push");
+    if (waiting == 0)
+        return VES_OK;
+    status = ves_core_push_may(&agent->core, ves_clock_now_ms(), is_explicit);
+    if (status && status != VES_AGAIN)
+        return ves_agent_fail(agent, status, error, "push");
+    if (status) {
+        struct ves_error too_early = agent->core.error;
+        struct ves_core_own own;
+        enum ves_status found = ves_core_own(&agent->core, &own);
+        agent->core.error = too_early;
+        if (found || !(own.needs_pull || own.needs_rechain))
+            return ves_agent_fail(agent, status, error, "push");
+    }
+    return ves_session_own(session, error);
+}
+
 enum ves_status ves_session_push(struct ves_session *session,
                                  struct ves_push_report *report,
                                  struct ves_error *error)
@@ -193,7 +222,9 @@ enum ves_status ves_session_push(struct ves_session *session,
     enum ves_status status = lease_of_self(&self, error);
     if (status)
         return status;
-    status = push_all(session, &self, &push, report, error);
+    status = prepare(session, error);
+    if (!status)
+        status = push_all(session, &self, &push, report, error);
     if (status == VES_AGAIN && report->attempted > 0 && !session->is_stopped)
         status = push_with_new_key(session, &self, &push, report, error);
     ves_core_push_release(&agent->core, &push);

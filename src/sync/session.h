@@ -13,8 +13,9 @@ struct ves_session {
     const struct ves_sync_options *options;
     bool is_quiet; /* nothing is written; contact has what showed */
     struct ves_contact contact;
-    bool is_stopped; /* the caller's progress function said so */
-    const char *what; /* told last, and told again while a request waits */
+    bool is_caught_up; /* pulled to the end in this conversation */
+    bool is_stopped;   /* the caller's progress function said so */
+    const char *what;  /* told last, and told again while a request waits */
     uint64_t done, total;
 };
 
@@ -59,6 +60,15 @@ void ves_session_stream_query(const struct ves_stream *stream, char *out,
 VES_NODISCARD enum ves_status ves_session_remaining(struct ves_agent *agent,
                                                     uint64_t *waiting,
                                                     uint64_t *remaining);
+/* Before events are sent: asks whether the log holds events of this agent that
+ * this store lost, and if so takes them back and signs again what was written
+ * since (own.c).  VES_REFUSED: they cannot be pulled. */
+VES_NODISCARD enum ves_status ves_session_own(struct ves_session *session,
+                                              struct ves_error *error);
+/* Counts a push that came to nothing before an event was claimed. */
+VES_NODISCARD enum ves_status ves_session_unsent(struct ves_session *session,
+                                                 uint32_t http_status,
+                                                 uint32_t retry_after_s);
 VES_NODISCARD enum ves_status ves_session_push(struct ves_session *session,
                                                struct ves_push_report *report,
                                                struct ves_error *error);

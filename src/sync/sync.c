@@ -1,6 +1,8 @@
 /* sync.c -- the whole round, and the reports as JSON. */
 #include <string.h>
 
+#include "base/error.h"
+#include "os/clock.h"
 #include "sync/session.h"
 
 /* Is there more to say first?  What fails first is told, but a push that was
@@ -11,16 +13,28 @@ static bool stops_round(enum ves_status status)
            status == VES_NOMEM || status == VES_IO || status == VES_CORRUPT;
 }
 
-/* A store that was restored from an older copy must take its own events back
- * before it pushes (semantics.md decision 15); the engine says VES_AGAIN then.
- * VES_DIVERGED may be over: only a pull can tell. */
-static enum ves_status push_after_pull(struct ves_session *session,
-                                       struct ves_sync_report *report,
-                                       struct ves_error *error)
+/* First of all: own events that a restored store lost come back before it
+ * sends anything (semantics.md decision 15), and a history that was cut off may
+ * have healed. */
+static enum ves_status pull_first(struct ves_session *session,
+                                  struct ves_sync_report *report,
+                                  struct ves_error *error)
 {
+    const struct ves_sync_options *options = session->options;
+    struct ves_agent_core *core = &session->agent->core;
+    uint64_t waiting = 0;
     enum ves_status status = ves_session_pull(session, 0, &report->pull, error);
 
-    return status ? status : ves_session_push(session, &report->push, error);
+    session->is_caught_up = !status && !report->pull.has_more;
+    if (ves_session_remaining(session->agent, &waiting,
+                              &report->push.remaining))
+        return VES_IO;
+    /* Nothing could have been sent either. */
+    if (status == VES_UNREACHABLE && waiting > 0 &&
+        !ves_core_push_may(core, ves_clock_now_ms(),
+                           !(options && options->is_automatic)))
+        (void)!ves_session_unsent(session, 0, 0);
+    return status;
 }
 
 /* What the settings decide about own conflicts goes out in the same round. */
@@ -62,13 +76,18 @@ enum ves_status ves_sync(struct ves_agent *agent,
     status = ves_session_open(&session, agent, options, error);
     if (status)
         goto out;
+    enum ves_status pulled = pull_first(&session, report, &pulling);
+    if (stops_round(pulled) || session.is_stopped) {
+        status = pulled;
+        if (error)
+            *error = pulling;
+        goto out;
+    }
     status = ves_session_push(&session, &report->push, error);
-    if ((status == VES_AGAIN || status == VES_DIVERGED) && !session.is_stopped)
-        status = push_after_pull(&session, report, error);
     if (stops_round(status) || session.is_stopped)
         goto out;
-    enum ves_status pulled =
-        ves_session_pull(&session, 0, &report->pull, &pulling);
+    if (!pulled && report->push.attempted > 0)
+        pulled = ves_session_pull(&session, 0, &report->pull, &pulling);
     if (pulled && !status) {
         status = pulled;
         if (error)

@@ -115,6 +115,7 @@
       (last, count, visit, ctx))                                               \
     X(outbox_update, (const struct ves_outbox_row *rows, size_t count),        \
       (rows, count))                                                           \
+    X(outbox_resign, (const struct ves_outbox_row *row), (row))                \
     X(outbox_counts, (uint64_t counts[VES_OUTBOX_STATUSES]), (counts))         \
     X(outbox_prune, (int64_t before_ms, uint64_t * count), (before_ms, count)) \
     X(record_append,                                                           \

@@ -302,6 +302,29 @@ static void updating_changes_the_moving_members_alone(void **state)
     expect_counts(s, rows);
 }
 
+static void signing_again_changes_hash_number_and_envelope_alone(void **state)
+{
+    struct suite *s = *state;
+    struct ves_outbox_row *rows = fill_outbox(s), other = rows[3];
+    struct ves_outbox_filter all = {0};
+
+    suite_fill_outbox(&other, &s->arena, 9003);
+    other.local_seq = rows[3].local_seq;
+    rows[3].event_hash = other.event_hash;
+    rows[3].agent_seq = other.agent_seq;
+    rows[3].envelope = other.envelope;
+    for (size_t i = 0; i < COUNT; i++)
+        suite_print_outbox(&s->want, &rows[i]);
+    suite_begin(s);
+    OK(CALL(s, outbox_resign, &other));
+    other.local_seq = COUNT + 1;
+    assert_int_equal(CALL(s, outbox_resign, &other), VES_NOT_FOUND);
+    suite_commit(s);
+    OK(CALL(s, outbox_list, &all, suite_see_outbox, &s->got));
+    suite_compare(s);
+    expect_counts(s, rows);
+}
+
 static void counts_follow_a_row_moved_twice_in_one_call(void **state)
 {
     struct suite *s = *state;
@@ -374,6 +397,7 @@ static const struct CMUnitTest outbox_tests[] = {
     DEVICE_TEST(pages_put_together_give_the_whole),
     DEVICE_TEST(a_visitor_may_stop),
     DEVICE_TEST(updating_changes_the_moving_members_alone),
+    DEVICE_TEST(signing_again_changes_hash_number_and_envelope_alone),
     DEVICE_TEST(counts_follow_a_row_moved_twice_in_one_call),
     DEVICE_TEST(updating_what_is_not_there_changes_nothing),
     DEVICE_TEST(pruning_empties_old_synced_envelopes),

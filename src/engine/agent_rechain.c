@@ -1,0 +1,288 @@
+/* agent_rechain.c -- what a restored store wrote before it had pulled.
+ *
+ * semantics.md decision 15: the chain continues after own events that were
+ * taken back.  What was appended on the older copy stands beside them instead,
+ * under numbers that are used.  It never left this store, so nobody has seen
+ * it: each such event keeps its id, time, payload, base and what its author
+ * had seen, and gets another place in the chain and another signature.
+ */
+#include <string.h>
+
+#include "base/assert.h"
+#include "base/bytes.h"
+#include "base/error.h"
+#include "base/limits.h"
+#include "core/scratch.h"
+#include "engine/agent_internal.h"
+#include "json/jcs.h"
+
+struct again {
+    struct ves_outbox_row row;
+    struct ves_hash old_hash;
+    struct again *next;
+};
+
+struct rechain {
+    struct ves_agent_core *core;
+    struct ves_arena *arena;
+    uint64_t from, sent;
+    struct again *first, *last; /* by local_seq */
+    struct ves_device_chain chain;
+    size_t count;
+    uint64_t old_first, new_first; /* agent_seq, for the trail */
+};
+
+static enum ves_status visit(void *ctx, const struct ves_outbox_row *row)
+{
+    struct rechain *rechain = ctx;
+
+    if (row->local_seq < rechain->from || row->sequence_number > 0 ||
+        row->is_refused || row->local_seq <= rechain->sent) {
+        if (row->agent_seq > rechain->chain.agent_seq) {
+            rechain->chain.agent_seq = row->agent_seq;
+            rechain->chain.prev = row->event_hash;
+        }
+        return VES_OK;
+    }
+    struct again *again = ves_arena_alloc(rechain->arena, sizeof(*again));
+    if (!again)
+        return VES_NOMEM;
+    memset(again, 0, sizeof(*again));
+    enum ves_status status =
+        ves_device_row_copy(rechain->arena, row, true, &again->row);
+    again->old_hash = row->event_hash;
+    if (rechain->last)
+        rechain->last->next = again;
+    else
+        rechain->first = again;
+    rechain->last = again;
+    return status;
+}
+
+/* Its base may be one of those signed again before it. */
+static void follow_base(const struct rechain *rechain,
+                        const struct again *again, struct ves_context *context)
+{
+    if (!context->has_base_head)
+        return;
+    for (const struct again *a = rechain->first; a != again; a = a->next) {
+        if (ves_hash_equal(&a->old_hash, &context->base_head)) {
+            context->base_head = a->row.event_hash;
+            return;
+        }
+    }
+}
+
+static enum ves_status bare_payload(struct rechain *rechain,
+                                    const struct ves_event *event,
+                                    const struct ves_json **out)
+{
+    const struct ves_json_options options = {.depth_max =
+                                                 VES_JSON_DEPTH_MAX - 1};
+    struct ves_scratch text;
+
+    ves_scratch_init(&text, rechain->arena, event->payload_jcs.len + 64,
+                     VES_PAYLOAD_MAX);
+    enum ves_status status = ves_jcs_write_without(&text.buf, rechain->arena,
+                                                   event->payload, "_ves");
+    if (!status)
+        status = ves_buf_status(&text.buf);
+    return status ? status
+                  : ves_json_read(rechain->arena, ves_buf_view(&text.buf),
+                                  &options, out, NULL);
+}
+
+static enum ves_status sign_again(struct rechain *rechain, struct again *again)
+{
+    struct ves_agent_core *core = rechain->core;
+    struct ves_device_chain *chain = &rechain->chain;
+    struct ves_refusal refusal;
+    struct ves_event event;
+    const struct ves_json *payload;
+
+    enum ves_status status = ves_event_read(
+        rechain->arena, again->row.envelope, &event, &refusal);
+    if (!status)
+        status = ves_event_check(rechain->arena, &event, &refusal);
+    if (status)
+        return status == VES_REFUSED ? VES_CORRUPT : status;
+    event.context.agent_seq = chain->agent_seq + 1;
+    event.context.has_prev = chain->agent_seq > 0;
+    event.context.prev = chain->prev;
+    follow_base(rechain, again, &event.context);
+    status = bare_payload(rechain, &event, &payload);
+    if (!status)
+        status = ves_device_payload(core, rechain->arena, &event.context,
+                                    payload, &event.payload_jcs);
+    if (status)
+        return status;
+    ves_device_sign(core, &event);
+    status =
+        ves_device_envelope(rechain->arena, &event, &again->row.envelope);
+    if (status)
+        return status;
+    if (rechain->count++ == 0) {
+        rechain->old_first = again->row.agent_seq;
+        rechain->new_first = event.context.agent_seq;
+    }
+    again->row.agent_seq = event.context.agent_seq;
+    again->row.event_hash = event.event_hash;
+    chain->agent_seq = event.context.agent_seq;
+    chain->prev = event.event_hash;
+    return core->store->ops->outbox_resign(core->store, &again->row);
+}
+
+/* The newest event of the overlay has another hash now. */
+static enum ves_status follow_head(struct rechain *rechain,
+                                   const struct again *again)
+{
+    struct ves_agent_core *core = rechain->core;
+    struct ves_entity_row entity;
+
+    if (!again->row.is_in_overlay)
+        return VES_OK;
+    enum ves_status status =
+        core->store->ops->entity_get(core->store, core->stream_no,
+                                     &again->row.entity_key, 1,
+                                     rechain->arena, &entity);
+    if (status || !ves_hash_equal(&entity.own_head, &again->old_hash))
+        return status;
+    entity.own_head = again->row.event_hash;
+    return core->store->ops->entity_put(core->store, core->stream_no, &entity,
+                                        1);
+}
+
+static enum ves_status tell(struct rechain *rechain, int64_t now_ms)
+{
+    struct ves_buf buf;
+
+    ves_buf_init(&buf, rechain->core->alloc, 256);
+    ves_buf_putf(&buf,
+                 "{\"signedAgain\":%zu,\"agentSeqWas\":%llu,"
+                 "\"agentSeqIs\":%llu}",
+                 rechain->count, (unsigned long long)rechain->old_first,
+                 (unsigned long long)rechain->new_first);
+    enum ves_status status = ves_buf_status(&buf);
+    if (!status)
+        status = ves_device_trail(rechain->core, now_ms, "rechain",
+                                  ves_buf_view(&buf));
+    ves_buf_free(&buf);
+    return status;
+}
+
+static enum ves_status run(struct rechain *rechain, int64_t now_ms)
+{
+    struct ves_agent_core *core = rechain->core;
+    const struct ves_outbox_filter all = {.status_mask = 0};
+    struct ves_device_state state;
+    struct ves_device_lease lease;
+
+    enum ves_status status =
+        ves_device_state_get(core, rechain->arena, &state);
+    if (!status)
+        status = ves_device_lease_get(core, rechain->arena, &lease);
+    if (!status)
+        status = ves_device_chain_get(core, rechain->arena, &rechain->chain);
+    /* Not before everything lost is back: what follows it moves with it. */
+    if (status || state.fork_from == 0 || state.is_restoring ||
+        state.is_backup || state.is_copied)
+        return status;
+    rechain->from = state.fork_from;
+    rechain->sent = ves_device_sent(&lease);
+    rechain->chain.agent_seq = 0;
+    status = core->store->ops->outbox_list(core->store, &all, visit, rechain);
+    for (struct again *a = rechain->first; a && !status; a = a->next) {
+        status = sign_again(rechain, a);
+        if (!status)
+            status = follow_head(rechain, a);
+    }
+    if (!status)
+        status = ves_device_chain_put(core, &rechain->chain);
+    state.fork_from = 0;
+    if (!status)
+        status = ves_device_state_put(core, &state);
+    return status ? status : tell(rechain, now_ms);
+}
+
+enum ves_status ves_core_rechain(struct ves_agent_core *core, int64_t now_ms)
+{
+    struct ves_arena arena;
+    struct rechain rechain = {.core = core, .arena = &arena};
+    VES_ASSERT(core->signer);
+
+    ves_arena_init(&arena, core->alloc, VES_DEVICE_ARENA_MAX);
+    enum ves_status status = ves_device_begin(core);
+    if (!status)
+        status = ves_device_end(core, run(&rechain, now_ms));
+    ves_arena_free(&arena);
+    return status;
+}
+
+/* ---- what a push has to know first ---------------------------------------- */
+
+struct counter {
+    uint64_t after, until, wanted, count;
+};
+
+static enum ves_status count_placed(void *ctx, const struct ves_outbox_row *row)
+{
+    struct counter *counter = ctx;
+
+    counter->count += row->sequence_number > counter->after &&
+                      row->sequence_number <= counter->until;
+    return counter->count >= counter->wanted ? VES_AGAIN : VES_OK;
+}
+
+enum ves_status ves_core_own(struct ves_agent_core *core,
+                             struct ves_core_own *out)
+{
+    struct ves_device_state state;
+    struct ves_arena arena;
+    uint64_t cursor = 0;
+
+    ves_arena_init(&arena, core->alloc, VES_DEVICE_ARENA_MAX);
+    enum ves_status status = ves_device_state_get(core, &arena, &state);
+    if (!status)
+        status = ves_device_cursor(core, &cursor);
+    ves_arena_free(&arena);
+    if (status)
+        return ves_device_say(core, status);
+    *out = (struct ves_core_own){
+        .known = state.own_known > cursor ? state.own_known : cursor,
+        .needs_pull = state.is_restoring || state.is_backup,
+        .needs_rechain = state.fork_from > 0 && !state.is_copied};
+    return VES_OK;
+}
+
+enum ves_status ves_core_own_counted(struct ves_agent_core *core,
+                                     uint64_t after, uint64_t until,
+                                     uint64_t count, bool *is_known)
+{
+    /* The newest first: those that were sent since somebody asked last. */
+    const struct ves_outbox_filter newest = {.is_descending = true};
+    struct counter counter = {.after = after, .until = until, .wanted = count};
+    struct ves_device_state state;
+    struct ves_arena arena;
+
+    *is_known = false;
+    ves_arena_init(&arena, core->alloc, VES_DEVICE_ARENA_MAX);
+    enum ves_status status = ves_device_begin(core);
+    if (status)
+        goto out;
+    if (count > 0)
+        status = core->store->ops->outbox_list(core->store, &newest,
+                                               count_placed, &counter);
+    if (status == VES_AGAIN)
+        status = VES_OK;
+    *is_known = !status && counter.count >= count;
+    if (!status && *is_known)
+        status = ves_device_state_get(core, &arena, &state);
+    if (!status && *is_known && until > state.own_known) {
+        state.own_known = until;
+        status = ves_device_state_put(core, &state);
+    }
+    status = ves_device_end(core, status);
+out:
+    ves_arena_free(&arena);
+    return status;
+}
