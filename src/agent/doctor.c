@@ -7,6 +7,7 @@
 
 #include "agent/agent.h"
 #include "agent/lookup.h"
+#include "agent/own_chain.h"
 #include "agent/words.h"
 #include "base/bytes.h"
 #include "base/error.h"
@@ -32,8 +33,8 @@ struct doctor {
     /* the outbox walk */
     uint64_t counts[VES_OUTBOX_STATUSES];
     uint64_t overlay;
-    uint64_t agent_seq;
-    struct ves_hash prev;
+    struct ves_own_chain own;
+    uint64_t lost; /* own events that an older copy of the store did not hold */
     /* the log walk */
     uint64_t next;
     uint64_t pruned_below;
@@ -235,27 +236,11 @@ static enum ves_status check_signature(struct doctor *doctor,
 
 /* ---- outbox -------------------------------------------------------------- */
 
-static void check_chain(struct doctor *doctor, const struct ves_outbox_row *row,
-                        const struct ves_event *event)
+static void chain_problem(void *ctx, const char *words)
 {
-    struct check *check = &doctor->chain;
+    struct doctor *doctor = ctx;
 
-    check->examined++;
-    if (row->agent_seq != doctor->agent_seq + 1)
-        problem(check,
-                "own event number %llu follows number %llu: the chain has a "
-                "hole or a fork",
-                (unsigned long long)row->agent_seq,
-                (unsigned long long)doctor->agent_seq);
-    else if (event && event->context.is_present &&
-             (event->context.agent_seq != row->agent_seq ||
-              event->context.has_prev != (row->agent_seq > 1) ||
-              (event->context.has_prev &&
-               !ves_hash_equal(&event->context.prev, &doctor->prev))))
-        problem(check, "own event number %llu does not name the one before it",
-                (unsigned long long)row->agent_seq);
-    doctor->agent_seq = row->agent_seq;
-    doctor->prev = row->event_hash;
+    problem(&doctor->chain, "%s", words);
 }
 
 static bool is_row_of(const struct ves_outbox_row *row,
@@ -309,7 +294,12 @@ static enum ves_status visit_outbox(void *ctx, const struct ves_outbox_row *row)
         if (status)
             return status;
     }
-    check_chain(doctor, row, has_event ? &event : NULL);
+    doctor->chain.examined++;
+    status = ves_own_chain_add(&doctor->own, row->agent_seq, &row->event_hash,
+                               has_event ? &event.context : NULL,
+                               chain_problem, doctor);
+    if (status)
+        return status;
     if (row->has_receipt)
         check_receipt(doctor, &row->event_id, row->sequence_number,
                       &row->event_hash, &row->receipt,
@@ -327,6 +317,10 @@ static enum ves_status visit_outbox(void *ctx, const struct ves_outbox_row *row)
 static enum ves_status check_chain_end(struct doctor *doctor)
 {
     struct ves_agent *agent = doctor->agent;
+    const struct ves_own_chain *own = &doctor->own;
+    static const struct ves_own_run nothing;
+    const struct ves_own_run *end =
+        own->count ? &own->runs[own->count - 1] : &nothing;
     struct ves_buf expected;
     struct ves_bytes text;
 
@@ -338,16 +332,16 @@ static enum ves_status check_chain_end(struct doctor *doctor)
         return status;
     ves_buf_init(&expected, agent->alloc, 256);
     ves_buf_putf(&expected,
-                 "agent_seq=%llu prev=", (unsigned long long)doctor->agent_seq);
-    ves_buf_put_hex(&expected, doctor->prev.b, VES_HASH_SIZE);
+                 "agent_seq=%llu prev=", (unsigned long long)end->last);
+    ves_buf_put_hex(&expected, end->head.b, VES_HASH_SIZE);
     status = ves_buf_status(&expected);
-    if (!status && (text.len > 0 || doctor->agent_seq > 0) &&
+    if (!status && (text.len > 0 || end->last > 0) &&
         !(text.len >= expected.len &&
           memcmp(text.ptr, expected.ptr, expected.len) == 0))
         problem(&doctor->chain,
                 "the next event would not continue after own event number "
                 "%llu, the last in the outbox",
-                (unsigned long long)doctor->agent_seq);
+                (unsigned long long)end->last);
     ves_buf_free(&expected);
     return status;
 }
@@ -357,11 +351,17 @@ static enum ves_status walk_outbox(struct doctor *doctor)
     const struct ves_store_ops *ops = doctor->agent->store->ops;
     const struct ves_outbox_filter all = {0};
     uint64_t counts[VES_OUTBOX_STATUSES];
+    struct ves_core_status core;
 
-    enum ves_status status =
-        ops->outbox_list(doctor->agent->store, &all, visit_outbox, doctor);
+    enum ves_status status = ves_core_standing(&doctor->agent->core, &core);
     if (!status)
+        status =
+            ops->outbox_list(doctor->agent->store, &all, visit_outbox, doctor);
+    if (!status) {
+        ves_own_chain_close(&doctor->own, core.has_taken_back, &doctor->lost,
+                            chain_problem, doctor);
         status = check_chain_end(doctor);
+    }
     if (!status)
         status = ops->outbox_counts(doctor->agent->store, counts);
     if (status)
@@ -590,7 +590,10 @@ static enum ves_status examine(struct doctor *doctor)
     report(doctor, "outbox", &doctor->outbox, "row",
            "as counted, each as its envelope says");
     report(doctor, "chain", &doctor->chain, "own event",
-           "each names the one before it");
+           doctor->lost > 0
+               ? "each names the one before it, but for what was lost with an "
+                 "older copy of this store and is not in the log either"
+               : "each names the one before it");
     report(doctor, "signatures", &doctor->signatures, "signature",
            "each verifies");
     report(doctor, "receipts", &doctor->receipts, "receipt", "each verifies");
@@ -607,10 +610,12 @@ enum ves_status ves_agent_doctor(struct ves_agent *agent, struct ves_jw *jw,
     struct doctor doctor = {.agent = agent, .jw = jw, .is_healthy = true};
 
     ves_agent_start(agent);
+    ves_own_chain_init(&doctor.own, agent->alloc);
     ves_jw_object(jw);
     ves_jw_key(jw, "checks");
     ves_jw_array(jw);
     enum ves_status status = examine(&doctor);
+    ves_own_chain_free(&doctor.own);
     ves_jw_end(jw);
     if (status)
         return ves_agent_fail(agent, status, error, "checking the store");

@@ -348,6 +348,7 @@ struct ves_core_status {
     bool is_diverged, is_copied, needs_auth, is_position_unproven;
     bool is_forbidden;         /* the last push was answered 403 */
     bool is_restoring;         /* own events are being taken back: pull on */
+    bool has_taken_back;       /* own events, ever: this store was restored */
     bool is_breaker_open;      /* five failures in a minute: probes only */
     uint32_t offline_failures; /* consecutive */
     int64_t next_attempt_ms;

@@ -250,6 +250,7 @@ static enum ves_status take_back(struct ves_device_own *own,
     set_place(own, &row, log);
     own->back[own->back_count++] = row;
     own->state->is_restoring = 1;
+    own->state->has_taken_back = 1;
     if (context->agent_seq > own->chain.agent_seq) {
         own->chain.agent_seq = context->agent_seq;
         own->chain.prev = event->event_hash;

@@ -93,6 +93,7 @@ static void fill_state(const struct ves_device_state *state,
     out->is_forbidden = state->is_forbidden;
     out->is_restoring =
         state->is_restoring || state->is_backup || state->fork_from > 0;
+    out->has_taken_back = state->has_taken_back;
     out->is_breaker_open = state->is_breaker_open;
     out->offline_failures = (uint32_t)state->offline_failures;
     out->next_attempt_ms = (int64_t)state->next_attempt_ms;
