@@ -15,7 +15,8 @@
 
 #define PREFIX         "ves1."
 #define INVITATION_TAG "VES_INVITATION_V1"
-#define REDEEM_TAG     "VES_REDEEM_V1"
+#define REDEEM_TAG_1   "VES_REDEEM_V1"
+#define REDEEM_TAG_2   "VES_REDEEM_V2"
 
 enum {
     VERSION = 1,
@@ -46,18 +47,19 @@ void ves_redeem_hash(const struct ves_stream *stream,
                      const struct ves_uuid *invitation_id,
                      const struct ves_uuid *agent, uint32_t key_id,
                      const struct ves_public_key *agent_key,
-                     struct ves_hash *out)
+                     const uint8_t *nonce, struct ves_hash *out)
 {
     uint8_t number[4];
     ves_store_u32(number, key_id);
     const struct ves_bytes parts[] = {
-        ves_bytes_str(REDEEM_TAG),
+        ves_bytes_str(nonce ? REDEEM_TAG_2 : REDEEM_TAG_1),
         ves_bytes(stream->tenant.b, VES_UUID_SIZE),
         ves_bytes(stream->store.b, VES_UUID_SIZE),
         ves_bytes(invitation_id->b, VES_UUID_SIZE),
         ves_bytes(agent->b, VES_UUID_SIZE),
         ves_bytes(number, sizeof(number)),
         ves_bytes(agent_key->b, VES_KEY_SIZE),
+        ves_bytes(nonce, nonce ? VES_REDEEM_NONCE_SIZE : 0),
     };
     ves_sha256(parts, sizeof(parts) / sizeof(parts[0]), out);
 }

@@ -45,14 +45,17 @@ struct ves_invitation {
 void ves_invitation_hash(const struct ves_invitation *invitation,
                          struct ves_hash *out);
 
+enum { VES_REDEEM_NONCE_SIZE = 16 };
+
 /* What redeeming signs, with the invitation's key and with the agent's:
- * SHA256("VES_REDEEM_V1" | tenant | store | invitation id | agent | U32 key id
- * | agent public key). */
+ * SHA256("VES_REDEEM_V2" | tenant | store | invitation id | agent | U32 key id
+ * | agent public key | nonce); with nonce NULL the first version, which is the
+ * same without it and begins "VES_REDEEM_V1". */
 void ves_redeem_hash(const struct ves_stream *stream,
                      const struct ves_uuid *invitation_id,
                      const struct ves_uuid *agent, uint32_t key_id,
                      const struct ves_public_key *agent_key,
-                     struct ves_hash *out);
+                     const uint8_t *nonce, struct ves_hash *out);
 
 /* Appends the string.  public_key must be the seed's.  VES_INVALID for
  * content that ves_invitation_read would not take (the owner's signature is

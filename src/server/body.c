@@ -318,6 +318,9 @@ enum ves_status ves_redeem_body_read(struct ves_arena *arena,
     need_hex(&r, "invitationSignature", out->invitation_signature.b,
              VES_SIG_SIZE);
     need_hex(&r, "agentSignature", out->agent_signature.b, VES_SIG_SIZE);
+    out->has_nonce = !r.status && optional(r.root, "nonce");
+    if (out->has_nonce)
+        need_hex(&r, "nonce", out->nonce, sizeof(out->nonce));
     return r.status;
 }
 

@@ -8,6 +8,7 @@
 #ifndef VES_SERVER_BODY_H
 #define VES_SERVER_BODY_H
 
+#include "core/invitation.h"
 #include "core/merkle.h"
 #include "port/store.h"
 
@@ -57,6 +58,8 @@ struct ves_redeem_body {
     struct ves_uuid agent;
     uint32_t key_id;
     struct ves_public_key public_key;
+    bool has_nonce;
+    uint8_t nonce[VES_REDEEM_NONCE_SIZE];
     struct ves_sig invitation_signature;
     struct ves_sig agent_signature;
 };

@@ -4,13 +4,16 @@
  * public halves.  Redeeming needs a signature by the invitation's key and one
  * by the agent's; both are kept with the key entry, so that anybody can check
  * later who let this agent in.  A redeem by the same agent key again consumes
- * nothing and replaces the API key: a lost reply harms nothing.  Not so after
- * an administrator revoked that API key: this takes a new invitation.
+ * nothing and replaces the API key: a lost reply harms nothing.  It has to be
+ * signed anew, over another nonce, so that nobody who saw the first one can
+ * take the API key away.  Not so after an administrator revoked that API key:
+ * this takes a new invitation.
  */
 #include <string.h>
 
 #include "base/bytes.h"
 #include "base/error.h"
+#include "base/text.h"
 #include "base/uuid.h"
 #include "core/invitation.h"
 #include "crypto/crypto.h"
@@ -20,7 +23,7 @@
 #include "server/routes.h"
 #include "server/server.h"
 
-enum { NOTE_MAX = 2048 };
+enum { NOTE_MAX = 2048, LABEL_ID = 11 + VES_UUID_TEXT };
 
 /* ---- shared -------------------------------------------------------------- */
 
@@ -230,7 +233,7 @@ struct redeem {
     struct ves_invitation_row invitation;
     struct outcome outcome;
     int64_t now_ms;
-    char label[64]; /* of its credentials */
+    char label[128]; /* of its credential: "invitation ID[ NONCE]" */
     struct ves_grant_list old;
     struct ves_credential_row row;
     char api_key[VES_API_KEY_TEXT + 1];
@@ -241,7 +244,8 @@ static enum ves_status check_signatures(struct redeem *r)
 {
     struct ves_hash hash;
     ves_redeem_hash(&r->body.stream, &r->body.invitation_id, &r->body.agent,
-                    r->body.key_id, &r->body.public_key, &hash);
+                    r->body.key_id, &r->body.public_key,
+                    r->body.has_nonce ? r->body.nonce : NULL, &hash);
     struct ves_bytes message = ves_bytes(hash.b, VES_HASH_SIZE);
     if (!ves_ed25519_verify(&r->invitation.public_key, message,
                             &r->body.invitation_signature))
@@ -307,10 +311,22 @@ static bool is_repeat(const struct redeem *r)
 {
     for (const struct ves_grant_item *item = r->old.first; item;
          item = item->next) {
-        if (ves_bytes_is(item->row.label, r->label))
+        if (item->row.label.len >= LABEL_ID &&
+            memcmp(item->row.label.ptr, r->label, LABEL_ID) == 0)
             return true;
     }
     return false;
+}
+
+/* Was this very request answered before?  One without a nonce may have been. */
+static bool is_replay(const struct redeem *r)
+{
+    for (const struct ves_grant_item *item = r->old.first; item;
+         item = item->next) {
+        if (ves_bytes_is(item->row.label, r->label))
+            return true;
+    }
+    return !r->body.has_nonce && is_repeat(r);
 }
 
 /* A redeem leaves one API key that is not revoked: where there is none an
@@ -339,6 +355,10 @@ static enum ves_status check_agent(struct redeem *r)
                       "agent id");
     status = ves_grant_find(store, &r->request->arena, is_own_credential, r,
                             &r->old);
+    if (!status && is_replay(r))
+        return refuse(&r->outcome, 409, "redeem_replayed",
+                      "this request was answered before and gives nothing a "
+                      "second time; sign a new one over another nonce");
     if (!status && is_shut_out(r))
         return refuse(&r->outcome, 403, "api_key_revoked",
                       "an administrator revoked this agent's API key; ask for "
@@ -362,6 +382,10 @@ static void write_proof(const struct redeem *r, struct ves_buf *buf)
     ves_put_hex(buf, "", r->body.invitation_signature.b, VES_SIG_SIZE);
     ves_buf_put_str(buf, ",\"agentSignature\":");
     ves_put_hex(buf, "", r->body.agent_signature.b, VES_SIG_SIZE);
+    if (r->body.has_nonce) {
+        ves_buf_put_str(buf, ",\"nonce\":");
+        ves_put_hex(buf, "", r->body.nonce, sizeof(r->body.nonce));
+    }
     ves_buf_put_str(buf, ",\"ownerSignature\":");
     ves_put_hex(buf, "", r->invitation.owner_signature.b, VES_SIG_SIZE);
     ves_buf_putf(buf, ",\"rights\":%u,\"expiresAtMs\":%lld}",
@@ -479,6 +503,11 @@ static void redeem(struct ves_request *request)
     ves_uuid_format(&r.body.invitation_id, id);
     memcpy(r.label, "invitation ", 11);
     memcpy(r.label + 11, id, sizeof(id));
+    if (r.body.has_nonce) {
+        r.label[LABEL_ID] = ' ';
+        ves_hex_encode(r.body.nonce, sizeof(r.body.nonce),
+                       r.label + LABEL_ID + 1);
+    }
     status = redeem_all(&r, &error);
     if (!status)
         reply_redeemed(&r);

@@ -9,6 +9,7 @@
 #include "core/invitation.h"
 #include "os/clock.h"
 #include "os/keyfile.h"
+#include "os/random.h"
 #include "sync/reply.h"
 #include "sync/session.h"
 
@@ -25,13 +26,18 @@ static enum ves_status write_body(struct ves_agent *agent,
     const struct ves_agent_core *core = &agent->core;
     struct ves_sign_item by_invitation, by_agent;
     char uuid[4][VES_UUID_TEXT + 1];
-    char hex[3][2 * VES_SIG_SIZE + 1];
+    char hex[4][2 * VES_SIG_SIZE + 1];
+    uint8_t nonce[VES_REDEEM_NONCE_SIZE];
 
+    /* Fresh for each request: one that somebody saw is of no use to him. */
+    enum ves_status status = ves_random(nonce, sizeof(nonce), error);
+    if (status)
+        return status;
     memset(hex, 0, sizeof(hex));
     memset(&by_agent, 0, sizeof(by_agent));
     ves_redeem_hash(&invitation->stream, &invitation->invitation_id,
                     &core->agent, core->key_id, &core->signer->public_key,
-                    &by_agent.hash);
+                    nonce, &by_agent.hash);
     by_invitation = by_agent;
     struct ves_signer *signer = ves_signer_from_seed(invitation->seed);
     if (!signer)
@@ -47,13 +53,14 @@ static enum ves_status write_body(struct ves_agent *agent,
     ves_hex_encode(core->signer->public_key.b, VES_KEY_SIZE, hex[0]);
     ves_hex_encode(by_invitation.sig.b, VES_SIG_SIZE, hex[1]);
     ves_hex_encode(by_agent.sig.b, VES_SIG_SIZE, hex[2]);
+    ves_hex_encode(nonce, sizeof(nonce), hex[3]);
     ves_buf_putf(body,
                  "{\"tenantId\":\"%s\",\"storeId\":\"%s\",\"invitationId\":"
                  "\"%s\",\"agentId\":\"%s\",\"keyId\":%" PRIu32
                  ",\"publicKey\":\"%s\",\"invitationSignature\":\"%s\","
-                 "\"agentSignature\":\"%s\"}",
+                 "\"agentSignature\":\"%s\",\"nonce\":\"%s\"}",
                  uuid[0], uuid[1], uuid[2], uuid[3], core->key_id, hex[0],
-                 hex[1], hex[2]);
+                 hex[1], hex[2], hex[3]);
     return ves_buf_status(body);
 }
 

@@ -11,6 +11,7 @@ import datetime
 import glob
 import http.client
 import json
+import os
 import re
 import sys
 import time
@@ -915,26 +916,44 @@ def check_invitations():
            "owner_mismatch")
     expect("more rights than were signed", invite(rights=["read", "admin"]), 400)
 
-    def redeem(by=invited, agent_seed=SEED, **change):
+    def redeem(by=invited, agent_seed=SEED, nonce=None, sent=None, **change):
         key = v.public_key(agent_seed)
-        h = v.sha256(b"VES_REDEEM_V1", ids, v.raw_uuid(agent), v.u32(1), key)
+        nonce = nonce or os.urandom(16)
+        h = v.sha256(b"VES_REDEEM_V2", ids, v.raw_uuid(agent), v.u32(1), key, nonce)
         body = {"tenantId": TENANT, "storeId": STORE, "invitationId": number,
                 "agentId": agent, "keyId": 1, "publicKey": key.hex(),
                 "invitationSignature": v.sign(by, h).hex(),
-                "agentSignature": v.sign(agent_seed, h).hex()}
+                "agentSignature": v.sign(agent_seed, h).hex(), "nonce": (sent or nonce).hex()}
         body.update(change)
         return call("POST", "/api/v1/invitations/redeem", body, None)
+
+    def redeem_old():
+        """As programs did that knew no nonce."""
+        key = v.public_key(SEED)
+        h = v.sha256(b"VES_REDEEM_V1", ids, v.raw_uuid(agent), v.u32(1), key)
+        return call("POST", "/api/v1/invitations/redeem", {
+            "tenantId": TENANT, "storeId": STORE, "invitationId": number,
+            "agentId": agent, "keyId": 1, "publicKey": key.hex(),
+            "invitationSignature": v.sign(invited, h).hex(),
+            "agentSignature": v.sign(SEED, h).hex()}, None)
 
     expect("redeemed without the invitation's secret", redeem(b"\x0d" * 32), 403,
            "invalid_signature")
     expect("redeemed without the agent's", redeem(agentSignature="00" * 64), 403,
            "invalid_signature")
     expect("redeemed for another stream", redeem(storeId=str(uuid.uuid4())), 404)
-    r = expect("redeemed", redeem(), 200)
+    expect("redeemed over another nonce", redeem(sent=b"\1" * 16), 403, "invalid_signature")
+    once = os.urandom(16)
+    r = expect("redeemed", redeem(nonce=once), 200)
     expect("what it gives works", call("GET", "/api/v1/ves/head?" + STREAM,
                                        key=r.json["apiKey"]), 200)
     report("for that agent only", ingest([event(91)], r.json["apiKey"])
            .status == 403)
+    expect("the same request, seen on the way and told again", redeem(nonce=once),
+           409, "redeem_replayed")
+    expect("takes no API key away", call("GET", "/api/v1/ves/head?" + STREAM,
+                                         key=r.json["apiKey"]), 200)
+    expect("nor does one without a nonce", redeem_old(), 409, "redeem_replayed")
     expect("another key for that agent", redeem(agent_seed=b"\x0e" * 32), 409,
            "agent_exists")
     again = redeem()

@@ -208,20 +208,24 @@ static uint32_t redeem(struct test_http *http, const struct invite *invite,
     struct ves_hash hash;
     struct ves_sig by_invitation, by_agent;
     char text[VES_UUID_TEXT + 1];
+    static uint8_t nonce[VES_REDEEM_NONCE_SIZE]; /* another each time */
+    nonce[0]++;
     ves_uuid_format(&id, text);
     ves_redeem_hash(&invite->invitation.stream,
                     &invite->invitation.invitation_id, &id, 1,
-                    &key->signer.public_key, &hash);
+                    &key->signer.public_key, nonce, &hash);
     test_signer_sign(&invite->key, &hash, &by_invitation);
     test_signer_sign(key, &hash, &by_agent);
     return test_http_post(
         http, "/api/v1/invitations/redeem",
         "{\"tenantId\":\"%s\",\"storeId\":\"%s\",\"invitationId\":\"%s\","
         "\"agentId\":\"%s\",\"keyId\":1,\"publicKey\":\"%s\","
-        "\"invitationSignature\":\"%s\",\"agentSignature\":\"%s\"}",
+        "\"invitationSignature\":\"%s\",\"agentSignature\":\"%s\","
+        "\"nonce\":\"%s\"}",
         serve.tenant, serve.store, invite->id, text,
         HEX(key->signer.public_key.b, VES_KEY_SIZE),
-        HEX(by_invitation.b, VES_SIG_SIZE), HEX(by_agent.b, VES_SIG_SIZE));
+        HEX(by_invitation.b, VES_SIG_SIZE), HEX(by_agent.b, VES_SIG_SIZE),
+        HEX(nonce, sizeof(nonce)));
 }
 
 /* Revokes the only API key of that agent which is not revoked. */
