@@ -6,6 +6,7 @@
 #include "agent/follow_ups.h"
 #include "agent/lookup.h"
 #include "agent/story.h"
+#include "agent/waits.h"
 #include "agent/words.h"
 #include "base/bytes.h"
 #include "base/uuid.h"
@@ -401,6 +402,8 @@ static enum ves_status explain(struct why *why)
         status = ves_note_say(why->agent, &found->log, &why->text);
     if (!status && found->is_in_log)
         status = say_story(why);
+    if (!status && found->is_in_log)
+        status = ves_waits_say(why->agent, &found->log, &why->text);
     if (!status && found->is_in_log)
         status =
             ves_follow_ups_say(why->agent, &found->log.entity_key, &why->text);

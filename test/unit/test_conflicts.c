@@ -495,6 +495,46 @@ static void the_second_is_told_why(void **state)
     assert_same_states();
 }
 
+/* Nothing would ever set it free, so that is what is said. */
+static void who_depends_on_a_lost_decision_is_told(void **state)
+{
+    struct ves_uuid branch = same_field(), lost, waits, next;
+    struct ves_append what = {.type = "order.cancelled",
+                              .aggregate_id = "O-9",
+                              .payload = ves_bytes_str("{}"),
+                              .deps = &lost,
+                              .dep_count = 1};
+
+    (void)state;
+    resolve(till, text_of(&branch), "accept_local");
+    resolve(office, text_of(&branch), "accept_remote");
+    assert_int_equal(
+        ves_uuid_parse(ves_bytes_str(test_text(&doc, "/resultEventId")), &lost),
+        VES_OK);
+    test_shop_append(office, "order.created", "O-9",
+                     "{\"currency\":\"GBP\",\"lines\":[]}");
+    assert_int_equal(ves_append(office, &what, &waits, &error), VES_OK);
+    sync_both();
+    sync_both();
+    assert_int_equal(ves_agent_why(office, &waits, doc.jw, &error), VES_OK);
+    test_document_read(&doc);
+    const char *words = test_text(&doc, "/explanation");
+    assert_non_null(strstr(words, "Judged: waiting"));
+    assert_non_null(strstr(words, text_of(&lost)));
+    assert_non_null(strstr(words, "it waits for ever"));
+    assert_non_null(strstr(words, "append a new event"));
+
+    /* One that can still come free is told otherwise. */
+    what.deps = &waits;
+    assert_int_equal(ves_append(office, &what, &next, &error), VES_OK);
+    sync_both();
+    assert_int_equal(ves_agent_why(office, &next, doc.jw, &error), VES_OK);
+    test_document_read(&doc);
+    words = test_text(&doc, "/explanation");
+    assert_non_null(strstr(words, "which waits itself"));
+    assert_null(strstr(words, "for ever"));
+}
+
 static void what_moved_is_named(void **state)
 {
     char reviewed[40], version[80];
@@ -1240,6 +1280,7 @@ int main(void)
         TEST(dry_run),
         TEST(once_is_enough),
         TEST(the_second_is_told_why),
+        TEST(who_depends_on_a_lost_decision_is_told),
         TEST(what_moved_is_named),
         TEST(the_head_moved),
         TEST(taking_back),
