@@ -345,12 +345,42 @@ static bool draw_blindness(struct sim_world *world, size_t device)
     return true;
 }
 
+static enum ves_status see_unsigned(void *ctx, const struct ves_outbox_row *row)
+{
+    struct ves_uuid *id = ctx;
+
+    if (row->sequence_number > 0 || row->is_refused)
+        return VES_OK;
+    *id = row->event_id;
+    return VES_AGAIN;
+}
+
+/* A conflict on the word of somebody who signed nothing rests until a person
+ * asks again. */
+static void ask_again(struct sim_world *world, size_t device,
+                      struct sim_process *p)
+{
+    static const struct ves_uuid nil;
+    const struct ves_outbox_filter filter = {.status_mask =
+                                                 1U << VES_OUTBOX_CONFLICT};
+    struct ves_store *store = p->core.store;
+    struct ves_uuid id = nil;
+    uint64_t retried;
+
+    (void)store->ops->outbox_list(store, &filter, see_unsigned, &id);
+    if (!ves_uuid_equal(&id, &nil))
+        (void)!ves_core_retry(&p->core, &id, 1, now_ms(world, device),
+                              &retried);
+}
+
 void sim_device_push(struct sim_world *world, size_t device, size_t process)
 {
     struct sim_process *p = &world->devices[device].processes[process];
 
     if (p->push_request || !p->is_loaded)
         return;
+    if (world->is_quiet)
+        ask_again(world, device, p);
     bool is_explicit = world->is_quiet || sim_chance(&world->rng, 300);
     bool is_blind = draw_blindness(world, device);
     enum ves_status status = ves_core_push_begin(

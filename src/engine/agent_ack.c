@@ -277,13 +277,22 @@ struct retry {
     uint64_t after; /* local_seq of the last row listed */
 };
 
+/* A conflict that nobody signed too: asking again is the only way to hear
+ * something else. */
+static bool has_failed(const struct ves_outbox_row *row)
+{
+    return row->status == VES_OUTBOX_FAILED ||
+           (row->status == VES_OUTBOX_CONFLICT && row->sequence_number == 0 &&
+            !row->is_refused);
+}
+
 static enum ves_status visit_failed(void *ctx, const struct ves_outbox_row *row)
 {
     struct retry *retry = ctx;
 
     retry->listed++;
     retry->after = row->local_seq;
-    if (ves_device_is_decided(row))
+    if (ves_device_is_decided(row) || !has_failed(row))
         return VES_OK;
     return ves_device_row_copy(retry->arena, row, false,
                                &retry->rows[retry->count++]);
@@ -324,7 +333,8 @@ static enum ves_status requeue(struct ves_agent_core *core,
 static enum ves_status retry_all(struct ves_agent_core *core,
                                  struct ves_arena *arena, uint64_t *retried)
 {
-    struct ves_outbox_filter filter = {.status_mask = 1U << VES_OUTBOX_FAILED,
+    struct ves_outbox_filter filter = {.status_mask = 1U << VES_OUTBOX_FAILED |
+                                                      1U << VES_OUTBOX_CONFLICT,
                                        .limit = VES_DEVICE_CHUNK};
     struct retry retry = {.arena = arena};
 
@@ -370,7 +380,7 @@ static enum ves_status retry_named(struct ves_agent_core *core,
         bool is_twice = false;
         for (size_t j = 0; j < n && !is_twice; j++)
             is_twice = rows[j].local_seq == rows[i].local_seq;
-        if (rows[i].status == VES_OUTBOX_FAILED && !is_twice &&
+        if (has_failed(&rows[i]) && !is_twice &&
             !ves_device_is_decided(&rows[i]))
             rows[n++] = rows[i];
     }

@@ -14,6 +14,9 @@
 #include "base/limits.h"
 
 enum {
+    /* An unsigned version_conflict is somebody's mere word until he says it
+     * again; then it is a person's to decide. */
+    CONFLICT_WORDS = 2,
     OVERHEAD = 256, /* of the request around its events */
     HELD_MIN = 64
 };
@@ -123,7 +126,8 @@ static bool has_failed(const struct ves_outbox_row *row)
 static bool is_wanted(const struct ves_device_claim *claim,
                       const struct ves_outbox_row *row)
 {
-    if (ves_device_is_decided(row))
+    if (ves_device_is_decided(row) ||
+        (row->status == VES_OUTBOX_CONFLICT && row->attempts >= CONFLICT_WORDS))
         return false;
     if (has_failed(row))
         return claim->is_explicit && !row->is_refused &&

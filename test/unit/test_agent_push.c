@@ -485,6 +485,32 @@ static void a_stale_base_is_a_conflict(void **state)
     assert_int_equal(result.failed, 0);
 }
 
+/* Nobody signed it: it is asked about once more, then it is a person's. */
+static void an_unsigned_conflict_is_not_sent_for_ever(void **state)
+{
+    static const char stale[] = "version_conflict: expected 1, actual 2";
+    struct ves_uuid a = test_fleet_adjust(&fleet, 0, "s", "1");
+    uint64_t retried = 9;
+
+    (void)state;
+    for (int i = 0; i < 2; i++) {
+        begin(0, true, 1);
+        assert_int_equal(end(200, refusal(&a, stale, false, false)), VES_OK);
+        assert_int_equal(row_of(&a).status, VES_OUTBOX_CONFLICT);
+        release();
+    }
+    begin(0, true, 0);
+    assert_int_equal(row_of(&a).status, VES_OUTBOX_CONFLICT);
+    release();
+    assert_int_equal(ves_core_retry(&fleet.devices[0].core, &a, 1,
+                                    fleet.hub.now_ms, &retried),
+                     VES_OK);
+    assert_int_equal(retried, 1);
+    begin(0, true, 1);
+    assert_int_equal(end(200, ingest()), VES_OK);
+    assert_int_equal(row_of(&a).status, VES_OUTBOX_SYNCING);
+}
+
 /* Done again under another id, the refused event is never sent again, and
  * holds nothing back. */
 static void a_decided_refusal_rests(void **state)
@@ -1135,6 +1161,7 @@ int main(void)
         TEST(a_refusal_with_a_bad_signature_is_an_alert),
         TEST(a_real_refusal_of_the_sequencer_verifies),
         TEST(a_stale_base_is_a_conflict),
+        TEST(an_unsigned_conflict_is_not_sent_for_ever),
         TEST(a_decided_refusal_rests),
         TEST(an_id_used_by_another_is_an_alert),
         TEST(seen_beyond_head_stops_pushing),
