@@ -145,6 +145,10 @@ static enum ves_status settle_late_row(struct ves_device_fold *fold,
     row.verdict = log->verdict;
     row.disposition =
         ves_bytes_str(ves_verdict_name((enum ves_verdict)row.verdict));
+    /* What an answer to a push said meanwhile was another verdict. */
+    if (row.status == VES_OUTBOX_CONFLICT &&
+        log->verdict != VES_VERDICT_CONFLICT)
+        row.status = row.has_receipt ? VES_OUTBOX_SYNCING : VES_OUTBOX_PENDING;
     return core->store->ops->outbox_update(core->store, &row, 1);
 }
 
