@@ -12,7 +12,10 @@
 #include "net/curl.h"
 
 enum {
-    TIMEOUT_MS = 60000,
+    /* Without a limit by the caller a request may take as long as bytes
+     * come: a large page on a slow line is no silence. */
+    SILENCE_S = 60,
+    SLOW_BYTES_PER_S = 512,
     CONNECT_TIMEOUT_MS = 10000,
     ASK_MS = 100, /* how often the caller is asked whether to go on */
     /* A page of 1,000 events of 1 MiB would be larger, but no server sends
@@ -146,9 +149,9 @@ static bool set_up(struct ves_http_client *client,
     ves_curl.easy_setopt(curl, CURLOPT_HEADERDATA, client);
     ves_curl.easy_setopt(curl, CURLOPT_CONNECTTIMEOUT_MS,
                          (long)CONNECT_TIMEOUT_MS);
-    ves_curl.easy_setopt(curl, CURLOPT_TIMEOUT_MS,
-                         options->timeout_ms ? (long)options->timeout_ms
-                                             : (long)TIMEOUT_MS);
+    ves_curl.easy_setopt(curl, CURLOPT_TIMEOUT_MS, (long)options->timeout_ms);
+    ves_curl.easy_setopt(curl, CURLOPT_LOW_SPEED_TIME, (long)SILENCE_S);
+    ves_curl.easy_setopt(curl, CURLOPT_LOW_SPEED_LIMIT, (long)SLOW_BYTES_PER_S);
     ves_curl.easy_setopt(curl, CURLOPT_SSLVERSION,
                          (long)CURL_SSLVERSION_TLSv1_2);
     if (options->tls_ca)
