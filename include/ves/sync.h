@@ -68,9 +68,13 @@ struct ves_sync_options {
     bool is_automatic; /* a loop, not a person: obeys backoff and breaker */
     ves_progress *progress; /* may be NULL */
     void *progress_ctx;
-    uint32_t timeout_ms; /* of each request; 0: a minute */
+    uint32_t timeout_ms; /* of each request; 0: a minute of silence */
 };
 
+/* Asks first whether the log holds events of this store's agent that it does
+ * not: then it was restored from an older copy, and they are taken back before
+ * anything is sent; what was written since goes behind them.  VES_DIVERGED:
+ * the file is used twice. */
 VES_API VES_NODISCARD enum ves_status
 ves_push(struct ves_agent *agent, const struct ves_sync_options *options,
          struct ves_push_report *report, struct ves_error *error);
@@ -89,8 +93,8 @@ struct ves_sync_report {
     struct ves_auto_report automatic; /* decided by the settings */
 };
 
-/* Pushes until empty, pulls until there is no more, decides what the settings
- * decide (ves_resolve_automatic), acknowledges. */
+/* Pulls until there is no more, pushes until empty, pulls what came of it,
+ * decides what the settings decide (ves_resolve_automatic), acknowledges. */
 VES_API VES_NODISCARD enum ves_status
 ves_sync(struct ves_agent *agent, const struct ves_sync_options *options,
          struct ves_sync_report *report, struct ves_error *error);

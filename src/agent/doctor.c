@@ -296,8 +296,8 @@ static enum ves_status visit_outbox(void *ctx, const struct ves_outbox_row *row)
     }
     doctor->chain.examined++;
     status = ves_own_chain_add(&doctor->own, row->agent_seq, &row->event_hash,
-                               has_event ? &event.context : NULL,
-                               chain_problem, doctor);
+                               has_event ? &event.context : NULL, chain_problem,
+                               doctor);
     if (status)
         return status;
     if (row->has_receipt)

@@ -122,7 +122,8 @@ static const char *health(const struct ves_agent *agent,
         return "offline";
     bool has_work = standing->core.counts[VES_OUTBOX_PENDING] > 0 ||
                     standing->core.counts[VES_OUTBOX_SYNCING] > 0 ||
-                    standing->lag > 0 || standing->checked_ms == 0;
+                    standing->lag > 0 || standing->checked_ms == 0 ||
+                    standing->core.is_restoring;
     return has_work ? "pending_work" : "healthy";
 }
 
@@ -278,6 +279,10 @@ static void put_reasons(struct ves_jw *jw, const struct ves_agent *agent,
         ves_jw_str(jw, "This file looks like a copy of a store that is used "
                        "elsewhere: both gave the same number to different "
                        "events. Nothing is pushed from here; nothing is lost.");
+    else if (core->is_restoring)
+        ves_jw_str(jw, "This store was restored from an older copy. The next "
+                       "sync takes back what it lost before it sends "
+                       "anything.");
     if (core->is_diverged)
         ves_jw_str(jw, "The sequencer's history does not contain what this "
                        "store has already seen from it. Pushing has stopped; "
@@ -346,9 +351,10 @@ static void put_steps(struct ves_jw *jw, const struct ves_agent *agent,
     } else if (standing->follow_ups > 0) {
         ves_jw_str(jw, "ves conflicts");
     }
-    if (can_sync && (core->counts[VES_OUTBOX_PENDING] > 0 ||
-                     core->counts[VES_OUTBOX_SYNCING] > 0 ||
-                     standing->lag > 0 || standing->checked_ms == 0))
+    if (can_sync &&
+        (core->counts[VES_OUTBOX_PENDING] > 0 ||
+         core->counts[VES_OUTBOX_SYNCING] > 0 || standing->lag > 0 ||
+         standing->checked_ms == 0 || core->is_restoring))
         ves_jw_str(jw, "ves sync");
     if (core->is_diverged || core->is_copied)
         ves_jw_str(jw, "ves doctor");

@@ -149,7 +149,9 @@ ves_core_push_begin(struct ves_agent_core *core, const struct ves_lease *self,
  * after the number up to which all of them are known here; more than this
  * store can place mean that a pull comes first. */
 struct ves_core_own {
-    uint64_t known;     /* up to this number every own event is here */
+    uint64_t known; /* up to this number every own event is here; told by
+                       the sequencer where it is above cursor */
+    uint64_t cursor;
     bool needs_pull;    /* own events are being taken back */
     bool needs_rechain; /* after that, ves_core_rechain */
 };
@@ -158,11 +160,9 @@ VES_NODISCARD enum ves_status ves_core_own(struct ves_agent_core *core,
                                            struct ves_core_own *out);
 /* The log holds count own events in (after, until].  *is_known: all of them
  * have their place here, which is remembered. */
-VES_NODISCARD enum ves_status ves_core_own_counted(struct ves_agent_core *core,
-                                                   uint64_t after,
-                                                   uint64_t until,
-                                                   uint64_t count,
-                                                   bool *is_known);
+VES_NODISCARD enum ves_status
+ves_core_own_counted(struct ves_agent_core *core, uint64_t after,
+                     uint64_t until, uint64_t count, bool *is_known);
 /* Signs again what was written to an older copy and never left it, behind the
  * own events that were taken back; nothing when there is no such event, or
  * some are missing still.  Needs the signer. */

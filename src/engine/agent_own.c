@@ -96,8 +96,8 @@ struct twin {
     const struct ves_context *context;
     const struct ves_hash *event_hash;
     uint64_t sent;
-    uint64_t unsent;  /* local_seq of the first that never left this store */
-    bool has_left;    /* one that did, so that others may have it */
+    uint64_t unsent; /* local_seq of the first that never left this store */
+    bool has_left;   /* one that did, so that others may have it */
 };
 
 static bool contradicts(const struct twin *twin,

@@ -237,8 +237,8 @@ static enum ves_status count_sent(struct begin *begin, uint64_t last)
     struct ves_device_lease *lease = &begin->lease;
 
     if (lease->sent == 0 && begin->was_used) {
-        enum ves_status status = store->ops->outbox_list(
-            store, &newest, see_last, &lease->sent);
+        enum ves_status status =
+            store->ops->outbox_list(store, &newest, see_last, &lease->sent);
         if (status)
             return status;
     }
@@ -287,8 +287,7 @@ enum ves_status ves_core_push_may(struct ves_agent_core *core, int64_t now_ms,
 
     core->error.status = VES_OK;
     ves_arena_init(&arena, core->alloc, VES_DEVICE_ARENA_MAX);
-    enum ves_status status =
-        ves_device_state_get(core, &arena, &begin.state);
+    enum ves_status status = ves_device_state_get(core, &arena, &begin.state);
     if (!status)
         status = check_history(&begin);
     if (!status)

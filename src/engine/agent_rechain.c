@@ -100,8 +100,8 @@ static enum ves_status sign_again(struct rechain *rechain, struct again *again)
     struct ves_event event;
     const struct ves_json *payload;
 
-    enum ves_status status = ves_event_read(
-        rechain->arena, again->row.envelope, &event, &refusal);
+    enum ves_status status =
+        ves_event_read(rechain->arena, again->row.envelope, &event, &refusal);
     if (!status)
         status = ves_event_check(rechain->arena, &event, &refusal);
     if (status)
@@ -117,8 +117,7 @@ static enum ves_status sign_again(struct rechain *rechain, struct again *again)
     if (status)
         return status;
     ves_device_sign(core, &event);
-    status =
-        ves_device_envelope(rechain->arena, &event, &again->row.envelope);
+    status = ves_device_envelope(rechain->arena, &event, &again->row.envelope);
     if (status)
         return status;
     if (rechain->count++ == 0) {
@@ -141,10 +140,9 @@ static enum ves_status follow_head(struct rechain *rechain,
 
     if (!again->row.is_in_overlay)
         return VES_OK;
-    enum ves_status status =
-        core->store->ops->entity_get(core->store, core->stream_no,
-                                     &again->row.entity_key, 1,
-                                     rechain->arena, &entity);
+    enum ves_status status = core->store->ops->entity_get(
+        core->store, core->stream_no, &again->row.entity_key, 1, rechain->arena,
+        &entity);
     if (status || !ves_hash_equal(&entity.own_head, &again->old_hash))
         return status;
     entity.own_head = again->row.event_hash;
@@ -177,8 +175,7 @@ static enum ves_status run(struct rechain *rechain, int64_t now_ms)
     struct ves_device_state state;
     struct ves_device_lease lease;
 
-    enum ves_status status =
-        ves_device_state_get(core, rechain->arena, &state);
+    enum ves_status status = ves_device_state_get(core, rechain->arena, &state);
     if (!status)
         status = ves_device_lease_get(core, rechain->arena, &lease);
     if (!status)
@@ -218,7 +215,8 @@ enum ves_status ves_core_rechain(struct ves_agent_core *core, int64_t now_ms)
     return status;
 }
 
-/* ---- what a push has to know first ---------------------------------------- */
+/* ---- what a push has to know first ----------------------------------------
+ */
 
 struct counter {
     uint64_t after, until, wanted, count;
@@ -248,6 +246,7 @@ enum ves_status ves_core_own(struct ves_agent_core *core,
     if (status)
         return ves_device_say(core, status);
     *out = (struct ves_core_own){
+        .cursor = cursor,
         .known = state.own_known > cursor ? state.own_known : cursor,
         .needs_pull = state.is_restoring || state.is_backup,
         .needs_rechain = state.fork_from > 0 && !state.is_copied};
@@ -277,7 +276,7 @@ enum ves_status ves_core_own_counted(struct ves_agent_core *core,
     *is_known = !status && counter.count >= count;
     if (!status && *is_known)
         status = ves_device_state_get(core, &arena, &state);
-    if (!status && *is_known && until > state.own_known) {
+    if (!status && *is_known && until != state.own_known) {
         state.own_known = until;
         status = ves_device_state_put(core, &state);
     }

@@ -104,10 +104,19 @@ static enum ves_status read_status(struct ves_agent_core *core,
                                    struct ves_core_status *out)
 {
     struct ves_device_state state;
+    struct ves_bytes mark;
     uint64_t fold;
     enum ves_status status;
 
     status = ves_device_state_get(core, arena, &state);
+    /* Somebody who only reads the file cannot have noted it. */
+    if (!status)
+        status = core->store->ops->meta_get(core->store, VES_STORE_BACKUP,
+                                            arena, &mark);
+    if (status == VES_NOT_FOUND)
+        status = VES_OK;
+    else if (!status && mark.len > 0)
+        state.is_backup = 1;
     if (!status)
         status = core->store->ops->outbox_counts(core->store, out->counts);
     if (!status)

@@ -20,7 +20,7 @@ enum {
      * event in it. */
     PAGE_BYTES_MAX = 8 * 1024 * 1024,
     ENTITY_PAGE_MAX = 100,
-    COUNT_MAX = 10000, /* events that are counted in one answer */
+    COUNT_MAX = 10000,       /* events that are counted in one answer */
     ENTITY_LEGACY_FACTOR = 2 /* those items hold the payload twice */
 };
 
@@ -227,10 +227,10 @@ static bool put_author(struct ves_request *request,
     author.through = after < row->head ? after : row->head;
     if (row->stream_no && author.through < row->head) {
         uint64_t left = row->head - author.through;
-        status = store->ops->log_read(
-            store, row->stream_no, author.through + 1,
-            left < COUNT_MAX ? (uint32_t)left : COUNT_MAX, count_author,
-            &author);
+        status =
+            store->ops->log_read(store, row->stream_no, author.through + 1,
+                                 left < COUNT_MAX ? (uint32_t)left : COUNT_MAX,
+                                 count_author, &author);
         if (status) {
             ves_reply_status(request, status, &store->error);
             return false;

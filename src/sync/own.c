@@ -47,7 +47,8 @@ static void read_answer(struct ves_session *session, struct ves_bytes body,
         out->is_told = ves_json_get_u64(root, "head_sequence", &out->head);
         out->is_counted = own &&
                           ves_json_get_u64(own, "through", &out->through) &&
-                          ves_json_get_u64(own, "count", &out->count);
+                          ves_json_get_u64(own, "count", &out->count) &&
+                          out->through <= out->head;
     }
     ves_arena_free(&arena);
 }
@@ -89,12 +90,14 @@ static enum ves_status ask(struct ves_session *session, uint64_t after,
 }
 
 /* Does the log hold own events that this store cannot place? */
-static enum ves_status is_behind(struct ves_session *session, uint64_t known,
+static enum ves_status is_behind(struct ves_session *session,
+                                 const struct ves_core_own *own,
                                  bool *is_behind, bool *is_counted,
                                  struct ves_error *error)
 {
     struct ves_agent *agent = session->agent;
     struct answer answer;
+    uint64_t known = own->known;
 
     *is_behind = false;
     for (;;) {
@@ -102,12 +105,17 @@ static enum ves_status is_behind(struct ves_session *session, uint64_t known,
         if (status)
             return status;
         *is_counted = answer.is_counted;
-        if (!answer.is_counted) {
+        /* Nothing proves what was told: of a log that long no more is heard. */
+        if (answer.is_counted && answer.head < known && known > own->cursor) {
+            known = own->cursor;
+            continue;
+        }
+        if (answer.is_counted && answer.head <= known)
+            return VES_OK;
+        if (!answer.is_counted || answer.through <= known) {
             *is_behind = answer.is_told && answer.head > known;
             return VES_OK;
         }
-        if (answer.through <= known)
-            return VES_OK;
         bool is_known = false;
         status = ves_core_own_counted(&agent->core, known, answer.through,
                                       answer.count, &is_known);
@@ -168,7 +176,7 @@ enum ves_status ves_session_own(struct ves_session *session,
         return ves_agent_fail(agent, status, error, "push");
     needs_pull = own.needs_pull;
     if (!needs_pull && !session->is_caught_up)
-        status = is_behind(session, own.known, &needs_pull, &is_counted, error);
+        status = is_behind(session, &own, &needs_pull, &is_counted, error);
     if (!status && needs_pull) {
         status = take_back(session, error);
         /* Pushing goes on while a falsehood stops the pull (semantics.md

@@ -56,6 +56,7 @@ for how in sync push; do
 	adjust till.db CUP 7
 	"$VES" sync --db till.db > /dev/null
 	restored till.db old.db
+	is "$how: status says that there is something to do" "$(store_is till.db '[d["health"], "restored from an older copy" in d["reasons"][0]]')" '["pending_work", true]'
 	mine=$("$VES" append --db till.db inventory.adjusted MUG --payload '{"delta":-1}')
 	more=$("$VES" append --db till.db order.created "AFTER-$how" --payload '{"currency":"GBP","lines":[]}')
 	last=$("$VES" append --db till.db order.updated "AFTER-$how" --payload '{"patch":{"note":"x"}}')

@@ -736,6 +736,115 @@ static void a_copied_store_stops_pushing_and_keeps_everything(void **state)
     assert_int_equal(open_alerts("copied_store"), 1);
 }
 
+/* A store that is an older copy and knows it: ves_store_sqlite_backup put the
+ * mark there. */
+static void restore_backup(struct ves_store *older)
+{
+    assert_int_equal(older->ops->begin(older), VES_OK);
+    assert_int_equal(
+        older->ops->meta_put(older, VES_STORE_BACKUP, ves_bytes_str("1")),
+        VES_OK);
+    assert_int_equal(older->ops->commit(older), VES_OK);
+    restore(older);
+}
+
+static enum ves_status rechain(void)
+{
+    return ves_core_rechain(core_of(1), 1);
+}
+
+static void what_was_written_to_a_backup_is_signed_again_behind(void **state)
+{
+    (void)state;
+    test_fleet_adjust(&fleet, 1, "s", "1");
+    test_fleet_sync(&fleet, 1);
+    struct ves_uuid waiting = test_fleet_adjust(&fleet, 1, "w", "1");
+    struct ves_store *older = test_fleet_copy(&fleet, &fleet.devices[1]);
+    test_fleet_adjust(&fleet, 1, "s", "2");
+    test_fleet_adjust(&fleet, 1, "s", "3");
+    test_fleet_sync(&fleet, 1);
+
+    restore_backup(older);
+    struct ves_uuid a = test_fleet_adjust(&fleet, 1, "s", "4");
+    struct ves_uuid b = test_fleet_adjust(&fleet, 1, "s", "5");
+    struct ves_outbox_row before = test_fleet_row(&fleet, 1, &b);
+    assert_int_equal(test_fleet_row(&fleet, 1, &a).agent_seq, 3);
+    struct ves_push push;
+    assert_int_equal(test_fleet_begin(&fleet, 1, 0, true, &push), VES_AGAIN);
+    assert_true(test_fleet_status(&fleet, 1).is_restoring);
+
+    assert_int_equal(test_fleet_pull(&fleet, 1, 0, NULL), VES_OK);
+    assert_false(test_fleet_status(&fleet, 1).is_copied);
+    /* Everything is back, but they stand where others stand. */
+    assert_int_equal(test_fleet_begin(&fleet, 1, 0, true, &push), VES_AGAIN);
+    struct ves_uuid late = test_fleet_adjust(&fleet, 1, "s", "6");
+    assert_int_equal(rechain(), VES_OK);
+    assert_int_equal(test_fleet_row(&fleet, 1, &waiting).agent_seq, 2);
+    assert_int_equal(test_fleet_row(&fleet, 1, &a).agent_seq, 5);
+    struct ves_outbox_row after = test_fleet_row(&fleet, 1, &b);
+    assert_int_equal(after.agent_seq, 6);
+    assert_int_equal(test_fleet_row(&fleet, 1, &late).agent_seq, 7);
+    assert_false(ves_hash_equal(&before.event_hash, &after.event_hash));
+    assert_string_equal(
+        test_fleet_member(&fleet, 1, "inventory", "s", "on_hand", true), "21");
+    assert_int_equal(rechain(), VES_OK); /* nothing more to do */
+    assert_int_equal(test_fleet_row(&fleet, 1, &late).agent_seq, 7);
+
+    test_fleet_sync(&fleet, 1);
+    test_fleet_sync(&fleet, 0);
+    assert_int_equal(test_fleet_status(&fleet, 1).counts[VES_OUTBOX_SYNCED], 7);
+    assert_string_equal(
+        test_fleet_member(&fleet, 0, "inventory", "s", "on_hand", true), "21");
+    assert_false(test_fleet_status(&fleet, 1).is_restoring);
+}
+
+static void an_append_between_two_pages_is_signed_again(void **state)
+{
+    (void)state;
+    struct ves_store *older = test_fleet_copy(&fleet, &fleet.devices[1]);
+    for (int i = 0; i < 3; i++)
+        test_fleet_adjust(&fleet, 1, "s", "1");
+    test_fleet_sync(&fleet, 1);
+    restore(older);
+    assert_int_equal(test_fleet_pull(&fleet, 1, 1, NULL), VES_OK);
+    struct ves_uuid a = test_fleet_adjust(&fleet, 1, "s", "1");
+    assert_int_equal(test_fleet_row(&fleet, 1, &a).agent_seq, 2);
+    assert_int_equal(test_fleet_pull(&fleet, 1, 1, NULL), VES_OK);
+    assert_int_equal(rechain(), VES_OK); /* too early */
+    assert_int_equal(test_fleet_row(&fleet, 1, &a).agent_seq, 2);
+    assert_int_equal(test_fleet_pull(&fleet, 1, 1, NULL), VES_OK);
+    assert_false(test_fleet_status(&fleet, 1).is_copied);
+    assert_int_equal(rechain(), VES_OK);
+    assert_int_equal(test_fleet_row(&fleet, 1, &a).agent_seq, 4);
+    test_fleet_sync(&fleet, 1);
+    assert_int_equal(test_fleet_status(&fleet, 1).counts[VES_OUTBOX_SYNCED], 4);
+}
+
+/* Whether it arrived nobody knows: another event under its id could follow. */
+static void what_may_have_left_is_never_signed_again(void **state)
+{
+    struct ves_push push;
+
+    (void)state;
+    struct ves_store *older = test_fleet_copy(&fleet, &fleet.devices[1]);
+    test_fleet_adjust(&fleet, 1, "s", "1");
+    test_fleet_sync(&fleet, 1);
+    restore(older);
+    struct ves_uuid a = test_fleet_adjust(&fleet, 1, "s", "2");
+    assert_int_equal(test_fleet_begin(&fleet, 1, 0, true, &push), VES_OK);
+    ves_core_push_release(core_of(1), &push);
+    ves_push_free(&push, ves_alloc_default());
+    assert_int_equal(ves_core_load(core_of(1)), VES_OK);
+    struct ves_outbox_row before = test_fleet_row(&fleet, 1, &a);
+    restore_backup(test_fleet_copy(&fleet, &fleet.devices[1]));
+    assert_int_equal(test_fleet_pull(&fleet, 1, 0, NULL), VES_OK);
+    assert_true(test_fleet_status(&fleet, 1).is_copied);
+    assert_int_equal(rechain(), VES_OK);
+    struct ves_outbox_row after = test_fleet_row(&fleet, 1, &a);
+    assert_int_equal(after.agent_seq, before.agent_seq);
+    assert_true(ves_hash_equal(&before.event_hash, &after.event_hash));
+}
+
 /* Events that reach the log out of the agent's own order are no copy. */
 static void own_events_out_of_order_are_taken_back_too(void **state)
 {
@@ -1060,6 +1169,9 @@ int main(void)
         TEST(a_lost_answer_is_made_good_by_the_pull),
         TEST(a_restored_store_takes_its_events_back),
         TEST(a_lost_store_is_taken_back_whole),
+        TEST(what_was_written_to_a_backup_is_signed_again_behind),
+        TEST(an_append_between_two_pages_is_signed_again),
+        TEST(what_may_have_left_is_never_signed_again),
         TEST(a_copied_store_stops_pushing_and_keeps_everything),
         TEST(own_events_out_of_order_are_taken_back_too),
         TEST(a_directory_must_be_signed_and_ours),
