@@ -9,7 +9,7 @@ adjust till.db MUG 10
 "$VES" sync --db till.db > /dev/null
 adjust till.db MUG -1
 REAL=$URL
-python3 "$HERE/test/lib/silent.py" silent.port seen &
+"$PYTHON" -E "$HERE/test/lib/silent.py" silent.port seen &
 tap_pids+=("$!")
 wait_for 20 test -s silent.port
 point_to() { sqlite3 till.db "UPDATE ves_meta SET value = '$1' WHERE name = 'sequencer.url'"; }
