@@ -159,6 +159,25 @@ static void count_entity(struct sim_world *world, const struct ves_event *event,
     entity->version += row->verdict == VES_VERDICT_APPLIED;
 }
 
+/* A chain never forks: whatever becomes of a store, each of its agent's
+ * numbers stands for one event. */
+static void check_place(struct sim_world *world, const struct ves_event *event)
+{
+    size_t device = device_of(world, &event->agent);
+
+    if (!event->context.is_present || device == SIM_AGENTS_MAX ||
+        world->devices[device].is_stranger)
+        return;
+    for (size_t i = 0; i < world->used_place_count; i++)
+        if (world->used_places[i].device == device &&
+            world->used_places[i].agent_seq == event->context.agent_seq)
+            sim_fail(world, "store %zu gave number %llu of its chain twice",
+                     device, (unsigned long long)event->context.agent_seq);
+    world->used_places[world->used_place_count].device = device;
+    world->used_places[world->used_place_count++].agent_seq =
+        event->context.agent_seq;
+}
+
 static void check_content(struct sim_world *world,
                           const struct ves_log_row *row)
 {
@@ -181,6 +200,7 @@ static void check_content(struct sim_world *world,
                  (unsigned long long)row->sequence_number,
                  (unsigned long long)event.context.seen);
     check_command(world, &event);
+    check_place(world, &event);
     count_entity(world, &event, row);
     ves_buf_free(&text);
     ves_arena_free(&arena);
@@ -264,6 +284,11 @@ struct walk {
     uint64_t cursor;
     bool is_thorough;
     struct ves_hash prev; /* of the agent's chain */
+    struct sim_link {
+        uint64_t agent_seq;
+        struct ves_hash hash, prev;
+    } * links; /* of a store that was restored, at the end; NULL: not now */
+    size_t link_count;
     struct {
         struct ves_hash key, head;
         uint64_t count, last;
@@ -314,15 +339,42 @@ static void check_refusal(struct walk *walk, const struct ves_outbox_row *row)
              walk->device);
 }
 
+/* In a store that was restored they are not in order, and what was refused and
+ * lost is a hole; in the end the rest is one chain. */
+static void check_restored_chain(struct walk *walk,
+                                 const struct ves_outbox_row *row,
+                                 const struct ves_context *context)
+{
+    for (size_t i = 0; i < walk->link_count; i++) {
+        const struct sim_link *link = &walk->links[i];
+        bool is_wrong = link->agent_seq == row->agent_seq ||
+                        (link->agent_seq + 1 == row->agent_seq &&
+                         !ves_hash_equal(&link->hash, &context->prev)) ||
+                        (row->agent_seq + 1 == link->agent_seq &&
+                         !ves_hash_equal(&row->event_hash, &link->prev));
+        if (is_wrong)
+            sim_fail(walk->world,
+                     "store %zu: events %llu and %llu of its "
+                     "chain are no chain",
+                     walk->device, (unsigned long long)link->agent_seq,
+                     (unsigned long long)row->agent_seq);
+    }
+    walk->links[walk->link_count++] =
+        (struct sim_link){row->agent_seq, row->event_hash, context->prev};
+}
+
 /* agent_seq and prev form one chain (agent.h A2). */
 static void check_chain(struct walk *walk, const struct ves_outbox_row *row)
 {
     struct sim_world *world = walk->world;
+    bool was_restored = world->devices[walk->device].was_restored;
     struct ves_arena arena;
     struct ves_event event;
     struct ves_refusal refusal;
 
-    if (row->agent_seq != walk->next)
+    if (was_restored && !(walk->is_thorough && walk->links))
+        return;
+    if (!was_restored && row->agent_seq != walk->next)
         sim_fail(world, "store %zu: event %llu of its chain stands at %llu",
                  walk->device, (unsigned long long)row->agent_seq,
                  (unsigned long long)walk->next);
@@ -334,9 +386,12 @@ static void check_chain(struct walk *walk, const struct ves_outbox_row *row)
                    VES_OK &&
                ves_event_check(&arena, &event, &refusal) == VES_OK);
     const struct ves_context *context = &event.context;
-    if (context->agent_seq != row->agent_seq ||
-        context->has_prev != (row->agent_seq > 1) ||
-        (context->has_prev && !ves_hash_equal(&context->prev, &walk->prev)))
+    if (was_restored)
+        check_restored_chain(walk, row, context);
+    else if (context->agent_seq != row->agent_seq ||
+             context->has_prev != (row->agent_seq > 1) ||
+             (context->has_prev &&
+              !ves_hash_equal(&context->prev, &walk->prev)))
         sim_fail(world, "store %zu: event %llu does not follow the one before",
                  walk->device, (unsigned long long)row->agent_seq);
     walk->prev = row->event_hash;
@@ -441,6 +496,7 @@ static enum ves_status check_entity(void *ctx, const struct ves_entity_row *row)
 void sim_check_device(struct sim_world *world, size_t device, bool is_thorough)
 {
     static const struct ves_hash lowest;
+    static struct sim_link links[SIM_EVENTS_MAX];
     struct sim_device *self = &world->devices[device];
     struct ves_store *disk = self->disk;
     struct ves_outbox_filter all = {.limit = 0};
@@ -462,6 +518,8 @@ void sim_check_device(struct sim_world *world, size_t device, bool is_thorough)
     walk.is_thorough = is_thorough;
     walk.cursor = row.head;
     walk.own_count = 0;
+    walk.links = is_thorough && world->is_quiet ? links : NULL;
+    walk.link_count = 0;
     walk.next = is_thorough ? 1 : self->checked + 1;
     VES_ASSERT(disk->ops->log_read(disk, row.stream_no, walk.next, 0,
                                    compare_row, &walk) == VES_OK);

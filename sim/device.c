@@ -8,7 +8,13 @@
 #include "sim/world.h"
 #include "store/store_mem.h"
 
-enum { DEADLINE = 60, PAGE_MAX = 40, ENTITIES = 5, PAYLOAD_MAX = 256 };
+enum {
+    DEADLINE = 60,
+    PAGE_MAX = 40,
+    ENTITIES = 5,
+    PAYLOAD_MAX = 256,
+    UNSIGNED_WORDS = 2 /* then a push does not take it up again */
+};
 
 /* Processes that run, of all stores; a lease names one of them. */
 static uint64_t alive[SIM_STORES_MAX][SIM_PROCESSES];
@@ -140,6 +146,75 @@ void sim_device_start(struct sim_world *world, size_t device)
     first->core.alloc = &first->alloc.alloc;
     VES_ASSERT(ves_core_create(&first->core, &identity) == VES_OK);
     first->faults.is_on = is_on;
+}
+
+static enum ves_status keep_id(void *ctx, const struct ves_outbox_row *row)
+{
+    struct sim_world *world = ctx;
+
+    for (size_t i = 0; i < world->event_count; i++)
+        if (ves_uuid_equal(&world->events[i].id, &row->event_id))
+            world->events[i].is_kept = true;
+    return VES_OK;
+}
+
+/* Appended after the backup and not sequenced: nobody has it any more. */
+static void lose_events(struct sim_world *world, size_t device)
+{
+    struct ves_store *disk = world->devices[device].disk;
+    const struct ves_outbox_filter all = {.status_mask = 0};
+
+    for (size_t i = 0; i < world->event_count; i++)
+        world->events[i].is_kept = false;
+    VES_ASSERT(disk->ops->outbox_list(disk, &all, keep_id, world) == VES_OK);
+    for (size_t i = 0; i < world->event_count; i++)
+        if (world->events[i].device == device && !world->events[i].is_kept)
+            world->events[i].is_certain = false;
+}
+
+static bool hub_has_of(const struct sim_world *world, size_t device)
+{
+    for (size_t i = 0; i < world->hub.queued; i++)
+        if (world->hub.queue[i].request.device == device)
+            return true;
+    return world->hub.faults.is_dead;
+}
+
+/* The machine dies, with what it had under way: a request of it that arrived
+ * later would be one of two stores that write as one agent. */
+void sim_device_restore(struct sim_world *world, size_t device)
+{
+    struct sim_device *self = &world->devices[device];
+    struct ves_stream_row row;
+
+    bury(world, device);
+    for (size_t k = 0; k < SIM_PROCESSES; k++)
+        if (self->processes[k].faults.is_dead)
+            return;
+    if (!self->has_backup) {
+        ves_store_mem_keep(self->disk);
+        self->has_backup = true;
+        return;
+    }
+    if (hub_has_of(world, device))
+        return;
+    sim_check_log(world);
+    for (size_t k = 0; k < SIM_PROCESSES; k++)
+        sim_device_kill(world, device, k);
+    sim_network_forget(world, device);
+    ves_store_mem_return(self->disk);
+    VES_ASSERT(self->disk->ops->begin(self->disk) == VES_OK &&
+               self->disk->ops->meta_put(self->disk, VES_STORE_BACKUP,
+                                         ves_bytes_str("1")) == VES_OK &&
+               self->disk->ops->commit(self->disk) == VES_OK &&
+               self->disk->ops->stream_get(self->disk, &world->stream, false,
+                                           &row) == VES_OK);
+    self->checked = row.head;
+    self->has_backup = false;
+    self->was_restored = true;
+    world->restored++;
+    lose_events(world, device);
+    sim_trace(world, 'R', device);
 }
 
 void sim_device_free(struct sim_world *world, size_t device)
@@ -349,14 +424,15 @@ static enum ves_status see_unsigned(void *ctx, const struct ves_outbox_row *row)
 {
     struct ves_uuid *id = ctx;
 
-    if (row->sequence_number > 0 || row->is_refused)
+    if (row->sequence_number > 0 || row->is_refused ||
+        row->attempts < UNSIGNED_WORDS)
         return VES_OK;
     *id = row->event_id;
     return VES_AGAIN;
 }
 
-/* A conflict on the word of somebody who signed nothing rests until a person
- * asks again. */
+/* A conflict on the repeated word of somebody who signed nothing rests until a
+ * person asks again. */
 static void ask_again(struct sim_world *world, size_t device,
                       struct sim_process *p)
 {
@@ -373,6 +449,18 @@ static void ask_again(struct sim_world *world, size_t device,
                               &retried);
 }
 
+/* What a host does before it pushes (src/sync/own.c). */
+static void sign_again(struct sim_world *world, size_t device,
+                       struct sim_process *p)
+{
+    struct ves_core_own own;
+
+    if (ves_core_own(&p->core, &own) || !own.needs_rechain || own.needs_pull)
+        return;
+    enum ves_status status = ves_core_rechain(&p->core, now_ms(world, device));
+    sim_trace(world, 'r', (uint64_t)status);
+}
+
 void sim_device_push(struct sim_world *world, size_t device, size_t process)
 {
     struct sim_process *p = &world->devices[device].processes[process];
@@ -381,6 +469,8 @@ void sim_device_push(struct sim_world *world, size_t device, size_t process)
         return;
     if (world->is_quiet)
         ask_again(world, device, p);
+    if (world->devices[device].was_restored)
+        sign_again(world, device, p);
     bool is_explicit = world->is_quiet || sim_chance(&world->rng, 300);
     bool is_blind = draw_blindness(world, device);
     enum ves_status status = ves_core_push_begin(

@@ -53,6 +53,7 @@ static void run(uint64_t seed, bool is_once, bool is_verbose,
     total->conflicts += first.conflicts;
     total->decided += first.decided;
     total->freed += first.freed;
+    total->restored += first.restored;
     if (is_verbose)
         printf(
             "seed %llu: %zu stores, %zu strangers, %llu events, %llu "
@@ -100,15 +101,15 @@ int main(int argc, char **argv)
         runs = 1;
     for (uint64_t i = 0; runs == 0 || i < runs; i++)
         run(seed + i, is_once, runs == 1, &total);
-    printf("%llu seeds from %llu%s: %llu events sequenced, %llu refused, %llu "
-           "in conflict, %llu decisions, %llu waited, %llu "
-           "crashes, %llu failed calls, %llu lies; all agree\n",
-           (unsigned long long)runs, (unsigned long long)seed,
-           is_once ? "" : ", each twice", (unsigned long long)total.events,
-           (unsigned long long)total.refused,
-           (unsigned long long)total.conflicts,
-           (unsigned long long)total.decided, (unsigned long long)total.freed,
-           (unsigned long long)total.crashes,
-           (unsigned long long)total.failures, (unsigned long long)total.lies);
+    printf(
+        "%llu seeds from %llu%s: %llu events sequenced, %llu refused, %llu "
+        "in conflict, %llu decisions, %llu waited, %llu restored, %llu "
+        "crashes, %llu failed calls, %llu lies; all agree\n",
+        (unsigned long long)runs, (unsigned long long)seed,
+        is_once ? "" : ", each twice", (unsigned long long)total.events,
+        (unsigned long long)total.refused, (unsigned long long)total.conflicts,
+        (unsigned long long)total.decided, (unsigned long long)total.freed,
+        (unsigned long long)total.restored, (unsigned long long)total.crashes,
+        (unsigned long long)total.failures, (unsigned long long)total.lies);
     return 0;
 }

@@ -127,6 +127,19 @@ bool sim_deliver(struct sim_world *world)
     return false;
 }
 
+void sim_network_forget(struct sim_world *world, size_t device)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < world->message_count; i++) {
+        if (world->messages[i].device == device)
+            free(world->messages[i].bytes);
+        else
+            world->messages[n++] = world->messages[i];
+    }
+    world->message_count = n;
+}
+
 void sim_network_free(struct sim_world *world)
 {
     for (size_t i = 0; i < world->message_count; i++)

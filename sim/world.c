@@ -192,6 +192,7 @@ void sim_options_draw(uint64_t seed, struct sim_options *out)
     out->store_late = (uint32_t)sim_below(&rng, 60);
     out->store_crash = (uint32_t)sim_below(&rng, 4);
     out->nomem = (uint32_t)sim_below(&rng, 4);
+    out->restore = sim_chance(&rng, 250) ? 15 : 0;
 }
 
 static void arm(struct sim_world *world, struct sim_faults *faults, bool is_on)
@@ -233,6 +234,9 @@ static void misfortune(struct sim_world *world, size_t device)
         sim_hub_revoke(world, device);
     if (sim_chance(&world->rng, options->rotate))
         sim_hub_rotate(world);
+    if (options->restore && sim_chance(&world->rng, options->restore) &&
+        self->disk)
+        sim_device_restore(world, device);
 }
 
 /* An agent's key is registered before its store exists. */
@@ -386,6 +390,7 @@ void sim_run(uint64_t seed, const struct sim_options *options,
     out->decided = world->decided;
     out->conflicts = world->conflicts;
     out->freed = world->freed;
+    out->restored = world->restored;
     out->trace = world->trace;
     out->ticks = world->tick;
     out->lies = world->lies;

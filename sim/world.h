@@ -45,6 +45,7 @@ struct sim_options {
     uint32_t blind;                               /* per mille of pushes */
     uint32_t quarrel; /* per mille of appends that meet others' */
     uint32_t decide;  /* per mille of steps */
+    uint32_t restore; /* per mille of ticks */
     uint32_t store_fail, store_late, store_crash,
         nomem; /* per mille of calls */
 };
@@ -71,6 +72,7 @@ struct sim_event {
     size_t device;
     bool is_certain;   /* append returned VES_OK */
     bool is_false;     /* no sequencer may ever take it */
+    bool is_kept;      /* in the backup a store goes back to */
     uint64_t sequence; /* in the sequencer's log; 0: not there */
 };
 
@@ -120,6 +122,7 @@ struct sim_device {
     bool is_cut_off;
     bool is_revoked;
     uint64_t checked; /* log rows compared with the sequencer's so far */
+    bool has_backup, was_restored;
 };
 
 /* The sequencer's process. */
@@ -164,18 +167,23 @@ struct sim_world {
     size_t entity_count;
     struct ves_uuid used_commands[SIM_EVENTS_MAX];
     size_t used_command_count;
+    struct { /* places in the chains of agents that the log has seen */
+        size_t device;
+        uint64_t agent_seq;
+    } used_places[SIM_EVENTS_MAX];
+    size_t used_place_count;
     struct { /* atomic group whose end the log still owes */
         struct ves_uuid id, agent;
         uint32_t next, count; /* next 0: none */
     } group;
     struct ves_verifier verifier;
     uint64_t delivered, lost, spoiled, replayed, lies; /* counted */
-    uint64_t decided, conflicts, freed;                /* counted */
+    uint64_t decided, conflicts, freed, restored;      /* counted */
 };
 
 struct sim_summary {
     uint64_t trace, events, ticks, crashes, failures, refused, lies;
-    uint64_t conflicts, decided, freed;
+    uint64_t conflicts, decided, freed, restored;
 };
 
 /* Runs the seed from start to agreement.  Ends the program when something
@@ -205,6 +213,8 @@ struct sim_event *sim_event_known(struct sim_world *world,
 void sim_send(struct sim_world *world, const struct sim_message *message);
 /* Delivers one message that is due, if there is one. */
 bool sim_deliver(struct sim_world *world);
+/* What is under way from and to a machine that is no more. */
+void sim_network_forget(struct sim_world *world, size_t device);
 void sim_network_free(struct sim_world *world);
 
 /* -- sequencer -- */
@@ -267,6 +277,8 @@ void sim_device_timeouts(struct sim_world *world);
 void sim_device_kill(struct sim_world *world, size_t device, size_t process);
 /* Starts processes that died; true if all run. */
 bool sim_device_revive(struct sim_world *world, size_t device);
+/* Makes a backup, or goes back to the one there is. */
+void sim_device_restore(struct sim_world *world, size_t device);
 void sim_device_free(struct sim_world *world, size_t device);
 /* Nothing to push, nothing to pull, everything acknowledged? */
 bool sim_device_is_settled(struct sim_world *world, size_t device);

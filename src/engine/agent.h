@@ -173,8 +173,8 @@ VES_NODISCARD enum ves_status ves_core_rechain(struct ves_agent_core *core,
 VES_NODISCARD enum ves_status ves_core_push_may(struct ves_agent_core *core,
                                                 int64_t now_ms,
                                                 bool is_explicit);
-/* A push came to nothing before an event was claimed: http_status as in
- * ves_core_push_end, counted like one. */
+/* A push came to nothing before an event was claimed, because there was no
+ * answer (http_status 0) or not now (429, 5xx): the next one waits. */
 VES_NODISCARD enum ves_status
 ves_core_push_unsent(struct ves_agent_core *core,
                      const struct ves_core_env *env, uint32_t http_status,

@@ -15,8 +15,9 @@ enum {
     /* Scratch of one step: 1,000 events of an ordinary size many times over.
      */
     VES_DEVICE_ARENA_MAX = 256 * 1024 * 1024,
-    VES_DEVICE_CHUNK = 500,      /* rows worked on at a time */
-    VES_DEVICE_BREAKER_COUNT = 5 /* failures that open it, semantics.md 3.9 */
+    VES_DEVICE_CHUNK = 500,       /* rows worked on at a time */
+    VES_DEVICE_BREAKER_COUNT = 5, /* failures that open it, semantics.md 3.9 */
+    VES_DEVICE_RETRY_AFTER_MAX_S = 3600
 };
 
 /* ---- transactions and words --------------------------------------------- */

@@ -3,6 +3,8 @@
 #include <string.h>
 
 #include "base/assert.h"
+#include "base/buf.h"
+#include "base/bytes.h"
 #include "base/endian.h"
 #include "engine/agent_internal.h"
 
@@ -79,6 +81,53 @@ void ves_device_failed(struct ves_device_state *state,
         wait = wait_min_ms;
     state->wait_ms = wait;
     state->next_attempt_ms = now + wait;
+}
+
+static enum ves_status unsent(struct ves_agent_core *core,
+                              struct ves_arena *arena,
+                              const struct ves_core_env *env,
+                              uint32_t http_status, uint32_t retry_after_s)
+{
+    struct ves_device_state state;
+    struct ves_device_retry retry;
+    struct ves_buf detail;
+
+    enum ves_status status = ves_device_state_get(core, arena, &state);
+    if (!status)
+        status = ves_device_retry_get(core, arena, &retry);
+    if (status)
+        return status;
+    if (retry_after_s > VES_DEVICE_RETRY_AFTER_MAX_S)
+        retry_after_s = VES_DEVICE_RETRY_AFTER_MAX_S;
+    if (http_status == 0)
+        state.offline_failures++;
+    ves_device_failed(&state, &retry, env, retry_after_s * UINT64_C(1000));
+    status = ves_device_state_put(core, &state);
+    ves_buf_init(&detail, core->alloc, 256);
+    ves_buf_putf(&detail, "{\"attempted\":0,\"httpStatus\":%u}", http_status);
+    if (!status)
+        status = ves_buf_status(&detail);
+    if (!status)
+        status =
+            ves_device_trail(core, env->now_ms, "push", ves_buf_view(&detail));
+    ves_buf_free(&detail);
+    return status;
+}
+
+enum ves_status ves_core_push_unsent(struct ves_agent_core *core,
+                                     const struct ves_core_env *env,
+                                     uint32_t http_status,
+                                     uint32_t retry_after_s)
+{
+    struct ves_arena arena;
+
+    ves_arena_init(&arena, core->alloc, VES_DEVICE_ARENA_MAX);
+    enum ves_status status = ves_device_begin(core);
+    if (!status)
+        status = ves_device_end(
+            core, unsent(core, &arena, env, http_status, retry_after_s));
+    ves_arena_free(&arena);
+    return status;
 }
 
 void ves_device_succeeded(struct ves_device_state *state)

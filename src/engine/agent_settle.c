@@ -9,8 +9,7 @@
 #include "engine/agent_reply.h"
 
 enum {
-    ISOLATE_AFTER = 2, /* protocol failures in a row before batches shrink */
-    RETRY_AFTER_MAX_S = 3600
+    ISOLATE_AFTER = 2 /* protocol failures in a row before batches shrink */
 };
 
 /* One call of ves_core_push_end. */
@@ -455,9 +454,9 @@ static enum ves_status end_protocol(struct settle *settle,
     struct ves_device_state *state = &settle->state;
 
     state->protocol_failures++;
-    if (settle->count > 0 && is_single(settle))
+    if (is_single(settle))
         count_attempt(settle);
-    else if (settle->count > 0 && state->protocol_failures >= ISOLATE_AFTER)
+    else if (state->protocol_failures >= ISOLATE_AFTER)
         shrink_batch(settle);
     ves_device_failed(state, &settle->retry, settle->env, 0);
     if (outcome == VES_MALFORMED)
@@ -472,10 +471,9 @@ static enum ves_status end_busy(struct settle *settle)
 {
     uint64_t wait_s = settle->retry_after_s;
 
-    if (wait_s > RETRY_AFTER_MAX_S)
-        wait_s = RETRY_AFTER_MAX_S;
-    if (settle->count > 0)
-        shrink_batch(settle);
+    if (wait_s > VES_DEVICE_RETRY_AFTER_MAX_S)
+        wait_s = VES_DEVICE_RETRY_AFTER_MAX_S;
+    shrink_batch(settle);
     ves_device_failed(&settle->state, &settle->retry, settle->env,
                       wait_s * 1000);
     return ves_fail(&settle->core->error, VES_BUSY,
@@ -547,8 +545,7 @@ static enum ves_status end_failure(struct settle *settle,
     case 400:
     case 413:
     case 422:
-        settle->outcome = settle->count > 0 ? end_rejected(settle)
-                                            : end_protocol(settle, outcome);
+        settle->outcome = end_rejected(settle);
         break;
     default:
         settle->outcome = end_protocol(settle, outcome);
@@ -766,43 +763,4 @@ enum ves_status ves_core_push_end(struct ves_agent_core *core,
     enum ves_status status = end_push(&settle, reply);
     ves_arena_free(&arena);
     return status;
-}
-
-static enum ves_status unsent(struct settle *settle)
-{
-    struct ves_agent_core *core = settle->core;
-
-    enum ves_status status =
-        ves_device_state_get(core, settle->arena, &settle->state);
-    if (!status)
-        status = ves_device_retry_get(core, settle->arena, &settle->retry);
-    if (!status)
-        status = end_failure(settle, VES_AGAIN);
-    if (!status)
-        status = ves_device_state_put(core, &settle->state);
-    return status ? status : store_trail(settle);
-}
-
-enum ves_status ves_core_push_unsent(struct ves_agent_core *core,
-                                     const struct ves_core_env *env,
-                                     uint32_t http_status,
-                                     uint32_t retry_after_s)
-{
-    const struct ves_push nothing = {.token = 0};
-    struct ves_push_result result = {.attempted = 0};
-    struct ves_arena arena;
-    struct settle settle = {.core = core,
-                            .arena = &arena,
-                            .push = &nothing,
-                            .env = env,
-                            .http_status = http_status,
-                            .retry_after_s = retry_after_s,
-                            .result = &result};
-
-    ves_arena_init(&arena, core->alloc, VES_DEVICE_ARENA_MAX);
-    enum ves_status status = ves_device_begin(core);
-    if (!status)
-        status = ves_device_end(core, unsent(&settle));
-    ves_arena_free(&arena);
-    return status ? status : settle.outcome;
 }

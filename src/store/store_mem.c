@@ -107,15 +107,22 @@ static enum ves_status begin(struct ves_store *s)
 static enum ves_status commit(struct ves_store *s)
 {
     VES_ASSERT(ves_mem_of(s)->is_writing);
-    ves_mem_settle(&ves_mem_of(s)->map);
-    ves_mem_of(s)->is_writing = false;
+    struct ves_mem_store *st = ves_mem_of(s);
+
+    if (st->is_kept)
+        st->committed = ves_mem_mark(&st->map);
+    else
+        ves_mem_settle(&st->map);
+    st->is_writing = false;
     return VES_OK;
 }
 
 static void rollback(struct ves_store *s)
 {
-    ves_mem_undo(&ves_mem_of(s)->map, 0);
-    ves_mem_of(s)->is_writing = false;
+    struct ves_mem_store *st = ves_mem_of(s);
+
+    ves_mem_undo(&st->map, st->committed);
+    st->is_writing = false;
 }
 
 /* ---- meta -----------------------------------------------------------------
@@ -351,6 +358,26 @@ void ves_store_mem_close(struct ves_store *store)
         return;
     ves_mem_map_free(&ves_mem_of(store)->map);
     ves_mem_of(store)->alloc->realloc(ves_mem_of(store)->alloc->ctx, store, 0);
+}
+
+void ves_store_mem_keep(struct ves_store *store)
+{
+    struct ves_mem_store *st = ves_mem_of(store);
+
+    VES_ASSERT(!st->is_writing);
+    ves_mem_settle(&st->map);
+    st->is_kept = true;
+    st->committed = 0;
+}
+
+void ves_store_mem_return(struct ves_store *store)
+{
+    struct ves_mem_store *st = ves_mem_of(store);
+
+    VES_ASSERT(st->is_kept && !st->is_writing);
+    ves_mem_undo(&st->map, 0);
+    st->is_kept = false;
+    st->committed = 0;
 }
 
 void ves_store_mem_crash(struct ves_store *store)

@@ -22,4 +22,13 @@ void ves_store_mem_close(struct ves_store *store);
  * was committed stays, and the store may be used again as if opened anew. */
 void ves_store_mem_crash(struct ves_store *store);
 
+/* Keeps what was committed so far, as a backup would; from now on every change
+ * takes memory until _return.  A backup that was kept before is gone.  No
+ * transaction may be open. */
+void ves_store_mem_keep(struct ves_store *store);
+
+/* Goes back to what was kept, as if the file had been put in place of this
+ * one; once. */
+void ves_store_mem_return(struct ves_store *store);
+
 #endif

@@ -50,7 +50,10 @@ struct ves_mem_store {
     struct ves_store store; /* first: the operations are given its address */
     const struct ves_alloc *alloc;
     struct ves_mem_map map;
-    bool is_writing; /* between begin and commit or rollback */
+    bool is_writing;  /* between begin and commit or rollback */
+    bool is_kept;     /* the journal goes back to what _keep kept */
+    size_t committed; /* place in the journal of the last commit; 0 unless
+                         is_kept */
 };
 
 static inline struct ves_mem_store *ves_mem_of(struct ves_store *s)
