@@ -204,7 +204,7 @@ FUZZ_BIN := $(FUZZERS:%=$(BUILD)/fuzz-%)
 
 # run-tests gathers TAP from everything it is given and prints the counts.
 .PHONY: test test-unit check sim fuzz soak bench
-test: all $(UNIT_BIN) $(FUZZ_BIN) $(BUILD)/ves-sim $(BUILD)/ves-sim-real $(BUILD)/mcp-fixture $(BUILD)/attack-files check
+test: all $(UNIT_BIN) $(FUZZ_BIN) $(BUILD)/ves-sim $(BUILD)/ves-sim-real $(BUILD)/mcp-fixture $(BUILD)/attack-files $(BUILD)/log-dir check
 	BUILD=$(BUILD) tools/run-tests $(T)
 test-unit: $(UNIT_BIN)
 	BUILD=$(BUILD) SUITES=unit tools/run-tests $(T)

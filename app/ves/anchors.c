@@ -172,7 +172,7 @@ void cli_anchors_heads(struct cli *cli, struct cli_anchors *out)
     anchors->heads = out->heads;
 }
 
-static void read_keys(struct cli *cli, struct cli_anchors *out)
+static void read_sequencer_keys(struct cli *cli, struct cli_anchors *out)
 {
     struct ves_verify_anchors *anchors = &out->anchors;
     const char *value;
@@ -187,7 +187,15 @@ static void read_keys(struct cli *cli, struct cli_anchors *out)
                            "44 characters of base64");
     }
     anchors->sequencer_keys = out->sequencer_keys;
-    for (at = 0; (value = cli_next(cli, "agent-key", &at));) {
+}
+
+static void read_agents(struct cli *cli, struct cli_anchors *out)
+{
+    struct ves_verify_anchors *anchors = &out->anchors;
+    const char *value;
+    size_t at = 0;
+
+    while ((value = cli_next(cli, "agent-key", &at))) {
         if (anchors->agent_count == CLI_ANCHORS_MAX)
             cli_usage(cli, "more than %d agent keys", CLI_ANCHORS_MAX);
         read_agent(cli, value, &out->agents[anchors->agent_count++]);
@@ -195,24 +203,32 @@ static void read_keys(struct cli *cli, struct cli_anchors *out)
     anchors->agents = out->agents;
 }
 
-void cli_anchors_read(struct cli *cli, struct cli_anchors *out)
+void cli_anchors_log(struct cli *cli, struct cli_anchors *out)
 {
     const char *policy = cli_get(cli, "policy");
     size_t len;
 
-    memset(out, 0, sizeof(*out));
-    if (!policy)
-        cli_usage(cli, "--policy FILE is needed: whom do you believe?");
-    out->policy = cli_read_file(cli, policy, POLICY_FILE_MAX, &len);
-    if (!out->policy)
-        cli_usage(cli, "--policy: %s", cli->error.text);
-    out->anchors.policy.ptr = (const uint8_t *)out->policy;
-    out->anchors.policy.len = len;
+    if (policy) {
+        out->policy = cli_read_file(cli, policy, POLICY_FILE_MAX, &len);
+        if (!out->policy)
+            cli_usage(cli, "--policy: %s", cli->error.text);
+        out->anchors.policy.ptr = (const uint8_t *)out->policy;
+        out->anchors.policy.len = len;
+    }
     if (cli_get(cli, "stream")) {
         read_stream(cli, cli_get(cli, "stream"), &out->stream);
         out->anchors.stream = &out->stream;
     }
-    read_keys(cli, out);
+    read_sequencer_keys(cli, out);
+}
+
+void cli_anchors_read(struct cli *cli, struct cli_anchors *out)
+{
+    memset(out, 0, sizeof(*out));
+    if (!cli_get(cli, "policy"))
+        cli_usage(cli, "--policy FILE is needed: whom do you believe?");
+    cli_anchors_log(cli, out);
+    read_agents(cli, out);
     cli_anchors_heads(cli, out);
     out->anchors.stale_after_s = cli_number(cli, "stale", 1, INT32_MAX, 0);
     if (out->anchors.stale_after_s > 0)

@@ -2,14 +2,22 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "anchors.h"
 #include "audit_picture.h"
 #include "ves/audit.h"
 
-enum { LISTED = 20, DOCUMENT_MAX = 64 * 1024 * 1024 };
+enum { LISTED = 20, CREDENTIAL_MAX = 4096, DOCUMENT_MAX = 64 * 1024 * 1024 };
 
 static const struct cli_option options[] = {
+    {"sequencer", "URL", "instead of FILE: a sequencer's stream and log"},
+    {"tiles", "DIR", "instead of FILE: checkpoint and tiles in a folder"},
+    {"stream", "TENANT/STORE", "the stream of --sequencer"},
+    {"credential-file", "FILE", "an API key that may read it, mode 0600"},
+    {"sequencer-key", "KEY", "the sequencer's first receipt key"},
+    {"ca", "FILE", "trust this certificate authority, PEM"},
+    {"policy", "FILE", "logs and witnesses you believe (tlog-policy)"},
     {"report", "FILE", "write the report there as JSON, too"},
     {"picture", "FILE", "draw the log there, as SVG"},
     {"head", "SIZE:ROOT", "a head of the log you know (repeatable)"},
@@ -156,6 +164,49 @@ static bool write_files(const struct cli *cli, const struct ves_jw *jw,
     return is_fine;
 }
 
+/* One of a file, a folder and a sequencer, with what that needs. */
+static void check_use(const struct cli *cli, const struct cli_anchors *anchors)
+{
+    bool is_remote = cli_get(cli, "sequencer") != NULL;
+
+    if (cli->argc + (cli_get(cli, "tiles") != NULL) + is_remote != 1)
+        cli_usage(cli, "audit takes one of FILE, --tiles DIR and --sequencer "
+                       "URL");
+    if (is_remote &&
+        (!anchors->anchors.stream || !cli_get(cli, "credential-file") ||
+         anchors->anchors.sequencer_key_count == 0))
+        cli_usage(cli, "--sequencer needs --stream TENANT/STORE, "
+                       "--credential-file FILE and --sequencer-key KEY");
+}
+
+/* The first line of --credential-file; NULL without one. */
+static char *read_credential(struct cli *cli)
+{
+    const char *path = cli_get(cli, "credential-file");
+    struct stat st;
+    size_t len;
+
+    if (!path)
+        return NULL;
+    if (stat(path, &st) || (st.st_mode & (S_IRWXG | S_IRWXO)))
+        cli_usage(cli,
+                  "--credential-file: %s is not there or is open to "
+                  "others; run: chmod 600",
+                  path);
+    char *text = cli_read_file(cli, path, CREDENTIAL_MAX, &len);
+    if (!text)
+        cli_usage(cli, "--credential-file: %s", cli->error.text);
+    text[strcspn(text, "\r\n")] = '\0';
+    return text;
+}
+
+static void wipe(char *secret)
+{
+    if (secret)
+        explicit_bzero(secret, strlen(secret));
+    free(secret);
+}
+
 static int run(struct cli *cli)
 {
     static struct cli_anchors anchors;
@@ -163,8 +214,20 @@ static int run(struct cli *cli)
 
     cli->is_json = cli_get(cli, "json") != NULL;
     cli_anchors_heads(cli, &anchors);
+    cli_anchors_log(cli, &anchors);
+    check_use(cli, &anchors);
+    char *credential = read_credential(cli);
     const struct ves_audit_options audit = {
-        .path = cli->argv[0],
+        .path = cli->argc > 0 ? cli->argv[0] : NULL,
+        .tiles_dir = cli_get(cli, "tiles"),
+        .url = cli_get(cli, "sequencer"),
+        .credential = credential,
+        .tls_ca = cli_get(cli, "ca"),
+        .stream = anchors.anchors.stream,
+        .sequencer_key = anchors.anchors.sequencer_key_count > 0
+                             ? anchors.sequencer_keys
+                             : NULL,
+        .policy = anchors.anchors.policy,
         .work_dir = cli_get(cli, "work") ? cli_get(cli, "work") : "/var/tmp",
         .threads = (unsigned)cli_number(cli, "threads", 1, 64, 0),
         .heads = anchors.heads,
@@ -178,6 +241,7 @@ static int run(struct cli *cli)
     enum ves_status status = ves_audit_run(&audit, jw, &verdict, &cli->error);
     cli_progress_end(cli);
     cli_anchors_free(&anchors);
+    wipe(credential);
     if (status) {
         ves_jw_free(jw);
         return status == VES_AGAIN ? (cli_fail(cli, status), CLI_PARTIAL)
@@ -198,9 +262,8 @@ static int run(struct cli *cli)
 
 const struct cli_command cli_cmd_audit = {
     .name = "audit",
-    .args = "FILE",
+    .args = "[FILE]",
     .summary = "check a store from its first event on",
-    .args_min = 1,
     .args_max = 1,
     .options = options,
     .run = run,

@@ -22,7 +22,20 @@ typedef bool ves_audit_progress(void *ctx, const char *what, uint64_t done,
                                 uint64_t total);
 
 struct ves_audit_options {
-    const char *path;     /* a local store or a sequencer's database */
+    /* One of three: a local store's or a sequencer's database, */
+    const char *path;
+    /* a folder with checkpoint and tiles as C2SP tlog-tiles has them, */
+    const char *tiles_dir;
+    /* a sequencer, whose stream is pulled whole beside its published log; with
+     * stream, credential and sequencer_key. */
+    const char *url;
+    const char *credential; /* API key that may read the stream */
+    const char *tls_ca;     /* PEM file instead of the machine's; NULL */
+    const struct ves_stream *stream;
+    const struct ves_public_key *sequencer_key; /* version 1, pinned */
+    /* Logs and witnesses that are believed, in the C2SP tlog-policy form;
+     * empty: the sequencer's key signs the log. */
+    struct ves_bytes policy;
     const char *work_dir; /* for the copy, as large as the store; 0700 */
     unsigned threads;     /* 0: one per core */
     /* Heads of the log that are known; of the stream, or of every one. */
@@ -39,12 +52,12 @@ enum ves_audit_verdict {
     VES_AUDIT_WRONG = 40
 };
 
-/* Writes the report into jw: {path, role, verdict, checks[{name, finding,
- * examined, problems, text}], findings[{check, stream, sequenceNumber, text}],
- * findingsTotal, signatures, milliseconds, streams[{tenantId, storeId, events,
- * pruned, treeSize, rootHash, firstAt, lastAt, volume[],
- * checkpoint{size, rootHash, atMs}, commitments[{sequenceEnd, atMs}],
- * agents[{agentId, events, firstSequence, lastSequence, volume[],
+/* Writes the report into jw: {path (or folder, or URL), role, verdict,
+ * checks[{name, finding, examined, problems, text}], findings[{check, stream,
+ * sequenceNumber, text}], findingsTotal, signatures, milliseconds,
+ * streams[{tenantId, storeId, events, pruned, treeSize, rootHash, firstAt,
+ * lastAt, volume[], checkpoint{size, rootHash, atMs}, commitments[{sequenceEnd,
+ * atMs}], agents[{agentId, events, firstSequence, lastSequence, volume[],
  * missing[{from, to}], missingTotal}]}], cannotBeProven[]}.  VES_OK when a
  * report was made, whatever it says; VES_AGAIN when progress said stop;
  * VES_NOT_FOUND, VES_IO ... */

@@ -71,7 +71,7 @@ void ves_audit_unknown(struct ves_audit *audit, enum ves_audit_id check,
 static enum ves_status open_original(struct ves_audit *audit,
                                      struct ves_store **out)
 {
-    struct ves_store_sqlite_options options = {.path = audit->options->path,
+    struct ves_store_sqlite_options options = {.path = audit->path,
                                                .is_read_only = true,
                                                .role = VES_STORE_DEVICE,
                                                .busy_timeout_ms =
@@ -85,13 +85,14 @@ static enum ves_status open_original(struct ves_audit *audit,
         status = ves_store_sqlite_open(&options, audit->alloc, out, &why);
     }
     audit->role = options.role;
+    if (!audit->kind)
+        audit->kind = audit->role == VES_STORE_DEVICE ? "device" : "database";
     return status ? ves_fail(audit->error, status, "%s", why.text) : VES_OK;
 }
 
-static enum ves_status make_copy(struct ves_audit *audit)
+static enum ves_status make_folder(struct ves_audit *audit)
 {
     const char *work = audit->options->work_dir;
-    struct ves_store *original;
 
     int n = snprintf(audit->folder, sizeof(audit->folder),
                      "%s/ves-audit.XXXXXX", work);
@@ -102,6 +103,15 @@ static enum ves_status make_copy(struct ves_audit *audit)
                         "no folder can be made in %s for the copy", work);
     }
     snprintf(audit->copy, sizeof(audit->copy), "%s/copy.db", audit->folder);
+    snprintf(audit->pulled, sizeof(audit->pulled), "%s/pulled.db",
+             audit->folder);
+    return VES_OK;
+}
+
+static enum ves_status make_copy(struct ves_audit *audit)
+{
+    struct ves_store *original;
+
     enum ves_status status = open_original(audit, &original);
     if (status)
         return status;
@@ -112,13 +122,16 @@ static enum ves_status make_copy(struct ves_audit *audit)
 
 static void remove_copy(struct ves_audit *audit)
 {
-    static const char *const ends[] = {"", "-wal", "-shm", "-journal"};
+    static const char *const ends[] = {
+        "", "-wal", "-shm", "-journal", ".key", ".credential", ".lock"};
     char path[sizeof(audit->copy) + 16];
 
     if (!audit->folder[0])
         return;
     for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++) {
         snprintf(path, sizeof(path), "%s%s", audit->copy, ends[i]);
+        (void)unlink(path);
+        snprintf(path, sizeof(path), "%s%s", audit->pulled, ends[i]);
         (void)unlink(path);
     }
     (void)rmdir(audit->folder);
@@ -256,7 +269,7 @@ static enum ves_status open_copy(struct ves_audit *audit)
 
 /* ---- the run ------------------------------------------------------------- */
 
-static enum ves_status examine(struct ves_audit *audit)
+static enum ves_status examine_store(struct ves_audit *audit)
 {
     struct ves_audit_replay replay = {.audit = audit};
 
@@ -282,6 +295,22 @@ static enum ves_status examine(struct ves_audit *audit)
                               (unsigned long long)s->pruned);
     }
     return status;
+}
+
+static enum ves_status examine(struct ves_audit *audit)
+{
+    const struct ves_audit_options *options = audit->options;
+    enum ves_status status = VES_OK;
+
+    audit->path = audit->label = options->path;
+    if (options->tiles_dir)
+        return ves_audit_folder(audit);
+    status = make_folder(audit);
+    if (!status && options->url) {
+        status = ves_audit_remote(audit);
+        audit->path = audit->pulled;
+    }
+    return status ? status : examine_store(audit);
 }
 
 static void forget(struct ves_audit *audit)

@@ -123,6 +123,13 @@ struct ves_audit {
     enum ves_store_role role;
     char folder[VES_AUDIT_PATH_MAX]; /* of the copy; "": not made */
     char copy[VES_AUDIT_PATH_MAX + 16];
+    const char *path;  /* of the store that is audited; NULL: none */
+    const char *label; /* what the report calls it */
+    const char *kind;
+    char pulled[VES_AUDIT_PATH_MAX + 16]; /* the stream as it was pulled */
+    /* The head that the published log leads to. */
+    bool has_published;
+    struct ves_verify_head published;
     struct ves_store *store; /* the copy, for reading */
     struct ves_arena arena;  /* lives as long as the audit */
     struct ves_uuid secret;  /* of the maps */
@@ -208,6 +215,25 @@ void ves_audit_replay_start(struct ves_audit_replay *replay,
                             struct ves_audit *audit);
 /* Waits for it; what differs has been found. */
 void ves_audit_replay_end(struct ves_audit_replay *replay);
+
+/* ---- published.c, sources.c ---- */
+
+/* Appends the file of a published log: "checkpoint", "tile/0/000" ...
+ * VES_NOT_FOUND. */
+struct ves_audit_source {
+    enum ves_status (*get)(void *ctx, const char *path, struct ves_buf *out,
+                           struct ves_error *error);
+    void *ctx;
+};
+
+/* Reads checkpoint, entries and tiles; *head is what the checkpoint says. */
+VES_NODISCARD enum ves_status ves_audit_published(
+    struct ves_audit *audit, const struct ves_audit_source *source,
+    struct ves_audit_stream *stream, struct ves_verify_head *head);
+/* The log in the folder tiles_dir. */
+VES_NODISCARD enum ves_status ves_audit_folder(struct ves_audit *audit);
+/* The log that url publishes, and the stream pulled into audit->pulled. */
+VES_NODISCARD enum ves_status ves_audit_remote(struct ves_audit *audit);
 
 /* ---- report.c ---- */
 

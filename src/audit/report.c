@@ -250,9 +250,9 @@ enum ves_audit_verdict ves_audit_report(struct ves_audit *audit,
     }
     ves_jw_object(jw);
     ves_jw_key(jw, "path");
-    ves_jw_str(jw, audit->options->path);
+    ves_jw_str(jw, audit->label);
     ves_jw_key(jw, "role");
-    ves_jw_str(jw, audit->role == VES_STORE_DEVICE ? "device" : "sequencer");
+    ves_jw_str(jw, audit->kind);
     ves_jw_key(jw, "verdict");
     ves_jw_str(jw, verdict == VES_AUDIT_SOUND        ? "SOUND"
                    : verdict == VES_AUDIT_INCOMPLETE ? "INCOMPLETE"

@@ -112,6 +112,14 @@ static void check_heads(struct ves_audit *audit,
             find(audit, size,
                  "the head that was signed is not that of these events");
     }
+    if (audit->has_published && audit->published.size == size) {
+        ves_tlog_edge_root(&stream->edge, &root);
+        ves_audit_count(audit, VES_AUDIT_TREE, 1);
+        if (!ves_hash_equal(&root, &audit->published.root))
+            find(audit, size,
+                 "the log that is published is not that of the events that "
+                 "are given out");
+    }
     for (size_t i = 0; i < options->head_count; i++) {
         if (options->heads[i].size != size)
             continue;

@@ -41,4 +41,46 @@ sed '1,/^$/d' "$T/x.ves-bundle" > "$T/checkpoint"
 for store in till.db office.db hub.db; do
 	exits "the audit of $store knows the signed head" 0 "$VES" audit --work "$T" --known "$T/checkpoint" "$T/$store"
 done
+
+# The sequencer itself: its log as published, and its stream pulled whole.
+key=$(json "$("$VES" keys --db "$T/till.db" --json)" 'd["sequencer"]["keys"][0]["publicKey"]')
+remote=(--work "$T" --sequencer "$URL" --stream "$TENANT/$STORE" --credential-file "$T/till.db.credential")
+out=$("$VES" audit "${remote[@]}" --sequencer-key "$key" --policy "$T/policy")
+is "the sequencer's log and stream are sound" $? 0
+like "with its tree" "$out" '^PROVEN +tree: '
+like "and its verdicts" "$out" '^PROVEN +verdicts: 7: '
+exits "with the sequencer's key alone" 0 "$VES" audit "${remote[@]}" --sequencer-key "$key"
+exits "another key than its own" 40 "$VES" audit "${remote[@]}" --sequencer-key "0x$(printf 'a%.0s' $(seq 64))"
+exits "no key" 2 "$VES" audit "${remote[@]}"
+exits "nobody there" 4 "$VES" audit --work "$T" --sequencer http://127.0.0.1:1 --stream "$TENANT/$STORE" --credential-file "$T/till.db.credential" --sequencer-key "$key"
+check "nothing is left behind" bash -c '! ls -d "$T"/ves-audit.* 2> /dev/null'
+
+# Tiles in a folder, of a log that others can check, too.
+cd "$HERE" || exit 1
+mkdir -p "$T/log"
+check "a log of 600 entries in files" "$BUILD/log-dir" "$T/log" 600 1 7
+{ echo "log $(cat "$T/log/vkey")"; echo 'quorum none'; } > "$T/log-policy"
+tiles() { "$VES" audit --tiles "$T/log" --policy "$T/log-policy" --json; }
+out=$(tiles)
+is "its tiles" "$? $(json "$out" 'd["findings"], d["streams"][0]["treeSize"]')" "10 [[], 600]"
+exits "without anybody's key" 10 "$VES" audit --tiles "$T/log"
+exits "another log's policy" 40 "$VES" audit --tiles "$T/log" --policy "$T/policy"
+# spoil FILE OFFSET WANTED -- one byte of it, and back.
+spoil()
+{
+	cp "$T/log/$1" "$T/kept"
+	printf 'x' | dd of="$T/log/$1" bs=1 seek="$2" conv=notrunc 2> /dev/null
+	out=$(tiles)
+	is "a byte of $1" "$? $(json "$out" "any('$3' in f['text'] for f in d['findings'])")" "40 true"
+	cp "$T/kept" "$T/log/$1"
+}
+spoil tile/entries/001 30 "not what the entries lead to"
+spoil tile/entries/000 45 "names number"
+spoil tile/0/001 100 "tile/0/001 is not what"
+spoil tile/0/002.p/88 100 "tile/0/002.p/88 is not what"
+spoil tile/1/000.p/2 40 "tile/1/000.p/2 is not what"
+spoil checkpoint 35 ""
+mv "$T/log/tile/entries/001" "$T/kept"
+out=$(tiles)
+is "a bundle that is missing" "$? $(json "$out" "any('missing' in f['text'] for f in d['findings'])")" "40 true"
 done_testing

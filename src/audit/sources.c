@@ -1,0 +1,171 @@
+/* sources.c -- where a published log is read from, and a stream pulled whole.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "agent/agent.h"
+#include "audit/audit.h"
+#include "base/bytes.h"
+#include "base/error.h"
+#include "base/text.h"
+#include "core/merkle.h"
+#include "net/http_client.h"
+#include "os/file.h"
+#include "ves/sync.h"
+
+enum { PATH_SIZE = 512 };
+
+/* ---- a folder ------------------------------------------------------------ */
+
+static enum ves_status get_file(void *ctx, const char *path,
+                                struct ves_buf *out, struct ves_error *error)
+{
+    const struct ves_audit *audit = ctx;
+    char full[VES_AUDIT_PATH_MAX];
+
+    int n =
+        snprintf(full, sizeof(full), "%s/%s", audit->options->tiles_dir, path);
+    if (n < 0 || (size_t)n >= sizeof(full))
+        return ves_fail(error, VES_INVALID, "the folder's path is too long");
+    return ves_file_read(full, out, error);
+}
+
+enum ves_status ves_audit_folder(struct ves_audit *audit)
+{
+    const struct ves_audit_source source = {get_file, audit};
+    struct ves_audit_stream *stream =
+        ves_arena_alloc(&audit->arena, sizeof(*stream));
+    struct ves_verify_head head;
+
+    if (!stream)
+        return VES_NOMEM;
+    audit->streams = stream;
+    audit->label = audit->options->tiles_dir;
+    audit->kind = "tiles";
+    enum ves_status status = ves_audit_published(audit, &source, stream, &head);
+    ves_audit_unknown(audit, VES_AUDIT_SIGNATURES,
+                      "entries alone do not name their agents, and have no "
+                      "payloads: audit a store for these");
+    return status;
+}
+
+/* ---- a sequencer --------------------------------------------------------- */
+
+struct remote {
+    struct ves_http_client *client;
+    char prefix[PATH_SIZE]; /* "/ves/HEX/" */
+};
+
+static enum ves_status get_http(void *ctx, const char *path,
+                                struct ves_buf *out, struct ves_error *error)
+{
+    struct remote *remote = ctx;
+    static const struct ves_bytes none = {NULL, 0};
+    struct ves_http_reply reply;
+    char full[2 * PATH_SIZE];
+
+    snprintf(full, sizeof(full), "%s%s", remote->prefix, path);
+    enum ves_status status =
+        ves_http_request(remote->client, "GET", full, none, &reply, error);
+    if (status)
+        return status;
+    if (reply.status == 404)
+        return ves_fail(error, VES_NOT_FOUND, "the sequencer has no %s", full);
+    if (reply.status == 401 || reply.status == 403)
+        return ves_fail(error, VES_AUTH,
+                        "the sequencer does not let this credential read the "
+                        "log");
+    if (reply.status != 200)
+        return ves_fail(error, VES_UNREACHABLE,
+                        "the sequencer answered HTTP %u for %s", reply.status,
+                        full);
+    ves_buf_put_bytes(out, reply.body);
+    return ves_buf_status(out);
+}
+
+/* A follower that begins with nothing, in the audit's folder. */
+static enum ves_status pull_all(struct ves_audit *audit, const char *credential,
+                                uint64_t at_least)
+{
+    const struct ves_audit_options *options = audit->options;
+    const struct ves_agent_options store = {.path = audit->pulled};
+    const struct ves_agent_identity identity = {.stream = *options->stream,
+                                                .sequencer_key =
+                                                    options->sequencer_key,
+                                                .url = options->url,
+                                                .credential = credential};
+    const struct ves_sync_options sync = {
+        .progress = options->progress, .progress_ctx = options->progress_ctx};
+    struct ves_error why = {.status = VES_OK};
+    struct ves_pull_report report;
+    struct ves_agent *agent;
+
+    enum ves_status status =
+        ves_agent_create(&store, &identity, &agent, audit->error);
+    if (status)
+        return status;
+    do
+        status = ves_pull(agent, &sync, 0, &report, &why);
+    while (!status && report.has_more && report.received > 0);
+    ves_agent_close(agent);
+    if (status == VES_REFUSED || status == VES_DIVERGED ||
+        status == VES_MALFORMED) {
+        ves_audit_find(audit, VES_AUDIT_EVENTS, report.cursor + 1,
+                       "what the sequencer sends does not verify: %.150s",
+                       why.text);
+        return VES_OK;
+    }
+    if (status)
+        return ves_fail(audit->error, status, "%s", why.text);
+    if (report.cursor < at_least)
+        ves_audit_find(audit, VES_AUDIT_ORDER, report.cursor + 1,
+                       "the sequencer signed %llu entries and gives only %llu "
+                       "events",
+                       (unsigned long long)at_least,
+                       (unsigned long long)report.cursor);
+    return VES_OK;
+}
+
+static enum ves_status read_published(struct ves_audit *audit,
+                                      struct remote *remote,
+                                      struct ves_verify_head *head)
+{
+    const struct ves_audit_source source = {get_http, remote};
+    struct ves_audit_stream *stream =
+        ves_arena_alloc(&audit->arena, sizeof(*stream));
+    struct ves_hash stream_id;
+    char hex[2 * VES_HASH_SIZE];
+
+    if (!stream)
+        return VES_NOMEM;
+    ves_stream_id(audit->options->stream, &stream_id);
+    ves_hex_encode(stream_id.b, VES_HASH_SIZE, hex);
+    snprintf(remote->prefix, sizeof(remote->prefix), "/ves/%.*s/",
+             (int)sizeof(hex), hex);
+    return ves_audit_published(audit, &source, stream, head);
+}
+
+enum ves_status ves_audit_remote(struct ves_audit *audit)
+{
+    const struct ves_audit_options *options = audit->options;
+    struct ves_http_options http = {.url = options->url,
+                                    .credential = options->credential,
+                                    .tls_ca = options->tls_ca};
+    struct remote remote = {.client = NULL};
+
+    audit->label = options->url;
+    audit->kind = "sequencer";
+    enum ves_status status =
+        ves_http_client_open(&http, audit->alloc, &remote.client, audit->error);
+    if (status)
+        return status;
+    status = read_published(audit, &remote, &audit->published);
+    ves_http_client_close(remote.client);
+    if (!status) {
+        audit->has_published = true;
+        status = pull_all(audit, options->credential, audit->published.size);
+    }
+    return status;
+}
