@@ -224,6 +224,23 @@ def questions():
        rc == 0 and len(rest) == 1 and rest[0]["id"] == 3 and "cancel" in json.dumps(rest[0]), [rc, rest, err])
 
     p = start()
+    p.ask(initialize(capabilities=form))
+    stray = [{"jsonrpc": "2.0", "id": n, "result": {"action": "decline"}} for n in range(60, 90)]
+    for i in range(40):
+        p.send(request(i, "tools/call", name="test_input_required_result_multi_round", arguments={}), *stray)
+    answered = []
+    while len(answered) < 40:
+        m = p.answer()
+        if not m:
+            break
+        if "method" in m:
+            p.send({"jsonrpc": "2.0", "id": m["id"], "result": {"action": "accept", "content": {"name": "Ada", "color": "blue"}}})
+        else:
+            answered.append(m["id"])
+    ok("legacy: answers to questions not asked yet do no harm to those that are", sorted(answered) == list(range(40)), answered)
+    end(p, "stray answers")
+
+    p = start()
     p.ask(initialize())
     a = p.ask(request(1, "tools/call", name="test_elicitation", arguments={"message": "m"}))
     ok("legacy: a client that cannot be asked", code(a) == -32021, a)
