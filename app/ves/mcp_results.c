@@ -2,8 +2,45 @@
 #include "mcp_app.h"
 
 /* JSON as it is, as a string; ves/mcp.h joins texts that are written in parts.
- */
-#define JSON(...) #__VA_ARGS__
+ * What stands below for parts of it is put in first; stdbool's true would be
+ * 1, which is another thing in JSON. */
+#undef true
+#define JSON(...)      JSON_TEXT(__VA_ARGS__)
+#define JSON_TEXT(...) #__VA_ARGS__
+
+/* clang-format off */
+#define TEXT {"type" : "string"}
+#define INTEGER {"type" : "integer"}
+#define BOOLEAN {"type" : "boolean"}
+#define WHEN {"type" : "string", "format" : "date-time"}
+#define STATUS \
+    {"type" : "string", \
+     "enum" : ["pending", "syncing", "synced", "failed", "conflict"]}
+#define STRATEGY \
+    {"type" : "string", \
+     "enum" : ["accept_local", "accept_remote", "merge", "manual"]}
+#define CONFLICT_TYPE \
+    {"type" : "string", \
+     "enum" : ["concurrent_edit", "version_mismatch", "deleted_reference"]}
+#define CODE \
+    {"type" : "string", \
+     "description" : "e.g. SIGNATURE_INVALID, SEQUENCE_GAP, NETWORK"}
+#define SUMMARY \
+    "summary" : {"type" : "string", "description" : \
+        "One sentence stating what happened and what did not"}
+#define NEXT_STEPS \
+    "nextSteps" : {"type" : "array", "items" : TEXT, \
+        "description" : "Suggested next calls, best first"}
+#define SETTINGS \
+    {"type" : "object", "properties" : { \
+        "autoSync" : BOOLEAN, "syncIntervalMs" : INTEGER, \
+        "batchSize" : INTEGER, "maxRetries" : INTEGER, \
+        "retryBaseDelayMs" : INTEGER, "retryMaxDelayMs" : INTEGER, \
+        "conflictStrategy" : STRATEGY, "outboxRetentionDays" : INTEGER}, \
+     "required" : ["autoSync", "syncIntervalMs", "batchSize", "maxRetries", \
+        "retryBaseDelayMs", "retryMaxDelayMs", "conflictStrategy", \
+        "outboxRetentionDays"]}
+/* clang-format on */
 
 const char mcp_result_get_sync_status[] = JSON({
     "type" : "object",
@@ -15,19 +52,15 @@ const char mcp_result_get_sync_status[] = JSON({
                             "or bad signatures; offline: sequencer unreachable",
             "enum" : [ "healthy", "pending_work", "attention", "offline" ]
         },
-        "summary" : {
-            "type" : "string",
-            "description" :
-                "One sentence stating what happened and what did not"
-        },
+        SUMMARY,
         "counts" : {
             "type" : "object",
             "properties" : {
-                "pending" : {"type" : "integer"},
-                "syncing" : {"type" : "integer"},
-                "synced" : {"type" : "integer"},
-                "failed" : {"type" : "integer"},
-                "conflict" : {"type" : "integer"}
+                "pending" : INTEGER,
+                "syncing" : INTEGER,
+                "synced" : INTEGER,
+                "failed" : INTEGER,
+                "conflict" : INTEGER
             },
             "required" :
                 [ "pending", "syncing", "synced", "failed", "conflict" ]
@@ -35,9 +68,9 @@ const char mcp_result_get_sync_status[] = JSON({
         "conflictsByType" : {
             "type" : "object",
             "properties" : {
-                "concurrent_edit" : {"type" : "integer"},
-                "version_mismatch" : {"type" : "integer"},
-                "deleted_reference" : {"type" : "integer"}
+                "concurrent_edit" : INTEGER,
+                "version_mismatch" : INTEGER,
+                "deleted_reference" : INTEGER
             }
         },
         "followUps" : {
@@ -46,9 +79,9 @@ const char mcp_result_get_sync_status[] = JSON({
                             "should look at, such as stock below zero; no "
                             "conflicts"
         },
-        "oldestPendingAt" : {"type" : "string", "format" : "date-time"},
-        "lastPushAt" : {"type" : "string", "format" : "date-time"},
-        "lastPullAt" : {"type" : "string", "format" : "date-time"},
+        "oldestPendingAt" : WHEN,
+        "lastPushAt" : WHEN,
+        "lastPullAt" : WHEN,
         "lastPulledEventId" : {
             "type" : "string",
             "description" : "Value to pass as since, if you must; pull_events "
@@ -57,9 +90,9 @@ const char mcp_result_get_sync_status[] = JSON({
         "sequence" : {
             "type" : "object",
             "properties" : {
-                "lastPushed" : {"type" : "integer"},
-                "lastPulled" : {"type" : "integer"},
-                "remoteHead" : {"type" : "integer"},
+                "lastPushed" : INTEGER,
+                "lastPulled" : INTEGER,
+                "remoteHead" : INTEGER,
                 "lag" : {
                     "type" : "integer",
                     "description" : "remoteHead - lastPulled"
@@ -73,22 +106,15 @@ const char mcp_result_get_sync_status[] = JSON({
         },
         "sequencer" : {
             "type" : "object",
-            "properties" : {
-                "reachable" : {"type" : "boolean"},
-                "checkedAt" : {"type" : "string", "format" : "date-time"},
-                "error" : {"type" : "string"}
-            }
+            "properties" :
+                {"reachable" : BOOLEAN, "checkedAt" : WHEN, "error" : TEXT}
         },
         "signatureFailures" : {
             "type" : "integer",
             "description" : "Events quarantined because their Ed25519 "
                             "signature did not verify"
         },
-        "nextSteps" : {
-            "type" : "array",
-            "items" : {"type" : "string"},
-            "description" : "Suggested next calls, best first"
-        }
+        NEXT_STEPS
     },
     "required" : [ "health", "summary", "counts", "nextSteps" ]
 });
@@ -96,45 +122,32 @@ const char mcp_result_get_sync_status[] = JSON({
 const char mcp_result_push_events[] = JSON({
     "type" : "object",
     "properties" : {
-        "summary" : {
-            "type" : "string",
-            "description" :
-                "One sentence stating what happened and what did not"
-        },
-        "dryRun" : {"type" : "boolean"},
-        "attempted" : {"type" : "integer"},
-        "accepted" : {"type" : "integer"},
+        SUMMARY,
+        "dryRun" : BOOLEAN,
+        "attempted" : INTEGER,
+        "accepted" : INTEGER,
         "duplicates" : {
             "type" : "integer",
             "description" : "Already held by the sequencer; counted as success"
         },
-        "failed" : {"type" : "integer"},
-        "conflicts" : {"type" : "integer"},
+        "failed" : INTEGER,
+        "conflicts" : INTEGER,
         "remaining" : {
             "type" : "integer",
             "description" : "Events still waiting after this call"
         },
-        "firstSequence" : {"type" : "integer"},
-        "lastSequence" : {"type" : "integer"},
+        "firstSequence" : INTEGER,
+        "lastSequence" : INTEGER,
         "problems" : {
             "type" : "array",
             "items" : {
                 "type" : "object",
                 "properties" : {
-                    "eventId" : {"type" : "string"},
-                    "status" : {
-                        "type" : "string",
-                        "enum" : [
-                            "pending", "syncing", "synced", "failed", "conflict"
-                        ]
-                    },
-                    "code" : {
-                        "type" : "string",
-                        "description" :
-                            "e.g. SIGNATURE_INVALID, SEQUENCE_GAP, NETWORK"
-                    },
-                    "message" : {"type" : "string"},
-                    "retryable" : {"type" : "boolean"}
+                    "eventId" : TEXT,
+                    "status" : STATUS,
+                    "code" : CODE,
+                    "message" : TEXT,
+                    "retryable" : BOOLEAN
                 },
                 "required" :
                     [ "eventId", "status", "code", "message", "retryable" ]
@@ -142,11 +155,7 @@ const char mcp_result_push_events[] = JSON({
             "description" : "Events not accepted, at most 20; see failed and "
                             "conflicts for totals"
         },
-        "nextSteps" : {
-            "type" : "array",
-            "items" : {"type" : "string"},
-            "description" : "Suggested next calls, best first"
-        }
+        NEXT_STEPS
     },
     "required" : [
         "summary", "dryRun", "attempted", "accepted", "failed", "conflicts",
@@ -157,21 +166,17 @@ const char mcp_result_push_events[] = JSON({
 const char mcp_result_pull_events[] = JSON({
     "type" : "object",
     "properties" : {
-        "summary" : {
-            "type" : "string",
-            "description" :
-                "One sentence stating what happened and what did not"
-        },
-        "dryRun" : {"type" : "boolean"},
-        "received" : {"type" : "integer"},
-        "applied" : {"type" : "integer"},
-        "alreadyApplied" : {"type" : "integer"},
+        SUMMARY,
+        "dryRun" : BOOLEAN,
+        "received" : INTEGER,
+        "applied" : INTEGER,
+        "alreadyApplied" : INTEGER,
         "quarantined" :
             {"type" : "integer", "description" : "Bad signature; not applied"},
-        "newConflicts" : {"type" : "integer"},
+        "newConflicts" : INTEGER,
         "conflictEventIds" : {
             "type" : "array",
-            "items" : {"type" : "string"},
+            "items" : TEXT,
             "description" : "Local events now in conflict, at most 20"
         },
         "events" : {
@@ -179,11 +184,11 @@ const char mcp_result_pull_events[] = JSON({
             "items" : {
                 "type" : "object",
                 "properties" : {
-                    "eventId" : {"type" : "string"},
-                    "type" : {"type" : "string"},
-                    "aggregateId" : {"type" : "string"},
-                    "timestamp" : {"type" : "string", "format" : "date-time"},
-                    "sequence" : {"type" : "integer"},
+                    "eventId" : TEXT,
+                    "type" : TEXT,
+                    "aggregateId" : TEXT,
+                    "timestamp" : WHEN,
+                    "sequence" : INTEGER,
                     "outcome" : {
                         "type" : "string",
                         "enum" : [
@@ -201,21 +206,14 @@ const char mcp_result_pull_events[] = JSON({
         },
         "lastEventId" :
             {"type" : "string", "description" : "Cursor after this call"},
-        "hasMore" : {"type" : "boolean"},
+        "hasMore" : BOOLEAN,
         "gap" : {
             "type" : "object",
-            "properties" : {
-                "expected" : {"type" : "integer"},
-                "received" : {"type" : "integer"}
-            },
+            "properties" : {"expected" : INTEGER, "received" : INTEGER},
             "required" : [ "expected", "received" ],
             "description" : "Present when a sequence gap stopped the pull"
         },
-        "nextSteps" : {
-            "type" : "array",
-            "items" : {"type" : "string"},
-            "description" : "Suggested next calls, best first"
-        }
+        NEXT_STEPS
     },
     "required" : [
         "summary", "dryRun", "received", "applied", "quarantined",
@@ -226,38 +224,23 @@ const char mcp_result_pull_events[] = JSON({
 const char mcp_result_list_outbox_events[] = JSON({
     "type" : "object",
     "properties" : {
-        "summary" : {
-            "type" : "string",
-            "description" :
-                "One sentence stating what happened and what did not"
-        },
+        SUMMARY,
         "events" : {
             "type" : "array",
             "items" : {
                 "type" : "object",
                 "properties" : {
-                    "eventId" : {"type" : "string"},
-                    "type" : {"type" : "string"},
-                    "aggregateId" : {"type" : "string"},
-                    "status" : {
-                        "type" : "string",
-                        "enum" : [
-                            "pending", "syncing", "synced", "failed", "conflict"
-                        ]
-                    },
-                    "timestamp" : {"type" : "string", "format" : "date-time"},
+                    "eventId" : TEXT,
+                    "type" : TEXT,
+                    "aggregateId" : TEXT,
+                    "status" : STATUS,
+                    "timestamp" : WHEN,
                     "localSequence" :
                         {"type" : "integer", "description" : "Own events only"},
-                    "attempts" : {"type" : "integer"},
-                    "lastError" : {"type" : "string"},
-                    "nextRetryAt" : {"type" : "string", "format" : "date-time"},
-                    "conflictType" : {
-                        "type" : "string",
-                        "enum" : [
-                            "concurrent_edit", "version_mismatch",
-                            "deleted_reference"
-                        ]
-                    },
+                    "attempts" : INTEGER,
+                    "lastError" : TEXT,
+                    "nextRetryAt" : WHEN,
+                    "conflictType" : CONFLICT_TYPE,
                     "origin" : {
                         "type" : "string",
                         "enum" : [ "own", "other" ],
@@ -273,11 +256,7 @@ const char mcp_result_list_outbox_events[] = JSON({
             {"type" : "integer", "description" : "Events matching the filters"},
         "nextCursor" :
             {"type" : "string", "description" : "Absent on the last page"},
-        "nextSteps" : {
-            "type" : "array",
-            "items" : {"type" : "string"},
-            "description" : "Suggested next calls, best first"
-        }
+        NEXT_STEPS
     },
     "required" : [ "summary", "events", "total" ]
 });
@@ -285,67 +264,46 @@ const char mcp_result_list_outbox_events[] = JSON({
 const char mcp_result_get_outbox_event[] = JSON({
     "type" : "object",
     "properties" : {
-        "summary" : {
-            "type" : "string",
-            "description" :
-                "One sentence stating what happened and what did not"
-        },
+        SUMMARY,
         "event" : {
             "type" : "object",
             "properties" : {
-                "eventId" : {"type" : "string"},
-                "type" : {"type" : "string"},
-                "aggregateId" : {"type" : "string"},
+                "eventId" : TEXT,
+                "type" : TEXT,
+                "aggregateId" : TEXT,
                 "payload" : {"type" : "object", "additionalProperties" : true},
-                "signature" : {"type" : "string"},
-                "timestamp" : {"type" : "string", "format" : "date-time"}
+                "signature" : TEXT,
+                "timestamp" : WHEN
             },
             "required" : [ "eventId", "type", "aggregateId", "timestamp" ],
             "description" : "The VES event as signed"
         },
-        "status" : {
-            "type" : "string",
-            "enum" : [ "pending", "syncing", "synced", "failed", "conflict" ]
-        },
-        "localSequence" : {"type" : "integer"},
+        "status" : STATUS,
+        "localSequence" : INTEGER,
         "signatureCheck" : {
             "type" : "object",
-            "properties" : {
-                "valid" : {"type" : "boolean"},
-                "keyId" : {"type" : "string"},
-                "reason" : {"type" : "string"}
-            },
+            "properties" : {"valid" : BOOLEAN, "keyId" : TEXT, "reason" : TEXT},
             "required" : ["valid"]
         },
-        "attempts" : {"type" : "integer"},
-        "lastError" : {"type" : "string"},
-        "nextRetryAt" : {"type" : "string", "format" : "date-time"},
+        "attempts" : INTEGER,
+        "lastError" : TEXT,
+        "nextRetryAt" : WHEN,
         "receipt" : {
             "type" : "object",
             "properties" : {
-                "sequence" : {"type" : "integer"},
-                "receivedAt" : {"type" : "string", "format" : "date-time"},
-                "verified" : {"type" : "boolean"}
+                "sequence" : INTEGER,
+                "receivedAt" : WHEN,
+                "verified" : BOOLEAN
             },
             "required" : [ "sequence", "verified" ]
         },
         "conflict" : {
             "type" : "object",
             "properties" : {
-                "conflictType" : {
-                    "type" : "string",
-                    "enum" : [
-                        "concurrent_edit", "version_mismatch",
-                        "deleted_reference"
-                    ]
-                },
-                "remoteEventId" : {"type" : "string"},
-                "detectedAt" : {"type" : "string", "format" : "date-time"},
-                "suggestedStrategy" : {
-                    "type" : "string",
-                    "enum" :
-                        [ "accept_local", "accept_remote", "merge", "manual" ]
-                },
+                "conflictType" : CONFLICT_TYPE,
+                "remoteEventId" : TEXT,
+                "detectedAt" : WHEN,
+                "suggestedStrategy" : STRATEGY,
                 "fields" : {
                     "type" : "array",
                     "items" : {
@@ -355,9 +313,9 @@ const char mcp_result_get_outbox_event[] = JSON({
                                 "type" : "string",
                                 "description" : "JSON Pointer into payload"
                             },
-                            "base" : {"type" : "string"},
-                            "local" : {"type" : "string"},
-                            "remote" : {"type" : "string"}
+                            "base" : TEXT,
+                            "local" : TEXT,
+                            "remote" : TEXT
                         },
                         "required" : ["path"]
                     },
@@ -377,12 +335,8 @@ const char mcp_result_get_outbox_event[] = JSON({
             "description" : "true if payload was over 16 KB; read "
                             "ves://event/{eventId} for all of it"
         },
-        "resourceUri" : {"type" : "string"},
-        "nextSteps" : {
-            "type" : "array",
-            "items" : {"type" : "string"},
-            "description" : "Suggested next calls, best first"
-        }
+        "resourceUri" : TEXT,
+        NEXT_STEPS
     },
     "required" :
         [ "summary", "event", "status", "signatureCheck", "resourceUri" ]
@@ -391,44 +345,27 @@ const char mcp_result_get_outbox_event[] = JSON({
 const char mcp_result_acknowledge_events[] = JSON({
     "type" : "object",
     "properties" : {
-        "summary" : {
-            "type" : "string",
-            "description" :
-                "One sentence stating what happened and what did not"
-        },
-        "dryRun" : {"type" : "boolean"},
-        "acknowledged" : {"type" : "integer"},
-        "alreadySynced" : {"type" : "integer"},
+        SUMMARY,
+        "dryRun" : BOOLEAN,
+        "acknowledged" : INTEGER,
+        "alreadySynced" : INTEGER,
         "notAcknowledged" : {
             "type" : "array",
             "items" : {
                 "type" : "object",
                 "properties" : {
-                    "eventId" : {"type" : "string"},
-                    "status" : {
-                        "type" : "string",
-                        "enum" : [
-                            "pending", "syncing", "synced", "failed", "conflict"
-                        ]
-                    },
-                    "code" : {
-                        "type" : "string",
-                        "description" :
-                            "e.g. SIGNATURE_INVALID, SEQUENCE_GAP, NETWORK"
-                    },
-                    "message" : {"type" : "string"},
-                    "retryable" : {"type" : "boolean"}
+                    "eventId" : TEXT,
+                    "status" : STATUS,
+                    "code" : CODE,
+                    "message" : TEXT,
+                    "retryable" : BOOLEAN
                 },
                 "required" : [ "eventId", "code", "message", "retryable" ]
             },
             "description" : "At most 20; see notAcknowledgedCount"
         },
-        "notAcknowledgedCount" : {"type" : "integer"},
-        "nextSteps" : {
-            "type" : "array",
-            "items" : {"type" : "string"},
-            "description" : "Suggested next calls, best first"
-        }
+        "notAcknowledgedCount" : INTEGER,
+        NEXT_STEPS
     },
     "required" : [
         "summary", "dryRun", "acknowledged", "notAcknowledged",
@@ -439,12 +376,8 @@ const char mcp_result_acknowledge_events[] = JSON({
 const char mcp_result_resolve_conflict[] = JSON({
     "type" : "object",
     "properties" : {
-        "summary" : {
-            "type" : "string",
-            "description" :
-                "One sentence stating what happened and what did not"
-        },
-        "eventId" : {"type" : "string"},
+        SUMMARY,
+        "eventId" : TEXT,
         "outcome" : {
             "type" : "string",
             "enum" : [
@@ -452,10 +385,7 @@ const char mcp_result_resolve_conflict[] = JSON({
                 "declined"
             ]
         },
-        "strategy" : {
-            "type" : "string",
-            "enum" : [ "accept_local", "accept_remote", "merge", "manual" ]
-        },
+        "strategy" : STRATEGY,
         "resultEventId" : {
             "type" : "string",
             "description" :
@@ -470,15 +400,7 @@ const char mcp_result_resolve_conflict[] = JSON({
             "type" : "array",
             "items" : {
                 "type" : "object",
-                "properties" : {
-                    "strategy" : {
-                        "type" : "string",
-                        "enum" : [
-                            "accept_local", "accept_remote", "merge", "manual"
-                        ]
-                    },
-                    "effect" : {"type" : "string"}
-                },
+                "properties" : {"strategy" : STRATEGY, "effect" : TEXT},
                 "required" : [ "strategy", "effect" ]
             },
             "description" : "With awaiting_user: what to offer the user"
@@ -487,22 +409,14 @@ const char mcp_result_resolve_conflict[] = JSON({
             "type" : "array",
             "items" : {
                 "type" : "object",
-                "properties" : {
-                    "path" : {"type" : "string"},
-                    "local" : {"type" : "string"},
-                    "remote" : {"type" : "string"}
-                },
+                "properties" : {"path" : TEXT, "local" : TEXT, "remote" : TEXT},
                 "required" : ["path"]
             },
             "description" : "With awaiting_user or preview: differing fields"
         },
-        "auditId" : {"type" : "string"},
-        "remainingConflicts" : {"type" : "integer"},
-        "nextSteps" : {
-            "type" : "array",
-            "items" : {"type" : "string"},
-            "description" : "Suggested next calls, best first"
-        }
+        "auditId" : TEXT,
+        "remainingConflicts" : INTEGER,
+        NEXT_STEPS
     },
     "required" :
         [ "summary", "eventId", "outcome", "strategy", "remainingConflicts" ]
@@ -511,51 +425,26 @@ const char mcp_result_resolve_conflict[] = JSON({
 const char mcp_result_get_sync_settings[] = JSON({
     "type" : "object",
     "properties" : {
-        "summary" : {
-            "type" : "string",
-            "description" :
-                "One sentence stating what happened and what did not"
-        },
+        SUMMARY,
         "version" : {
             "type" : "integer",
             "description" : "Pass to set_sync_settings as expectedVersion"
         },
-        "settings" : {
-            "type" : "object",
-            "properties" : {
-                "autoSync" : {"type" : "boolean"},
-                "syncIntervalMs" : {"type" : "integer"},
-                "batchSize" : {"type" : "integer"},
-                "maxRetries" : {"type" : "integer"},
-                "retryBaseDelayMs" : {"type" : "integer"},
-                "retryMaxDelayMs" : {"type" : "integer"},
-                "conflictStrategy" : {
-                    "type" : "string",
-                    "enum" :
-                        [ "accept_local", "accept_remote", "merge", "manual" ]
-                },
-                "outboxRetentionDays" : {"type" : "integer"}
-            },
-            "required" : [
-                "autoSync", "syncIntervalMs", "batchSize", "maxRetries",
-                "retryBaseDelayMs", "retryMaxDelayMs", "conflictStrategy",
-                "outboxRetentionDays"
-            ]
-        },
+        "settings" : SETTINGS,
         "fixed" : {
             "type" : "object",
             "properties" : {
-                "sequencerUrl" : {"type" : "string"},
-                "tenantId" : {"type" : "string"},
-                "storeId" : {"type" : "string"},
-                "agentId" : {"type" : "string"},
-                "signingKeyId" : {"type" : "string"},
-                "readOnly" : {"type" : "boolean"}
+                "sequencerUrl" : TEXT,
+                "tenantId" : TEXT,
+                "storeId" : TEXT,
+                "agentId" : TEXT,
+                "signingKeyId" : TEXT,
+                "readOnly" : BOOLEAN
             }
         },
         "lockedByOperator" : {
             "type" : "array",
-            "items" : {"type" : "string"},
+            "items" : TEXT,
             "description" : "Settings pinned on the command line"
         }
     },
@@ -565,47 +454,18 @@ const char mcp_result_get_sync_settings[] = JSON({
 const char mcp_result_set_sync_settings[] = JSON({
     "type" : "object",
     "properties" : {
-        "summary" : {
-            "type" : "string",
-            "description" :
-                "One sentence stating what happened and what did not"
-        },
-        "dryRun" : {"type" : "boolean"},
-        "version" : {"type" : "integer"},
+        SUMMARY,
+        "dryRun" : BOOLEAN,
+        "version" : INTEGER,
         "changed" : {
             "type" : "array",
             "items" : {
                 "type" : "object",
-                "properties" : {
-                    "name" : {"type" : "string"},
-                    "from" : {"type" : "string"},
-                    "to" : {"type" : "string"}
-                },
+                "properties" : {"name" : TEXT, "from" : TEXT, "to" : TEXT},
                 "required" : [ "name", "from", "to" ]
             }
         },
-        "settings" : {
-            "type" : "object",
-            "properties" : {
-                "autoSync" : {"type" : "boolean"},
-                "syncIntervalMs" : {"type" : "integer"},
-                "batchSize" : {"type" : "integer"},
-                "maxRetries" : {"type" : "integer"},
-                "retryBaseDelayMs" : {"type" : "integer"},
-                "retryMaxDelayMs" : {"type" : "integer"},
-                "conflictStrategy" : {
-                    "type" : "string",
-                    "enum" :
-                        [ "accept_local", "accept_remote", "merge", "manual" ]
-                },
-                "outboxRetentionDays" : {"type" : "integer"}
-            },
-            "required" : [
-                "autoSync", "syncIntervalMs", "batchSize", "maxRetries",
-                "retryBaseDelayMs", "retryMaxDelayMs", "conflictStrategy",
-                "outboxRetentionDays"
-            ]
-        }
+        "settings" : SETTINGS
     },
     "required" : [ "summary", "dryRun", "version", "changed", "settings" ]
 });

@@ -402,8 +402,12 @@ static void batch_finish(struct ves_mcp_sink *sink, struct ves_bytes message,
         return;
     if (batch->out.len)
         ves_buf_put_str(&batch->out, "]");
-    if (ves_buf_status(&batch->out))
+    if (ves_buf_status(&batch->out)) {
         ves_buf_reset(&batch->out);
+        ves_mcp_put_error(
+            &batch->out, ves_bytes(NULL, 0), VES_MCP_INTERNAL_ERROR,
+            "the answers of this batch are too large together", NULL);
+    }
     batch->outer->finish(batch->outer, ves_buf_view(&batch->out),
                          batch->out.len ? 200 : 202);
 }
