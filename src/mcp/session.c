@@ -26,12 +26,16 @@ void ves_mcp_sink_drop(struct ves_mcp_sink *sink)
 
 void ves_mcp_put_line(struct ves_buf *out, struct ves_bytes message)
 {
+    static const char ends[] = {'\n', '\r'};
     size_t from = out->len;
 
     ves_buf_put_bytes(out, message);
-    for (size_t i = from; i < out->len; i++) {
-        if (out->ptr[i] == '\n' || out->ptr[i] == '\r')
-            out->ptr[i] = ' ';
+    if (ves_buf_status(out))
+        return;
+    for (size_t i = 0; i < sizeof(ends); i++) {
+        for (uint8_t *p = out->ptr + from;
+             (p = memchr(p, ends[i], (size_t)(out->ptr + out->len - p)));)
+            *p = ' ';
     }
 }
 

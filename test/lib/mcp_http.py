@@ -126,6 +126,14 @@ def pages():
     ok("ends when asked", h.end()[0] == 0)
 
 
+def allowed():
+    h = Http("--allow-origin", "https://shop.example,http://other.example:8080")
+    for origin, status in (("https://shop.example", 200), ("http://other.example:8080", 200), ("https://shop.example:444", 403),
+                           ("http://shop.example", 403), ("https://shop.example,http://other.example:8080", 403), ("https://shop", 403)):
+        ok(f"--allow-origin: {origin}: {status}", h.post(STATUS, {"Origin": origin})[0] == status)
+    h.end()
+
+
 def tokens():
     token = "a secret of some length"
     path = os.path.join(folder, "token")
@@ -220,7 +228,7 @@ def sessions():
     ok("sessions: ends when asked", h.end()[0] == 0)
 
 
-for part in (pages, tokens, stuck, bodies, sessions):
+for part in (pages, allowed, tokens, stuck, bodies, sessions):
     began = time.monotonic()
     try:
         part()

@@ -15,7 +15,7 @@ import time
 import traceback
 
 import mcp_server
-from mcp_pipe import initialize, modern, request
+from mcp_pipe import initialize, meta, modern, request
 from mcp_server import Report, shape
 
 ves, store_a, store_b, hub = sys.argv[1:5]
@@ -326,6 +326,10 @@ def people():
         r = s.ask("resources/read", uri=uri)["result"]
         ok(f"{uri} reads", r["contents"][0]["text"] and "ttlMs" in r
            and (uri == "ves://guide" or json.loads(r["contents"][0]["text"])), r)
+    event = s.call("list_outbox_events", limit=1)["events"][0]["eventId"]
+    for uri, holds in ((f"ves://event/{event}", event), ("ves://outbox/synced", event), ("ves://audit/1", '"number":1')):
+        r = s.ask("resources/read", uri=uri).get("result", {})
+        ok(f"{uri.split('/')[2]} of the templates reads", r and holds in r["contents"][0]["text"] and r["ttlMs"] == 0, r)
     for uri in ("ves://outbox/nope", "ves://event/nope", "ves://audit/99999", "ves://nope"):
         ok(f"{uri} is not there", s.ask("resources/read", uri=uri).get("error", {}).get("code") == -32602)
     for name in ("check_sync_health", "manual_sync", "resolve_conflicts"):
@@ -347,6 +351,45 @@ def people():
               argument={"name": "strategy", "value": "accept"})
     ok("completion of strategies", a["result"]["completion"]["values"] == ["accept_local", "accept_remote"], a)
     s.close()
+
+
+def progress():
+    """Long work tells how far it is, a batch at a time, and stops between two of them when nobody waits any more."""
+    sql = (f".load {os.path.join(os.path.dirname(ves), 'ves')}\nBEGIN;\nWITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n "
+           "WHERE i < 600) SELECT count(ves_append('inventory.adjusted', 'BOLT', '{\"delta\":1}')) FROM n;\nCOMMIT;\n")
+    if subprocess.run(["sqlite3", "-bail", store_a], input=sql, text=True, capture_output=True).returncode:
+        print("# no sqlite3: progress of many events is not shown")
+        return
+    s = Server(store_a, "--set", "batchSize=100")
+    begun = s.call("get_sync_status", probe=False)["counts"]
+
+    def work(id, tool, **arguments):
+        s.pipe.send(request(id, "tools/call", name=tool, arguments=arguments, _meta=meta(progressToken=f"t{id}")))
+    work(700, "push_events", limit=300)
+    seen = []
+    while not seen or "method" in seen[-1]:
+        seen.append(s.pipe.answer(20))
+    told, r = [m["params"] for m in seen[:-1]], seen[-1]["result"]["structuredContent"]
+    ok("push: how far it is, rising, in words, for who asked", told and all(m["progressToken"] == "t700" and m["message"] for m in told)
+       and [m["progress"] for m in told] == sorted({m["progress"] for m in told}) and r["accepted"] == 300, seen)
+    work(701, "push_events", limit=1000)
+    s.pipe.send({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": 701}})
+    a = s.ask("tools/list")
+    now = s.call("get_sync_status", probe=False)["counts"]
+    ids = [json.loads(x).get("id") for x in s.pipe.lines]
+    ok("cancelled: not answered, whole batches", "result" in a and 701 not in ids and (now["pending"] - begun["pending"]) % 100 == 0
+       and now["pending"] + now["syncing"] == begun["pending"] + begun["syncing"], [begun, now])
+    follow(s)
+    ok("and the rest goes later", s.call("get_sync_status", probe=False)["counts"]["pending"] == 0)
+    other = Server(store_b, "--set", "batchSize=100")
+    other.pipe.send(request(702, "tools/call", name="pull_events", arguments={"limit": 1000}, _meta=meta(progressToken=1)))
+    seen = []
+    while not seen or "method" in seen[-1]:
+        seen.append(other.pipe.answer(20))
+    ok("pull: the same", len(seen) > 1 and seen[0]["params"]["progressToken"] == 1 and seen[-1]["result"]["structuredContent"]["applied"] >= 600, seen[-1])
+    r = other.call("pull_events", since="0", detail="full", limit=1000)
+    ok("pull, full: no more than twenty, and within what hosts take", len(r["events"]) <= 20 and len(json.dumps(r)) < 40000)
+    other.close(), s.close()
 
 
 def injected():
@@ -395,7 +438,7 @@ def sizes():
 
 NINE = ["get_sync_status", "push_events", "pull_events", "list_outbox_events", "get_outbox_event", "acknowledge_events",
         "resolve_conflict", "get_sync_settings", "set_sync_settings"]
-for part in (definitions, lifecycle, workflows, settings, arguments, modes, untouched, people, injected, ends):
+for part in (definitions, lifecycle, workflows, settings, arguments, modes, untouched, people, progress, injected, ends):
     try:
         part()
     except Exception as e:
