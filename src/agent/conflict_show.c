@@ -252,6 +252,27 @@ static void put_explanation(struct show *show)
     ves_buf_free(&buf);
 }
 
+/* What a person has to say: the first thing that both sides changed, where its
+ * name can be typed as it is. */
+static void put_set(struct ves_buf *buf,
+                    const struct ves_core_conflict *conflict)
+{
+    static const char plain[] = "abcdefghijklmnopqrstuvwxyz"
+                                "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789/_-.";
+    struct ves_bytes path = ves_bytes_str("/PATH");
+
+    if (conflict->has_merge && conflict->merge.overlap_count > 0 &&
+        conflict->merge.overlaps[0].path.len > 0)
+        path = conflict->merge.overlaps[0].path;
+    for (size_t i = 0; i < path.len; i++) {
+        if (!memchr(plain, path.ptr[i], sizeof(plain) - 1) || path.len > 60)
+            path = ves_bytes_str("/PATH");
+    }
+    ves_buf_put_str(buf, " --set ");
+    ves_buf_put_bytes(buf, path);
+    ves_buf_put_str(buf, "=VALUE");
+}
+
 static void put_steps(struct show *show)
 {
     const struct ves_core_conflict *conflict = show->conflict;
@@ -276,7 +297,7 @@ static void put_steps(struct show *show)
                                    : &conflict->branch.list[0].event_id);
         ves_buf_putf(&buf, " --strategy %s", ves_strategy_name(strategy));
         if (strategy == VES_STRATEGY_MANUAL)
-            ves_buf_put_str(&buf, " --set /PATH=VALUE");
+            put_set(&buf, conflict);
     }
     ves_jw_bytes(show->jw, ves_buf_view(&buf));
     ves_buf_free(&buf);

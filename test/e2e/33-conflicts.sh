@@ -46,7 +46,7 @@ is "and conflict show --json" "$(json "$("$VES" conflict show "$id" --db till.db
 step=$(list till 'd["nextSteps"][0]')
 like "what to type next names the conflict" "$step" "^ves conflict show ${id:0:14}\$"
 check "and can be typed" env VES_DB=till.db bash -c "PATH=$(dirname "$VES"):\$PATH $step"
-like "conflict show says what to type, too" "$("$VES" conflict show "$branch" --db till.db)" "^next ves resolve $branch --strategy manual"
+like "conflict show says what to type, too" "$("$VES" conflict show "$branch" --db till.db)" "^next ves resolve $branch --strategy manual --set /email=VALUE"
 
 # Side by side; plain where it is narrow.
 out=$(COLUMNS=120 "$VES" conflict show "$branch" --db till.db)

@@ -229,6 +229,36 @@ static void notes_are_said(void **state)
     assert_says(test_text(&doc, "/explanation"), words);
 }
 
+/* What an event waits for, and what the log does not know. */
+static void waiting_is_said(void **state)
+{
+    static const char payload[] = "{\"patch\":{\"note\":\"n\"}}";
+    const struct ves_uuid missing = {{0xde, 0xad}};
+    struct ves_append what = {.type = "order.updated",
+                              .aggregate_id = "O1",
+                              .payload = ves_bytes_str(payload),
+                              .deps = &missing,
+                              .dep_count = 1};
+    struct ves_uuid waits, sale;
+
+    (void)state;
+    sale = test_shop_append(till, "order.created", "O1",
+                            "{\"currency\":\"GBP\",\"lines\":[],"
+                            "\"origin\":\"web\",\"customer_id\":\"C9\"}");
+    sync_both();
+    assert_int_equal(ves_append(till, &what, &waits, &error), VES_OK);
+    sync_both();
+    assert_int_equal(ves_agent_why(office, &waits, doc.jw, &error), VES_OK);
+    test_document_read(&doc);
+    assert_says(test_text(&doc, "/explanation"), "Judged: waiting.");
+    assert_says(test_text(&doc, "/explanation"),
+                "It waits for event dead0000-0000-0000-0000-000000000000");
+    assert_int_equal(ves_agent_why(office, &sale, doc.jw, &error), VES_OK);
+    test_document_read(&doc);
+    assert_says(test_text(&doc, "/explanation"),
+                "It refers to 1 thing that the log did not know");
+}
+
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
@@ -239,6 +269,7 @@ int main(void)
         TEST(counted_again_with_the_log),
         TEST(none_is_passed_over),
         TEST(notes_are_said),
+        TEST(waiting_is_said),
     };
     cmocka_set_message_output(CM_OUTPUT_TAP);
     return cmocka_run_group_tests_name("follow_ups", tests, NULL, NULL);
