@@ -41,6 +41,10 @@ struct ves_audit_options {
     /* Heads of the log that are known; of the stream, or of every one. */
     const struct ves_verify_head *heads;
     size_t head_count;
+    /* Where it is kept how many signatures were verified, so that an audit of
+     * the same store that was stopped or killed does not verify them again;
+     * NULL: nowhere.  Removed at the end. */
+    const char *resume_path;
     ves_audit_progress *progress; /* may be NULL */
     void *progress_ctx;
 };
@@ -54,7 +58,8 @@ enum ves_audit_verdict {
 
 /* Writes the report into jw: {path (or folder, or URL), role, verdict,
  * checks[{name, finding, examined, problems, text}], findings[{check, stream,
- * sequenceNumber, text}], findingsTotal, signatures, milliseconds,
+ * sequenceNumber, text}], findingsTotal, signatures,
+ * resumedSignatures, milliseconds,
  * streams[{tenantId, storeId, events, pruned, treeSize, rootHash, firstAt,
  * lastAt, volume[], checkpoint{size, rootHash, atMs}, commitments[{sequenceEnd,
  * atMs}], agents[{agentId, events, firstSequence, lastSequence, volume[],

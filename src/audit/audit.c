@@ -285,7 +285,9 @@ static enum ves_status examine_store(struct ves_audit *audit)
         status = ves_audit_walk(audit, s);
     if (!status && audit->role == VES_STORE_DEVICE)
         status = ves_audit_outbox(audit);
-    ves_audit_checker_flush(audit);
+    enum ves_status flushed = ves_audit_checker_flush(audit);
+    if (!status)
+        status = flushed;
     ves_audit_replay_end(&replay);
     for (const struct ves_audit_stream *s = audit->streams; s; s = s->next) {
         if (s->pruned > 0)
@@ -328,24 +330,21 @@ static void forget(struct ves_audit *audit)
     pthread_mutex_destroy(&audit->lock);
 }
 
-enum ves_status ves_audit_run(const struct ves_audit_options *options,
-                              struct ves_jw *jw,
-                              enum ves_audit_verdict *verdict,
-                              struct ves_error *error)
+static enum ves_status run_once(const struct ves_audit_options *options,
+                                bool ignores_resume, struct ves_jw *jw,
+                                enum ves_audit_verdict *verdict,
+                                struct ves_error *error)
 {
     const struct ves_alloc *alloc = ves_alloc_default();
     int64_t started_ms = ves_clock_monotonic_ms();
 
-    *verdict = VES_AUDIT_WRONG;
-    if (ves_crypto_init())
-        return ves_fail(error, VES_IO,
-                        "the cryptographic library does not start");
     struct ves_audit *audit = alloc->realloc(alloc->ctx, NULL, sizeof(*audit));
     if (!audit)
         return ves_fail(error, VES_NOMEM, "out of memory");
     memset(audit, 0, sizeof(*audit));
     audit->alloc = alloc;
     audit->options = options;
+    audit->ignores_resume = ignores_resume;
     audit->error = error;
     audit->findings_end = &audit->findings;
     pthread_mutex_init(&audit->lock, NULL);
@@ -363,7 +362,25 @@ enum ves_status ves_audit_run(const struct ves_audit_options *options,
     else if (!status)
         *verdict =
             ves_audit_report(audit, jw, ves_clock_monotonic_ms() - started_ms);
+    if (!status && options->resume_path)
+        (void)unlink(options->resume_path);
     forget(audit);
     alloc->realloc(alloc->ctx, audit, 0);
+    return status;
+}
+
+enum ves_status ves_audit_run(const struct ves_audit_options *options,
+                              struct ves_jw *jw,
+                              enum ves_audit_verdict *verdict,
+                              struct ves_error *error)
+{
+    *verdict = VES_AUDIT_WRONG;
+    if (ves_crypto_init())
+        return ves_fail(error, VES_IO,
+                        "the cryptographic library does not start");
+    enum ves_status status = run_once(options, false, jw, verdict, error);
+    /* What an earlier run kept is of another store: from the beginning. */
+    if (status == VES_CONFLICT && options->resume_path)
+        status = run_once(options, true, jw, verdict, error);
     return status ? status : ves_jw_status(jw);
 }

@@ -138,6 +138,8 @@ struct ves_audit {
     struct ves_audit_stream *streams;
     uint64_t done, total; /* events */
     struct ves_audit_checker *checker;
+    bool ignores_resume; /* what is kept is of another store */
+    uint64_t resumed;    /* signatures verified by an earlier run */
     /* Under the lock. */
     pthread_mutex_t lock;
     struct ves_audit_check checks[VES_AUDIT_CHECK_COUNT];
@@ -169,8 +171,9 @@ ves_audit_checker_add(struct ves_audit *audit, enum ves_audit_id check,
                       uint64_t sequence, const struct ves_public_key *keys,
                       size_t key_count, const struct ves_hash *hash,
                       const struct ves_sig *sig);
-/* Waits until all are checked. */
-void ves_audit_checker_flush(struct ves_audit *audit);
+/* Waits until all are checked.  VES_CONFLICT, as _add: an earlier run has
+ * verified other signatures than these, so nothing of it counts. */
+VES_NODISCARD enum ves_status ves_audit_checker_flush(struct ves_audit *audit);
 void ves_audit_checker_stop(struct ves_audit *audit);
 
 /* ---- chain.c: agents' chains ---- */

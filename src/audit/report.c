@@ -268,6 +268,8 @@ enum ves_audit_verdict ves_audit_report(struct ves_audit *audit,
     put_findings(audit, jw);
     ves_jw_key(jw, "signatures");
     ves_jw_u64(jw, audit->signatures);
+    ves_jw_key(jw, "resumedSignatures");
+    ves_jw_u64(jw, audit->resumed);
     ves_jw_key(jw, "milliseconds");
     ves_jw_i64(jw, taken_ms);
     ves_jw_key(jw, "streams");

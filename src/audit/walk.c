@@ -439,7 +439,8 @@ enum ves_status ves_audit_walk(struct ves_audit *audit,
     ves_arena_free(&walk.arena);
     ves_buf_free(&walk.envelope);
     ves_buf_free(&walk.again);
-    if (status && !walk.is_stopped && status != VES_NOMEM)
+    if (status && !walk.is_stopped && status != VES_NOMEM &&
+        status != VES_CONFLICT)
         return ves_fail(audit->error, status, "reading the log: %s",
                         store->error.text[0] ? store->error.text
                                              : ves_status_message(status));
@@ -519,7 +520,7 @@ enum ves_status ves_audit_outbox(struct ves_audit *audit)
     enum ves_status status =
         store->ops->outbox_list(store, &all, visit_own, &walk);
     ves_arena_free(&walk.arena);
-    if (status && status != VES_NOMEM)
+    if (status && status != VES_NOMEM && status != VES_CONFLICT)
         return ves_fail(audit->error, status, "reading the outbox: %s",
                         store->error.text);
     return status;

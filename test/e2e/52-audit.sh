@@ -79,4 +79,37 @@ damage "a tile" hub.db "UPDATE ves_tiles SET hashes = zeroblob(length(hashes))" 
 damage "the tree's edge" hub.db "UPDATE ves_tlogs SET edge = zeroblob(length(edge))" tree
 damage "an own event not yet pushed" till.db "UPDATE ves_outbox SET envelope = replace(envelope, '\"delta\":-1', '\"delta\":-2') WHERE status = 'pending'" outbox
 damage "synced without a receipt" till.db "UPDATE ves_outbox SET receipt = NULL WHERE status = 'synced' AND local_seq = 1" outbox
+
+# Killed, it goes on where it was; what was kept of other signatures is not
+# used.
+"$HERE/tools/generate-day" 1 60 > "$T/day.csv"
+"$VES" import --db "$T/till.db" "$T/day.csv" --format online-retail > /dev/null 2>&1
+"$VES" sync --db "$T/till.db" > /dev/null
+audit "$T/hub.db" --resume "$T/resume"
+is "whole" "$code $(json "$doc" 'd["resumedSignatures"]')" "0 0"
+all=$(json "$doc" 'd["signatures"]')
+check "what was kept is gone at the end" test ! -e "$T/resume"
+"$VES" audit "$T/hub.db" --work "$T" --resume "$T/resume" > /dev/null 2>&1 &
+pid=$!
+tap_pids+=("$pid")
+until [ -s "$T/resume" ] || ! kill -0 $pid 2> /dev/null; do :; done
+kill -9 $pid 2> /dev/null
+wait $pid 2> /dev/null
+rm -rf "$T"/ves-audit.*
+if [ -s "$T/resume" ]; then
+	cp "$T/resume" "$T/resume.other"
+	kept=$(sed -n 's/^items //p' "$T/resume")
+	audit "$T/hub.db" --resume "$T/resume"
+	is "killed: the rest is verified" "$code $(json "$doc" 'd["resumedSignatures"], d["signatures"]')" "0 [$kept, $((all - kept))]"
+	cp "$T/resume.other" "$T/resume"
+	audit "$T/till.db" --resume "$T/resume"
+	is "a store with the same signatures gains by it, too" "$code $(json "$doc" 'd["resumedSignatures"], d["signatures"] > 100')" "0 [$kept, true]"
+else
+	skip "killed: the rest is verified" "it was done before it could be killed"
+fi
+for spoilt in "" nonsense "ves-audit-resume@v1" $'ves-audit-resume@v1\nitems 5\n'"$(printf '%064d' 0)"; do
+	printf '%s\n' "$spoilt" > "$T/resume"
+	audit "$T/hub.db" --resume "$T/resume"
+	is "not from ${spoilt%%$'\n'*}, ${#spoilt} characters" "$code $(json "$doc" 'd["resumedSignatures"], d["signatures"]')" "0 [0, $all]"
+done
 done_testing
