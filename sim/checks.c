@@ -250,6 +250,7 @@ static enum ves_status check_row(void *ctx, const struct ves_log_row *row)
     entry->receipt = row->receipt;
     entry->receipt_key_version = row->receipt_key_version;
     hash_envelope(row, &entry->envelope);
+    sim_heads_row(world, row);
     hub->checked = row->sequence_number;
     return VES_OK;
 }

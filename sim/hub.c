@@ -503,6 +503,7 @@ void sim_hub_commit(struct sim_world *world)
                      (unsigned long long)group[i]->sequence_end,
                      (unsigned long long)hub->checked);
     answer_queued(world, count, status);
+    sim_heads_sign(world);
 }
 
 void sim_hub_restart(struct sim_world *world)
@@ -514,6 +515,7 @@ void sim_hub_restart(struct sim_world *world)
     ves_store_mem_crash(hub->disk);
     hub->faults.is_dead = false;
     sim_check_log(world);
+    sim_heads_restart(world);
 }
 
 void sim_hub_start(struct sim_world *world)
@@ -531,6 +533,7 @@ void sim_hub_start(struct sim_world *world)
         .signer = &hub->keys[0].signer,
         .key_version = 1,
         .sequencer_id = hub->id,
+        .log_host = ves_bytes_str("sim"),
         .alloc = &hub->alloc.alloc,
     };
     struct ves_stream_row row;

@@ -46,6 +46,8 @@ static void run(uint64_t seed, bool is_once, bool is_verbose,
     }
     total->events += first.events;
     total->crashes += first.crashes;
+    total->heads += first.heads;
+    total->backups += first.backups;
     total->failures += first.failures;
     total->refused += first.refused;
     total->ticks += first.ticks;
@@ -104,12 +106,14 @@ int main(int argc, char **argv)
     printf(
         "%llu seeds from %llu%s: %llu events sequenced, %llu refused, %llu "
         "in conflict, %llu decisions, %llu waited, %llu restored, %llu "
-        "crashes, %llu failed calls, %llu lies; all agree\n",
+        "crashes, %llu failed calls, %llu lies, %llu heads signed, %llu "
+        "backups compared; all agree\n",
         (unsigned long long)runs, (unsigned long long)seed,
         is_once ? "" : ", each twice", (unsigned long long)total.events,
         (unsigned long long)total.refused, (unsigned long long)total.conflicts,
         (unsigned long long)total.decided, (unsigned long long)total.freed,
         (unsigned long long)total.restored, (unsigned long long)total.crashes,
-        (unsigned long long)total.failures, (unsigned long long)total.lies);
+        (unsigned long long)total.failures, (unsigned long long)total.lies,
+        (unsigned long long)total.heads, (unsigned long long)total.backups);
     return 0;
 }

@@ -379,6 +379,7 @@ void sim_run(uint64_t seed, const struct sim_options *options,
     memset(out, 0, sizeof(*out));
     world->seed = seed;
     world->rng = seed;
+    world->heads_rng = seed ^ UINT64_C(0x4845414453);
     world->trace = UINT64_C(14695981039346656037);
     world->options = *options;
     start(world);
@@ -400,6 +401,8 @@ void sim_run(uint64_t seed, const struct sim_options *options,
             out->failures += world->devices[i].processes[k].faults.failures;
         }
     out->crashes += world->hub.faults.crashes;
+    out->heads = world->heads;
+    out->backups = world->backups;
     out->failures += world->hub.faults.failures;
     for (size_t i = 0; i < options->stores; i++)
         sim_device_free(world, i);

@@ -9,6 +9,7 @@
 #ifndef VES_SIM_WORLD_H
 #define VES_SIM_WORLD_H
 
+#include "core/tlog.h"
 #include "engine/agent.h"
 #include "engine/sequencer.h"
 #include "sim/faults.h"
@@ -79,6 +80,7 @@ struct sim_event {
 /* The sequencer's log as it was when it was checked, by number - 1. */
 struct sim_entry {
     struct ves_hash event_hash, envelope;
+    struct ves_hash root; /* of the tree that ends with it */
     struct ves_sig receipt;
     uint32_t receipt_key_version;
 };
@@ -143,11 +145,14 @@ struct sim_hub {
     bool is_lying;    /* the reply now written is false */
     uint64_t checked; /* sequence numbers looked at */
     uint64_t batches;
+    uint64_t file_size; /* of the head in the head file; 0: none */
+    struct ves_hash file_root;
+    uint64_t published_size; /* of the head that could be read last */
 };
 
 struct sim_world {
     struct sim_options options;
-    uint64_t seed, rng, tick, trace;
+    uint64_t seed, rng, heads_rng, tick, trace;
     bool is_quiet;
     struct ves_stream stream;
     struct sim_hub hub;
@@ -179,11 +184,14 @@ struct sim_world {
     struct ves_verifier verifier;
     uint64_t delivered, lost, spoiled, replayed, lies; /* counted */
     uint64_t decided, conflicts, freed, restored;      /* counted */
+    uint64_t heads, backups;                           /* counted */
+    struct ves_tlog_edge tree; /* over log, by the checks themselves */
 };
 
 struct sim_summary {
     uint64_t trace, events, ticks, crashes, failures, refused, lies;
     uint64_t conflicts, decided, freed, restored;
+    uint64_t heads, backups;
 };
 
 /* Runs the seed from start to agreement.  Ends the program when something
@@ -294,6 +302,12 @@ void sim_stranger_check(struct sim_world *world,
 
 /* -- checks -- */
 void sim_check_log(struct sim_world *world);
+
+/* heads.c: signs the head of the log, with whatever goes wrong; takes the next
+ * row of the log into account; looks at heads when the sequencer starts. */
+void sim_heads_sign(struct sim_world *world);
+void sim_heads_row(struct sim_world *world, const struct ves_log_row *row);
+void sim_heads_restart(struct sim_world *world);
 void sim_check_device(struct sim_world *world, size_t device, bool is_thorough);
 void sim_check_end(struct sim_world *world, struct sim_summary *out);
 /* The sequencer and every store say the same of every event and conflict, and

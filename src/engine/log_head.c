@@ -289,7 +289,9 @@ static enum ves_status in_transaction(struct ves_store *store,
                                       enum ves_status status)
 {
     if (!status)
-        return store->ops->commit(store);
+        status = store->ops->commit(store);
+    if (!status)
+        return VES_OK;
     struct ves_error words = store->error;
     store->ops->rollback(store);
     store->error = words;

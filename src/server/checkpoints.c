@@ -183,8 +183,9 @@ static enum ves_status remember_file(struct ves_store *store)
         return status;
     status = store->ops->meta_put(store, META_HAS_FILE, ves_bytes_str("1"));
     if (!status)
-        return store->ops->commit(store);
-    store->ops->rollback(store);
+        status = store->ops->commit(store);
+    if (status)
+        store->ops->rollback(store);
     return status;
 }
 

@@ -147,49 +147,73 @@ enum ves_status ves_sqlite_tile_read(struct ves_store *s, uint32_t stream_no,
     return read_tile(st, tile_rowid(stream_no, level, index), hashes->b, count);
 }
 
-static enum ves_status write_tile(struct ves_sqlite *st, int64_t rowid,
-                                  const uint8_t *bytes, size_t count)
+/* The tile that grows, until the next one does. */
+struct growing {
+    struct ves_sqlite *st;
+    uint32_t stream_no, level;
+    bool is_open;
+    bool is_new; /* not in the table yet */
+    uint64_t index;
+    size_t count;
+    uint8_t bytes[TILE_BYTES];
+};
+
+static enum ves_status write_tile(const struct growing *tile)
 {
     struct ves_sql q;
-    enum ves_status status = ves_sql_open(
-        st, &q, VES_SQL_TILE_PUT,
-        "INSERT INTO ves_tiles (id, hashes) VALUES (?, ?)"
-        " ON CONFLICT (id) DO UPDATE SET hashes = excluded.hashes");
+    enum ves_status status =
+        tile->is_new
+            ? ves_sql_open(tile->st, &q, VES_SQL_TILE_ADD,
+                           "INSERT INTO ves_tiles (hashes, id) VALUES (?, ?)")
+            : ves_sql_open(tile->st, &q, VES_SQL_TILE_PUT,
+                           "UPDATE ves_tiles SET hashes = ? WHERE id = ?");
 
     if (status)
         return status;
-    ves_sql_put_i64(&q, rowid);
-    ves_sql_put_blob(&q, bytes, count * VES_HASH_SIZE);
+    ves_sql_put_blob(&q, tile->bytes, tile->count * VES_HASH_SIZE);
+    ves_sql_put_i64(&q, tile_rowid(tile->stream_no, tile->level, tile->index));
     status = ves_sql_run(&q);
     ves_sql_close(&q);
     return status;
 }
 
-/* The tile that grows, until the next one does. */
-struct growing {
-    uint8_t bytes[TILE_BYTES];
-    size_t count;
-    uint64_t index;
-    bool is_open;
-};
-
-static enum ves_status open_tile(struct ves_sqlite *st, uint32_t stream_no,
-                                 uint32_t level, uint64_t index,
-                                 struct growing *tile)
+/* Is the tile before it full?  The one at hand needs no look. */
+static enum ves_status check_before(struct growing *tile, uint64_t index)
 {
     uint8_t before[TILE_BYTES];
-    size_t count = VES_STORE_TILE_WIDTH;
-    enum ves_status status = read_tile(st, tile_rowid(stream_no, level, index),
-                                       tile->bytes, &tile->count);
+    size_t count = tile->count;
 
-    /* A tile that begins asks for a full one before it. */
-    if (!status && tile->count == 0 && index > 0)
-        status = read_tile(st, tile_rowid(stream_no, level, index - 1), before,
-                           &count);
-    if (!status && count != VES_STORE_TILE_WIDTH)
-        status = VES_INVALID;
-    tile->index = index;
-    tile->is_open = true;
+    if (index == 0)
+        return VES_OK;
+    if (!tile->is_open || tile->index != index - 1) {
+        enum ves_status status = read_tile(
+            tile->st, tile_rowid(tile->stream_no, tile->level, index - 1),
+            before, &count);
+        if (status)
+            return status;
+    }
+    return count == VES_STORE_TILE_WIDTH ? VES_OK : VES_INVALID;
+}
+
+static enum ves_status turn_to(struct growing *tile, uint64_t index)
+{
+    struct growing next = {.st = tile->st,
+                           .stream_no = tile->stream_no,
+                           .level = tile->level,
+                           .is_open = true,
+                           .index = index};
+    enum ves_status status = VES_OK;
+
+    if (tile->is_open)
+        status = write_tile(tile);
+    if (!status)
+        status =
+            read_tile(tile->st, tile_rowid(tile->stream_no, tile->level, index),
+                      next.bytes, &next.count);
+    next.is_new = next.count == 0;
+    if (!status && next.is_new)
+        status = check_before(tile, index);
+    *tile = next;
     return status;
 }
 
@@ -199,7 +223,7 @@ static enum ves_status grow_level(struct ves_sqlite *st, uint32_t stream_no,
                                   const struct ves_tile_hash *hashes,
                                   size_t count)
 {
-    struct growing tile = {.is_open = false};
+    struct growing tile = {.st = st, .stream_no = stream_no, .level = level};
     enum ves_status status = VES_OK;
 
     for (size_t i = 0; i < count && !status; i++) {
@@ -208,21 +232,15 @@ static enum ves_status grow_level(struct ves_sqlite *st, uint32_t stream_no,
 
         if (hashes[i].level != level)
             continue;
-        if (tile.is_open && tile.index != index)
-            status = write_tile(st, tile_rowid(stream_no, level, tile.index),
-                                tile.bytes, tile.count);
-        if (!status && (!tile.is_open || tile.index != index))
-            status = open_tile(st, stream_no, level, index, &tile);
+        if (!tile.is_open || tile.index != index)
+            status = turn_to(&tile, index);
         if (!status && tile.count != place)
             status = place < tile.count ? VES_CONFLICT : VES_INVALID;
         if (!status)
             memcpy(tile.bytes + VES_HASH_SIZE * tile.count++, hashes[i].hash.b,
                    VES_HASH_SIZE);
     }
-    if (!status && tile.is_open)
-        status = write_tile(st, tile_rowid(stream_no, level, tile.index),
-                            tile.bytes, tile.count);
-    return status;
+    return !status && tile.is_open ? write_tile(&tile) : status;
 }
 
 static enum ves_status grow(struct ves_sqlite *st, uint32_t stream_no,

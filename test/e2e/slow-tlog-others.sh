@@ -24,6 +24,31 @@ else
 	# The checker must be able to fail.
 	printf 'x' | dd of="$T/5000/tile/entries/003" bs=1 seek=200 conv=notrunc 2> /dev/null
 	like "x/mod sees one changed byte" "$("$T/check" "$T/5000" 2>&1)" '^FAIL'
+
+	# A running sequencer, over HTTP: everything it serves, twice, while it grows.
+	mkdir -p "$T/go" && cp test/interop/replay.go "$T/go/main.go"
+	check "the Go program that reads over HTTP builds" go build -o "$T/replay" "$T/go/main.go"
+	new_hub
+	join "$T/till.db"
+	make_events() { for i in $(seq "$1"); do echo "SELECT ves_append('inventory.adjusted','SKU-$i','{\"delta\":$i}');"; done | sqlite3 -bail -cmd ".load ${VES_EXTENSION:-$HERE/$BUILD/ves.so}" "$T/till.db" > /dev/null; }
+	KEY=$(cat "$SEQ.admin-key") size=0
+	for more in 3 250 3 600; do
+		check "$more events more" make_events $more
+		"$VES" push --db "$T/till.db" > /dev/null
+		size=$((size + more))
+		about() { curl -sS -H "x-api-key: $KEY" "$URL/api/v1/ves/log?tenant_id=$TENANT&store_id=$STORE"; }
+		signed() { [ "$(json "$(about)" 'd["signedSize"]')" = "$size" ]; }
+		check "a head of $size is signed" wait_for 10 signed
+		out=$("$T/replay" "$URL$(json "$(about)" 'd["prefix"]')" "$KEY" "$(json "$(about)" 'd["vkeys"][-1]')" "$T/replay.state" 2>&1)
+		like "x/mod replays a log of $size over HTTP: $out" "$out" '^[0-9]+ checks$'
+	done
+	# A store that was changed behind the sequencer's back is seen.
+	stop_server
+	sqlite3 "$SEQ" "UPDATE ves_tiles SET hashes = CAST(x'00' || substr(hashes, 2) AS BLOB) WHERE id & 68719476735 = 0 AND level = 0"
+	start_server "$SEQ"
+	out=$("$T/replay" "$URL$(json "$(about)" 'd["prefix"]')" "$KEY" "$(json "$(about)" 'd["vkeys"][-1]')" "$T/replay.state" 2>&1)
+	like "x/mod sees a tile that was changed on disk" "$out" '^FAIL'
+	stop_server
 fi
 
 modules=$HERE/build/sigstore/node_modules

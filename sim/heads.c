@@ -1,0 +1,211 @@
+/* heads.c -- the sequencer signs heads of its log, dies in between, and backups
+ * of its disk come back.
+ *
+ * No two heads that were ever signed may be inconsistent, whatever crashed
+ * when.  The checks know every head and the root of every size, which they
+ * compute themselves from the rows on the disk.  The head file is what the
+ * product has in src/server/head_file.c: written after signing, before anybody
+ * can read the head.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/assert.h"
+#include "base/bytes.h"
+#include "core/merkle.h"
+#include "engine/log_tree.h"
+#include "sim/world.h"
+#include "store/store_mem.h"
+
+enum { SCRATCH_MAX = 64 << 20 };
+
+/* ---- what is true -------------------------------------------------------- */
+
+void sim_heads_row(struct sim_world *world, const struct ves_log_row *row)
+{
+    const struct ves_leaf leaf = {world->stream, row->sequence_number,
+                                  row->event_hash, row->signature};
+    struct ves_hash hash;
+    uint8_t entry[VES_LEAF_SIZE];
+
+    ves_leaf_write(&leaf, entry);
+    ves_tlog_leaf_hash(ves_bytes(entry, sizeof(entry)), &hash);
+    VES_ASSERT(ves_tlog_edge_add(&world->tree, 0, &hash) == VES_OK);
+    ves_tlog_edge_root(&world->tree,
+                       &world->log[row->sequence_number - 1].root);
+}
+
+/* A head that was signed, whether or not anybody got to see it. */
+static void check_head(struct sim_world *world, uint64_t size,
+                       const struct ves_hash *root)
+{
+    if (size == 0 || size > world->hub.checked)
+        sim_fail(world, "a head of %llu events is signed, %llu are durable",
+                 (unsigned long long)size,
+                 (unsigned long long)world->hub.checked);
+    if (!ves_hash_equal(root, &world->log[size - 1].root))
+        sim_fail(world, "the head signed at %llu is not the log's",
+                 (unsigned long long)size);
+}
+
+static void read_log(struct sim_world *world, struct ves_arena *arena,
+                     struct ves_stream_row *stream, struct ves_tlog_row *log)
+{
+    struct ves_store *disk = world->hub.disk;
+
+    memset(log, 0, sizeof(*log));
+    VES_ASSERT(disk->ops->stream_get(disk, &world->stream, false, stream) ==
+               VES_OK);
+    enum ves_status status =
+        disk->ops->tlog_get(disk, stream->stream_no, arena, log);
+    VES_ASSERT(status == VES_OK || status == VES_NOT_FOUND);
+}
+
+/* What lies on the disk is what was signed, and no more than the file has. */
+static void check_disk(struct sim_world *world)
+{
+    struct ves_arena arena;
+    struct ves_stream_row stream;
+    struct ves_tlog_row log;
+
+    ves_arena_init(&arena, ves_alloc_default(), SCRATCH_MAX);
+    read_log(world, &arena, &stream, &log);
+    if (log.signed_size > 0)
+        check_head(world, log.signed_size, &log.signed_root);
+    if (log.signed_size > world->hub.file_size)
+        sim_fail(world, "a head of %llu is to be read, the file has %llu",
+                 (unsigned long long)log.signed_size,
+                 (unsigned long long)world->hub.file_size);
+    if (log.signed_size < world->hub.published_size)
+        sim_fail(world, "a head of %llu was read, now it is %llu",
+                 (unsigned long long)world->hub.published_size,
+                 (unsigned long long)log.signed_size);
+    world->hub.published_size = log.signed_size;
+    if (log.frozen_at_ms)
+        sim_fail(world, "the stream is frozen: %.*s", (int)log.frozen_why.len,
+                 (const char *)log.frozen_why.ptr);
+    ves_arena_free(&arena);
+}
+
+/* ---- signing ------------------------------------------------------------- */
+
+static void sign(struct sim_world *world)
+{
+    struct sim_hub *hub = &world->hub;
+    struct ves_arena arena;
+    struct ves_log_head head;
+    struct ves_error error = {0};
+
+    ves_arena_init(&arena, &hub->alloc.alloc, SCRATCH_MAX);
+    enum ves_status status =
+        ves_log_head_make(&hub->sequencer, hub->sequencer.store, &world->stream,
+                          (int64_t)world->tick, &arena, &head, &error);
+    if (status == VES_CORRUPT)
+        sim_fail(world, "the log is not what it was: %s", error.text);
+    if (!status && head.is_due) {
+        check_head(world, head.row.size, &head.row.root);
+        world->heads++;
+        /* It may die before, and after; the file is written whole or not. */
+        if (!sim_chance(&world->heads_rng, world->options.kill)) {
+            hub->file_size = head.row.size;
+            hub->file_root = head.row.root;
+            if (sim_chance(&world->heads_rng, world->options.kill))
+                hub->faults.is_dead = hub->faults.is_on;
+            else
+                status = ves_log_head_keep(&hub->sequencer, &head, 1);
+        }
+    }
+    sim_trace(world, 'h', head.is_due ? head.row.size : 0);
+    ves_arena_free(&arena);
+    if (!hub->faults.is_dead)
+        check_disk(world);
+    if (!hub->faults.is_on && status)
+        sim_fail(world, "heads cannot be signed any more (%s)",
+                 ves_status_name(status));
+}
+
+/* With chances of its own, so that the rest of a history is what it is without
+ * heads, unless the sequencer dies here. */
+void sim_heads_sign(struct sim_world *world)
+{
+    if (!world->is_quiet && !sim_chance(&world->heads_rng, 600))
+        return;
+    world->hub.faults.rng = &world->heads_rng;
+    sign(world);
+    world->hub.faults.rng = &world->rng;
+}
+
+/* ---- starting again ------------------------------------------------------ */
+
+struct copying {
+    struct ves_store *to;
+    uint32_t stream_no;
+    uint64_t end;
+};
+
+static enum ves_status copy_row(void *ctx, const struct ves_log_row *row)
+{
+    struct copying *copying = ctx;
+
+    if (row->sequence_number > copying->end)
+        return VES_OK;
+    return copying->to->ops->log_append(copying->to, copying->stream_no, row,
+                                        1);
+}
+
+/* What the product does with the head file when it starts. */
+static bool may_start(struct sim_world *world, struct ves_store *store)
+{
+    struct ves_stream_row stream;
+    struct ves_checkpoint head = {.size = world->hub.file_size,
+                                  .root = world->hub.file_root};
+    enum ves_log_claim claim;
+
+    if (head.size == 0)
+        return true;
+    VES_ASSERT(store->ops->stream_get(store, &world->stream, false, &stream) ==
+               VES_OK);
+    VES_ASSERT(ves_log_claim_compare(store, &stream, &head, &claim) == VES_OK);
+    return claim == VES_LOG_AGREES;
+}
+
+/* A backup of some time ago is put where the disk was. */
+static void restore_backup(struct sim_world *world)
+{
+    struct sim_hub *hub = &world->hub;
+    struct copying copying = {
+        .end = sim_below(&world->heads_rng, hub->checked + 1)};
+    struct ves_stream_row row, stream;
+
+    VES_ASSERT(ves_store_mem_open(ves_alloc_default(), &copying.to) == VES_OK);
+    struct ves_store *copy = copying.to;
+    VES_ASSERT(hub->disk->ops->stream_get(hub->disk, &world->stream, false,
+                                          &stream) == VES_OK);
+    VES_ASSERT(copy->ops->begin(copy) == VES_OK);
+    VES_ASSERT(copy->ops->stream_get(copy, &world->stream, true, &row) ==
+               VES_OK);
+    copying.stream_no = row.stream_no;
+    VES_ASSERT(hub->disk->ops->log_read(hub->disk, stream.stream_no, 1, 0,
+                                        copy_row, &copying) == VES_OK);
+    VES_ASSERT(copy->ops->commit(copy) == VES_OK);
+    struct ves_sequencer sequencer = hub->sequencer;
+    sequencer.store = copy;
+    sequencer.alloc = ves_alloc_default();
+    VES_ASSERT(ves_log_tree_plant(&sequencer) == VES_OK);
+    if (may_start(world, copy) != (copying.end >= hub->file_size))
+        sim_fail(world, "a backup of %llu events %s with a head of %llu signed",
+                 (unsigned long long)copying.end,
+                 copying.end >= hub->file_size ? "does not start" : "starts",
+                 (unsigned long long)hub->file_size);
+    world->backups++;
+    ves_store_mem_close(copy);
+}
+
+void sim_heads_restart(struct sim_world *world)
+{
+    check_disk(world);
+    if (!may_start(world, world->hub.disk))
+        sim_fail(world, "the sequencer does not start on its own disk");
+    if (sim_chance(&world->heads_rng, 300))
+        restore_backup(world);
+}
