@@ -4,6 +4,7 @@
 #include <strings.h>
 
 #include "cli.h"
+#include "ves/serve.h"
 
 static const struct cli_option options[] = {
     {"server", "URL", "the sequencer, https://HOST:PORT"},
@@ -18,7 +19,8 @@ static const struct cli_option options[] = {
     {"key-id", "N", "revoke: which key (default 1)"},
     {"with-api-keys", NULL,
      "revoke: its API keys too, so that it cannot even read"},
-    {"db", "FILE", "rules: a store of the stream"},
+    {"db", "FILE", "rules: a store of the stream; recover: the sequencer's"},
+    {"head-file", "FILE", "recover: where the signed heads are"},
     {"json", NULL, "one JSON document on standard output"},
     {NULL, NULL, NULL}};
 
@@ -127,6 +129,39 @@ static int revoke_api_keys(struct cli *cli, const char *tenant,
     return code;
 }
 
+/* Offline: the sequencer is stopped, and its file is at hand. */
+static int recover(struct cli *cli)
+{
+    struct ves_serve_options serve = {.db = cli_get(cli, "db"),
+                                      .head_file = cli_get(cli, "head-file")};
+    struct ves_agent_options for_passphrase;
+    struct ves_recovered done;
+
+    if (!serve.db || cli->argc < 2)
+        cli_usage(cli, "recover wants --db FILE, --head-file FILE and the "
+                       "files of stores");
+    cli_store_options(cli, &for_passphrase);
+    serve.passphrase = for_passphrase.passphrase;
+    enum ves_status status =
+        ves_server_recover(&serve, (const char *const *)cli->argv + 1,
+                           (size_t)cli->argc - 1, &done, &cli->error);
+    if (status)
+        return cli_fail_here(cli, status);
+    if (cli->is_json) {
+        struct ves_jw *jw = cli_writer();
+        ves_jw_object(jw);
+        ves_jw_key(jw, "streams");
+        ves_jw_u64(jw, done.streams);
+        ves_jw_key(jw, "events");
+        ves_jw_u64(jw, done.events);
+        ves_jw_end(jw);
+        return cli_print(jw);
+    }
+    printf("%llu streams made whole, %llu events put back\n",
+           (unsigned long long)done.streams, (unsigned long long)done.events);
+    return CLI_DONE;
+}
+
 static const char *need(struct cli *cli, const char *name)
 {
     const char *value = cli_get(cli, name);
@@ -147,6 +182,8 @@ static int run(struct cli *cli)
     cli->is_json = cli_get(cli, "json") != NULL;
     if (strcmp(act, "rules") == 0)
         return cli_admin_rules(cli);
+    if (strcmp(act, "recover") == 0)
+        return recover(cli);
     if (cli->argc > 1)
         cli_usage(cli, "%s takes no further argument", act);
     if (!cli_get(cli, "server") || !cli_get(cli, "key-file"))
@@ -181,16 +218,16 @@ static int run(struct cli *cli)
         return call(cli, "GET", "/metrics");
     cli_usage(cli,
               "no such act: %s (invite, keys, revoke, refusals, metrics, "
-              "rules)",
+              "rules, recover)",
               act);
 }
 
 const struct cli_command cli_cmd_admin = {
     .name = "admin",
-    .args = "invite|keys|revoke|refusals|metrics|rules",
+    .args = "invite|keys|revoke|refusals|metrics|rules|recover",
     .summary = "invite stores, list and revoke keys, publish event types",
     .args_min = 1,
-    .args_max = 3,
+    .args_max = 1 + VES_RECOVER_STORES_MAX,
     .options = options,
     .run = run,
 };

@@ -51,6 +51,24 @@ const char *ves_server_url(const struct ves_server *server);
 /* Was an admin key made just now?  Its file's path, or NULL. */
 const char *ves_server_new_admin_key(const struct ves_server *server);
 
+enum { VES_RECOVER_STORES_MAX = 64 };
+
+struct ves_recovered {
+    uint64_t streams; /* made whole, or only unfrozen */
+    uint64_t events;  /* put back */
+};
+
+/* Makes a database that is behind its signed heads (options->head_file, and the
+ * evidence of frozen streams) whole again: the events that are missing come
+ * out of count stores' files, with the receipts this sequencer signed, and must
+ * make the very root that was signed.  Each stream all or nothing.  Of options
+ * db, head_file and passphrase are used.  VES_BUSY while a sequencer serves
+ * it; VES_NOT_FOUND when an event is in none of the stores. */
+VES_NODISCARD enum ves_status
+ves_server_recover(const struct ves_serve_options *options,
+                   const char *const *stores, size_t count,
+                   struct ves_recovered *out, struct ves_error *error);
+
 /* Takes no new requests, commits what is under way, answers, stops. */
 void ves_server_stop(struct ves_server *server);
 

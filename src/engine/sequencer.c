@@ -258,7 +258,8 @@ static void tell_frozen(const struct ves_commit_stream *stream,
     (void)ves_fail(&ingest->error, VES_BUSY,
                    "this stream is frozen, nothing was stored: %.*s; keep "
                    "everything, the operator has to bring the newest "
-                   "database back",
+                   "database back, or to rebuild what is missing (ves admin "
+                   "recover)",
                    (int)stream->frozen_why.len,
                    (const char *)stream->frozen_why.ptr);
 }

@@ -169,7 +169,8 @@ static bool compare_head(void *ctx, const struct ves_hash *stream_id,
         "this database is %s a head it signed: stream %s has %llu events here "
         "and %llu in the head file %s. It was restored from a backup, and "
         "going on would make a second history. Nothing was changed: bring the "
-        "newest database back",
+        "newest database back, or rebuild what is missing from stores with "
+        "ves admin recover",
         stream.head < size ? "behind" : "not the one that made", id,
         (unsigned long long)stream.head, (unsigned long long)size,
         c->server->checkpoints.file.path);

@@ -140,7 +140,8 @@ static void freeze(struct ves_request *request)
     ves_reply_error(request, 409, "LOG_FROZEN",
                     "%s: the stream is frozen, and the head is kept as "
                     "evidence. Keep everything; the operator has to bring "
-                    "the newest database back",
+                    "the newest database back, or to rebuild what is missing "
+                    "(ves admin recover)",
                     words);
 }
 

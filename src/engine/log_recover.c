@@ -1,0 +1,282 @@
+/* log_recover.c -- the lost tail of a stream, rebuilt from what stores hold. */
+#include "engine/log_recover.h"
+
+#include "base/arena.h"
+#include "base/bytes.h"
+#include "base/error.h"
+#include "core/merkle.h"
+#include "crypto/crypto.h"
+#include "engine/log_tree.h"
+
+enum {
+    CHUNK = 500, /* events read from a store at a time */
+    ARENA_MAX = 256 * 1024 * 1024
+};
+
+struct recovering {
+    struct ves_sequencer *sequencer;
+    const struct ves_log_recovery *what;
+    struct ves_error *error;
+    struct ves_arena arena; /* of one chunk */
+    struct ves_stream_row stream;
+    struct ves_log_row *rows; /* copies, in arena */
+    size_t count, max;
+    uint64_t next; /* sequence number wanted */
+    /* Of the store at hand. */
+    uint32_t stream_no;
+    struct ves_store *store;
+};
+
+static enum ves_status store_failed(struct recovering *r,
+                                    const struct ves_store *store,
+                                    enum ves_status status)
+{
+    return ves_fail(r->error, status, "%s; nothing was changed",
+                    store->error.status == status ? store->error.text
+                                                  : ves_status_message(status));
+}
+
+/* ---- one store ----------------------------------------------------------- */
+
+/* Did this sequencer give that event that number? */
+static bool is_ours(const struct recovering *r, const struct ves_log_row *row)
+{
+    const struct ves_receipt_keys *keys = &r->what->keys;
+    struct ves_public_key key;
+    struct ves_hash hash;
+
+    if (!row->has_receipt || row->envelope.len == 0 ||
+        !ves_uuid_equal(&row->sequencer_id, &r->sequencer->sequencer_id) ||
+        !keys->find(keys->ctx, row->receipt_key_version, &key))
+        return false;
+    ves_receipt_hash(&r->stream.stream, &row->event_id, row->sequence_number,
+                     &row->event_hash, &hash);
+    return ves_ed25519_verify(&key, ves_bytes(hash.b, VES_HASH_SIZE),
+                              &row->receipt);
+}
+
+static enum ves_status copy_views(struct ves_arena *arena,
+                                  struct ves_log_row *row)
+{
+    struct ves_bytes *const views[] = {&row->sub_code, &row->note,
+                                       &row->effects, &row->opposite,
+                                       &row->envelope};
+
+    for (size_t i = 0; i < sizeof(views) / sizeof(views[0]); i++) {
+        enum ves_status status = ves_arena_copy(arena, *views[i], views[i]);
+        if (status)
+            return status;
+    }
+    return VES_OK;
+}
+
+/* Stops at the first row that is of no use. */
+static enum ves_status take_row(void *ctx, const struct ves_log_row *row)
+{
+    struct recovering *r = ctx;
+
+    if (row->sequence_number != r->next || r->count == r->max ||
+        r->next > r->what->size || !is_ours(r, row))
+        return VES_AGAIN;
+    struct ves_log_row *copy = &r->rows[r->count];
+    *copy = *row;
+    copy->raw = ves_bytes(NULL, 0);
+    enum ves_status status = copy_views(&r->arena, copy);
+    if (status)
+        return status;
+    r->count++;
+    r->next++;
+    return VES_OK;
+}
+
+static enum ves_status append(struct recovering *r)
+{
+    struct ves_store *store = r->sequencer->store;
+    struct ves_tlog_row log = {.edge = ves_bytes(NULL, 0)};
+    struct ves_log_tree tree;
+
+    enum ves_status status =
+        store->ops->tlog_get(store, r->stream.stream_no, &r->arena, &log);
+    if (status && status != VES_NOT_FOUND)
+        return status;
+    status = ves_log_tree_open(&tree, store, &r->stream, log.edge, r->count,
+                               &r->arena);
+    if (!status)
+        status = store->ops->log_append(store, r->stream.stream_no, r->rows,
+                                        r->count);
+    for (size_t i = 0; i < r->count && !status; i++)
+        status =
+            ves_log_tree_add(&tree, r->rows[i].sequence_number,
+                             &r->rows[i].event_hash, &r->rows[i].signature);
+    return status ? status : ves_log_tree_save(&tree);
+}
+
+/* Keys that were registered after the backup: without them what their agents
+ * send next would be refused. */
+static enum ves_status take_key(void *ctx, const struct ves_key_row *row,
+                                const struct ves_key_span *span)
+{
+    struct recovering *r = ctx;
+    struct ves_store *store = r->sequencer->store;
+    struct ves_key_row known;
+
+    enum ves_status status = store->ops->key_get(
+        store, &row->tenant, &row->agent, row->key_id, &r->arena, &known);
+    if (status != VES_NOT_FOUND)
+        return status;
+    status = store->ops->key_put(store, row);
+    if (!status && span->is_found)
+        status = store->ops->key_span_put(store, r->stream.stream_no,
+                                          &row->agent, row->key_id, span);
+    return status;
+}
+
+static enum ves_status take_chunk(struct recovering *r)
+{
+    ves_arena_reset(&r->arena);
+    r->count = 0;
+    r->max = CHUNK;
+    r->rows = ves_arena_alloc(&r->arena, CHUNK * sizeof(*r->rows));
+    if (!r->rows)
+        return ves_fail(r->error, VES_NOMEM, "out of memory");
+    enum ves_status status = r->store->ops->log_read(
+        r->store, r->stream_no, r->next, CHUNK, take_row, r);
+    if (status && status != VES_AGAIN)
+        return store_failed(r, r->store, status);
+    status = r->count > 0 ? append(r) : VES_OK;
+    return status ? store_failed(r, r->sequencer->store, status) : VES_OK;
+}
+
+static enum ves_status take_from(struct recovering *r, struct ves_store *from)
+{
+    struct ves_stream_row row;
+
+    enum ves_status status =
+        from->ops->stream_get(from, &r->stream.stream, false, &row);
+    if (status)
+        return status == VES_NOT_FOUND ? VES_OK : store_failed(r, from, status);
+    r->store = from;
+    r->stream_no = row.stream_no;
+    do {
+        status = take_chunk(r);
+    } while (!status && r->count > 0);
+    if (!status && from->ops->key_list(from, &r->stream.stream.tenant, NULL,
+                                       row.stream_no, take_key, r))
+        status = ves_fail(r->error, VES_IO,
+                          "the keys a store knows cannot be copied; nothing "
+                          "was changed");
+    return status;
+}
+
+/* ---- all of them --------------------------------------------------------- */
+
+struct search {
+    const struct ves_hash *stream_id;
+    struct ves_stream found;
+};
+
+static enum ves_status match(void *ctx, const struct ves_stream_row *row)
+{
+    struct search *search = ctx;
+    struct ves_hash id;
+
+    ves_stream_id(&row->stream, &id);
+    if (!ves_hash_equal(&id, search->stream_id))
+        return VES_OK;
+    search->found = row->stream;
+    return VES_AGAIN; /* found; stops the scan */
+}
+
+/* A stream younger than the backup is known to its stores only. */
+static enum ves_status find_stream(struct recovering *r)
+{
+    struct ves_store *store = r->sequencer->store;
+    struct search search = {.stream_id = &r->what->stream_id};
+
+    enum ves_status status =
+        store->ops->tlog_find(store, &r->what->stream_id, &r->stream);
+    if (status != VES_NOT_FOUND)
+        return status ? store_failed(r, store, status) : VES_OK;
+    for (size_t i = 0; i < r->what->store_count; i++) {
+        struct ves_store *from = r->what->stores[i];
+        if (from->ops->stream_list(from, match, &search) != VES_AGAIN)
+            continue;
+        status = ves_sequencer_stream(r->sequencer, &search.found, &r->stream);
+        return status ? store_failed(r, store, status) : VES_OK;
+    }
+    return ves_fail(r->error, VES_NOT_FOUND,
+                    "none of the stores is of a stream that this database has "
+                    "lost altogether; nothing was changed: name a store of it");
+}
+
+static enum ves_status check_root(struct recovering *r)
+{
+    struct ves_store *store = r->sequencer->store;
+    struct ves_hash root;
+
+    if (r->next <= r->what->size)
+        return ves_fail(r->error, VES_NOT_FOUND,
+                        "event %llu is in none of these stores with a receipt "
+                        "of this sequencer; %llu events were signed. Nothing "
+                        "was changed: name more stores",
+                        (unsigned long long)r->next,
+                        (unsigned long long)r->what->size);
+    enum ves_status status =
+        ves_log_root_at(store, r->stream.stream_no, r->what->size, &root);
+    if (status)
+        return store_failed(r, store, status);
+    return ves_hash_equal(&root, &r->what->root)
+               ? VES_OK
+               : ves_fail(r->error, VES_CORRUPT,
+                          "the events that are there do not make the head of "
+                          "%llu that was signed; nothing was changed: this "
+                          "database has another history, keep it and all "
+                          "stores",
+                          (unsigned long long)r->what->size);
+}
+
+static enum ves_status recover(struct recovering *r)
+{
+    struct ves_store *store = r->sequencer->store;
+
+    enum ves_status status = find_stream(r);
+    r->next = r->stream.head + 1;
+    for (size_t i = 0; i < r->what->store_count && !status; i++)
+        status = take_from(r, r->what->stores[i]);
+    if (!status)
+        status = check_root(r);
+    if (!status)
+        status = store->ops->tlog_freeze(store, r->stream.stream_no, 0,
+                                         ves_bytes(NULL, 0));
+    /* Conflicts and entities follow from the events. */
+    if (!status)
+        status =
+            store->ops->meta_put(store, "judge.version", ves_bytes_str("0"));
+    return status;
+}
+
+enum ves_status ves_log_recover(struct ves_sequencer *sequencer,
+                                const struct ves_log_recovery *what,
+                                uint64_t *events, struct ves_error *error)
+{
+    struct recovering r = {
+        .sequencer = sequencer, .what = what, .error = error};
+    struct ves_store *store = sequencer->store;
+
+    *events = 0;
+    enum ves_status status = store->ops->begin(store);
+    if (status)
+        return store_failed(&r, store, status);
+    ves_arena_init(&r.arena, sequencer->alloc, ARENA_MAX);
+    status = recover(&r);
+    if (!status) {
+        *events = r.next - 1 - r.stream.head;
+        status = store->ops->commit(store);
+        if (status)
+            (void)store_failed(&r, store, status);
+    }
+    if (status)
+        store->ops->rollback(store);
+    ves_arena_free(&r.arena);
+    return status;
+}

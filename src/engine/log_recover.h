@@ -1,0 +1,39 @@
+/* log_recover.h -- the lost tail of a stream, rebuilt from what stores hold.
+ *
+ * A sequencer's database came back from a backup and a head beyond it was
+ * signed.  Stores that pulled the events hold them with the receipts this
+ * sequencer signed, so the tail can be made again, byte for byte: same
+ * numbers, same receipts, and the root that was signed.
+ */
+#ifndef VES_ENGINE_LOG_RECOVER_H
+#define VES_ENGINE_LOG_RECOVER_H
+
+#include "core/checkpoint.h"
+#include "engine/sequencer.h"
+
+/* A public key of the sequencer, by version; false: there is none. */
+struct ves_receipt_keys {
+    bool (*find)(void *ctx, uint32_t version, struct ves_public_key *out);
+    void *ctx;
+};
+
+struct ves_log_recovery {
+    struct ves_hash stream_id;
+    uint64_t size; /* the head that was signed */
+    struct ves_hash root;
+    struct ves_store *const *stores; /* devices' stores, open for reading */
+    size_t store_count;
+    struct ves_receipt_keys keys;
+};
+
+/* Appends the events up to what->size and keys of agents that are missing, and
+ * unfreezes the stream; in one transaction, all or nothing.  The log has to be
+ * judged again afterwards (ves_sequencer_upgrade does).  *events: how many
+ * were appended.  VES_NOT_FOUND: an event is in none of the stores.
+ * VES_CORRUPT: the root is another.  Both with words in *error. */
+VES_NODISCARD enum ves_status
+ves_log_recover(struct ves_sequencer *sequencer,
+                const struct ves_log_recovery *what, uint64_t *events,
+                struct ves_error *error);
+
+#endif

@@ -1,0 +1,314 @@
+/* recover.c -- a sequencer's database made whole again from what stores hold;
+ * nobody serves it meanwhile.
+ */
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/arena.h"
+#include "base/bytes.h"
+#include "base/error.h"
+#include "crypto/crypto.h"
+#include "engine/log_recover.h"
+#include "engine/log_tree.h"
+#include "os/clock.h"
+#include "os/file.h"
+#include "server/head_file.h"
+#include "server/identity.h"
+#include "store/store_sqlite.h"
+#include "ves/serve.h"
+
+enum { BUSY_TIMEOUT_MS = 5000, ARENA_MAX = 16 * 1024 * 1024, PATH_SIZE = 4096 };
+
+struct recover {
+    const struct ves_alloc *alloc;
+    const struct ves_serve_options *options;
+    struct ves_error *error;
+    int lock_fd;
+    struct ves_identity identity;
+    struct ves_sequencer sequencer;
+    struct ves_head_file heads;
+    bool has_heads;
+    struct ves_store *stores[VES_RECOVER_STORES_MAX];
+    size_t store_count;
+    struct ves_arena arena;
+    struct ves_recovered *out;
+    enum ves_status status; /* of the heads looked at so far */
+};
+
+static enum ves_status store_failed(struct recover *r, enum ves_status status)
+{
+    return ves_fail(r->error, status, "the database failed: %s",
+                    r->sequencer.store->error.text);
+}
+
+/* ---- opening ------------------------------------------------------------- */
+
+static enum ves_status lock(struct recover *r)
+{
+    char path[PATH_SIZE];
+    int n = snprintf(path, sizeof(path), "%s.lock", r->options->db);
+    if (n < 0 || (size_t)n >= sizeof(path))
+        return ves_fail(r->error, VES_INVALID,
+                        "the database's path is too long");
+    enum ves_status status = ves_file_lock(path, &r->lock_fd, r->error);
+    return status == VES_BUSY ? ves_fail(r->error, status,
+                                         "a sequencer serves %s; stop it first",
+                                         r->options->db)
+                              : status;
+}
+
+static enum ves_status open_sequencer(struct recover *r)
+{
+    const struct ves_store_sqlite_options options = {
+        .path = r->options->db,
+        .role = VES_STORE_SEQUENCER,
+        .busy_timeout_ms = BUSY_TIMEOUT_MS};
+    enum ves_status status = ves_store_sqlite_open(
+        &options, r->alloc, &r->sequencer.store, r->error);
+    if (!status)
+        status = ves_identity_open(r->sequencer.store, r->alloc, r->options,
+                                   ves_clock_now_ms(), &r->identity, r->error);
+    if (status)
+        return status;
+    r->sequencer.alloc = r->alloc;
+    r->sequencer.sequencer_id = r->identity.sequencer_id;
+    r->sequencer.key_version = ves_identity_current(&r->identity)->version;
+    r->sequencer.signer = r->identity.signer;
+    status = ves_log_tree_plant(&r->sequencer);
+    return status ? store_failed(r, status) : VES_OK;
+}
+
+static enum ves_status open_stores(struct recover *r, const char *const *paths,
+                                   size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        const struct ves_store_sqlite_options options = {
+            .path = paths[i],
+            .is_read_only = true,
+            .role = VES_STORE_DEVICE,
+            .busy_timeout_ms = BUSY_TIMEOUT_MS};
+        enum ves_status status =
+            ves_store_sqlite_open(&options, r->alloc, &r->stores[i], r->error);
+        if (status)
+            return status;
+        r->store_count = i + 1;
+    }
+    return VES_OK;
+}
+
+static enum ves_status open_heads(struct recover *r)
+{
+    if (!r->options->head_file)
+        return VES_OK;
+    enum ves_status status =
+        ves_head_file_open(r->options->head_file, &r->identity.sequencer_id,
+                           false, r->alloc, 0, &r->heads, r->error);
+    r->has_heads = status == VES_OK;
+    return status;
+}
+
+/* ---- one head ------------------------------------------------------------ */
+
+static bool find_key(void *ctx, uint32_t version, struct ves_public_key *out)
+{
+    const struct ves_identity *identity = ctx;
+    for (size_t i = 0; i < identity->key_count; i++) {
+        if (identity->keys[i].version != version)
+            continue;
+        *out = identity->keys[i].public_key;
+        return true;
+    }
+    return false;
+}
+
+/* Is the log as far as the head, and the same? */
+static enum ves_status is_there(struct recover *r,
+                                const struct ves_log_recovery *what,
+                                bool *is_frozen, bool *out)
+{
+    struct ves_store *store = r->sequencer.store;
+    struct ves_checkpoint head = {.size = what->size, .root = what->root};
+    enum ves_log_claim claim = VES_LOG_CONTRADICTS;
+    struct ves_stream_row stream;
+    struct ves_tlog_row log;
+    *is_frozen = false;
+    enum ves_status status =
+        store->ops->tlog_find(store, &what->stream_id, &stream);
+    if (!status)
+        status = ves_log_claim_compare(store, &stream, &head, &claim);
+    if (!status)
+        status = store->ops->tlog_get(store, stream.stream_no, &r->arena, &log);
+    if (!status)
+        *is_frozen = log.frozen_at_ms != 0;
+    *out = claim == VES_LOG_AGREES;
+    return status == VES_NOT_FOUND ? VES_OK : status;
+}
+
+static enum ves_status recover_head(struct recover *r,
+                                    const struct ves_hash *stream_id,
+                                    uint64_t size, const struct ves_hash *root)
+{
+    const struct ves_log_recovery what = {.stream_id = *stream_id,
+                                          .size = size,
+                                          .root = *root,
+                                          .stores = r->stores,
+                                          .store_count = r->store_count,
+                                          .keys = {find_key, &r->identity}};
+    bool is_known, is_frozen;
+    uint64_t events = 0;
+    enum ves_status status = is_there(r, &what, &is_frozen, &is_known);
+    if (status)
+        return store_failed(r, status);
+    if (is_known && !is_frozen)
+        return VES_OK;
+    status = ves_log_recover(&r->sequencer, &what, &events, r->error);
+    if (status)
+        return status;
+    r->out->streams++;
+    r->out->events += events;
+    return VES_OK;
+}
+
+static bool recover_listed(void *ctx, const struct ves_hash *stream_id,
+                           uint64_t size, const struct ves_hash *root)
+{
+    struct recover *r = ctx;
+    r->status = recover_head(r, stream_id, size, root);
+    return r->status == VES_OK;
+}
+
+/* ---- what a stream was frozen for ---------------------------------------- */
+
+struct frozen {
+    struct recover *r;
+    struct ves_hash stream_id, root;
+    uint64_t size; /* of the largest head kept as evidence; 0: none */
+};
+
+static enum ves_status take_alert(void *ctx, const struct ves_record *row)
+{
+    struct frozen *frozen = ctx;
+    struct ves_checkpoint head;
+    struct ves_hash stream_id;
+    struct ves_note *note = ves_arena_alloc(&frozen->r->arena, sizeof(*note));
+    if (!note)
+        return VES_NOMEM;
+    if (!ves_bytes_is(row->code, "log_frozen") ||
+        ves_note_read(row->body, note, NULL) ||
+        ves_checkpoint_read(note->text, &head, NULL) ||
+        !ves_origin_stream(head.origin, &stream_id) ||
+        !ves_hash_equal(&stream_id, &frozen->stream_id) ||
+        head.size <= frozen->size)
+        return VES_OK;
+    frozen->size = head.size;
+    frozen->root = head.root;
+    return VES_OK;
+}
+
+struct stream_list {
+    struct recover *r;
+    uint32_t numbers[4096];
+    struct ves_hash ids[4096];
+    size_t count;
+};
+
+static enum ves_status take_frozen(void *ctx, const struct ves_stream_row *row)
+{
+    struct stream_list *list = ctx;
+    struct ves_store *store = list->r->sequencer.store;
+    struct ves_tlog_row log;
+    enum ves_status status =
+        store->ops->tlog_get(store, row->stream_no, &list->r->arena, &log);
+    if (status)
+        return status == VES_NOT_FOUND ? VES_OK : status;
+    if (!log.frozen_at_ms ||
+        list->count == sizeof(list->numbers) / sizeof(list->numbers[0]))
+        return VES_OK;
+    list->numbers[list->count] = row->stream_no;
+    list->ids[list->count++] = log.stream_id;
+    return VES_OK;
+}
+
+static enum ves_status recover_frozen(struct recover *r)
+{
+    struct ves_store *store = r->sequencer.store;
+    struct stream_list *list = ves_arena_alloc(&r->arena, sizeof(*list));
+    if (!list)
+        return ves_fail(r->error, VES_NOMEM, "out of memory");
+    list->r = r;
+    enum ves_status status = store->ops->stream_list(store, take_frozen, list);
+    if (status)
+        return store_failed(r, status);
+    for (size_t i = 0; i < list->count; i++) {
+        struct frozen frozen = {.r = r, .stream_id = list->ids[i]};
+        status =
+            store->ops->record_list(store, VES_RECORD_ALERT, list->numbers[i],
+                                    0, false, 0, take_alert, &frozen);
+        if (status)
+            return store_failed(r, status);
+        if (frozen.size == 0)
+            return ves_fail(r->error, VES_UNSUPPORTED,
+                            "a stream is frozen because its own rows do not "
+                            "fit its tree; stores cannot help there: restore "
+                            "a backup of the database first");
+        status = recover_head(r, &frozen.stream_id, frozen.size, &frozen.root);
+        if (status)
+            return status;
+    }
+    return VES_OK;
+}
+
+/* ---- all of it ----------------------------------------------------------- */
+
+static enum ves_status run(struct recover *r, const char *const *paths,
+                           size_t count)
+{
+    enum ves_status status = lock(r);
+    if (!status)
+        status = open_sequencer(r);
+    if (!status)
+        status = open_stores(r, paths, count);
+    if (!status)
+        status = open_heads(r);
+    if (!status && r->has_heads) {
+        ves_head_file_each(&r->heads, recover_listed, r);
+        status = r->status;
+    }
+    if (!status)
+        status = recover_frozen(r);
+    if (status)
+        return status;
+    status = ves_sequencer_upgrade(&r->sequencer);
+    return status ? store_failed(r, status) : VES_OK;
+}
+
+enum ves_status ves_server_recover(const struct ves_serve_options *options,
+                                   const char *const *stores, size_t count,
+                                   struct ves_recovered *out,
+                                   struct ves_error *error)
+{
+    struct recover r = {.alloc = ves_alloc_default(),
+                        .options = options,
+                        .error = error,
+                        .lock_fd = -1,
+                        .out = out};
+    *out = (struct ves_recovered){0};
+    if (count > VES_RECOVER_STORES_MAX)
+        return ves_fail(error, VES_INVALID, "at most %d stores at a time",
+                        VES_RECOVER_STORES_MAX);
+    if (ves_crypto_init())
+        return ves_fail(error, VES_IO, "the crypto libraries do not start");
+    ves_arena_init(&r.arena, r.alloc, ARENA_MAX);
+    enum ves_status status = run(&r, stores, count);
+    if (r.has_heads)
+        ves_head_file_close(&r.heads);
+    for (size_t i = 0; i < r.store_count; i++)
+        ves_store_sqlite_close(r.stores[i]);
+    ves_identity_close(&r.identity);
+    ves_store_sqlite_close(r.sequencer.store);
+    if (r.lock_fd >= 0)
+        (void)close(r.lock_fd);
+    ves_arena_free(&r.arena);
+    return status;
+}
