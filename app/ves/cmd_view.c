@@ -82,8 +82,12 @@ static void human_status(struct ves_jr *jr)
            ves_jr_has(jr, "/lastPushAt") ? cli_str(jr, "/lastPushAt") : "never",
            ves_jr_has(jr, "/lastPullAt") ? cli_str(jr, "/lastPullAt")
                                          : "never");
-    printf("state     %s at %s\n", cli_str(jr, "/stateHash"),
-           cli_str(jr, "/stateAtSequence"));
+    if (ves_jr_u64(jr, "/unknownSchemaAt"))
+        printf("state     cannot be compared since event %s\n",
+               cli_str(jr, "/unknownSchemaAt"));
+    else
+        printf("state     %s at %s\n", cli_str(jr, "/stateHash"),
+               cli_str(jr, "/stateAtSequence"));
     print_list(jr, "reasons", "note ");
     print_list(jr, "nextSteps", "next ");
 }

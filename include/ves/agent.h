@@ -135,7 +135,8 @@ VES_API void ves_agent_rollback(struct ves_agent *agent);
  * person is needed, "offline"), summary,
  * counts{pending,syncing,synced,failed,conflict}, conflictsByType, followUps,
  * oldestPendingAt, lastPushAt, lastPullAt, lastPulledEventId,
- * sequence{lastPushed,lastPulled,remoteHead,lag,gap}, stateHash,
+ * sequence{lastPushed,lastPulled,remoteHead,lag,gap}, stateHash (null with
+ * unknownSchemaAt: that event names a rule this program lacks),
  * stateAtSequence, foldVersion, signatureFailures, quarantined, sequencer{...},
  * reasons[], nextSteps[]} */
 VES_API VES_NODISCARD enum ves_status ves_agent_status(struct ves_agent *agent,
@@ -310,7 +311,8 @@ VES_API VES_NODISCARD enum ves_status ves_agent_derive(struct ves_agent *agent,
                                                        uint8_t out[32],
                                                        struct ves_error *error);
 
-/* Root over all entity states at the cursor. */
+/* Root over all entity states at the cursor.  VES_UNSUPPORTED when an event
+ * names a rule that this program lacks. */
 VES_API VES_NODISCARD enum ves_status
 ves_agent_state_hash(struct ves_agent *agent, struct ves_hash *out,
                      uint64_t *at_sequence, struct ves_error *error);

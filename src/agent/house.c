@@ -188,6 +188,8 @@ enum ves_status ves_agent_state_hash(struct ves_agent *agent,
 
     ves_agent_start(agent);
     enum ves_status status = ves_core_status(&agent->core, &core);
+    if (!status && core.unknown_schema_at > 0) /* there is none: says why */
+        status = ves_core_state_hash(&agent->core, out);
     if (status)
         return ves_agent_fail(agent, status, error, "hashing the state");
     *out = core.state_hash;

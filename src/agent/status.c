@@ -240,7 +240,11 @@ static void put_state(struct ves_jw *jw, const struct standing *standing)
 {
     const struct ves_core_status *core = &standing->core;
 
-    if (standing->has_state) {
+    if (core->unknown_schema_at > 0) {
+        ves_jw_key(jw, "stateHash");
+        ves_jw_null(jw);
+        ves_jw_member_u64(jw, "unknownSchemaAt", core->unknown_schema_at);
+    } else if (standing->has_state) {
         ves_jw_key(jw, "stateHash");
         ves_jw_hex(jw, "", core->state_hash.b, VES_HASH_SIZE);
         ves_jw_member_u64(jw, "stateAtSequence", core->at_sequence);
@@ -283,6 +287,10 @@ static void put_reasons(struct ves_jw *jw, const struct ves_agent *agent,
         ves_jw_str(jw, "This store was restored from an older copy. The next "
                        "sync takes back what it lost before it sends "
                        "anything.");
+    if (core->unknown_schema_at > 0)
+        ves_jw_str(jw, "An event names a rule that this program lacks: it is "
+                       "kept, and the state here cannot be compared with "
+                       "others'. Update this program.");
     if (core->is_diverged)
         ves_jw_str(jw, "The sequencer's history does not contain what this "
                        "store has already seen from it. Pushing has stopped; "

@@ -352,6 +352,8 @@ struct ves_core_status {
     bool is_breaker_open;      /* five failures in a minute: probes only */
     uint32_t offline_failures; /* consecutive */
     int64_t next_attempt_ms;
+    uint64_t unknown_schema_at; /* first applied event whose rule this program
+                                   lacks: there is no state hash; 0: none */
     struct ves_hash state_hash;
     uint64_t at_sequence;
     uint32_t fold_version;
@@ -370,7 +372,8 @@ VES_NODISCARD enum ves_status ves_core_note_head(struct ves_agent_core *core,
                                                  uint64_t remote_head);
 
 /* Root over all entity states at the cursor (decision 14); recomputes dirty
- * buckets and, when a transaction can be had, stores them. */
+ * buckets and, when a transaction can be had, stores them.  VES_UNSUPPORTED
+ * when an applied event names a rule that this program lacks (decision 5). */
 VES_NODISCARD enum ves_status ves_core_state_hash(struct ves_agent_core *core,
                                                   struct ves_hash *out);
 

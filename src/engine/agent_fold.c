@@ -212,6 +212,10 @@ static enum ves_status host_written(void *ctx, struct ves_verdict_event *event,
 
     if (judgement->verdict != VES_VERDICT_APPLIED)
         return VES_OK;
+    if (event->subject.is_unknown &&
+        (fold->unknown_at == 0 ||
+         event->row->sequence_number < fold->unknown_at))
+        fold->unknown_at = event->row->sequence_number;
     return apply(fold, ves_device_fold_slot(fold, &event->row->entity_key),
                  event);
 }
@@ -254,6 +258,21 @@ static enum ves_status mark_buckets(struct ves_device_fold *fold)
                                          count);
 }
 
+static enum ves_status save_unknown(struct ves_device_fold *fold)
+{
+    uint64_t known = 0;
+
+    if (fold->unknown_at == 0)
+        return VES_OK;
+    enum ves_status status = ves_device_number_get(fold->core, fold->arena,
+                                                   VES_DEVICE_UNKNOWN_SCHEMA, 0,
+                                                   0, INT64_MAX, &known);
+    if (status || (known > 0 && known <= fold->unknown_at))
+        return status;
+    return ves_device_number_put(fold->core, VES_DEVICE_UNKNOWN_SCHEMA,
+                                 fold->unknown_at);
+}
+
 enum ves_status ves_device_fold_save(struct ves_device_fold *fold)
 {
     struct ves_agent_core *core = fold->core;
@@ -283,6 +302,8 @@ enum ves_status ves_device_fold_save(struct ves_device_fold *fold)
             core->store->ops->entity_put(core->store, core->stream_no, rows, n);
     if (!status)
         status = ves_device_follow_ups_add(core, follow_ups);
+    if (!status)
+        status = save_unknown(fold);
     return status || n == 0 ? status : mark_buckets(fold);
 }
 

@@ -186,6 +186,34 @@ static enum ves_status hash_state(struct buckets *buckets, uint64_t *cursor,
     return status;
 }
 
+enum ves_status ves_device_unknown_schema(struct ves_agent_core *core,
+                                          uint64_t *sequence)
+{
+    struct ves_arena arena;
+
+    ves_arena_init(&arena, core->alloc, 4096);
+    enum ves_status status = ves_device_number_get(
+        core, &arena, VES_DEVICE_UNKNOWN_SCHEMA, 0, 0, INT64_MAX, sequence);
+    ves_arena_free(&arena);
+    return status;
+}
+
+/* decision 5: what is folded without a rule that others have is no state to
+ * compare with theirs. */
+static enum ves_status check_schemas(struct ves_agent_core *core)
+{
+    uint64_t sequence;
+
+    enum ves_status status = ves_device_unknown_schema(core, &sequence);
+    if (status || sequence == 0)
+        return status;
+    return ves_fail(&core->error, VES_UNSUPPORTED,
+                    "the state hash cannot be computed: event %llu names a "
+                    "rule that this program lacks; it is kept. Update this "
+                    "program",
+                    (unsigned long long)sequence);
+}
+
 enum ves_status ves_device_state_hash(struct ves_agent_core *core,
                                       uint64_t *cursor, struct ves_hash *out)
 {
@@ -194,7 +222,9 @@ enum ves_status ves_device_state_hash(struct ves_agent_core *core,
 
     core->error.status = VES_OK;
     ves_arena_init(&arena, core->alloc, VES_DEVICE_ARENA_MAX);
-    enum ves_status status = hash_state(&buckets, cursor, out);
+    enum ves_status status = check_schemas(core);
+    if (!status)
+        status = hash_state(&buckets, cursor, out);
     ves_arena_free(&arena);
     return ves_device_say(core, status);
 }

@@ -201,6 +201,9 @@ ves_device_settle(struct ves_agent_core *core, int64_t now_ms, uint64_t cursor);
 VES_NODISCARD enum ves_status
 ves_device_close(struct ves_agent_core *core, int64_t now_ms, const char *code);
 
+/* The first applied event whose rule this program lacks; 0: none. */
+VES_NODISCARD enum ves_status
+ves_device_unknown_schema(struct ves_agent_core *core, uint64_t *sequence);
 /* The state hash and the cursor it is of; opens its own transaction. */
 VES_NODISCARD enum ves_status ves_device_state_hash(struct ves_agent_core *core,
                                                     uint64_t *cursor,
@@ -302,7 +305,12 @@ struct ves_device_fold {
     struct ves_buf next, opposite;
     struct ves_verdicts verdicts;
     bool has_verdicts;
+    uint64_t unknown_at; /* first applied event whose rule is not known here;
+                            0: none */
 };
+
+/* Meta number: the same, of all the log. */
+#define VES_DEVICE_UNKNOWN_SCHEMA "schema.unknown"
 
 /* Loads the entities with these keys (repetitions allowed); others are loaded
  * when the judge asks for them. */

@@ -163,19 +163,27 @@ enum ves_status ves_device_refold(struct ves_agent_core *core, bool *is_pruned)
 {
     struct refold refold = {.core = core};
     const struct ves_rejudge_host host = {&refold, begin, link, end};
-    uint64_t head, follow_ups;
+    uint64_t head, follow_ups, unknown;
 
     *is_pruned = false;
     enum ves_status status = ves_device_cursor(core, &head);
     if (!status)
         status = ves_core_follow_ups(core, &follow_ups);
     if (!status)
+        status = ves_device_unknown_schema(core, &unknown);
+    if (!status)
         status = ves_device_follow_ups_begin(core, 0);
+    if (!status)
+        status = ves_device_number_put(core, VES_DEVICE_UNKNOWN_SCHEMA, 0);
     if (!status)
         status = ves_rejudge(core->store, core->stream_no, core->alloc,
                              &core->owner_key, head, &host, is_pruned);
-    if (!status && *is_pruned)
-        return ves_device_follow_ups_begin(core, follow_ups);
+    if (!status && *is_pruned) {
+        status = ves_device_follow_ups_begin(core, follow_ups);
+        return status ? status
+                      : ves_device_number_put(core, VES_DEVICE_UNKNOWN_SCHEMA,
+                                              unknown);
+    }
     if (status)
         return status;
     status = mark_all(core);

@@ -136,6 +136,8 @@ static enum ves_status read_status(struct ves_agent_core *core,
     if (!status)
         status = ves_device_number_get(core, arena, "fold.version", 0, 0,
                                        UINT32_MAX, &fold);
+    if (!status)
+        status = ves_device_unknown_schema(core, &out->unknown_schema_at);
     if (status)
         return ves_device_say(core, status);
     fill_state(&state, out);
@@ -161,7 +163,7 @@ enum ves_status ves_core_status(struct ves_agent_core *core,
 {
     enum ves_status status = ves_core_standing(core, out);
 
-    if (status)
+    if (status || out->unknown_schema_at > 0)
         return status;
     return ves_device_state_hash(core, &out->at_sequence, &out->state_hash);
 }
