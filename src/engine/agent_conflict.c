@@ -67,7 +67,10 @@ static enum ves_status read_event(struct gather *gather,
         status = ves_event_check(gather->arena, event, &refusal);
     if (status == VES_REFUSED)
         return ves_fail(&gather->core->error, VES_CORRUPT,
-                        "an event in the store is not readable any more: %s",
+                        "an event in the store is not readable any more: %s; "
+                        "nothing was changed; restore a backup, or set up a "
+                        "new store with an invitation (`ves doctor` says what "
+                        "is damaged)",
                         refusal.message);
     return status;
 }

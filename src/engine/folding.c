@@ -32,7 +32,10 @@ enum ves_status ves_log_event_read(struct ves_arena *arena,
         status = ves_event_check(arena, event, &refusal);
     if (status == VES_REFUSED)
         return ves_fail(error, VES_CORRUPT,
-                        "an event in the log is not readable any more: %s",
+                        "an event in the log is not readable any more: %s; "
+                        "nothing was changed; restore a backup, or set up a "
+                        "new store with an invitation (`ves doctor` says what "
+                        "is damaged)",
                         refusal.message);
     return status;
 }
