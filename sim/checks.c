@@ -7,6 +7,7 @@
 #include "core/receipt.h"
 #include "core/refusal.h"
 #include "crypto/crypto.h"
+#include "engine/follow_ups.h"
 #include "sim/world.h"
 
 enum { SCRATCH_MAX = 1 << 20 };
@@ -650,6 +651,31 @@ static void check_entities(struct sim_world *world, struct ves_store *disk)
         sim_fail(world, "a store lacks entities that the log has");
 }
 
+static enum ves_status count_follow_up(void *ctx,
+                                       const struct ves_entity_row *entity,
+                                       const struct ves_follow_up *one)
+{
+    (void)entity;
+    (void)one;
+    ++*(uint64_t *)ctx;
+    return VES_OK;
+}
+
+/* What is counted as states change is what can be found in them. */
+static void check_follow_ups(struct sim_world *world, size_t device)
+{
+    struct ves_agent_core *core = &world->devices[device].processes[0].core;
+    uint64_t counted = 0, found = 0;
+
+    if (ves_core_follow_ups(core, &counted) ||
+        ves_core_follow_ups_list(core, ves_bytes(NULL, 0), count_follow_up,
+                                 &found))
+        sim_fail(world, "store %zu cannot tell its follow-ups", device);
+    if (counted != found)
+        sim_fail(world, "store %zu counts %llu follow-ups and has %llu", device,
+                 (unsigned long long)counted, (unsigned long long)found);
+}
+
 static void check_states(struct sim_world *world)
 {
     struct ves_hash first, other;
@@ -662,6 +688,7 @@ static void check_states(struct sim_world *world)
             first = other;
         else if (!ves_hash_equal(&first, &other))
             sim_fail(world, "stores 0 and %zu have different states", i);
+        check_follow_ups(world, i);
         /* Folded again from the log, it is the same. */
         if (i == world->seed % world->options.stores) {
             if (ves_core_refold(core) || ves_core_state_hash(core, &other))
@@ -669,6 +696,7 @@ static void check_states(struct sim_world *world)
             if (!ves_hash_equal(&first, &other))
                 sim_fail(world, "store %zu folds to another state", i);
             sim_check_refolded(world, i);
+            check_follow_ups(world, i);
         }
     }
     sim_trace(world, first.b[0], first.b[1]);
