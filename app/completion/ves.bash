@@ -19,6 +19,15 @@ _ves()
 	--type)
 		mapfile -t COMPREPLY < <(compgen -W "concurrent_edit version_mismatch deleted_reference" -- "$cur")
 		return ;;
+	--only)
+		mapfile -t COMPREPLY < <(compgen -W "ingest pull append million" -- "$cur")
+		return ;;
+	--log-format)
+		mapfile -t COMPREPLY < <(compgen -W "text json" -- "$cur")
+		return ;;
+	--log-level)
+		mapfile -t COMPREPLY < <(compgen -W "0 1 2" -- "$cur")
+		return ;;
 	--format)
 		mapfile -t COMPREPLY < <(compgen -W "online-retail" -- "$cur")
 		return ;;

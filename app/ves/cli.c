@@ -7,6 +7,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <termios.h>
 #include <unistd.h>
 
@@ -340,7 +341,15 @@ void cli_store_options(struct cli *cli, struct ves_agent_options *options)
 int cli_open(struct cli *cli, bool is_read_only, struct ves_agent **agent)
 {
     struct ves_agent_options options;
+    struct stat st;
 
+    if (stat(cli->db, &st) == 0 && !S_ISREG(st.st_mode)) {
+        snprintf(cli->error.text, sizeof(cli->error.text),
+                 "%.200s is not a file; nothing was changed; name the store's "
+                 "file with --db",
+                 cli->db);
+        return cli_fail_here(cli, VES_INVALID);
+    }
     cli_store_options(cli, &options);
     options.is_read_only = is_read_only;
     enum ves_status status = ves_agent_open(&options, agent, &cli->error);

@@ -43,6 +43,8 @@ exits "a word that is none" 2 "$VES" outbox --db till.db --status nope
 like "the words are named" "$("$VES" conflicts --db till.db --state nope 2>&1)" 'takes open, resolved or all, not "nope"'
 exits "half an entity" 2 "$VES" conflicts --db till.db --entity ""
 like "--since says what it takes" "$("$VES" pull --db till.db --since nope 2>&1)" "the id of an event or a sequence number"
+mkdir folder
+like "a folder is no store" "$("$VES" status --db folder 2>&1)" "folder is not a file.*--db"
 like "a file that is not there: nothing was changed" "$("$VES" append --db till.db order.created A-1 --payload @nothing 2>&1)" "nothing was changed"
 
 # What a terminal would obey, and what is no UTF-8, is spelt out.
