@@ -226,6 +226,27 @@ def page_rotate(page):
         item["receipt"]["sequencerKeyVersion"] = 2
 
 
+# ---- lies about how many events of an agent there are --------------------------
+
+
+def head_uncounted(head):
+    """Another implementation's sequencer does not count."""
+    del head["agent_events"]
+
+
+def head_many(head):
+    head["agent_events"]["count"] += 7
+
+
+def head_far(head):
+    head["head_sequence"] = head["agent_events"]["through"] = 1 << 50
+
+
+def head_stuck(head):
+    head["agent_events"]["through"] = head["agent_events"]["after"]
+    head["agent_events"]["count"] = 0
+
+
 class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
@@ -259,6 +280,8 @@ class Handler(BaseHTTPRequestHandler):
         elif path.startswith("/api/v1/ves/keys"):
             lie = keys_forge if mode == "forge-keys" else None
             name = "keys"
+        elif path.startswith("/api/v1/ves/head?") and "agent_events" in document:
+            lie = globals().get("head_" + name.removeprefix("head_"))
         elif path.startswith("/api/v1/ves/sequencer-keys"):
             lie = sequencer_keys_forge if mode == "rotate" else None
         else:
@@ -266,7 +289,7 @@ class Handler(BaseHTTPRequestHandler):
         if mode == "forge-keys" and path.startswith("/api/v1/ves/events?"):
             lie = page_forge
         if lie and (document.get("events") or document.get("receipts")
-                    or document.get("keys")
+                    or document.get("keys") or document.get("agent_events")
                     or mode in ("replay", "lost", "empty", "push-replay")):
             lie(document)
         return json.dumps(document, separators=(",", ":")).encode()
@@ -287,6 +310,8 @@ class Handler(BaseHTTPRequestHandler):
                 urllib.parse.urlencode(query)
         if mode == "push-500" and is_push:
             return self.reply(500, {}, b'{"message":"broken"}')
+        if mode == "head-503" and path.startswith("/api/v1/ves/head?"):
+            return self.reply(503, {"Retry-After": "7"}, b'{"message":"later"}')
         if mode == "gone-for-reads" and is_page:
             self.close_connection = True
             return None
