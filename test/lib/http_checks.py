@@ -99,7 +99,7 @@ class Shape:
 
     def value(self):
         if self.skip("["):
-            inner = self.value()
+            inner = None if self.skip("...") else self.value()
             assert self.skip("]"), self.text[self.at:]
             return [inner]
         assert self.skip("{"), self.text[self.at:]
@@ -123,7 +123,7 @@ class Shape:
         if isinstance(shape, list):
             if not isinstance(value, list):
                 return [where + ": no list"]
-            return [f for i in value for f in self.faults(i, shape[0], where + "[]")]
+            return [f for i in value if shape[0] for f in self.faults(i, shape[0], where + "[]")]
         names, is_open = shape
         if not isinstance(value, dict):
             return [where + ": no object"]
