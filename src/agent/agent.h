@@ -140,6 +140,12 @@ VES_NODISCARD enum ves_status ves_agent_need_write(struct ves_agent *agent,
                                                    const char *what,
                                                    struct ves_error *error);
 
+/* What is read until _end_read is of one moment, whatever other processes
+ * write; inside a transaction it is already.  _end_read takes what _begin_read
+ * returned. */
+bool ves_agent_begin_read(struct ves_agent *agent);
+void ves_agent_end_read(struct ves_agent *agent, bool has_begun);
+
 /* A transaction of the store's; _end commits, or rolls back unless status is
  * VES_OK, and returns what came of it. */
 VES_NODISCARD enum ves_status ves_agent_begin_write(struct ves_agent *agent);

@@ -425,6 +425,18 @@ enum ves_status ves_agent_sql(struct ves_agent *agent, const char *sql,
                     sqlite3_errmsg(agent->connection));
 }
 
+bool ves_agent_begin_read(struct ves_agent *agent)
+{
+    return !ves_agent_is_in_transaction(agent) &&
+           !ves_agent_sql(agent, "BEGIN", NULL);
+}
+
+void ves_agent_end_read(struct ves_agent *agent, bool has_begun)
+{
+    if (has_begun)
+        (void)!ves_agent_sql(agent, "ROLLBACK", NULL);
+}
+
 enum ves_status ves_agent_begin(struct ves_agent *agent,
                                 struct ves_error *error)
 {

@@ -376,7 +376,9 @@ static enum ves_status write_status(struct ves_agent *agent, bool with_state,
     struct ves_buf summary;
 
     ves_agent_start(agent);
+    bool has_begun = ves_agent_begin_read(agent);
     enum ves_status status = read_standing(agent, with_state, &standing);
+    ves_agent_end_read(agent, has_begun);
     if (status)
         return ves_agent_fail(agent, status, error, "reading the status");
 

@@ -212,6 +212,46 @@ static void status_does_not_hide_trouble(void **state)
     assert_string_equal(test_text(&doc, "/nextSteps/1"), "ves retry");
 }
 
+/* Somebody who pulls before the number-th statement of a reader. */
+struct puller {
+    struct ves_agent *agent;
+    int number;
+};
+
+static int pull_between(unsigned type, void *ctx, void *statement, void *text)
+{
+    struct puller *puller = ctx;
+
+    (void)type;
+    (void)statement;
+    (void)text;
+    if (puller->number-- == 0)
+        test_shop_pull(&shop, puller->agent);
+    return 0;
+}
+
+static void a_status_is_of_one_moment(void **state)
+{
+    (void)state;
+    test_shop_append(till, "order.created", "ORD-1", ORDER);
+    test_shop_push(&shop, till);
+    for (int i = 0; i < 24; i++) {
+        char name[32];
+        snprintf(name, sizeof(name), "moment-%d.db", i);
+        struct ves_agent *reader = test_shop_store(&shop, name, NULL);
+        struct puller puller = {test_shop_again(&shop, name, NULL), i};
+        sqlite3_trace_v2(reader->connection, SQLITE_TRACE_STMT, pull_between,
+                         &puller);
+        read_status(reader);
+        sqlite3_trace_v2(reader->connection, 0, NULL, NULL);
+        if (test_number(&doc, "/stateAtSequence") !=
+            test_number(&doc, "/sequence/lastPulled"))
+            fail_msg("a pull before statement %d", i);
+        ves_agent_close(puller.agent);
+        ves_agent_close(reader);
+    }
+}
+
 static void state_hash_is_the_same_everywhere(void **state)
 {
     struct ves_agent *other = test_shop_store(&shop, "other.db", NULL);
@@ -924,6 +964,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(status_says_what_is_so),
         TEST(status_does_not_hide_trouble),
+        TEST(a_status_is_of_one_moment),
         TEST(state_hash_is_the_same_everywhere),
         TEST(outbox_lists_by_status_and_in_pages),
         TEST(log_keys_trail_and_quarantine_are_documents),
