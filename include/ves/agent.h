@@ -98,11 +98,12 @@ struct ves_append {
 /* Signs an event and puts it in the outbox, inside the transaction that is
  * open on the connection; without one it makes its own.  Commit makes the
  * business rows and the event true together, rollback removes both.
- * VES_INVALID/MALFORMED/LIMIT: the text names member and rule, and the
- * transaction may go on.  When the disk, the memory or a constraint of
- * somebody else's fails in the middle of writing (VES_IO, VES_NOMEM, VES_BUSY,
- * VES_CONFLICT), the transaction around it is rolled back as a whole, as
- * SQLite does; the text says so and sqlite3_get_autocommit() tells. */
+ * VES_INVALID/MALFORMED/LIMIT: the text names member and rule.  What is refused
+ * leaves the transaction open.  When the disk, the memory, an interrupt or a
+ * trigger, limit or authorizer of the application's breaks it in the middle of
+ * writing (VES_IO, VES_NOMEM, VES_BUSY, VES_AGAIN, VES_CONFLICT, VES_LIMIT),
+ * the transaction around it is rolled back as a whole, as SQLite does: the text
+ * begins with that and sqlite3_get_autocommit() tells. */
 VES_API VES_NODISCARD enum ves_status ves_append(struct ves_agent *agent,
                                                  const struct ves_append *what,
                                                  struct ves_uuid *event_id,

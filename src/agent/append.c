@@ -196,9 +196,10 @@ static void say_rolled_back(struct ves_error *error)
     if (!error)
         return;
     words = *error;
+    /* First, because words that come from a trigger may be long. */
     (void)ves_fail(error, words.status,
-                   "%s. The transaction around it was rolled back as a whole: "
-                   "begin it again",
+                   "the transaction was rolled back as a whole, begin it "
+                   "again: %s",
                    words.text);
 }
 

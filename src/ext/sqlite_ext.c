@@ -240,12 +240,14 @@ static void result_error(sqlite3_context *context, const char *function,
 {
     char *text = sqlite3_mprintf("%s: %s", function, error->text);
 
-    if (!text || error->status == VES_NOMEM) {
-        sqlite3_result_error_nomem(context);
-    } else {
+    if (text) {
         sqlite3_result_error(context, text, -1);
         if (error->status == VES_BUSY)
             sqlite3_result_error_code(context, SQLITE_BUSY);
+        if (error->status == VES_NOMEM)
+            sqlite3_result_error_code(context, SQLITE_NOMEM);
+    } else {
+        sqlite3_result_error_nomem(context);
     }
     sqlite3_free(text);
 }
@@ -394,8 +396,14 @@ static void sql_append(sqlite3_context *context, int argc, sqlite3_value **argv)
     struct ves_error error = {VES_OK, ""};
     struct ves_uuid event_id;
     char text[VES_UUID_TEXT + 1];
+    sqlite3 *db = sqlite3_context_db_handle(context);
+    bool was_open = !sqlite3_get_autocommit(db);
 
     if (append(sqlite3_user_data(context), argc, argv, &event_id, &error)) {
+        /* Who is busy tries this statement again, and the sale that was to go
+         * with it is gone. */
+        if (was_open && sqlite3_get_autocommit(db))
+            error.status = VES_IO;
         result_error(context, "ves_append", &error);
         return;
     }

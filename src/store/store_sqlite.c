@@ -36,6 +36,45 @@ static bool is_writing(sqlite3 *db)
            sqlite3_txn_state(db, "main") == SQLITE_TXN_WRITE;
 }
 
+#define UNDO "ROLLBACK"
+/* A constraint broken this way takes the transaction back, too. */
+#define UNDO_ANYHOW                     \
+    "INSERT OR ROLLBACK INTO ves_meta " \
+    "SELECT name, value FROM ves_meta LIMIT 1"
+
+static bool is_prepared(struct ves_sqlite *st, enum ves_sql_id id,
+                        const char *text)
+{
+    struct ves_sql q;
+
+    if (st->cache[id].stmt)
+        return true;
+    if (ves_sql_open(st, &q, id, text))
+        return false;
+    ves_sql_close(&q);
+    return true;
+}
+
+/* When a rollback is needed it is too late to ask for memory.  And the
+ * caller's authorizer may forbid transactions. */
+static bool can_undo(struct ves_sqlite *st)
+{
+    bool can = is_prepared(st, VES_SQL_UNDO, UNDO);
+
+    return (st->is_ready &&
+            is_prepared(st, VES_SQL_UNDO_ANYHOW, UNDO_ANYHOW)) ||
+           can;
+}
+
+static void undo(struct ves_sqlite *st)
+{
+    enum ves_status status = ves_sql_simple(st, VES_SQL_UNDO, UNDO);
+
+    if (status && st->is_ready)
+        status = ves_sql_simple(st, VES_SQL_UNDO_ANYHOW, UNDO_ANYHOW);
+    (void)status; /* the second always fails */
+}
+
 /* The caller may have begun a reading transaction: being busy should show
  * here, not at some later write. */
 static enum ves_status lock_for_writing(struct ves_sqlite *st)
@@ -64,7 +103,7 @@ static enum ves_status begin_joined(struct ves_sqlite *st)
 
 static enum ves_status begin_within(struct ves_sqlite *st, bool is_flat)
 {
-    if (!is_flat)
+    if (!is_flat || !can_undo(st))
         return begin_joined(st);
     enum ves_status status = lock_for_writing(st);
     if (status)
@@ -87,6 +126,7 @@ static enum ves_status begin_either(struct ves_store *s, bool is_flat)
                         "changed. Open it for writing.");
     if (!sqlite3_get_autocommit(st->db))
         return begin_within(st, is_flat);
+    (void)can_undo(st);
     status = ves_sql_simple(st, VES_SQL_BEGIN, "BEGIN IMMEDIATE");
     if (!status)
         st->tx = VES_TX_OWN;
@@ -103,23 +143,24 @@ static enum ves_status begin_flat(struct ves_store *s)
     return begin_either(s, true);
 }
 
-static const char *rollback_text(const struct ves_sqlite *st)
+static void rollback_open(struct ves_sqlite *st)
 {
-    if (st->tx == VES_TX_JOINED)
-        return "ROLLBACK TO ves_joined; RELEASE ves_joined";
     if (st->tx == VES_TX_FLAT && sqlite3_total_changes(st->db) == st->changes)
-        return "";
-    return "ROLLBACK";
+        return;
+    /* Half of it must not stay for the caller to commit. */
+    if (st->tx != VES_TX_JOINED ||
+        sqlite3_exec(st->db, "ROLLBACK TO ves_joined; RELEASE ves_joined", NULL,
+                     NULL, NULL) != SQLITE_OK)
+        undo(st);
 }
 
 static void rollback(struct ves_store *s)
 {
     struct ves_sqlite *st = ves_sqlite_of(s);
-    const char *text = rollback_text(st);
 
     /* After some failures SQLite has rolled back everything by itself. */
     if (st->tx != VES_TX_NONE && !sqlite3_get_autocommit(st->db))
-        sqlite3_exec(st->db, text, NULL, NULL, NULL);
+        rollback_open(st);
     st->tx = VES_TX_NONE;
     st->is_failed = false;
 }

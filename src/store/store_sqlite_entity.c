@@ -120,8 +120,8 @@ enum ves_status ves_sqlite_entity_scan(struct ves_store *s, uint32_t stream_no,
 /* ---- writing --------------------------------------------------------------
  */
 
-static enum ves_status entity_put_one(struct ves_sql *q, uint32_t stream_no,
-                                      const struct ves_entity_row *row)
+static void put_entity(struct ves_sql *q, uint32_t stream_no,
+                       const struct ves_entity_row *row)
 {
     ves_sql_put_i64(q, stream_no);
     ves_sql_put_hash(q, &row->key);
@@ -140,10 +140,9 @@ static enum ves_status entity_put_one(struct ves_sql *q, uint32_t stream_no,
     ves_sql_put_text(q, row->state);
     ves_sql_put_u64(q, row->written_at);
     ves_sql_put_u64(q, row->tombstone);
-    return ves_sql_run(q);
 }
 
-/* The numbers are those of entity_put_one. */
+/* The numbers are those of put_entity. */
 #define ENTITY_INSERT                                                    \
     "INSERT INTO ves_entities (stream_no, " ENTITY_COLUMNS ")"           \
     " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"        \
@@ -179,11 +178,14 @@ static enum ves_status entity_put_all(struct ves_sql *insert,
         bool is_there = false;
 
         if (rows[i].is_found) {
-            status = entity_put_one(update, stream_no, &rows[i]);
+            put_entity(update, stream_no, &rows[i]);
+            status = ves_sql_run(update);
             is_there = !status && sqlite3_changes(update->st->db) > 0;
         }
-        if (!status && !is_there)
-            status = entity_put_one(insert, stream_no, &rows[i]);
+        if (!status && !is_there) {
+            put_entity(insert, stream_no, &rows[i]);
+            status = ves_sql_run_row(insert);
+        }
         if (status)
             return status;
     }

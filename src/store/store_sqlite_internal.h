@@ -110,6 +110,8 @@ enum ves_sql_id {
     VES_SQL_JOIN,
     VES_SQL_JOIN_LOCK,
     VES_SQL_LEAVE,
+    VES_SQL_UNDO,
+    VES_SQL_UNDO_ANYHOW,
     VES_SQL_CALL_BEGIN,
     VES_SQL_CALL_END,
     VES_SQL_COUNT
@@ -190,6 +192,9 @@ bool ves_sql_next(struct ves_sql *q);
 /* For statements that give none: runs to the end and is ready for the next
  * set of parameters. */
 VES_NODISCARD enum ves_status ves_sql_run(struct ves_sql *q);
+/* The same for one row that is written in any case.  VES_CONFLICT when the
+ * application's trigger or authorizer swallowed it without a word. */
+VES_NODISCARD enum ves_status ves_sql_run_row(struct ves_sql *q);
 
 /* The next column.  What does not fit the schema sets status to VES_CORRUPT
  * (see _check).  Views live until the next _row or _close. */

@@ -172,7 +172,7 @@ static enum ves_status append_one(struct ves_sql *q,
     put_moving(q, row);
     ves_sql_put_text(q, row->envelope);
     ves_sql_put_u64(q, row->entity_prev);
-    return ves_sql_run(q);
+    return ves_sql_run_row(q);
 }
 
 static enum ves_status append_all(struct ves_sqlite *st,

@@ -272,6 +272,25 @@ enum ves_status ves_sql_run(struct ves_sql *q)
     return q->status;
 }
 
+enum ves_status ves_sql_run_row(struct ves_sql *q)
+{
+    sqlite3 *db = q->st->db;
+    int before = sqlite3_total_changes(db);
+    enum ves_status status = ves_sql_run(q);
+
+    /* A trigger's rows are in the total; a statement that does nothing leaves
+     * the other as it was. */
+    if (status ||
+        (sqlite3_total_changes(db) != before && sqlite3_changes(db) == 1))
+        return status;
+    q->st->is_failed = q->st->tx != VES_TX_NONE;
+    q->status = ves_fail(&q->st->store.error, VES_CONFLICT,
+                         "A trigger or an authorizer of the application kept a "
+                         "row out of the store. Nothing was stored. Take it "
+                         "off the tables that begin with ves_.");
+    return q->status;
+}
+
 /* ---- columns --------------------------------------------------------------
  */
 

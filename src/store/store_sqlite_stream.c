@@ -56,7 +56,7 @@ static enum ves_status meta_write(struct ves_sqlite *st, enum ves_sql_id id,
     else
         ves_sql_put_blob(&q, value.ptr, value.len);
     ves_sql_put_word(&q, name);
-    status = ves_sql_run(&q);
+    status = id == VES_SQL_META_PUT ? ves_sql_run_row(&q) : ves_sql_run(&q);
     ves_sql_close(&q);
     return status;
 }
