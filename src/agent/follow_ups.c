@@ -7,6 +7,7 @@
 #include "base/bytes.h"
 #include "core/entity.h"
 #include "core/judge.h"
+#include "engine/rules_log.h"
 
 /* ---- one ----------------------------------------------------------------- */
 
@@ -217,6 +218,42 @@ static enum ves_status say_waiting(struct ves_agent *agent,
     return status;
 }
 
+/* semantics.md decision 5: a note of this store, no verdict. */
+static enum ves_status say_unknown(struct ves_agent *agent,
+                                   const struct ves_log_row *row,
+                                   struct ves_buf *text)
+{
+    struct ves_rules_log *log;
+    struct ves_rules_at rules;
+    struct ves_event event;
+    bool is_unknown = false;
+
+    if (row->envelope.len == 0)
+        return VES_OK;
+    enum ves_status status =
+        ves_agent_read_envelope(agent, row->envelope, true, &event, NULL);
+    if (!status)
+        status = ves_rules_log_make(&agent->arena, agent->store,
+                                    agent->core.stream_no,
+                                    &agent->core.owner_key, &log);
+    if (!status)
+        status = ves_rules_log_at(log, &event, row->sequence_number, &rules);
+    if (status)
+        return status;
+    (void)ves_event_rule(rules, &event, &is_unknown);
+    if (!is_unknown)
+        return VES_OK;
+    ves_buf_putf(text, " It names version %lu of the rules of ",
+                 (unsigned long)event.context.schema_version);
+    ves_buf_put_bytes(text, event.event_type);
+    ves_buf_put_str(text, ", which this program does not have "
+                          "(unknown_schema): the event is kept and changes "
+                          "nothing here, and the state of this store cannot "
+                          "be compared with that of others until a newer "
+                          "program has read the log again.");
+    return VES_OK;
+}
+
 enum ves_status ves_note_say(struct ves_agent *agent,
                              const struct ves_log_row *row,
                              struct ves_buf *text)
@@ -232,6 +269,8 @@ enum ves_status ves_note_say(struct ves_agent *agent,
         ves_buf_put_u8(text, '.');
     }
     enum ves_status status = say_waiting(agent, row, text);
+    if (!status)
+        status = say_unknown(agent, row, text);
     if (status || row->note.len == 0)
         return status;
     status = ves_json_read(&agent->arena, row->note, NULL, &note, NULL);

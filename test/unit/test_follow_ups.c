@@ -259,6 +259,31 @@ static void waiting_is_said(void **state)
                 "It refers to 1 thing that the log did not know");
 }
 
+/* A newer program's event: kept, and said to be what it is. */
+static void an_unknown_rule_is_said(void **state)
+{
+    struct test_event event = test_hub_event(&shop.hub, 7);
+    struct ves_ingest ingest = {.count = 0};
+    struct test_request request;
+
+    (void)state;
+    test_event_context(&event, 1, 0);
+    event.fields.context.schema = ves_bytes_str("order.updated/99");
+    event.fields.context.schema_version = 99;
+    test_request_begin(&request, &shop.hub.agent);
+    test_request_event(&request, &event, &shop.hub.agent_key);
+    test_hub_push(&shop.hub, &ingest, test_request_end(&request));
+    ves_ingest_free(&ingest);
+    test_request_free(&request);
+    sync_both();
+    assert_int_equal(
+        ves_agent_why(till, &event.fields.event_id, doc.jw, &error), VES_OK);
+    test_document_read(&doc);
+    assert_says(test_text(&doc, "/explanation"),
+                "It names version 99 of the rules of order.updated");
+    assert_says(test_text(&doc, "/explanation"), "(unknown_schema)");
+}
+
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
@@ -270,6 +295,7 @@ int main(void)
         TEST(none_is_passed_over),
         TEST(notes_are_said),
         TEST(waiting_is_said),
+        TEST(an_unknown_rule_is_said),
     };
     cmocka_set_message_output(CM_OUTPUT_TAP);
     return cmocka_run_group_tests_name("follow_ups", tests, NULL, NULL);
