@@ -8,6 +8,24 @@ static const struct cli_option prune_options[] = {
     {"days", "N", "keep bodies this long (default: outboxRetentionDays)"},
     {NULL, NULL, NULL}};
 
+/* {"order":"merge",...}: names of types and words, nothing to be unescaped. */
+static void print_strategies(const char *object)
+{
+    const char *at = object;
+
+    while ((at = strchr(at, '"'))) {
+        const char *name = at + 1;
+        const char *end = strchr(name, '"');
+        const char *value = end ? strchr(end + 1, '"') : NULL;
+        const char *last = value ? strchr(value + 1, '"') : NULL;
+        if (!last)
+            return;
+        printf("conflictStrategy.%.*s %.*s (file)\n", (int)(end - name), name,
+               (int)(last - value - 1), value + 1);
+        at = last + 1;
+    }
+}
+
 /* NAME=VALUE ... or nothing. */
 static int run_settings(struct cli *cli)
 {
@@ -52,6 +70,8 @@ static int run_settings(struct cli *cli)
         printf("%-20s %-10s (%s)\n", names[i],
                cli_str(jr, "/settings/%s", names[i]),
                cli_str(jr, "/sources/%s", names[i]));
+    if (jr)
+        print_strategies(ves_jr_str(jr, "/conflictStrategies"));
     ves_jr_free(jr);
     ves_jw_free(jw);
     return CLI_DONE;

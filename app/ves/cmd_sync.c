@@ -246,6 +246,9 @@ static void print_sync(const struct ves_sync_report *r)
                (unsigned long long)r->push.failed, cli_plain());
     if (r->push.conflicts)
         printf(", %llu in conflict", (unsigned long long)r->push.conflicts);
+    if (r->automatic.resolved)
+        printf(", %llu decided by the settings",
+               (unsigned long long)r->automatic.resolved);
     printf("; %llu remain\n", (unsigned long long)r->push.remaining);
     print_problems(&r->push);
 }
@@ -261,6 +264,15 @@ static struct ves_jw *sync_document(const struct ves_sync_report *report)
     ves_pull_report_json(jw, &report->pull);
     ves_jw_key(jw, "ack");
     ves_ack_report_json(jw, &report->ack);
+    ves_jw_key(jw, "automatic");
+    ves_jw_object(jw);
+    ves_jw_key(jw, "lookedAt");
+    ves_jw_u64(jw, report->automatic.looked_at);
+    ves_jw_key(jw, "resolved");
+    ves_jw_u64(jw, report->automatic.resolved);
+    ves_jw_key(jw, "left");
+    ves_jw_u64(jw, report->automatic.left);
+    ves_jw_end(jw);
     ves_jw_end(jw);
     return jw;
 }

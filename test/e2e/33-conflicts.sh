@@ -18,7 +18,7 @@ quarrel()
 	append till order.updated "$1" "{\"patch\":$2}" > /dev/null
 	append office order.updated "$1" "{\"patch\":$3}"
 	"$VES" sync --db till.db > /dev/null 2>&1
-	"$VES" sync --db office.db > /dev/null 2>&1
+	"$VES" sync --db office.db > met 2>&1
 	code=$?
 	[ $code -eq 3 ] || echo "# the sync that met the conflict ended with $code, not 3 (done in part)" >&2
 	echo $code > code
@@ -127,7 +127,9 @@ is "seen, it can be decided" "$(list till 'd["open"]') $(state till O3 email)" "
 # Policies: only where the branch was written, and in the same list.
 "$VES" settings --db till.db conflictStrategy.order=accept_local > /dev/null
 "$VES" settings --db office.db conflictStrategy.order=accept_remote > /dev/null
+like "settings list it" "$("$VES" settings --db office.db)" '^conflictStrategy.order accept_remote'
 branch=$(quarrel O4 '{"email":"till"}' '{"email":"office"}')
+like "the sync that met it says that it was decided" "$(cat met)" '1 decided by the settings'
 all
 is "decided by the setting of its author" "$(list till '[d["open"], d["conflicts"][0]["resolution"]["isAutomatic"], d["conflicts"][0]["resolution"]["strategy"]]' --state resolved --entity order/O4)" '[0, true, "accept_remote"]'
 like "listed as resolved (auto)" "$("$VES" conflicts --db till.db --state resolved)" 'resolved \(auto\): accept_remote by policy'
