@@ -289,6 +289,8 @@ static enum ves_status examine_store(struct ves_audit *audit)
     if (!status)
         status = flushed;
     ves_audit_replay_end(&replay);
+    if (!status)
+        ves_audit_tree_heads(audit);
     for (const struct ves_audit_stream *s = audit->streams; s; s = s->next) {
         if (s->pruned > 0)
             ves_audit_unknown(audit, VES_AUDIT_EVENTS,
@@ -305,6 +307,10 @@ static enum ves_status examine(struct ves_audit *audit)
     enum ves_status status = VES_OK;
 
     audit->path = audit->label = options->path;
+    audit->heads_met = ves_arena_alloc(&audit->arena, options->head_count);
+    audit->heads_missed = ves_arena_alloc(&audit->arena, options->head_count);
+    if (!audit->heads_met || !audit->heads_missed)
+        return VES_NOMEM;
     if (options->tiles_dir)
         return ves_audit_folder(audit);
     status = make_folder(audit);

@@ -136,7 +136,9 @@ struct ves_audit {
     struct ves_audit_sequencer_key keys[VES_AUDIT_KEYS_MAX];
     size_t key_count;
     struct ves_audit_stream *streams;
-    uint64_t done, total; /* events */
+    bool *heads_met, *heads_missed; /* of those in the options */
+    bool is_stopped;                /* by the caller, at its progress */
+    uint64_t done, total;           /* events */
     struct ves_audit_checker *checker;
     bool ignores_resume; /* what is kept is of another store */
     uint64_t resumed;    /* signatures verified by an earlier run */
@@ -196,6 +198,9 @@ ves_audit_tree_add(struct ves_audit *audit, struct ves_audit_stream *stream,
                    const struct ves_hash *leaf);
 VES_NODISCARD enum ves_status
 ves_audit_tree_end(struct ves_audit *audit, struct ves_audit_stream *stream);
+
+/* After all streams: was every head that is known met? */
+void ves_audit_tree_heads(struct ves_audit *audit);
 
 /* ---- walk.c ---- */
 

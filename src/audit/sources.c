@@ -85,6 +85,19 @@ static enum ves_status get_http(void *ctx, const char *path,
     return ves_buf_status(out);
 }
 
+/* Tells a wish to stop from a sequencer that says nothing usable. */
+static bool show_progress(void *ctx, const char *what, uint64_t done,
+                          uint64_t total)
+{
+    struct ves_audit *audit = ctx;
+    const struct ves_audit_options *options = audit->options;
+
+    if (options->progress &&
+        !options->progress(options->progress_ctx, what, done, total))
+        audit->is_stopped = true;
+    return !audit->is_stopped;
+}
+
 /* A follower that begins with nothing, in the audit's folder. */
 static enum ves_status pull_all(struct ves_audit *audit, const char *credential,
                                 uint64_t at_least)
@@ -96,8 +109,8 @@ static enum ves_status pull_all(struct ves_audit *audit, const char *credential,
                                                     options->sequencer_key,
                                                 .url = options->url,
                                                 .credential = credential};
-    const struct ves_sync_options sync = {
-        .progress = options->progress, .progress_ctx = options->progress_ctx};
+    const struct ves_sync_options sync = {.progress = show_progress,
+                                          .progress_ctx = audit};
     struct ves_error why = {.status = VES_OK};
     struct ves_pull_report report;
     struct ves_agent *agent;
@@ -111,7 +124,8 @@ static enum ves_status pull_all(struct ves_audit *audit, const char *credential,
     while (!status && report.has_more && report.received > 0);
     ves_agent_close(agent);
     if (status == VES_REFUSED || status == VES_DIVERGED ||
-        status == VES_MALFORMED) {
+        status == VES_MALFORMED ||
+        (status == VES_AGAIN && !audit->is_stopped)) {
         ves_audit_find(audit, VES_AUDIT_EVENTS, report.cursor + 1,
                        "what the sequencer sends does not verify: %.150s",
                        why.text);

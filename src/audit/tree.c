@@ -124,9 +124,28 @@ static void check_heads(struct ves_audit *audit,
         if (options->heads[i].size != size)
             continue;
         ves_tlog_edge_root(&stream->edge, &root);
+        if (ves_hash_equal(&root, &options->heads[i].root))
+            audit->heads_met[i] = true;
+        else
+            audit->heads_missed[i] = true;
+    }
+}
+
+/* Of several streams a head is of one; that it is not another's says
+ * nothing. */
+void ves_audit_tree_heads(struct ves_audit *audit)
+{
+    const struct ves_audit_options *options = audit->options;
+
+    for (size_t i = 0; i < options->head_count; i++) {
         ves_audit_count(audit, VES_AUDIT_TREE, 1);
-        if (!ves_hash_equal(&root, &options->heads[i].root))
-            find(audit, size, "the tree of this size is not the one you know");
+        if (audit->heads_met[i])
+            continue;
+        find(audit, options->heads[i].size,
+             audit->heads_missed[i]
+                 ? "the tree of this size is not the one you know"
+                 : "you know a tree of this size, and the log is shorter: it "
+                   "was cut, or restored from a copy");
     }
 }
 

@@ -247,6 +247,55 @@ def head_stuck(head):
     head["agent_events"]["count"] = 0
 
 
+# ---- lies in the published log: bytes ------------------------------------------
+
+
+def log_size(path, data):
+    """A smaller tree under the same signature."""
+    if not path.endswith("/checkpoint"):
+        return data
+    lines = data.split(b"\n")
+    lines[1] = str(int(lines[1]) - 1).encode()
+    return b"\n".join(lines)
+
+
+def log_root(path, data):
+    if not path.endswith("/checkpoint"):
+        return data
+    lines = data.split(b"\n")
+    lines[2] = (b"A" if lines[2][:1] != b"A" else b"B") + lines[2][1:]
+    return b"\n".join(lines)
+
+
+def log_unsigned(path, data):
+    return data.split(b"\n\n")[0] + b"\n\n" if path.endswith("/checkpoint") else data
+
+
+def log_tile(path, data):
+    return bytes([data[0] ^ 1]) + data[1:] if "/tile/0/" in path else data
+
+
+def log_entry(path, data):
+    return data[:60] + bytes([data[60] ^ 1]) + data[61:] if "/tile/entries/" in path else data
+
+
+def log_cut(path, data):
+    return data[:-40] if "/tile/" in path else data
+
+
+def log_reorder(path, data):
+    """The first two entries in each other's places."""
+    return data[149:298] + data[:149] + data[298:] if "/tile/entries/" in path else data
+
+
+def log_malleable(path, data):
+    """S and S + L sign the same; the leaf is another."""
+    if "/tile/entries/" not in path:
+        return data
+    s = int.from_bytes(data[117:149], "little") + 2**252 + 27742317777372353535851937790883648493
+    return data[:117] + s.to_bytes(32, "little") + data[149:]
+
+
 class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
@@ -329,7 +378,11 @@ class Handler(BaseHTTPRequestHandler):
         if status == 200 and mode not in ("honest", "other-stream"):
             if mode in ("garbage", "html", "truncate", "cut", "deep") and is_page:
                 return self.wire(mode, kept, data)
-            data = self.change(mode, path, data)
+            if path.startswith("/ves/"):
+                lie = globals().get(mode.replace("-", "_"))
+                data = lie(path, data) if lie and mode.startswith("log-") else data
+            else:
+                data = self.change(mode, path, data)
         elif status == 200 and "/events" in path:
             self.change("honest", path, data)  # remembers the first
         return self.reply(status, kept, data)

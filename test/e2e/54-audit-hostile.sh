@@ -1,0 +1,84 @@
+#!/bin/bash
+# 54-audit-hostile.sh -- ves audit of a sequencer that lies, about bytes, order,
+# proofs, heads, keys, receipts and after a restore: each for its reason.
+. "$(dirname "$0")/../lib/tap.sh"
+cd "$T" || exit 1
+
+new_hub --log-host shop.example || done_testing
+join till.db && join office.db || { not_ok "two stores"; done_testing; }
+other=$(cat /proc/sys/kernel/random/uuid)
+for i in 1 2 3 4 5 6; do adjust till.db "SKU-$i" "$i"; done
+"$VES" sync --db till.db > /dev/null
+sqlite3 "$SEQ" "VACUUM INTO '$T/old.db'" # a backup, taken too early
+adjust office.db MUG 1
+"$VES" sync --db office.db > /dev/null
+"$VES" sync --db till.db > /dev/null
+"$VES" append --db till.db order.created ORD-1 --payload '{"currency":"GBP","amount_minor":450}' > /dev/null
+"$VES" sync --db till.db > /dev/null
+prove() { "$VES" prove 8 --db till.db -o x.ves-bundle > out 2>&1; }
+wait_for 20 prove
+{ grep '^log ' out; echo 'quorum none'; } > policy
+sed '1,/^$/d' x.ves-bundle > checkpoint
+key=$(json "$("$VES" keys --db till.db --json)" 'd["sequencer"]["keys"][0]["publicKey"]')
+
+echo honest > mode
+start_proxy mode "$SEQ.admin-key" "$other" || done_testing
+
+# audit [OPTIONS...] -- of what the proxy says; sets doc and code.
+audit()
+{
+	doc=$("$VES" audit --json --work "$T" --sequencer "$PROXY" --stream "$TENANT/$STORE" \
+		--credential-file till.db.credential --sequencer-key "$key" --policy policy "$@" 2> err)
+	code=$?
+}
+
+audit
+is "the truth" "$code" 0
+
+# a_lie MODE PATTERN -- refused, with these words among its reasons.
+a_lie()
+{
+	echo "$1" > mode
+	audit
+	echo honest > mode
+	words=$([ $code -eq 40 ] && json "$doc" '"\n".join(f["text"] for f in d["findings"])' || cat err)
+	if [ $code -eq 40 ] && grep -qE -- "$2" <<< "$words"; then ok "$1: $2"; else
+		not_ok "$1: exit $code, wanted 40 and \"$2\""
+		sed 's/^/# /' <<< "$words"
+	fi
+}
+# bytes
+a_lie corrupt 'does not verify'
+a_lie rewrite 'does not verify'
+a_lie strip-base 'does not verify'
+a_lie log-entry 'entries do not lead to the root'
+a_lie log-tile 'not what the entries lead to'
+a_lie log-cut 'has not|not what'
+a_lie log-malleable 'entries do not lead to the root'
+# order
+a_lie log-reorder 'names number 2'
+a_lie swap-numbers 'does not verify'
+a_lie twice 'does not verify'
+a_lie forge 'does not verify'
+a_lie drop 'does not verify'
+a_lie reorder 'does not verify'
+a_lie empty 'does not verify|gives only'
+a_lie lost 'does not verify|gives only'
+# heads
+a_lie log-size 'not signed by a log you believe'
+a_lie log-root 'not signed by a log you believe'
+a_lie log-unsigned 'checkpoint is none'
+# keys and receipts
+a_lie resign 'does not verify'
+a_lie other-key 'does not verify'
+a_lie swap-receipts 'does not verify'
+a_lie forge-keys 'does not verify'
+a_lie rotate 'does not verify'
+
+# Restored from a backup: whoever knows a later head sees it.
+cp old.db restored.db
+exits "the backup by itself is sound" 0 "$VES" audit --work "$T" restored.db
+out=$("$VES" audit --work "$T" --known checkpoint restored.db)
+is "but not to who knows a later head" $? 40
+like "for this reason" "$out" 'it was cut, or restored from a copy'
+done_testing
