@@ -61,7 +61,8 @@ static enum ves_status to_effects(struct ves_arena *arena,
                                   const struct ves_json *whole,
                                   struct ves_effects *out)
 {
-    struct ves_change all = {ves_bytes_str(VES_PATH_WHOLE), VES_OP_SET, whole};
+    struct ves_change all = {ves_bytes_str(VES_PATH_WHOLE), VES_OP_SET, whole,
+                             false};
     const struct ves_change *from = changes->is_full ? &all : changes->list;
     size_t count = changes->is_full ? 1 : changes->count;
     struct ves_effect *list = ves_arena_alloc(arena, count * sizeof(*list));
@@ -215,9 +216,12 @@ static enum ves_status write_change(struct ves_arena *arena,
     return status ? status : ves_buf_status(out);
 }
 
-/* Marks and preconditions are no part of what is repeated. */
+/* Marks and preconditions are no part of what is repeated; nor is an empty
+ * object, which as an operation would empty the one that is there. */
 static bool is_repeated(const struct ves_change *change)
 {
+    if (change->is_kept)
+        return false;
     if (change->op == VES_OP_DELETE || change->op == VES_OP_RESTORE)
         return true;
     return change->op != VES_OP_EXPECT && change->path.len > 0 &&

@@ -144,9 +144,14 @@ static enum ves_status run_patch(struct step *step,
 
     if (changes->is_full)
         return ves_write_fail(&step->write, "the patch has too many members");
-    for (size_t i = 0; i < changes->count && !status; i++)
-        status = set(step, VES_OP_SET, changes->list[i].path,
-                     changes->list[i].value);
+    for (size_t i = 0; i < changes->count && !status; i++) {
+        const struct ves_change *change = &changes->list[i];
+        const struct ves_json *old = NULL;
+        if (change->is_kept)
+            status = ves_write_get(&step->write, change->path, &old);
+        if (!status && !(old && old->type == VES_JSON_OBJECT))
+            status = set(step, VES_OP_SET, change->path, change->value);
+    }
     return status;
 }
 

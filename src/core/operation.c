@@ -191,7 +191,8 @@ enum ves_status ves_changes_add(struct ves_arena *arena,
         changes->list = list;
         changes->cap = cap;
     }
-    changes->list[changes->count++] = (struct ves_change){path, op, value};
+    changes->list[changes->count++] =
+        (struct ves_change){path, op, value, false};
     return VES_OK;
 }
 
@@ -225,6 +226,20 @@ static bool is_written(const struct ves_changes *changes, size_t count,
     return false;
 }
 
+/* RFC 7396: makes an object where none is, and else does nothing. */
+static enum ves_status add_empty(struct ves_arena *arena,
+                                 struct ves_changes *changes,
+                                 struct ves_bytes path,
+                                 const struct ves_json *empty)
+{
+    enum ves_status status =
+        ves_changes_add(arena, changes, VES_OP_SET, path, empty);
+
+    if (!status && !changes->is_full)
+        changes->list[changes->count - 1].is_kept = true;
+    return status;
+}
+
 /* Every leaf below an object: whatever is no object with members.  Depth is
  * bounded by that of payloads. */
 static enum ves_status add_leaves(struct leaves *leaves, struct ves_bytes path,
@@ -246,6 +261,8 @@ static enum ves_status add_leaves(struct leaves *leaves, struct ves_bytes path,
             return status;
         if (m->type == VES_JSON_OBJECT && m->first)
             status = add_leaves(leaves, inner, m, false);
+        else if (leaves->is_patch && m->type == VES_JSON_OBJECT)
+            status = add_empty(leaves->arena, changes, inner, m);
         else if (!is_written(changes, leaves->written, inner))
             status = ves_changes_add(leaves->arena, changes, VES_OP_SET, inner,
                                      is_removed ? NULL : m);
@@ -331,6 +348,8 @@ static enum ves_status add_operation(const struct ves_operand *operand,
         return ves_changes_add(operand->arena, changes, operation->op, path,
                                value);
     leaves.is_patch = true;
+    if (value->type == VES_JSON_OBJECT && !value->first && path.len > 0)
+        return add_empty(operand->arena, changes, path, value);
     return value->type == VES_JSON_OBJECT
                ? add_leaves(&leaves, path, value, *operation->from == '\0')
                : VES_OK;

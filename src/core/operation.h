@@ -52,6 +52,7 @@ struct ves_change {
     struct ves_bytes path;
     enum ves_op op;
     const struct ves_json *value; /* NULL: none */
+    bool is_kept; /* an empty object of a patch: one that is there stays */
 };
 
 struct ves_changes {

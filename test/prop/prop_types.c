@@ -160,7 +160,7 @@ static void put_value(struct ves_buf *buf, const struct ves_field *field)
 static void put_patch(struct ves_buf *buf)
 {
     ves_buf_put_u8(buf, '{');
-    switch (below(has_nulls ? 6 : 4)) {
+    switch (below(has_nulls ? 7 : 4)) {
     case 0:
         ves_buf_put_str(buf, "\"status\":\"paid\",");
         break;
@@ -189,6 +189,9 @@ static void put_patch(struct ves_buf *buf)
         else
             ves_buf_put_str(buf, "2,");
         break;
+    case 5:
+        ves_buf_put_str(buf, below(2) ? "\"a\":{}," : "\"lines\":{},");
+        break;
     default:
         break;
     }
@@ -207,8 +210,14 @@ static void put_thing(struct ves_buf *buf)
     ves_buf_putf(buf, ",\"arr\":[{\"k\":\"L0\",\"v\":%u},{\"k\":\"L1\"}]",
                  below(2));
     ves_buf_putf(buf, ",\"t\":[\"t%u\"]", below(3));
-    ves_buf_putf(buf, ",\"o\":{\"v\":%u}", below(2));
-    ves_buf_putf(buf, ",\"patch\":{\"o\":{\"w\":%u}", below(2));
+    if (below(5) == 0)
+        ves_buf_put_str(buf, ",\"o\":{}");
+    else
+        ves_buf_putf(buf, ",\"o\":{\"v\":%u}", below(2));
+    ves_buf_put_str(buf, ",\"patch\":{\"o\":{");
+    if (below(5) > 0)
+        ves_buf_putf(buf, "\"w\":%u", below(2));
+    ves_buf_put_u8(buf, '}');
     if (below(3) == 0) {
         ves_buf_putf(buf, ",\"l\":{\"L%u\"", below(3));
         ves_buf_putf(buf, ":{\"v\":%u}}", below(2));

@@ -182,6 +182,8 @@ static void results_are_ops_or_a_patch(void **state)
         {"{\"patch\":{\"a\":{\"b\":null,\"d\":2}}}", "{\"a\":{\"d\":2}}",
          "[{\"op\":\"set\",\"path\":\"/a/d\"},"
          "{\"op\":\"set\",\"path\":\"/a/b\",\"value\":1}]"},
+        /* An empty object makes one, and empties none (RFC 7396). */
+        {"{\"patch\":{\"a\":{}}}", "{\"a\":{\"b\":1}}", "[]"},
         {"{\"patch\":{},\"ops\":[]}", NULL, NULL},
         {"{\"patch\":[]}", NULL, NULL},
         {"{}", NULL, NULL},
