@@ -126,8 +126,8 @@ static enum ves_status visit_twin(void *ctx, const struct ves_outbox_row *row)
     return VES_OK;
 }
 
-/* Only asked when the number is one this store has used, or the next, so the
- * scan is rare. */
+/* Only asked when the number is one this store has used, or the event does not
+ * go on where the chain ends, so the scan is rare. */
 static enum ves_status find_twin(struct ves_device_own *own,
                                  const struct ves_page_item *item,
                                  struct twin *twin)
@@ -260,6 +260,18 @@ static enum ves_status take_back(struct ves_device_own *own,
     return VES_OK;
 }
 
+/* Asked first, since looking for a contradiction reads the whole outbox: an
+ * event that goes on where the chain ends has none. */
+static bool may_contradict(const struct ves_device_own *own,
+                           const struct ves_context *context)
+{
+    const struct ves_device_chain *chain = &own->chain;
+
+    if (context->agent_seq == chain->agent_seq + 1 && context->has_prev)
+        return !ves_hash_equal(&context->prev, &chain->prev);
+    return context->agent_seq <= chain->agent_seq;
+}
+
 /* An own event the outbox does not hold. */
 static enum ves_status missing(struct ves_device_own *own,
                                const struct ves_page_item *item,
@@ -273,7 +285,7 @@ static enum ves_status missing(struct ves_device_own *own,
     /* Not written by this library; the outbox has no place for it. */
     if (!item->event.context.is_present)
         return VES_OK;
-    if (item->event.context.agent_seq <= own->chain.agent_seq + 1) {
+    if (may_contradict(own, &item->event.context)) {
         enum ves_status status = find_twin(own, item, &twin);
         if (status)
             return status;

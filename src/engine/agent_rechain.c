@@ -16,15 +16,18 @@
 #include "engine/agent_internal.h"
 #include "json/jcs.h"
 
+/* One row to be signed again; its bytes are read when it is its turn. */
 struct again {
-    struct ves_outbox_row row;
-    struct ves_hash old_hash;
+    struct ves_uuid event_id;
+    struct ves_hash old_hash, new_hash;
+    uint64_t entity_prev;
     struct again *next;
 };
 
 struct rechain {
     struct ves_agent_core *core;
-    struct ves_arena *arena;
+    struct ves_arena *arena;  /* the list */
+    struct ves_arena scratch; /* one event */
     uint64_t from, sent;
     struct again *first, *last; /* by local_seq */
     struct ves_device_chain chain;
@@ -47,27 +50,26 @@ static enum ves_status visit(void *ctx, const struct ves_outbox_row *row)
     struct again *again = ves_arena_alloc(rechain->arena, sizeof(*again));
     if (!again)
         return VES_NOMEM;
-    memset(again, 0, sizeof(*again));
-    enum ves_status status =
-        ves_device_row_copy(rechain->arena, row, true, &again->row);
-    again->old_hash = row->event_hash;
+    *again = (struct again){.event_id = row->event_id,
+                            .old_hash = row->event_hash,
+                            .entity_prev = row->entity_prev};
     if (rechain->last)
         rechain->last->next = again;
     else
         rechain->first = again;
     rechain->last = again;
-    return status;
+    return VES_OK;
 }
 
 /* Its base may be one of those signed again before it. */
 static void follow_base(const struct rechain *rechain,
                         const struct again *again, struct ves_context *context)
 {
-    if (!context->has_base_head)
+    if (!context->has_base_head || again->entity_prev < rechain->from)
         return;
     for (const struct again *a = rechain->first; a != again; a = a->next) {
         if (ves_hash_equal(&a->old_hash, &context->base_head)) {
-            context->base_head = a->row.event_hash;
+            context->base_head = a->new_hash;
             return;
         }
     }
@@ -81,18 +83,19 @@ static enum ves_status bare_payload(struct rechain *rechain,
                                                  VES_JSON_DEPTH_MAX - 1};
     struct ves_scratch text;
 
-    ves_scratch_init(&text, rechain->arena, event->payload_jcs.len + 64,
+    ves_scratch_init(&text, &rechain->scratch, event->payload_jcs.len + 64,
                      VES_PAYLOAD_MAX);
-    enum ves_status status = ves_jcs_write_without(&text.buf, rechain->arena,
+    enum ves_status status = ves_jcs_write_without(&text.buf, &rechain->scratch,
                                                    event->payload, "_ves");
     if (!status)
         status = ves_buf_status(&text.buf);
     return status ? status
-                  : ves_json_read(rechain->arena, ves_buf_view(&text.buf),
+                  : ves_json_read(&rechain->scratch, ves_buf_view(&text.buf),
                                   &options, out, NULL);
 }
 
-static enum ves_status sign_again(struct rechain *rechain, struct again *again)
+static enum ves_status sign_again(struct rechain *rechain, struct again *again,
+                                  struct ves_outbox_row *row)
 {
     struct ves_agent_core *core = rechain->core;
     struct ves_device_chain *chain = &rechain->chain;
@@ -100,10 +103,13 @@ static enum ves_status sign_again(struct rechain *rechain, struct again *again)
     struct ves_event event;
     const struct ves_json *payload;
 
-    enum ves_status status =
-        ves_event_read(rechain->arena, again->row.envelope, &event, &refusal);
+    enum ves_status status = core->store->ops->outbox_get(
+        core->store, &again->event_id, 1, &rechain->scratch, row);
     if (!status)
-        status = ves_event_check(rechain->arena, &event, &refusal);
+        status =
+            ves_event_read(&rechain->scratch, row->envelope, &event, &refusal);
+    if (!status)
+        status = ves_event_check(&rechain->scratch, &event, &refusal);
     if (status)
         return status == VES_REFUSED ? VES_CORRUPT : status;
     event.context.agent_seq = chain->agent_seq + 1;
@@ -112,40 +118,42 @@ static enum ves_status sign_again(struct rechain *rechain, struct again *again)
     follow_base(rechain, again, &event.context);
     status = bare_payload(rechain, &event, &payload);
     if (!status)
-        status = ves_device_payload(core, rechain->arena, &event.context,
+        status = ves_device_payload(core, &rechain->scratch, &event.context,
                                     payload, &event.payload_jcs);
     if (status)
         return status;
     ves_device_sign(core, &event);
-    status = ves_device_envelope(rechain->arena, &event, &again->row.envelope);
+    status = ves_device_envelope(&rechain->scratch, &event, &row->envelope);
     if (status)
         return status;
     if (rechain->count++ == 0) {
-        rechain->old_first = again->row.agent_seq;
+        rechain->old_first = row->agent_seq;
         rechain->new_first = event.context.agent_seq;
     }
-    again->row.agent_seq = event.context.agent_seq;
-    again->row.event_hash = event.event_hash;
+    row->agent_seq = event.context.agent_seq;
+    row->event_hash = event.event_hash;
+    again->new_hash = event.event_hash;
     chain->agent_seq = event.context.agent_seq;
     chain->prev = event.event_hash;
-    return core->store->ops->outbox_resign(core->store, &again->row);
+    return core->store->ops->outbox_resign(core->store, row);
 }
 
 /* The newest event of the overlay has another hash now. */
 static enum ves_status follow_head(struct rechain *rechain,
-                                   const struct again *again)
+                                   const struct again *again,
+                                   const struct ves_outbox_row *row)
 {
     struct ves_agent_core *core = rechain->core;
     struct ves_entity_row entity;
 
-    if (!again->row.is_in_overlay)
+    if (!row->is_in_overlay)
         return VES_OK;
     enum ves_status status = core->store->ops->entity_get(
-        core->store, core->stream_no, &again->row.entity_key, 1, rechain->arena,
+        core->store, core->stream_no, &row->entity_key, 1, &rechain->scratch,
         &entity);
     if (status || !ves_hash_equal(&entity.own_head, &again->old_hash))
         return status;
-    entity.own_head = again->row.event_hash;
+    entity.own_head = row->event_hash;
     return core->store->ops->entity_put(core->store, core->stream_no, &entity,
                                         1);
 }
@@ -189,9 +197,11 @@ static enum ves_status run(struct rechain *rechain, int64_t now_ms)
     rechain->chain.agent_seq = 0;
     status = core->store->ops->outbox_list(core->store, &all, visit, rechain);
     for (struct again *a = rechain->first; a && !status; a = a->next) {
-        status = sign_again(rechain, a);
+        struct ves_outbox_row row;
+        ves_arena_reset(&rechain->scratch);
+        status = sign_again(rechain, a, &row);
         if (!status)
-            status = follow_head(rechain, a);
+            status = follow_head(rechain, a, &row);
     }
     if (!status)
         status = ves_device_chain_put(core, &rechain->chain);
@@ -208,9 +218,11 @@ enum ves_status ves_core_rechain(struct ves_agent_core *core, int64_t now_ms)
     VES_ASSERT(core->signer);
 
     ves_arena_init(&arena, core->alloc, VES_DEVICE_ARENA_MAX);
+    ves_arena_init(&rechain.scratch, core->alloc, VES_DEVICE_ARENA_MAX);
     enum ves_status status = ves_device_begin(core);
     if (!status)
         status = ves_device_end(core, run(&rechain, now_ms));
+    ves_arena_free(&rechain.scratch);
     ves_arena_free(&arena);
     return status;
 }

@@ -18,6 +18,7 @@
 #include "engine/chain.h"
 #include "store/store_mem.h"
 #include "test/lib/test_fleet.h"
+#include "test/lib/test_store_counting.h"
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
@@ -697,7 +698,13 @@ static void a_lost_store_is_taken_back_whole(void **state)
     test_fleet_sync(&fleet, 1);
     ves_store_mem_close(fleet.devices[1].store);
     test_fleet_device(&fleet, 1, &fleet.devices[1]);
+    struct test_counting counting;
+    test_counting_init(&counting, core_of(1)->store);
+    core_of(1)->store = &counting.store;
     test_fleet_sync(&fleet, 1);
+    core_of(1)->store = counting.inner;
+    /* Not once for each event that comes back. */
+    assert_in_range(counting.calls.outbox_list, 0, 20);
     struct ves_core_status status = test_fleet_status(&fleet, 1);
     assert_int_equal(status.counts[VES_OUTBOX_SYNCED], 250);
     assert_false(status.is_copied);
