@@ -1,9 +1,12 @@
 /* http_client.c -- one connection to a sequencer, HTTP(S) by libcurl. */
 #include "net/http_client.h"
 
+#include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
+#include <time.h>
 
 #include "base/assert.h"
 #include "base/bytes.h"
@@ -213,17 +216,48 @@ enum ves_status ves_http_client_open(const struct ves_http_options *options,
     return VES_OK;
 }
 
+/* A TLS connection that the other side closed ends a process that does not
+ * ignore SIGPIPE: libcurl before 7.87 writes to it by write(), and leaves
+ * signals alone when it is told to (CURLOPT_NOSIGNAL).  So this thread takes
+ * none while it talks, and swallows the one it may have caused. */
+static bool hold_sigpipe(sigset_t *before)
+{
+    sigset_t pipe_only, pending;
+
+    sigemptyset(&pipe_only);
+    sigaddset(&pipe_only, SIGPIPE);
+    sigpending(&pending);
+    pthread_sigmask(SIG_BLOCK, &pipe_only, before);
+    return !sigismember(&pending, SIGPIPE);
+}
+
+static void let_sigpipe(const sigset_t *before, bool is_ours)
+{
+    static const struct timespec now = {0, 0};
+    sigset_t pipe_only;
+
+    sigemptyset(&pipe_only);
+    sigaddset(&pipe_only, SIGPIPE);
+    if (is_ours)
+        (void)sigtimedwait(&pipe_only, NULL, &now);
+    pthread_sigmask(SIG_SETMASK, before, NULL);
+}
+
 void ves_http_client_close(struct ves_http_client *client)
 {
+    sigset_t before;
+
     if (!client)
         return;
     for (struct curl_slist *h = client->headers; h; h = h->next)
         explicit_bzero(h->data, strlen(h->data));
     ves_curl.slist_free_all(client->headers);
+    bool is_ours = hold_sigpipe(&before);
     if (client->curl)
         ves_curl.easy_cleanup(client->curl);
     if (client->multi)
         ves_curl.multi_cleanup(client->multi);
+    let_sigpipe(&before, is_ours);
     ves_buf_free(&client->body);
     client->alloc->realloc(client->alloc->ctx, client, 0);
 }
@@ -319,6 +353,7 @@ enum ves_status ves_http_request(struct ves_http_client *client,
 
     CURL *curl = client->curl;
     char url[2 * URL_MAX];
+    sigset_t before;
     long status = 0;
     int n = snprintf(url, sizeof(url), "%s%s", client->url, path);
 
@@ -341,7 +376,9 @@ enum ves_status ves_http_request(struct ves_http_client *client,
     ves_curl.easy_setopt(curl, CURLOPT_CUSTOMREQUEST,
                          strcmp(method, "GET") == 0 ? NULL : method);
 
+    bool is_ours = hold_sigpipe(&before);
     CURLcode code = perform(client);
+    let_sigpipe(&before, is_ours);
     if (code != CURLE_OK)
         return explain(client, code, error);
     ves_curl.easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
