@@ -137,6 +137,7 @@ static void assert_healthy(void)
     struct ves_error error;
     bool is_healthy;
 
+    sql("PRAGMA synchronous=FULL");
     assert_int_equal(ves_agent_doctor(agent, doc.jw, &is_healthy, &error),
                      VES_OK);
     if (!is_healthy)
