@@ -91,6 +91,8 @@ bool mcp_is_preview(struct mcp_app *app, struct ves_mcp_call *call);
  */
 void mcp_put_str(struct ves_jw *jw, const char *name, const char *value);
 void mcp_put_u64(struct ves_jw *jw, const char *name, uint64_t value);
+void mcp_put_uuid(struct ves_jw *jw, const char *name,
+                  const struct ves_uuid *id);
 void mcp_put_bool(struct ves_jw *jw, const char *name, bool value);
 void mcp_put_raw(struct ves_jw *jw, const char *name, const char *json);
 /* Copies a member from a document if it is there and not null. */
@@ -119,7 +121,7 @@ ves_mcp_handler mcp_get_sync_settings;  /* mcp_settings.c */
 ves_mcp_handler mcp_set_sync_settings;  /* mcp_settings.c */
 ves_mcp_handler mcp_push_events;        /* mcp_sync.c */
 ves_mcp_handler mcp_pull_events;        /* mcp_sync.c */
-ves_mcp_handler mcp_acknowledge_events; /* mcp_sync.c */
+ves_mcp_handler mcp_acknowledge_events; /* mcp_ack.c */
 ves_mcp_handler mcp_list_outbox_events; /* mcp_outbox.c */
 ves_mcp_handler mcp_get_outbox_event;   /* mcp_outbox.c */
 ves_mcp_handler mcp_resolve_conflict;   /* mcp_resolve.c */

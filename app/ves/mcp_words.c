@@ -139,6 +139,13 @@ void mcp_put_u64(struct ves_jw *jw, const char *name, uint64_t value)
     ves_jw_u64(jw, value);
 }
 
+void mcp_put_uuid(struct ves_jw *jw, const char *name,
+                  const struct ves_uuid *id)
+{
+    ves_jw_key(jw, name);
+    ves_jw_uuid(jw, id);
+}
+
 void mcp_put_bool(struct ves_jw *jw, const char *name, bool value)
 {
     ves_jw_key(jw, name);
