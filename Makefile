@@ -59,7 +59,7 @@ CFLAGS_ALL    = -std=c11 -fPIC -fvisibility=hidden -pthread -MMD -MP $(OPT) $(WA
                 $(if $(COV),--coverage) $(if $(FUZZ),-fsanitize=fuzzer-no-link)
 LDFLAGS_ALL  := -pthread -Wl,-z,relro,-z,now $(LDFLAGS) \
                 $(if $(SAN),-fsanitize=$(SAN)) $(if $(COV),--coverage)
-LIBS         := $(shell pkg-config --libs $(LIB_PKGS)) -ldl
+LIBS         := $(shell pkg-config --libs $(LIB_PKGS)) -ldl -lm
 SRV_LIBS     := -lm
 TEST_LIBS    := $(shell pkg-config --libs libcurl) -lcmocka
 
