@@ -23,6 +23,8 @@ static const struct {
      "; ask whoever did the refunds"},
     {"payment.over_requested", "more refunds are asked for than was paid, by ",
      "; approve none before that is cleared up"},
+    {"return.over_received", "more goods came back than were announced, by ",
+     "; count them, and pay back none before that is cleared up"},
 };
 
 static void put_amount(struct ves_buf *buf, const struct ves_follow_up *one)

@@ -52,6 +52,41 @@ static size_t of_payment(const struct ves_json *state,
     return 0;
 }
 
+/* The quantities of lines, which are an array or a map. */
+static bool add_lines(const struct ves_json *lines, struct ves_quantity *sum)
+{
+    if (!lines ||
+        (lines->type != VES_JSON_ARRAY && lines->type != VES_JSON_OBJECT))
+        return false;
+    for (const struct ves_json *line = lines->first; line; line = line->next) {
+        struct ves_quantity quantity;
+        if (ves_quantity_read(ves_json_member(line, "quantity"), &quantity) ||
+            !ves_quantity_add(*sum, quantity, sum))
+            return false;
+    }
+    return true;
+}
+
+static size_t of_return(const struct ves_json *state, struct ves_follow_up *out)
+{
+    const struct ves_json *receipts = ves_json_member(state, "receipts");
+    struct ves_quantity asked = {0}, received = {0};
+
+    /* What was to come back nobody said: nothing to compare with. */
+    if (!receipts || receipts->type != VES_JSON_ARRAY ||
+        !add_lines(ves_json_member(state, "lines"), &asked))
+        return 0;
+    for (const struct ves_json *r = receipts->first; r; r = r->next) {
+        if (!add_lines(ves_json_member(r, "lines"), &received))
+            return 0;
+    }
+    if (received.millionths <= asked.millionths ||
+        !ves_quantity_subtract(received, asked, &out->quantity))
+        return 0;
+    out->name = "return.over_received";
+    return 1;
+}
+
 size_t ves_follow_ups(struct ves_bytes entity_type,
                       const struct ves_json *state,
                       struct ves_follow_up out[VES_FOLLOW_UPS_MAX])
@@ -61,5 +96,7 @@ size_t ves_follow_ups(struct ves_bytes entity_type,
         return of_stock(state, out);
     if (ves_bytes_is(entity_type, "payment"))
         return of_payment(state, out);
+    if (ves_bytes_is(entity_type, "return"))
+        return of_return(state, out);
     return 0;
 }

@@ -8,6 +8,7 @@
  *   payment.over_refunded more was refunded than completed
  *   payment.unmatched     refunded, and no completion is known
  *   payment.over_requested more refunds are requested than was completed
+ *   return.over_received  more goods came back than the return was about
  */
 #ifndef VES_CORE_FOLLOW_UP_H
 #define VES_CORE_FOLLOW_UP_H

@@ -8,7 +8,7 @@
 enum { STATE_ARENA_MAX = 64 * 1024 * 1024, PAGE = 256 };
 
 /* Types whose states may ask for something (core/follow_up.h). */
-static const char *const types[] = {"inventory", "payment"};
+static const char *const types[] = {"inventory", "payment", "return"};
 
 enum { TYPES = sizeof(types) / sizeof(types[0]) };
 

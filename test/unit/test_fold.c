@@ -545,6 +545,16 @@ static void follow_ups(void **state)
     assert_string_equal(follow_up("payment"), "");
     take("payment.refund_requested", "{\"refund_id\":2,\"amount_minor\":3}");
     assert_string_equal(follow_up("payment"), "payment.over_requested 2");
+    test_folder_reset(&folder);
+    take("return.received", "{\"lines\":[{\"line_uid\":1,\"quantity\":2}]}");
+    assert_string_equal(follow_up("return"), "");
+    take("return.requested", "{\"order_id\":1,\"lines\":[{\"line_uid\":1,"
+                             "\"quantity\":2},{\"line_uid\":2,"
+                             "\"quantity\":\"0.5\"}]}");
+    assert_string_equal(follow_up("return"), "");
+    take("return.received",
+         "{\"lines\":[{\"line_uid\":2,\"quantity\":\"0.75\"}]}");
+    assert_string_equal(follow_up("return"), "return.over_received 0.25");
 }
 
 /* ---- around the rules --------------------------------------------------- */
