@@ -217,6 +217,18 @@ static enum ves_status prove(struct ves_request *request,
                                             path);
 }
 
+/* The signed one is known; others are made from tiles. */
+static enum ves_status root_at(struct ves_request *request,
+                               const struct asked *asked, uint64_t size,
+                               struct ves_hash *root)
+{
+    *root = asked->log.signed_root;
+    return size == asked->log.signed_size
+               ? VES_OK
+               : ves_log_root_at(request->store, asked->stream.stream_no, size,
+                                 root);
+}
+
 static void get_inclusion(struct ves_request *request)
 {
     struct ves_store *store = request->store;
@@ -231,7 +243,7 @@ static void get_inclusion(struct ves_request *request)
         return;
     enum ves_status status = prove(request, &asked, index, size, &leaf, &path);
     if (!status)
-        status = ves_log_root_at(store, asked.stream.stream_no, size, &root);
+        status = root_at(request, &asked, size, &root);
     /* A proof of ours that does not hold would mean a damaged log. */
     if (!status &&
         ves_tlog_inclusion_check(&path, (struct ves_tlog_node){0, index}, size,
@@ -268,14 +280,13 @@ static void get_consistency(struct ves_request *request)
         ves_reply_error(request, 400, NULL, "from is larger than to");
         return;
     }
-    uint32_t no = asked.stream.stream_no;
-    ves_log_source_init(&source, store, no, to);
+    ves_log_source_init(&source, store, asked.stream.stream_no, to);
     enum ves_status status =
         ves_tlog_consistency_make(&source.tiles.source, from, to, &path);
     if (!status)
-        status = ves_log_root_at(store, no, from, &roots[0]);
+        status = root_at(request, &asked, from, &roots[0]);
     if (!status)
-        status = ves_log_root_at(store, no, to, &roots[1]);
+        status = root_at(request, &asked, to, &roots[1]);
     if (!status &&
         ves_tlog_consistency_check(&path, from, &roots[0], to, &roots[1]))
         status = VES_CORRUPT;

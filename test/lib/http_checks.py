@@ -806,7 +806,7 @@ def check_log(keys):
     about = expect("what a log is called", call(
         "GET", "/api/v1/ves/log?" + STREAM, key=keys["reader"]), 200).json
     prefix, n = about["prefix"], about["size"]
-    for _ in range(100):
+    for _ in range(600):
         note = call("GET", prefix + "/checkpoint", key=keys["reader"])
         if note.status == 200 and int(note.data.split(b"\n")[1]) == n:
             break
