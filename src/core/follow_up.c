@@ -100,3 +100,27 @@ size_t ves_follow_ups(struct ves_bytes entity_type,
         return of_return(state, out);
     return 0;
 }
+
+static bool holds(struct ves_bytes state, const char *text)
+{
+    const size_t len = strlen(text);
+    const uint8_t *at = state.ptr, *end = state.ptr + state.len;
+
+    while ((size_t)(end - at) >= len &&
+           (at = memchr(at, *text, (size_t)(end - at)))) {
+        if ((size_t)(end - at) >= len && memcmp(at, text, len) == 0)
+            return true;
+        at++;
+    }
+    return false;
+}
+
+bool ves_follow_ups_may(struct ves_bytes entity_type, struct ves_bytes state)
+{
+    if (state.len == 0)
+        return false;
+    if (ves_bytes_is(entity_type, "inventory"))
+        return holds(state, "\"available\":\"-") ||
+               holds(state, "\"available\":-");
+    return ves_bytes_is(entity_type, "payment") && holds(state, "refund");
+}

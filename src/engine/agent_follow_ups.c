@@ -12,15 +12,6 @@ static const char *const types[] = {"inventory", "payment", "return"};
 
 enum { TYPES = sizeof(types) / sizeof(types[0]) };
 
-static bool may_ask(struct ves_bytes entity_type)
-{
-    for (size_t i = 0; i < TYPES; i++) {
-        if (ves_bytes_is(entity_type, types[i]))
-            return true;
-    }
-    return false;
-}
-
 enum ves_status
 ves_core_follow_ups_of(struct ves_arena *arena, struct ves_bytes entity_type,
                        struct ves_bytes state,
@@ -30,7 +21,7 @@ ves_core_follow_ups_of(struct ves_arena *arena, struct ves_bytes entity_type,
     const struct ves_json *root;
 
     *count = 0;
-    if (state.len == 0 || !may_ask(entity_type))
+    if (!ves_follow_ups_may(entity_type, state))
         return VES_OK;
     enum ves_status status = ves_json_read(arena, state, NULL, &root, NULL);
     if (!status)
@@ -65,7 +56,8 @@ enum ves_status ves_device_follow_ups_change(struct ves_arena *scratch,
     struct ves_follow_up list[VES_FOLLOW_UPS_MAX];
     size_t before, after;
 
-    if (!may_ask(row->entity_type))
+    if (!ves_follow_ups_may(row->entity_type, row->state) &&
+        !ves_follow_ups_may(row->entity_type, state))
         return VES_OK;
     ves_arena_reset(scratch);
     enum ves_status status = ves_core_follow_ups_of(scratch, row->entity_type,

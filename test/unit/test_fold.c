@@ -516,6 +516,9 @@ static const char *follow_up(const char *entity_type)
     if (count == 0)
         return "";
     assert_int_equal(count, 1);
+    /* The quick look passes none of them over. */
+    assert_true(ves_follow_ups_may(ves_bytes_str(entity_type),
+                                   ves_bytes_str(test_folder_state(&folder))));
     if (list[0].is_money)
         snprintf(text, sizeof(text), "%s %lld", list[0].name,
                  (long long)list[0].amount_minor);
@@ -531,6 +534,8 @@ static void follow_ups(void **state)
     (void)state;
     take("inventory.adjusted", "{\"delta\":1}");
     assert_string_equal(follow_up("inventory"), "");
+    assert_false(ves_follow_ups_may(ves_bytes_str("inventory"),
+                                    ves_bytes_str(test_folder_state(&folder))));
     take("inventory.reserved", "{\"reservation_id\":1,\"quantity\":\"3.5\"}");
     assert_string_equal(follow_up("inventory"), "inventory.oversold 2.5");
     assert_string_equal(follow_up("order"), "");
