@@ -114,6 +114,17 @@ static void put_push_summary(struct ves_jw *jw, const struct ves_push_report *r,
     mcp_put_str(jw, "summary", text);
 }
 
+/* Was one refused that will be refused again? */
+static bool has_final(const struct ves_push_report *r)
+{
+    for (size_t i = 0; i < r->problem_count; i++) {
+        if (!r->problems[i].is_retryable &&
+            strcmp(r->problems[i].status, "failed") == 0)
+            return true;
+    }
+    return false;
+}
+
 static void put_push(struct ves_jw *jw, const struct ves_push_report *r,
                      enum ves_status status, uint64_t waiting)
 {
@@ -144,6 +155,9 @@ static void put_push(struct ves_jw *jw, const struct ves_push_report *r,
         ves_jw_str(jw, "list_outbox_events {\"status\":\"conflict\"}");
     if (r->failed)
         ves_jw_str(jw, "list_outbox_events {\"status\":\"failed\"}");
+    if (has_final(r))
+        ves_jw_str(jw, "Tell the user which events were refused for good; "
+                       "pushing them again does not help");
     ves_jw_end(jw);
     ves_jw_end(jw);
 }

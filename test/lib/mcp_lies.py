@@ -62,6 +62,13 @@ def lies():
         if tool == "get_sync_status" and r["health"] in ("healthy", "attention"):
             break
     ok("nextSteps come to an end within six calls", calls <= 6, [calls, r])
+    append(ves, store, "inventory.adjusted", "MUG", {"delta": 1})
+    mode("push-refuse")
+    r = s.call("push_events")
+    refused = isinstance(r, dict) and r["failed"] == 1
+    ok("what is refused for good is said to the user, and kept", refused and any(x.startswith("Tell the user") for x in r["nextSteps"])
+       == (not r["problems"][0]["retryable"]) and s.call("list_outbox_events", status="failed")["total"] == 1, r)
+    mode("honest")
     s.close(), o.close()
 
 
