@@ -87,17 +87,34 @@ static size_t of_return(const struct ves_json *state, struct ves_follow_up *out)
     return 1;
 }
 
+/* Each kind of entity whose state may ask for something, and what its canonical
+ * bytes hold when it does. */
+static const struct {
+    const char *entity_type;
+    size_t (*find)(const struct ves_json *state, struct ves_follow_up *out);
+    const char *hints[2];
+} rows[] = {
+    {"inventory", of_stock, {"\"available\":\"-", "\"available\":-"}},
+    {"payment", of_payment, {"refund", NULL}},
+    {"return", of_return, {"\"receipts\":", NULL}},
+};
+
+enum { ROWS = sizeof(rows) / sizeof(rows[0]) };
+
+const char *ves_follow_up_type(size_t index)
+{
+    return index < ROWS ? rows[index].entity_type : NULL;
+}
+
 size_t ves_follow_ups(struct ves_bytes entity_type,
                       const struct ves_json *state,
                       struct ves_follow_up out[VES_FOLLOW_UPS_MAX])
 {
     memset(out, 0, VES_FOLLOW_UPS_MAX * sizeof(*out));
-    if (ves_bytes_is(entity_type, "inventory"))
-        return of_stock(state, out);
-    if (ves_bytes_is(entity_type, "payment"))
-        return of_payment(state, out);
-    if (ves_bytes_is(entity_type, "return"))
-        return of_return(state, out);
+    for (size_t i = 0; i < ROWS; i++) {
+        if (ves_bytes_is(entity_type, rows[i].entity_type))
+            return rows[i].find(state, out);
+    }
     return 0;
 }
 
@@ -117,10 +134,11 @@ static bool holds(struct ves_bytes state, const char *text)
 
 bool ves_follow_ups_may(struct ves_bytes entity_type, struct ves_bytes state)
 {
-    if (state.len == 0)
-        return false;
-    if (ves_bytes_is(entity_type, "inventory"))
-        return holds(state, "\"available\":\"-") ||
-               holds(state, "\"available\":-");
-    return ves_bytes_is(entity_type, "payment") && holds(state, "refund");
+    for (size_t i = 0; i < ROWS && state.len > 0; i++) {
+        if (!ves_bytes_is(entity_type, rows[i].entity_type))
+            continue;
+        return holds(state, rows[i].hints[0]) ||
+               (rows[i].hints[1] && holds(state, rows[i].hints[1]));
+    }
+    return false;
 }

@@ -30,6 +30,9 @@ size_t ves_follow_ups(struct ves_bytes entity_type,
                       const struct ves_json *state,
                       struct ves_follow_up out[VES_FOLLOW_UPS_MAX]);
 
+/* The kinds of entities that may have some; NULL past the end. */
+const char *ves_follow_up_type(size_t index);
+
 /* Looks at a state in its canonical form without reading it: false when it can
  * ask for nothing, which is nearly always. */
 bool ves_follow_ups_may(struct ves_bytes entity_type, struct ves_bytes state);

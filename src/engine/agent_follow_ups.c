@@ -7,11 +7,6 @@
 
 enum { STATE_ARENA_MAX = 64 * 1024 * 1024, PAGE = 256 };
 
-/* Types whose states may ask for something (core/follow_up.h). */
-static const char *const types[] = {"inventory", "payment", "return"};
-
-enum { TYPES = sizeof(types) / sizeof(types[0]) };
-
 enum ves_status
 ves_core_follow_ups_of(struct ves_arena *arena, struct ves_bytes entity_type,
                        struct ves_bytes state,
@@ -151,9 +146,10 @@ enum ves_status ves_core_follow_ups_list(struct ves_agent_core *core,
     enum ves_status status = VES_OK;
 
     ves_arena_init(&arena, core->alloc, STATE_ARENA_MAX);
-    for (size_t i = 0; i < TYPES && !status; i++) {
-        if (entity_type.len == 0 || ves_bytes_is(entity_type, types[i]))
-            status = walk_type(&walk, types[i]);
+    const char *type;
+    for (size_t i = 0; !status && (type = ves_follow_up_type(i)); i++) {
+        if (entity_type.len == 0 || ves_bytes_is(entity_type, type))
+            status = walk_type(&walk, type);
     }
     ves_arena_free(&arena);
     return status;

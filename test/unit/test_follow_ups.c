@@ -12,6 +12,7 @@
 
 #include "base/bytes.h"
 #include "base/uuid.h"
+#include "core/follow_up.h"
 #include "os/clock.h"
 #include "test/lib/test_shop.h"
 #include "test/lib/test_util.h"
@@ -155,6 +156,29 @@ static void lists_are_of_what_was_asked_for(void **state)
     assert_int_equal(test_count(&doc, "/followUps"), 0);
 }
 
+/* One of each kind, through count and list. */
+static void every_kind_is_counted(void **state)
+{
+    (void)state;
+    test_shop_append(till, "inventory.adjusted", "MUG", "{\"delta\":-1}");
+    test_shop_append(till, "payment.refunded", "P1",
+                     "{\"refund_id\":\"R\",\"amount_minor\":250}");
+    test_shop_append(till, "return.created", "R1",
+                     "{\"lines\":[{\"line_uid\":\"a\",\"quantity\":1}]}");
+    test_shop_append(till, "return.received", "R1",
+                     "{\"lines\":[{\"line_uid\":\"a\",\"quantity\":2}]}");
+    sync_both();
+    assert_int_equal(counted(office), 3);
+    read_list(office, NULL, NULL);
+    assert_int_equal(test_count(&doc, "/followUps"), 3);
+    for (size_t i = 0; ves_follow_up_type(i); i++) {
+        read_list(office, ves_follow_up_type(i), NULL);
+        assert_int_equal(test_count(&doc, "/followUps"), 1);
+        assert_null(strstr(test_text(&doc, "/followUps/0/explanation"),
+                           test_text(&doc, "/followUps/0/name")));
+    }
+}
+
 static void put_right_is_told_no_more(void **state)
 {
     (void)state;
@@ -290,6 +314,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(oversold_is_shown_everywhere),
         TEST(lists_are_of_what_was_asked_for),
+        TEST(every_kind_is_counted),
         TEST(put_right_is_told_no_more),
         TEST(counted_again_with_the_log),
         TEST(none_is_passed_over),
