@@ -91,18 +91,23 @@ void ves_checkpoints_sign(struct ves_server *server)
 {
     struct ves_checkpoints *checkpoints = &server->checkpoints;
     struct ves_log_head heads[VES_CHECKPOINTS_STREAMS_MAX];
+    struct ves_stream again[VES_CHECKPOINTS_STREAMS_MAX];
     struct ves_arena arena;
     size_t due = 0, left = 0;
     ves_arena_init(&arena, server->alloc, ARENA_MAX);
     checkpoints->signed_us = ves_metric_now_us();
     for (size_t i = 0; i < checkpoints->count; i++) {
-        struct ves_stream *stream = &checkpoints->streams[i];
+        const struct ves_stream *stream = &checkpoints->streams[i];
         if (!make_head(server, stream, &arena, &heads[i]))
-            checkpoints->streams[left++] = *stream;
+            again[left++] = *stream;
         due += heads[i].is_due;
     }
-    if (due == 0 || keep(server, heads, checkpoints->count) == VES_OK)
+    /* When nothing could be kept, all of them are tried again. */
+    if (due == 0 || keep(server, heads, checkpoints->count) == VES_OK) {
+        memcpy(checkpoints->streams, again, left * sizeof(*again));
         checkpoints->count = left;
+    }
+    checkpoints->is_failing = checkpoints->count > 0;
     ves_metric_add(&server->metrics.checkpoints, due);
     ves_arena_free(&arena);
 }
@@ -127,8 +132,10 @@ unsigned ves_checkpoints_wait_ms(const struct ves_server *server)
     const struct ves_checkpoints *checkpoints = &server->checkpoints;
     if (checkpoints->count == 0)
         return UINT_MAX;
+    unsigned pause =
+        checkpoints->is_failing ? VES_CHECKPOINTS_RETRY_MS : VES_CHECKPOINTS_MS;
     uint64_t ms = (ves_metric_now_us() - checkpoints->signed_us) / 1000;
-    return ms >= VES_CHECKPOINTS_MS ? 0 : (unsigned)(VES_CHECKPOINTS_MS - ms);
+    return ms >= pause ? 0 : pause - (unsigned)ms;
 }
 
 /* ---- starting ------------------------------------------------------------ */

@@ -16,6 +16,8 @@ struct ves_serve_options;
 
 enum {
     VES_CHECKPOINTS_MS = 200, /* between two signings while events come in */
+    VES_CHECKPOINTS_RETRY_MS = 2000, /* the same after one that failed: each
+                                        writes to the log */
     VES_CHECKPOINTS_STREAMS_MAX = 64 /* signed together */
 };
 
@@ -26,6 +28,7 @@ struct ves_checkpoints {
     struct ves_stream streams[VES_CHECKPOINTS_STREAMS_MAX]; /* grown since */
     size_t count;
     uint64_t signed_us; /* when it was done last */
+    bool is_failing;    /* the last one left some unsigned */
 };
 
 /* Compares the store with the head file and refuses to start behind it
