@@ -101,6 +101,8 @@ struct ves_device_lease {
     uint64_t first, last; /* local_seq range of claimed rows, 0: none */
     uint64_t sent;        /* highest local_seq that was ever claimed: those
                              above it never left this store */
+    uint64_t is_counted;  /* sent was kept since the first token, so that 0
+                             means none */
 };
 
 VES_NODISCARD enum ves_status

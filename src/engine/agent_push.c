@@ -21,7 +21,7 @@ struct begin {
     bool is_explicit;
     struct ves_device_state state;
     struct ves_device_lease lease;
-    bool was_used; /* somebody has had the lease before */
+    bool was_used; /* somebody who did not count has had the lease before */
 };
 
 /* ---- claims of others ---------------------------------------------------- */
@@ -111,7 +111,9 @@ static enum ves_status take_lease(struct begin *begin)
                         "process %llu is pushing from this store; nothing was "
                         "sent. Its events are on their way already",
                         (unsigned long long)holder.pid);
-    begin->was_used = lease->token > 0;
+    begin->was_used = lease->token > 0 && !lease->is_counted;
+    if (lease->token == 0)
+        lease->is_counted = 1;
     lease->token++;
     if (!is_mine)
         lease->session = lease->token;

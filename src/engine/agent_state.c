@@ -80,7 +80,7 @@ static const struct word lease_words[] = {
     U64(ves_device_lease, session),       U64(ves_device_lease, pid),
     U64(ves_device_lease, process_start), UUID(ves_device_lease, boot_id),
     U64(ves_device_lease, first),         U64(ves_device_lease, last),
-    U64(ves_device_lease, sent),
+    U64(ves_device_lease, sent),          U64(ves_device_lease, is_counted),
 };
 
 static bool read_word(const struct word *word, struct ves_bytes text, void *out)
@@ -277,7 +277,9 @@ enum ves_status ves_device_lease_get(struct ves_agent_core *core,
 /* A program that did not count yet may have sent anything. */
 uint64_t ves_device_sent(const struct ves_device_lease *lease)
 {
-    return lease->token > 0 && lease->sent == 0 ? UINT64_MAX : lease->sent;
+    bool is_known = lease->is_counted || lease->sent > 0 || lease->token == 0;
+
+    return is_known ? lease->sent : UINT64_MAX;
 }
 
 enum ves_status ves_device_lease_put(struct ves_agent_core *core,
