@@ -644,10 +644,8 @@ void sim_device_take(struct sim_world *world, const struct sim_message *reply)
     else if (reply->kind == p->pull_kind && reply->request == p->pull_request)
         end_pull(world, reply->device, reply->process, reply->http_status,
                  bytes);
-    /* Who is told the truth suspects nobody, unless somebody lied before or
-     * its own past is another than it remembers. */
-    if (!reply->is_false && !self->was_restored && alerts == 0 &&
-        open_alerts(self->disk) > 0)
+    /* Who is told the truth suspects nobody, unless somebody lied before. */
+    if (!reply->is_false && alerts == 0 && open_alerts(self->disk) > 0)
         fail_alert(world, reply->device);
 }
 
