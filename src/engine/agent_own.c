@@ -321,6 +321,37 @@ static enum ves_status leave_overlay(struct ves_device_own *own,
     return VES_OK;
 }
 
+/* Signed again (agent_rechain.c) after the backup was made that this store was
+ * restored from: the log has the id under another hash, and what is here never
+ * left. */
+static bool was_signed_again(const struct ves_device_own *own,
+                             const struct ves_outbox_row *row)
+{
+    const struct ves_device_state *state = own->state;
+
+    return (state->is_backup || state->is_restoring) && !state->is_copied &&
+           row->local_seq > own->sent && row->sequence_number == 0 &&
+           !row->is_refused;
+}
+
+static enum ves_status adopt(struct ves_device_own *own,
+                             const struct ves_page_item *item,
+                             struct ves_outbox_row *row)
+{
+    struct ves_device_state *state = own->state;
+
+    row->agent_seq = item->event.context.agent_seq;
+    row->event_hash = item->event.event_hash;
+    state->is_restoring = 1;
+    state->has_taken_back = 1;
+    /* The chain is put together anew, with what follows it. */
+    if (!state->fork_from || row->local_seq < state->fork_from)
+        state->fork_from = row->local_seq;
+    enum ves_status status = whole_envelope(own, item, &row->envelope);
+    return status ? status
+                  : own->core->store->ops->outbox_resign(own->core->store, row);
+}
+
 enum ves_status ves_device_own_event(struct ves_device_own *own,
                                      const struct ves_page_item *item,
                                      const struct ves_log_row *log,
@@ -331,11 +362,13 @@ enum ves_status ves_device_own_event(struct ves_device_own *own,
 
     if (row->local_seq == 0)
         return missing(own, item, log);
-    if (!ves_hash_equal(&row->event_hash, &item->event.event_hash))
+    bool is_other = !ves_hash_equal(&row->event_hash, &item->event.event_hash);
+    if (is_other && !was_signed_again(own, row))
         return mark_copied(own, item);
     own->is_changed[item->own - 1] = true;
     set_place(own, row, log);
-    return leave_overlay(own, row, slot);
+    enum ves_status status = leave_overlay(own, row, slot);
+    return status || !is_other ? status : adopt(own, item, row);
 }
 
 /* ---- writing ------------------------------------------------------------- */

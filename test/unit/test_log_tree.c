@@ -563,5 +563,6 @@ int main(void)
         T(test_recover),
     };
 
+    cmocka_set_message_output(CM_OUTPUT_TAP);
     return cmocka_run_group_tests_name("log_tree", tests, NULL, NULL);
 }

@@ -147,5 +147,6 @@ int main(void)
         TEST(the_first_names_none),
     };
 
+    cmocka_set_message_output(CM_OUTPUT_TAP);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -218,5 +218,6 @@ int main(void)
         T(test_place),
     };
 
+    cmocka_set_message_output(CM_OUTPUT_TAP);
     return cmocka_run_group_tests_name("server_heads", tests, NULL, NULL);
 }
