@@ -26,13 +26,13 @@
 #include "os/mhd.h"
 #include "os/random.h"
 #include "os/signals.h"
+#include "os/token.h"
 
 enum {
     SILENT_S = VES_MCP_IDLE_MS / 1000, /* no byte either way */
     HEADERS_MEMORY = 32 * 1024,
     LOOK_MS = 200, /* how often a waiting thread looks for a closed client */
     ALIVE_MS = 15 * 1000,
-    TOKEN_MAX = 4096,
     SESSION_IDLE_MS = 3600 * 1000
 };
 
@@ -41,8 +41,7 @@ struct http {
     struct MHD_Daemon *daemon;
     struct ves_mcp_peers peers;
     const char *origins;
-    bool has_token;
-    struct ves_hash token; /* its SHA-256 */
+    struct ves_token token;
     atomic_bool is_stopping;
 };
 
@@ -480,22 +479,6 @@ static enum MHD_Result post(struct request *r)
 
 /* ---- requests ------------------------------------------------------------ */
 
-static bool shows_token(struct request *r)
-{
-    static const char scheme[] = "Bearer ";
-    const char *given = header(r, "Authorization");
-    struct ves_hash hash;
-
-    if (!r->http->has_token)
-        return true;
-    if (!given || strncasecmp(given, scheme, sizeof(scheme) - 1) != 0)
-        return false;
-    /* Hashes have one length, whatever was given. */
-    given += sizeof(scheme) - 1;
-    ves_sha256_one(given, strlen(given), &hash);
-    return ves_equal_ct(hash.b, r->http->token.b, VES_HASH_SIZE);
-}
-
 static enum MHD_Result count_length(void *ctx, enum MHD_ValueKind kind,
                                     const char *name, const char *value)
 {
@@ -537,7 +520,7 @@ static enum MHD_Result on_headers(struct request *r, const char *url,
         return refuse(r, 400, "the body has more than one length");
     if (strcmp(url, "/mcp") != 0)
         return refuse(r, 404, "there is only /mcp");
-    if (!shows_token(r))
+    if (!ves_token_is_shown(&r->http->token, header(r, "Authorization")))
         return refuse(r, 401, "a bearer token is needed");
     if (strcmp(method, "GET") == 0)
         return open_general(r);
@@ -654,32 +637,6 @@ static void on_connection(void *ctx, struct MHD_Connection *connection,
 
 /* ---- life ---------------------------------------------------------------- */
 
-static enum ves_status read_token(struct http *http, const char *path,
-                                  struct ves_error *error)
-{
-    char token[TOKEN_MAX];
-    size_t len;
-
-    if (!path)
-        return VES_OK;
-    enum ves_status status =
-        ves_file_read_secret(path, token, sizeof(token), &len, error);
-    if (status)
-        return status;
-    const char *end = memchr(token, '\n', len);
-    size_t n = end ? (size_t)(end - token) : len;
-    while (n > 0 && (token[n - 1] == '\r' || token[n - 1] == ' '))
-        n--;
-    http->has_token = n > 0;
-    ves_sha256_one(token, n, &http->token);
-    ves_wipe(token, sizeof(token));
-    if (n > 0)
-        return VES_OK;
-    return ves_fail(error, VES_INVALID,
-                    "%s holds no token in its first line; nothing is served",
-                    path);
-}
-
 static enum ves_status start(struct http *http, int socket,
                              struct ves_error *error)
 {
@@ -750,7 +707,7 @@ enum ves_status ves_mcp_run_http(struct ves_mcp *mcp,
     if (!status)
         status = ves_listen_read(options->listen, &address, error);
     if (!status)
-        status = read_token(&http, options->token_file, error);
+        status = ves_token_read(options->token_file, &http.token, error);
     if (!status)
         status = ves_listen_open(&address, false, &socket, &port, error);
     ves_mcp_peers_init(&http.peers, mcp->alloc);

@@ -13,21 +13,20 @@
 #include "os/file.h"
 #include "os/listen.h"
 #include "os/mhd.h"
+#include "os/token.h"
 #include "witness/witness.h"
 
 enum {
     CONNECTIONS_MAX = 256,
     IDLE_S = 30,
     HEADERS_MEMORY = 16 * 1024,
-    TLS_FILE_MAX = 1024 * 1024,
-    TOKEN_MAX = 4096
+    TLS_FILE_MAX = 1024 * 1024
 };
 
 struct ves_witness_http {
     struct MHD_Daemon *daemon;
     struct ves_buf cert, key; /* PEM, NUL-terminated */
-    bool has_token;
-    struct ves_hash token; /* its SHA-256 */
+    struct ves_token token;
     char url[VES_LISTEN_HOST_MAX + 32];
     char port_file[VES_WITNESS_PATH_MAX]; /* "": none */
 };
@@ -82,24 +81,6 @@ static enum MHD_Result answer_reply(struct MHD_Connection *connection,
 
 /* ---- requests ------------------------------------------------------------ */
 
-static bool shows_token(const struct ves_witness_http *http,
-                        struct MHD_Connection *connection)
-{
-    static const char scheme[] = "Bearer ";
-    const char *given = MHD_lookup_connection_value(connection, MHD_HEADER_KIND,
-                                                    "Authorization");
-    struct ves_hash hash;
-
-    if (!http->has_token)
-        return true;
-    if (!given || strncasecmp(given, scheme, sizeof(scheme) - 1) != 0)
-        return false;
-    /* Hashes have one length, whatever was given. */
-    given += sizeof(scheme) - 1;
-    ves_sha256_one(given, strlen(given), &hash);
-    return ves_equal_ct(hash.b, http->token.b, VES_HASH_SIZE);
-}
-
 /* GET /HEX/checkpoint */
 static enum MHD_Result show(struct ves_witness *witness,
                             struct MHD_Connection *connection,
@@ -131,7 +112,9 @@ static enum MHD_Result on_headers(struct ves_witness *witness,
         return answer_text(connection, r, 404, "there is no such path\n");
     if (strcmp(method, "POST") != 0)
         return answer_text(connection, r, 405, "only POST is known here\n");
-    if (!shows_token(witness->http, connection))
+    const char *shown = MHD_lookup_connection_value(connection, MHD_HEADER_KIND,
+                                                    "Authorization");
+    if (!ves_token_is_shown(&witness->http->token, shown))
         return answer_text(connection, r, 401, "a bearer token is needed\n");
     return MHD_YES;
 }
@@ -192,32 +175,6 @@ static void on_end(void *ctx, struct MHD_Connection *connection, void **slot,
 }
 
 /* ---- life ---------------------------------------------------------------- */
-
-static enum ves_status read_token(struct ves_witness_http *http,
-                                  const char *path, struct ves_error *error)
-{
-    char token[TOKEN_MAX];
-    size_t len;
-
-    if (!path)
-        return VES_OK;
-    enum ves_status status =
-        ves_file_read_secret(path, token, sizeof(token), &len, error);
-    if (status)
-        return status;
-    const char *end = memchr(token, '\n', len);
-    size_t n = end ? (size_t)(end - token) : len;
-    while (n > 0 && (token[n - 1] == '\r' || token[n - 1] == ' '))
-        n--;
-    http->has_token = n > 0;
-    ves_sha256_one(token, n, &http->token);
-    ves_wipe(token, sizeof(token));
-    if (n > 0)
-        return VES_OK;
-    return ves_fail(error, VES_INVALID,
-                    "%s holds no token in its first line; nothing is served",
-                    path);
-}
 
 static enum ves_status read_tls(struct ves_witness_http *http,
                                 const struct ves_witness_options *options,
@@ -320,7 +277,7 @@ ves_witness_http_start(struct ves_witness *witness,
     witness->http = http;
     enum ves_status status = ves_listen_read(options->listen, &address, error);
     if (!status)
-        status = read_token(http, options->token_file, error);
+        status = ves_token_read(options->token_file, &http->token, error);
     if (!status)
         status = read_tls(http, options, error);
     if (!status)
