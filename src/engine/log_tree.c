@@ -7,6 +7,7 @@
 #include "base/uuid.h"
 #include "core/merkle.h"
 #include "core/scratch.h"
+#include "engine/streams.h"
 
 enum {
     LEVELS_PER_TILE = 8,
@@ -191,42 +192,17 @@ static enum ves_status plant_stream(struct plant *plant,
     return status;
 }
 
-struct stream_item {
-    struct ves_stream_row row;
-    struct stream_item *next;
-};
-
-struct streams {
-    struct ves_arena *arena;
-    struct stream_item *first;
-};
-
-static enum ves_status take_stream(void *ctx, const struct ves_stream_row *row)
-{
-    struct streams *streams = ctx;
-    struct stream_item *item = ves_arena_alloc(streams->arena, sizeof(*item));
-
-    if (!item)
-        return VES_NOMEM;
-    item->row = *row;
-    item->next = streams->first;
-    streams->first = item;
-    return VES_OK;
-}
-
 enum ves_status ves_log_tree_plant(struct ves_sequencer *sequencer)
 {
     struct ves_store *store = sequencer->store;
     struct plant plant = {.sequencer = sequencer};
     struct ves_arena arena;
-    struct streams streams = {&arena, NULL};
+    struct ves_stream_item *first;
 
     ves_arena_init(&arena, sequencer->alloc, ARENA_MAX);
     ves_arena_init(&plant.arena, sequencer->alloc, ARENA_MAX);
-    enum ves_status status =
-        store->ops->stream_list(store, take_stream, &streams);
-    for (const struct stream_item *s = streams.first; s && !status;
-         s = s->next) {
+    enum ves_status status = ves_streams_list(store, NULL, &arena, &first);
+    for (const struct ves_stream_item *s = first; s && !status; s = s->next) {
         ves_arena_reset(&plant.arena);
         status = plant_stream(&plant, &s->row);
     }

@@ -4,6 +4,7 @@
 #include "base/error.h"
 #include "crypto/crypto.h"
 #include "engine/sequencer.h"
+#include "engine/streams.h"
 
 enum { LISTS_MAX = 256 * 1024 * 1024 };
 
@@ -18,32 +19,6 @@ static enum ves_status store_failed(const struct ves_store *store,
 }
 
 /* ---- lists, because a visitor may not write ------------------------------ */
-
-struct stream_item {
-    struct ves_stream_row row;
-    struct stream_item *next;
-};
-
-struct stream_list {
-    struct ves_arena *arena;
-    const struct ves_uuid *tenant;
-    struct stream_item *first;
-};
-
-static enum ves_status take_stream(void *ctx, const struct ves_stream_row *row)
-{
-    struct stream_list *list = ctx;
-
-    if (!ves_uuid_equal(&row->stream.tenant, list->tenant))
-        return VES_OK;
-    struct stream_item *item = ves_arena_alloc(list->arena, sizeof(*item));
-    if (!item)
-        return VES_NOMEM;
-    item->row = *row;
-    item->next = list->first;
-    list->first = item;
-    return VES_OK;
-}
 
 struct key_item {
     struct ves_uuid agent;
@@ -175,20 +150,19 @@ static enum ves_status write_new_spans(struct ves_sequencer *sequencer,
                                        struct ves_arena *arena)
 {
     struct ves_store *store = sequencer->store;
-    struct stream_list list = {.arena = arena, .tenant = &row->tenant};
+    struct ves_stream_item *first;
     enum ves_status status = VES_OK;
 
     if (row->has_store) {
         struct ves_stream id = {row->tenant, row->store};
-        struct stream_item *item = ves_arena_alloc(arena, sizeof(*item));
-        if (!item)
+        first = ves_arena_alloc(arena, sizeof(*first));
+        if (!first)
             return VES_NOMEM;
-        list.first = item;
-        status = ves_sequencer_stream(sequencer, &id, &item->row);
+        status = ves_sequencer_stream(sequencer, &id, &first->row);
     } else {
-        status = store->ops->stream_list(store, take_stream, &list);
+        status = ves_streams_list(store, &row->tenant, arena, &first);
     }
-    for (struct stream_item *s = list.first; !status && s; s = s->next) {
+    for (struct ves_stream_item *s = first; !status && s; s = s->next) {
         struct ves_key_span span = {.is_found = true,
                                     .valid_from_sequence = s->row.head + 1};
         status = store->ops->key_span_put(store, s->row.stream_no, &row->agent,
@@ -272,10 +246,11 @@ static enum ves_status revoke_key(struct ves_sequencer *sequencer,
                                   struct ves_arena *arena)
 {
     struct ves_store *store = sequencer->store;
-    struct stream_list list = {.arena = arena, .tenant = &key->tenant};
+    struct ves_stream_item *first;
 
-    enum ves_status status = store->ops->stream_list(store, take_stream, &list);
-    for (struct stream_item *s = list.first; !status && s; s = s->next)
+    enum ves_status status =
+        ves_streams_list(store, &key->tenant, arena, &first);
+    for (struct ves_stream_item *s = first; !status && s; s = s->next)
         status = revoke_in(sequencer, &s->row, key);
     if (status)
         return status;

@@ -11,6 +11,7 @@
 #include "engine/log_tree.h"
 #include "engine/rejudge.h"
 #include "engine/sequencer.h"
+#include "engine/streams.h"
 
 #define META_VERSION "judge.version"
 
@@ -124,27 +125,6 @@ static enum ves_status end(void *ctx, enum ves_status status)
 
 /* ---- all streams --------------------------------------------------------- */
 
-struct streams {
-    struct ves_arena *arena;
-    struct stream_item {
-        struct ves_stream_row row;
-        struct stream_item *next;
-    } * first;
-};
-
-static enum ves_status take_stream(void *ctx, const struct ves_stream_row *row)
-{
-    struct streams *streams = ctx;
-    struct stream_item *item = ves_arena_alloc(streams->arena, sizeof(*item));
-
-    if (!item)
-        return VES_NOMEM;
-    item->row = *row;
-    item->next = streams->first;
-    streams->first = item;
-    return VES_OK;
-}
-
 static enum ves_status judge_stream(struct ves_sequencer *sequencer,
                                     const struct ves_stream_row *row)
 {
@@ -172,12 +152,11 @@ static enum ves_status judge_streams(struct ves_sequencer *sequencer,
                                      struct ves_arena *arena)
 {
     struct ves_store *store = sequencer->store;
-    struct streams streams = {arena, NULL};
+    struct ves_stream_item *first;
     struct ves_buf buf;
 
-    enum ves_status status =
-        store->ops->stream_list(store, take_stream, &streams);
-    for (struct stream_item *s = streams.first; s && !status; s = s->next)
+    enum ves_status status = ves_streams_list(store, NULL, arena, &first);
+    for (struct ves_stream_item *s = first; s && !status; s = s->next)
         status = judge_stream(sequencer, &s->row);
     if (status)
         return status;
