@@ -77,7 +77,7 @@ struct ves_audit_agent {
     uint64_t agent_seq;
     struct ves_hash hash; /* of that event */
     struct ves_audit_hole *holes;
-    uint32_t volume[VES_AUDIT_BUCKETS];
+    uint64_t volume[VES_AUDIT_BUCKETS];
     struct ves_audit_agent *next; /* in the order of their first events */
 };
 

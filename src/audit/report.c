@@ -118,6 +118,16 @@ static void put_findings(const struct ves_audit *audit, struct ves_jw *jw)
     ves_jw_u64(jw, audit->finding_count);
 }
 
+static void put_volume(struct ves_jw *jw,
+                       const uint64_t volume[VES_AUDIT_BUCKETS])
+{
+    ves_jw_key(jw, "volume");
+    ves_jw_array(jw);
+    for (size_t i = 0; i < VES_AUDIT_BUCKETS; i++)
+        ves_jw_u64(jw, volume[i]);
+    ves_jw_end(jw);
+}
+
 static void put_agent(struct ves_jw *jw, const struct ves_audit_agent *agent)
 {
     uint64_t missing = 0;
@@ -132,11 +142,7 @@ static void put_agent(struct ves_jw *jw, const struct ves_audit_agent *agent)
     ves_jw_u64(jw, agent->first);
     ves_jw_key(jw, "lastSequence");
     ves_jw_u64(jw, agent->last);
-    ves_jw_key(jw, "volume");
-    ves_jw_array(jw);
-    for (size_t i = 0; i < VES_AUDIT_BUCKETS; i++)
-        ves_jw_u64(jw, agent->volume[i]);
-    ves_jw_end(jw);
+    put_volume(jw, agent->volume);
     ves_jw_key(jw, "missing");
     ves_jw_array(jw);
     for (const struct ves_audit_hole *h = agent->holes; h; h = h->next) {
@@ -182,11 +188,7 @@ static void put_stream(struct ves_jw *jw, const struct ves_audit_stream *stream)
     ves_jw_i64(jw, stream->first_ms);
     ves_jw_key(jw, "lastMs");
     ves_jw_i64(jw, stream->last_ms);
-    ves_jw_key(jw, "volume");
-    ves_jw_array(jw);
-    for (size_t i = 0; i < VES_AUDIT_BUCKETS; i++)
-        ves_jw_u64(jw, stream->volume[i]);
-    ves_jw_end(jw);
+    put_volume(jw, stream->volume);
     ves_jw_key(jw, "checkpoint");
     if (stream->signed_size > 0) {
         ves_jw_object(jw);

@@ -780,17 +780,12 @@ enum ves_status ves_core_page_apply(struct ves_agent_core *core,
 enum ves_status ves_core_pull_from(struct ves_agent_core *core, uint64_t *from)
 {
     struct ves_device_state state;
-    struct ves_arena arena;
-    uint64_t cursor = 0;
+    uint64_t cursor;
 
     core->error.status = VES_OK;
-    ves_arena_init(&arena, core->alloc, VES_DEVICE_ARENA_MAX);
-    enum ves_status status = ves_device_state_get(core, &arena, &state);
-    if (!status)
-        status = ves_device_cursor(core, &cursor);
-    ves_arena_free(&arena);
+    enum ves_status status = ves_device_where(core, &state, &cursor);
     if (status)
-        return ves_device_say(core, status);
+        return status;
     *from = state.is_diverged && cursor > 0 ? cursor : cursor + 1;
     return VES_OK;
 }

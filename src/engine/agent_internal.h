@@ -139,6 +139,11 @@ ves_device_follow_ups_add(struct ves_agent_core *core, int64_t change);
 VES_NODISCARD enum ves_status ves_device_cursor(struct ves_agent_core *core,
                                                 uint64_t *cursor);
 
+/* State and cursor, outside a transaction; words in core->error. */
+VES_NODISCARD enum ves_status ves_device_where(struct ves_agent_core *core,
+                                               struct ves_device_state *state,
+                                               uint64_t *cursor);
+
 /* now_ms as stored: never negative. */
 uint64_t ves_device_time(int64_t now_ms);
 

@@ -146,11 +146,9 @@ static enum ves_status find_twin(struct ves_device_own *own,
 /* decision 15 speaks of a store that is used twice.  One that is known to have
  * been restored may have been written to before it pulled; what it wrote then
  * and did not send is signed again, behind what it lost (agent_rechain.c). */
-static bool may_sign_again(const struct ves_device_own *own,
-                           const struct twin *twin)
+static bool is_restored(const struct ves_device_own *own)
 {
-    return !twin->has_left &&
-           (own->state->is_backup || own->state->is_restoring);
+    return own->state->is_backup || own->state->is_restoring;
 }
 
 /* ---- taking back --------------------------------------------------------- */
@@ -290,7 +288,7 @@ static enum ves_status missing(struct ves_device_own *own,
         if (status)
             return status;
     }
-    if (twin.has_left || (twin.unsent && !may_sign_again(own, &twin)))
+    if (twin.has_left || (twin.unsent && !is_restored(own)))
         return mark_copied(own, item);
     if (twin.unsent && (!state->fork_from || twin.unsent < state->fork_from))
         state->fork_from = twin.unsent;
@@ -327,9 +325,7 @@ static enum ves_status leave_overlay(struct ves_device_own *own,
 static bool was_signed_again(const struct ves_device_own *own,
                              const struct ves_outbox_row *row)
 {
-    const struct ves_device_state *state = own->state;
-
-    return (state->is_backup || state->is_restoring) && !state->is_copied &&
+    return is_restored(own) && !own->state->is_copied &&
            row->local_seq > own->sent && row->sequence_number == 0 &&
            !row->is_refused;
 }

@@ -21,7 +21,6 @@ struct begin {
     bool is_explicit;
     struct ves_device_state state;
     struct ves_device_lease lease;
-    bool was_used; /* somebody who did not count has had the lease before */
 };
 
 /* ---- claims of others ---------------------------------------------------- */
@@ -111,7 +110,6 @@ static enum ves_status take_lease(struct begin *begin)
                         "process %llu is pushing from this store; nothing was "
                         "sent. Its events are on their way already",
                         (unsigned long long)holder.pid);
-    begin->was_used = lease->token > 0 && !lease->is_counted;
     if (lease->token == 0)
         lease->is_counted = 1;
     lease->token++;
@@ -238,7 +236,7 @@ static enum ves_status count_sent(struct begin *begin, uint64_t last)
     const struct ves_outbox_filter newest = {.is_descending = true, .limit = 1};
     struct ves_device_lease *lease = &begin->lease;
 
-    if (lease->sent == 0 && begin->was_used) {
+    if (lease->sent == 0 && !lease->is_counted) {
         enum ves_status status =
             store->ops->outbox_list(store, &newest, see_last, &lease->sent);
         if (status)

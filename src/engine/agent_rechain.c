@@ -247,16 +247,11 @@ enum ves_status ves_core_own(struct ves_agent_core *core,
                              struct ves_core_own *out)
 {
     struct ves_device_state state;
-    struct ves_arena arena;
-    uint64_t cursor = 0;
+    uint64_t cursor;
 
-    ves_arena_init(&arena, core->alloc, VES_DEVICE_ARENA_MAX);
-    enum ves_status status = ves_device_state_get(core, &arena, &state);
-    if (!status)
-        status = ves_device_cursor(core, &cursor);
-    ves_arena_free(&arena);
+    enum ves_status status = ves_device_where(core, &state, &cursor);
     if (status)
-        return ves_device_say(core, status);
+        return status;
     *out = (struct ves_core_own){
         .cursor = cursor,
         .known = state.own_known > cursor ? state.own_known : cursor,

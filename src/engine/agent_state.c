@@ -333,6 +333,21 @@ enum ves_status ves_device_cursor(struct ves_agent_core *core, uint64_t *cursor)
     return status;
 }
 
+enum ves_status ves_device_where(struct ves_agent_core *core,
+                                 struct ves_device_state *state,
+                                 uint64_t *cursor)
+{
+    struct ves_arena arena;
+
+    *cursor = 0;
+    ves_arena_init(&arena, core->alloc, VES_DEVICE_ARENA_MAX);
+    enum ves_status status = ves_device_state_get(core, &arena, state);
+    if (!status)
+        status = ves_device_cursor(core, cursor);
+    ves_arena_free(&arena);
+    return ves_device_say(core, status);
+}
+
 uint64_t ves_device_time(int64_t now_ms)
 {
     return now_ms < 0 ? 0 : (uint64_t)now_ms;

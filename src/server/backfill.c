@@ -80,7 +80,6 @@ enum ves_status ves_backfill_start(struct ves_backfill *backfill,
 {
     backfill->log = log;
     backfill->limits = *limits;
-    backfill->writer = writer;
     backfill->store = store;
     pthread_mutex_init(&backfill->lock, NULL);
     pthread_cond_init(&backfill->changed, NULL);

@@ -27,8 +27,7 @@ extern const struct ves_backfill_limits ves_backfill_limits;
 struct ves_backfill {
     struct ves_log *log;
     struct ves_backfill_limits limits;
-    struct ves_store *writer; /* the committer's, watched */
-    struct ves_store *store;  /* the thread's own connection */
+    struct ves_store *store; /* the thread's own connection */
     pthread_t thread;
     bool is_running;
     pthread_mutex_t lock;
