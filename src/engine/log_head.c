@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "core/merkle.h"
 #include "core/scratch.h"
+#include "json/jcs.h"
 
 enum {
     LEAVES_CHUNK = 1024, /* read at a time */
@@ -88,6 +89,41 @@ enum ves_status ves_log_entries_write(struct ves_store *store,
         ves_tile_entry_write(out, ves_bytes(entry, sizeof(entry)));
     }
     return status ? status : ves_buf_status(out);
+}
+
+enum ves_status ves_log_page_write(struct ves_buf *out, struct ves_store *store,
+                                   uint32_t stream_no, uint64_t end,
+                                   struct ves_arena *arena)
+{
+    struct ves_tlog_row log = {.signed_size = 0};
+    struct ves_log_source source;
+    struct ves_tlog_path path = {.count = 0};
+
+    enum ves_status status =
+        store->ops->tlog_get(store, stream_no, arena, &log);
+    if (status && status != VES_NOT_FOUND)
+        return status;
+    if (status || log.signed_size == 0) {
+        ves_buf_put_str(out, ",\"checkpoint\":null");
+        return ves_buf_status(out);
+    }
+    if (end < log.signed_size) {
+        ves_log_source_init(&source, store, stream_no, log.signed_size);
+        status = ves_tlog_consistency_make(&source.tiles.source, end,
+                                           log.signed_size, &path);
+        if (status)
+            return status;
+    }
+    ves_buf_put_str(out, ",\"checkpoint\":");
+    ves_jcs_write_string(out, log.note);
+    ves_buf_put_str(out, ",\"consistency\":[");
+    for (uint32_t i = 0; i < path.count; i++) {
+        ves_buf_put_str(out, i ? ",\"" : "\"");
+        ves_buf_put_hex(out, path.hash[i].b, VES_HASH_SIZE);
+        ves_buf_put_u8(out, '"');
+    }
+    ves_buf_put_u8(out, ']');
+    return ves_buf_status(out);
 }
 
 /* ---- signing ------------------------------------------------------------- */

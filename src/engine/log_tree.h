@@ -77,6 +77,14 @@ ves_log_entries_write(struct ves_store *store,
                       const struct ves_stream_row *stream, uint64_t first,
                       uint32_t width, struct ves_buf *out);
 
+/* Appends what a page of events that ends with number end says of the log:
+ * ',"checkpoint":NOTE,"consistency":[...]', the newest signed head and the
+ * proof from the page's end to it; none when the head lies within the page.
+ * ',"checkpoint":null' before the first head. */
+VES_NODISCARD enum ves_status
+ves_log_page_write(struct ves_buf *out, struct ves_store *store,
+                   uint32_t stream_no, uint64_t end, struct ves_arena *arena);
+
 /* ---- signed heads -------------------------------------------------------- */
 
 struct ves_log_head {

@@ -10,6 +10,7 @@
 #include "core/event.h"
 #include "core/receipt.h"
 #include "engine/chain.h"
+#include "engine/log_tree.h"
 #include "os/clock.h"
 #include "server/body.h"
 #include "server/routes.h"
@@ -135,10 +136,10 @@ static bool stream_row(struct ves_request *request,
     return !status || status == VES_NOT_FOUND;
 }
 
-static bool wants_receipts(const struct ves_request *request)
+static bool wants(const struct ves_request *request, const char *what)
 {
     struct ves_bytes value;
-    return ves_uri_param(&request->uri, "receipts", &value) &&
+    return ves_uri_param(&request->uri, what, &value) &&
            (ves_bytes_is(value, "1") || ves_bytes_is(value, "true"));
 }
 
@@ -157,7 +158,7 @@ static void get_events_as(struct ves_request *request, enum shape shape)
         !ves_request_limit(request, 100, VES_PULL_PAGE_MAX, &limit) ||
         !stream_row(request, &page.stream, &row))
         return;
-    page.with_receipts = wants_receipts(request);
+    page.with_receipts = wants(request, "receipts");
     page.next = from ? from : 1;
     ves_buf_put_str(out, "{\"events\":[");
     /* What is committed while we read is left for the next page, so that the
@@ -175,10 +176,19 @@ static void get_events_as(struct ves_request *request, enum shape shape)
     ves_metric_add(&request->server->metrics.events_served, page.count);
     ves_buf_putf(out,
                  "],\"count\":%zu,\"next_sequence\":%llu,\"head_sequence\":"
-                 "%llu,\"has_more\":%s}",
+                 "%llu,\"has_more\":%s",
                  page.count, (unsigned long long)page.next,
                  (unsigned long long)row.head,
                  page.next <= row.head ? "true" : "false");
+    if (wants(request, "checkpoint")) {
+        enum ves_status status = ves_log_page_write(
+            out, store, row.stream_no, page.next - 1, &request->arena);
+        if (status) {
+            ves_reply_status(request, status, &store->error);
+            return;
+        }
+    }
+    ves_buf_put_u8(out, '}');
     ves_reply(request, 200);
 }
 
@@ -359,7 +369,7 @@ static void get_entity_as(struct ves_request *request, enum shape shape)
                            &p.limit) ||
         !stream_row(request, &p.page.stream, &row))
         return;
-    p.page.with_receipts = wants_receipts(request);
+    p.page.with_receipts = wants(request, "receipts");
     ves_buf_put_str(out, "{\"entity_type\":");
     ves_put_text(out, p.type);
     ves_buf_put_str(out, ",\"entity_id\":");

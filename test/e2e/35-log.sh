@@ -34,6 +34,11 @@ is "an address that is none is refused" "$(code "$LOG/tile/0/0")" 400
 is "without a key nothing" "$(curl -sS -o /dev/null -w '%{http_code}' "$LOG/checkpoint")" 401
 is "an unknown log is not there" "$(code "$URL/ves/$(printf '0%.0s' $(seq 64))/checkpoint")" 404
 like "inclusion" "$(get "$LOG/inclusion/3")" '"index":2,"size":5,.*"path":\["[0-9a-f]{64}",'
+page() { get "$URL/api/v1/ves/events?tenant_id=$tenant&store_id=$store&$1"; }
+is "a page says of the log what it was asked for" "$(json "$(page 'from=1&limit=2&checkpoint=1')" '(d["checkpoint"].split("\n")[1], len(d["consistency"]))')" '["5", 2]'
+is "and without proof when the head lies within it" "$(json "$(page 'from=1&checkpoint=1')" '(d["checkpoint"].split("\n")[1], d["consistency"])')" '["5", []]'
+is "and nothing when not" "$(json "$(page 'from=1')" '"checkpoint" in d')" false
+is "a stream of which there is nothing has no head" "$(json "$(get "$URL/api/v1/ves/events?tenant_id=$(cat /proc/sys/kernel/random/uuid)&store_id=$store&checkpoint=1")" 'd["checkpoint"]')" null
 like "consistency" "$(get "$LOG/consistency?from=2")" '"from":2,.*"to":5,'
 is "nothing beyond the head" "$(code "$LOG/consistency?from=2&to=6")" 400
 get "$LOG/proof/3" > proof

@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include "base/bytes.h"
+#include "base/text.h"
 #include "core/merkle.h"
 #include "engine/log_recover.h"
 #include "engine/log_tree.h"
@@ -298,6 +299,68 @@ static void test_signed_head(void **state)
     desk.hub.sequencer.signer = &desk.hub.key.signer;
 }
 
+/* ---- what a page of events says of the log ------------------------------- */
+
+static const struct ves_json *page_words(uint64_t end)
+{
+    const struct ves_json *root;
+    struct ves_bytes text;
+    struct ves_buf buf;
+
+    ves_buf_init(&buf, ves_alloc_default(), 1 << 16);
+    ves_buf_put_str(&buf, "{\"events\":[]");
+    assert_int_equal(ves_log_page_write(&buf, desk.store,
+                                        desk_stream().stream_no, end, &arena),
+                     VES_OK);
+    ves_buf_put_u8(&buf, '}');
+    assert_int_equal(ves_arena_copy(&arena, ves_buf_view(&buf), &text), VES_OK);
+    ves_buf_free(&buf);
+    assert_int_equal(ves_json_read(&arena, text, NULL, &root, NULL), VES_OK);
+    return root;
+}
+
+static void take_path(const struct ves_json *root, struct ves_tlog_path *path)
+{
+    const struct ves_json *list = ves_json_member(root, "consistency");
+
+    assert_non_null(list);
+    path->count = 0;
+    for (const struct ves_json *e = list->first; e; e = e->next)
+        assert_int_equal(ves_hex_decode(e->string, path->hash[path->count++].b,
+                                        VES_HASH_SIZE),
+                         VES_OK);
+}
+
+static void test_page(void **state)
+{
+    enum { SIGNED = 21, MORE = 25 };
+    struct ves_tlog_path path;
+    struct ves_bytes note;
+
+    (void)state;
+    push_up_to(SIGNED);
+    assert_true(ves_json_member(page_words(3), "checkpoint")->type ==
+                VES_JSON_NULL);
+    struct ves_log_head head = make_head(VES_OK);
+    keep_head(&head);
+    push_up_to(MORE);
+    struct ves_hash whole = naive_root(0, SIGNED);
+    for (uint64_t end = 0; end <= MORE; end++) {
+        const struct ves_json *root = page_words(end);
+        assert_true(ves_json_get_string(root, "checkpoint", &note));
+        assert_true(ves_bytes_equal(note, tlog_row().note));
+        take_path(root, &path);
+        if (end == 0 || end >= SIGNED) {
+            assert_int_equal(path.count, 0);
+            continue;
+        }
+        struct ves_hash part = naive_root(0, (size_t)end);
+        assert_int_equal(
+            ves_tlog_consistency_check(&path, end, &part, SIGNED, &whole),
+            VES_OK);
+    }
+}
+
 /* The store gives back other leaves than were appended: nothing is signed. */
 static enum ves_status (*real_leaves)(struct ves_store *s, uint32_t stream_no,
                                       uint64_t from, size_t count,
@@ -556,6 +619,7 @@ int main(void)
         T(test_failing_commit),
         T(test_plant),
         T(test_signed_head),
+        T(test_page),
         T(test_bad_leaf_is_not_signed),
         T(test_foreign_head_is_not_built_on),
         T(test_claims),
