@@ -46,11 +46,12 @@ struct ves_agent *mcp_take_quietly(struct mcp_app *app);
 void mcp_give(struct mcp_app *app, struct ves_agent *agent);
 void mcp_close_store(struct mcp_app *app);
 
-/* Asks the sequencer for its head within timeout_ms and writes nothing; what
- * it showed every handle knows from then on. */
-enum ves_status mcp_probe(struct mcp_app *app, struct ves_agent *agent,
-                          uint32_t timeout_ms, uint64_t *head,
-                          struct ves_error *error);
+/* Asks the sequencer for its head within timeout_ms, for as long as the client
+ * waits, and writes nothing; what it showed, *contact, every handle knows from
+ * then on. */
+enum ves_status mcp_probe(struct mcp_app *app, struct ves_mcp_call *call,
+                          struct ves_agent *agent, uint32_t timeout_ms,
+                          struct ves_contact *contact, struct ves_error *error);
 
 /* A document of the library's, read; NULL: *error says why. */
 struct ves_jr *mcp_read(struct ves_jw *jw, enum ves_status status,
@@ -75,6 +76,13 @@ enum ves_mcp_outcome mcp_error_of(struct ves_mcp_call *call,
                                   enum ves_status status,
                                   const struct ves_error *error,
                                   const char *state);
+/* The same of what a conversation with the sequencer came to; tool is what to
+ * call again.  wait_s: it is busy and wants to be left alone for so long, 0
+ * when it is not. */
+enum ves_mcp_outcome mcp_error_of_sync(struct ves_mcp_call *call,
+                                       enum ves_status status,
+                                       const struct ves_error *error,
+                                       const char *state, uint32_t wait_s);
 /* At most max characters of text for people to read, cut with "..." to size
  * bytes; what somebody might obey instead is a character like ' '. */
 void mcp_shown(char *out, size_t size, const char *text, size_t max,

@@ -211,7 +211,8 @@ const char mcp_result_pull_events[] = JSON({
             "type" : "object",
             "properties" : {"expected" : INTEGER, "received" : INTEGER},
             "required" : [ "expected", "received" ],
-            "description" : "Present when a sequence gap stopped the pull"
+            "description" : "Present when a sequence gap stopped the pull; "
+                            "received 0: no event came"
         },
         NEXT_STEPS
     },

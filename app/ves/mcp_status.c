@@ -69,7 +69,7 @@ static void put_sequencer(struct ves_jw *jw, struct ves_jr *jr,
     ves_jw_object(jw);
     mcp_put_bool(jw, "reachable", v->is_reachable);
     mcp_copy_str(jw, "checkedAt", jr, "/sequencer/checkedAt");
-    mcp_put_str(jw, "error", v->is_reachable ? NULL : probe_error);
+    mcp_put_str(jw, "error", probe_error);
     ves_jw_end(jw);
 }
 
@@ -163,15 +163,18 @@ enum ves_mcp_outcome mcp_get_sync_status(struct ves_mcp_call *call, void *ctx)
     struct ves_agent *agent = mcp_take(app, call);
     struct ves_agent_info info;
     struct ves_error error = {VES_OK, ""};
+    struct ves_contact contact;
     const char *words = NULL;
-    uint64_t head;
 
     if (!agent)
         return VES_MCP_FAILED;
     ves_agent_info(agent, &info);
     if (probe && info.url[0]) {
-        enum ves_status status = mcp_probe(app, agent, PROBE_MS, &head, &error);
-        if (status == VES_UNREACHABLE)
+        enum ves_status status =
+            mcp_probe(app, call, agent, PROBE_MS, &contact, &error);
+        if (contact.wait_s)
+            words = "it is busy and asks to be left alone";
+        else if (status == VES_UNREACHABLE)
             words = "no answer within 2 s";
         else if (status)
             words = ves_status_message(status);

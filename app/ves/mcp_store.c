@@ -99,19 +99,19 @@ void mcp_give(struct mcp_app *app, struct ves_agent *agent)
     pthread_mutex_unlock(&app->lock);
 }
 
-enum ves_status mcp_probe(struct mcp_app *app, struct ves_agent *agent,
-                          uint32_t timeout_ms, uint64_t *head,
-                          struct ves_error *error)
+enum ves_status mcp_probe(struct mcp_app *app, struct ves_mcp_call *call,
+                          struct ves_agent *agent, uint32_t timeout_ms,
+                          struct ves_contact *contact, struct ves_error *error)
 {
-    struct ves_contact contact;
-    enum ves_status status =
-        ves_probe_quietly(agent, timeout_ms, &contact, error);
+    const struct ves_sync_options options = {.timeout_ms = timeout_ms,
+                                             .progress = mcp_progress,
+                                             .progress_ctx = call};
+    enum ves_status status = ves_probe_quietly(agent, &options, contact, error);
 
-    *head = contact.head;
-    if (!contact.at_ms)
+    if (!contact->at_ms)
         return status;
     pthread_mutex_lock(&app->lock);
-    app->contact = contact;
+    app->contact = *contact;
     pthread_mutex_unlock(&app->lock);
     return status;
 }

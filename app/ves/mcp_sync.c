@@ -7,7 +7,7 @@
 
 #include "mcp_app.h"
 
-enum { SHOWN = 20 };
+enum { SHOWN = 20, AGAIN_S = 30, PROBE_MS = 10000 };
 
 /* A code as models know them: VERSION_CONFLICT. */
 static void put_code(struct ves_jw *jw, const char *code)
@@ -21,6 +21,23 @@ static void put_code(struct ves_jw *jw, const char *code)
                       : (char)toupper((unsigned char)code[n]);
     text[n] = '\0';
     mcp_put_str(jw, "code", text[0] ? text : "UNKNOWN");
+}
+
+/* The step when it is too early; wait_s 0: nobody said how much. */
+static void put_again(struct ves_jw *jw, const char *tool, uint32_t wait_s)
+{
+    char step[64];
+
+    snprintf(step, sizeof(step), "%s {} again in %u s", tool,
+             wait_s ? wait_s : AGAIN_S);
+    ves_jw_str(jw, step);
+}
+
+/* Why it stopped, after what was done before. */
+static const char *why_stopped(enum ves_status status, uint32_t wait_s)
+{
+    return wait_s ? "the sequencer is busy and asks to be left alone"
+                  : ves_status_message(status);
 }
 
 static bool is_configured(struct ves_mcp_call *call, struct ves_agent *agent)
@@ -105,7 +122,7 @@ static void put_push_summary(struct ves_jw *jw, const struct ves_push_report *r,
     if (status)
         n += (size_t)snprintf(text + n, sizeof(text) - n,
                               "; then it stopped: %s",
-                              ves_status_message(status));
+                              why_stopped(status, r->wait_s));
     if (waiting && !status)
         n += (size_t)snprintf(text + n, sizeof(text) - n, "; %llu still wait",
                               (unsigned long long)waiting);
@@ -144,11 +161,12 @@ static void put_push(struct ves_jw *jw, const struct ves_push_report *r,
     put_problems(jw, r);
     ves_jw_key(jw, "nextSteps");
     ves_jw_array(jw);
-    if (status == VES_UNREACHABLE)
-        ves_jw_str(jw, "push_events {} again in 30 s");
+    if (r->wait_s || status == VES_UNREACHABLE)
+        put_again(jw, "push_events", r->wait_s);
     else if (waiting)
         ves_jw_str(jw, "push_events {}");
-    ves_jw_str(jw, "pull_events {}");
+    if (!r->wait_s)
+        ves_jw_str(jw, "pull_events {}");
     if (r->accepted || r->duplicates)
         ves_jw_str(jw, "acknowledge_events {}");
     if (r->conflicts)
@@ -240,7 +258,8 @@ static enum ves_mcp_outcome push(struct ves_mcp_call *call,
         snprintf(state, sizeof(state),
                  "No event was accepted; all %llu are still in the outbox.",
                  (unsigned long long)report->remaining);
-        outcome = mcp_error_of(call, status, &error, state);
+        outcome =
+            mcp_error_of_sync(call, status, &error, state, report->wait_s);
     } else {
         put_push(ves_mcp_structured(call), report, status,
                  still_pending(agent));
@@ -398,7 +417,8 @@ static void put_pull_summary(struct ves_jw *jw, const struct pulled *p)
                  r->quarantined == 1 ? "was" : "were");
     if (p->status)
         snprintf(stop, sizeof(stop), " Then it stopped: %s.",
-                 ves_status_message(p->status));
+                 r->gap_expected ? "a sequence number is missing"
+                                 : why_stopped(p->status, r->wait_s));
     if (r->applied == 0 && r->already_applied)
         mcp_putf(jw, "summary",
                  "%llu events were checked again; they are as they were.%s%s%s",
@@ -415,6 +435,42 @@ static void put_pull_summary(struct ves_jw *jw, const struct pulled *p)
                  conflicts, kept, stop);
 }
 
+/* Numbers that are there, as the sequencer says, and were not given. */
+static void say_missing(char *out, size_t size, const struct ves_pull_report *r)
+{
+    uint64_t last = r->gap_received > 0 ? r->gap_received - 1 : r->remote_head;
+
+    if (last > r->gap_expected)
+        snprintf(out, size, "sequences %llu-%llu",
+                 (unsigned long long)r->gap_expected, (unsigned long long)last);
+    else
+        snprintf(out, size, "sequence %llu",
+                 (unsigned long long)r->gap_expected);
+}
+
+static void put_gap_step(struct ves_jw *jw, const struct ves_pull_report *r)
+{
+    char missing[64], step[160];
+
+    say_missing(missing, sizeof(missing), r);
+    ves_jw_str(jw, "pull_events {}");
+    snprintf(step, sizeof(step),
+             "If it stops there again, report %s to the user as missing",
+             missing);
+    ves_jw_str(jw, step);
+}
+
+static void put_gap(struct ves_jw *jw, const struct ves_pull_report *r)
+{
+    if (!r->gap_expected)
+        return;
+    ves_jw_key(jw, "gap");
+    ves_jw_object(jw);
+    mcp_put_u64(jw, "expected", r->gap_expected);
+    mcp_put_u64(jw, "received", r->gap_received);
+    ves_jw_end(jw);
+}
+
 static void put_pull_steps(struct ves_jw *jw, struct ves_agent *agent,
                            const struct pulled *p)
 {
@@ -426,7 +482,11 @@ static void put_pull_steps(struct ves_jw *jw, struct ves_agent *agent,
 
     ves_jw_key(jw, "nextSteps");
     ves_jw_array(jw);
-    if (r->has_more && !p->status)
+    if (r->gap_expected)
+        put_gap_step(jw, r);
+    else if (r->wait_s || p->status == VES_UNREACHABLE)
+        put_again(jw, "pull_events", r->wait_s);
+    else if (r->has_more && !p->status)
         ves_jw_str(jw, "pull_events {}");
     if (r->quarantined)
         ves_jw_str(jw, "Tell the user that received events do not verify; do "
@@ -474,6 +534,7 @@ static void put_pull(struct ves_jw *jw, struct ves_agent *agent,
     if (memcmp(&r->last_event_id, &nil, sizeof(nil)) != 0)
         mcp_put_uuid(jw, "lastEventId", &r->last_event_id);
     mcp_put_bool(jw, "hasMore", r->has_more);
+    put_gap(jw, r);
     put_pull_steps(jw, agent, p);
     ves_jw_end(jw);
 }
@@ -490,22 +551,27 @@ static void find_conflicts(struct ves_agent *agent, struct pulled *p)
     p->conflicts = mcp_read(jw, status, &error);
 }
 
-/* The sequencer says that there is more and does not give it. */
+/* The sequencer has more and does not give it, or not what comes next. */
 static enum ves_mcp_outcome fail_gap(struct ves_mcp_call *call,
                                      const struct ves_pull_report *r,
                                      const char *state)
 {
-    unsigned long long next = r->cursor + 1, head = r->remote_head;
-    char what[128], step[128];
+    char what[160], step[160], missing[64];
 
-    snprintf(what, sizeof(what),
-             "expected sequence %llu, and the sequencer, whose log goes to "
-             "%llu, does not give it",
-             next, head);
+    if (r->gap_received)
+        snprintf(what, sizeof(what), "expected sequence %llu, received %llu",
+                 (unsigned long long)r->gap_expected,
+                 (unsigned long long)r->gap_received);
+    else
+        snprintf(what, sizeof(what),
+                 "expected sequence %llu, and the sequencer, whose log goes to "
+                 "%llu, does not give it",
+                 (unsigned long long)r->gap_expected,
+                 (unsigned long long)r->remote_head);
+    say_missing(missing, sizeof(missing), r);
     snprintf(step, sizeof(step),
-             "pull_events {}; if it repeats, report sequences %llu-%llu to the "
-             "user as missing.",
-             next, head > next ? head : next);
+             "pull_events {}; if it repeats, report %s to the user as missing.",
+             missing);
     return mcp_error(call, "SEQUENCE_GAP", what, state, step);
 }
 
@@ -532,10 +598,11 @@ static enum ves_mcp_outcome pull(struct ves_mcp_call *call,
         snprintf(state, sizeof(state),
                  "Nothing was applied; the cursor is still at sequence %llu.",
                  (unsigned long long)p.before);
-        if (p.status == VES_AGAIN)
+        if (p.report.gap_expected)
             outcome = fail_gap(call, &p.report, state);
         else
-            outcome = mcp_error_of(call, p.status, &error, state);
+            outcome = mcp_error_of_sync(call, p.status, &error, state,
+                                        p.report.wait_s);
         return outcome;
     }
     if (p.report.conflicts)
@@ -551,17 +618,19 @@ static enum ves_mcp_outcome preview_pull(struct mcp_app *app,
 {
     struct ves_error error = {VES_OK, ""};
     struct ves_jw *jw = ves_mcp_structured(call);
-    uint64_t head = 0;
+    struct ves_contact contact;
     char count[48];
 
-    enum ves_status status = mcp_probe(app, agent, 10000, &head, &error);
+    enum ves_status status =
+        mcp_probe(app, call, agent, PROBE_MS, &contact, &error);
     struct ves_jr *jr = status ? NULL : mcp_status(call, agent);
     if (status)
-        return mcp_error_of(call, status, &error, "Nothing was applied.");
+        return mcp_error_of_sync(call, status, &error, "Nothing was applied.",
+                                 contact.wait_s);
     if (!jr)
         return VES_MCP_FAILED;
     uint64_t at = ves_jr_u64(jr, "/sequence/lastPulled");
-    uint64_t lag = head > at ? head - at : 0;
+    uint64_t lag = contact.head > at ? contact.head - at : 0;
     ves_jr_free(jr);
     ves_jw_object(jw);
     mcp_putf(jw, "summary",

@@ -103,6 +103,26 @@ enum ves_mcp_outcome mcp_error_of(struct ves_mcp_call *call,
                      "tell the user; the server's log says more.");
 }
 
+enum ves_mcp_outcome mcp_error_of_sync(struct ves_mcp_call *call,
+                                       enum ves_status status,
+                                       const struct ves_error *error,
+                                       const char *state, uint32_t wait_s)
+{
+    char what[96], next[96];
+
+    if (wait_s == 0)
+        return mcp_error_of(call, status, error, state);
+    if (error && error->text[0])
+        mcp_log(error->text);
+    snprintf(what, sizeof(what),
+             "the sequencer is busy and asks to be left alone for %u s",
+             wait_s);
+    snprintf(next, sizeof(next),
+             "try the same call again in %u s; local work goes on meanwhile.",
+             wait_s);
+    return mcp_error(call, "RATE_LIMITED", what, state, next);
+}
+
 bool mcp_is_preview(struct mcp_app *app, struct ves_mcp_call *call)
 {
     return app->is_preview || ves_jr_bool(ves_mcp_arguments(call), "/dryRun");

@@ -153,7 +153,8 @@ ves_agent_standing(struct ves_agent *agent, struct ves_jw *jw,
 struct ves_contact {
     int64_t at_ms; /* 0: it was not asked */
     bool is_reachable;
-    uint64_t head; /* sequence number of its newest event; 0: not told */
+    uint64_t head;   /* sequence number of its newest event; 0: not told */
+    uint32_t wait_s; /* it is busy and wants to be left alone for so long */
 };
 /* Status documents of this handle say so from now on, unless the store knows
  * of a later contact.  Writes nothing. */

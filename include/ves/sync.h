@@ -52,6 +52,8 @@ struct ves_push_report {
     uint64_t first_sequence, last_sequence;
     struct ves_push_problem_report problems[64];
     size_t problem_count;
+    uint32_t wait_s; /* the sequencer is busy and wants to be left alone for so
+                        long; 0: it is not */
 };
 
 struct ves_pull_report {
@@ -60,12 +62,17 @@ struct ves_pull_report {
     bool has_more;
     bool is_position_unproven;
     struct ves_uuid last_event_id;
+    /* What stopped it: the number that was to come and did not, 0 when there
+     * was no gap, and the one that came in its place, 0 when none came. */
+    uint64_t gap_expected, gap_received;
+    uint32_t wait_s; /* as of a push */
 };
 
 struct ves_sync_options {
     uint64_t limit;    /* events; 0: until there is no more */
     bool dry_run;      /* say what would be done */
-    bool is_automatic; /* a loop, not a person: obeys backoff and breaker */
+    bool is_automatic; /* a loop, not a person: obeys backoff and breaker, and
+                          what the sequencer asks with Retry-After */
     ves_progress *progress; /* may be NULL */
     void *progress_ctx;
     uint32_t timeout_ms; /* of each request; 0: a minute of silence */
@@ -104,11 +111,12 @@ VES_API VES_NODISCARD enum ves_status ves_probe(struct ves_agent *agent,
                                                 uint64_t *remote_head,
                                                 struct ves_error *error);
 
-/* Asks within timeout_ms (0: a minute) and writes nothing: what it showed,
- * an answer or none, is in *contact, and this handle knows it
- * (ves_agent_know). */
+/* Asks and writes nothing: what it showed, an answer or none, is in *contact,
+ * and this handle knows it (ves_agent_know).  Of the options, which may be
+ * NULL, timeout_ms and progress are used; stopped, it is VES_AGAIN. */
 VES_API VES_NODISCARD enum ves_status
-ves_probe_quietly(struct ves_agent *agent, uint32_t timeout_ms,
+ves_probe_quietly(struct ves_agent *agent,
+                  const struct ves_sync_options *options,
                   struct ves_contact *contact, struct ves_error *error);
 
 /* As ves_probe, giving up after timeout_ms (0: a minute). */

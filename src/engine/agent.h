@@ -180,6 +180,17 @@ ves_core_push_unsent(struct ves_agent_core *core,
                      const struct ves_core_env *env, uint32_t http_status,
                      uint32_t retry_after_s);
 
+/* The sequencer is busy (429, 503) and asked to be left alone for so many
+ * seconds; an hour at most is believed. */
+VES_NODISCARD enum ves_status ves_core_told_to_wait(struct ves_agent_core *core,
+                                                    int64_t now_ms,
+                                                    uint32_t seconds);
+/* *seconds: how much of that is left, 0: a request may be made.  For loops; a
+ * person's request is never held back by it (semantics.md decision 12). */
+VES_NODISCARD enum ves_status ves_core_is_to_wait(struct ves_agent_core *core,
+                                                  int64_t now_ms,
+                                                  uint32_t *seconds);
+
 struct ves_push_problem {
     struct ves_uuid event_id;
     enum ves_outbox_status status;
@@ -253,6 +264,9 @@ struct ves_pull_result {
     bool has_more;
     bool is_position_unproven;     /* the server gave no receipts */
     struct ves_uuid last_event_id; /* nil when none */
+    /* A gap stopped the last page: the number that was to come, 0 without a
+     * gap, and the one that came in its place. */
+    uint64_t gap_expected, gap_received;
 };
 
 /* Applies what verified, in order, in one transaction, and moves the cursor

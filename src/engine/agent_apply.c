@@ -718,6 +718,7 @@ static enum ves_status remember(struct apply *apply)
     }
     /* It answered, whatever becomes of pushing. */
     state->offline_failures = 0;
+    state->quiet_ms = 0;
     enum ves_status status = ves_device_state_put(apply->core, state);
     return status ? status : store_trail(apply, apply->own.back_count);
 }
@@ -752,6 +753,10 @@ static void add_result(const struct apply *apply,
     result->has_more = apply->has_more;
     result->is_position_unproven =
         result->is_position_unproven || page->is_unproven;
+    if (apply->stop == STOP_GAP && page->has_gap) {
+        result->gap_expected = page->asked_from + page->count;
+        result->gap_received = page->gap_number;
+    }
     if (apply->row_count > 0)
         result->last_event_id = page->items[apply->end - 1].event.event_id;
 }

@@ -50,6 +50,8 @@ struct ves_device_state {
     uint64_t suspect;           /* local_seq counted since the last success */
     uint64_t next_attempt_ms;   /* 0: at once */
     uint64_t wait_ms;           /* how long that wait was when it was set */
+    uint64_t quiet_from_ms;     /* when the sequencer asked to be left alone */
+    uint64_t quiet_ms;          /* for how long; 0: it did not */
     uint64_t failed_ms[VES_DEVICE_BREAKER_COUNT]; /* newest first */
     uint64_t is_breaker_open;
     uint64_t needs_auth;
@@ -409,6 +411,7 @@ struct ves_page {
     bool is_cut;         /* the bytes end too early */
     bool is_short;       /* it holds more than was read, for want of room */
     bool has_gap;        /* the item after the last has another number */
+    uint64_t gap_number; /* which */
     bool is_key_unknown; /* the item after the last needs a key we lack */
     bool is_unproven;    /* an item came without a receipt */
     struct ves_page_item *items;

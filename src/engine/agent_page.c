@@ -360,6 +360,7 @@ static enum ves_status read_item(struct ves_agent_core *core,
      * nothing, it only is of no use. */
     if (item->event.sequence_number != page->asked_from + index) {
         page->has_gap = true;
+        page->gap_number = item->event.sequence_number;
         return VES_OK;
     }
     read_receipt(core, page, item, ves_json_member(root, "receipt"));

@@ -138,8 +138,59 @@ void ves_device_succeeded(struct ves_device_state *state)
     state->suspect = 0;
     state->next_attempt_ms = 0;
     state->wait_ms = 0;
+    state->quiet_ms = 0;
     memset(state->failed_ms, 0, sizeof(state->failed_ms));
     state->is_breaker_open = 0;
     state->needs_auth = 0;
     state->is_forbidden = 0;
+}
+
+static enum ves_status keep_quiet(struct ves_agent_core *core,
+                                  struct ves_arena *arena, int64_t now_ms,
+                                  uint32_t seconds)
+{
+    struct ves_device_state state;
+
+    enum ves_status status = ves_device_state_get(core, arena, &state);
+    if (status)
+        return status;
+    if (seconds > VES_DEVICE_RETRY_AFTER_MAX_S)
+        seconds = VES_DEVICE_RETRY_AFTER_MAX_S;
+    state.quiet_from_ms = ves_device_time(now_ms);
+    state.quiet_ms = seconds * UINT64_C(1000);
+    return ves_device_state_put(core, &state);
+}
+
+enum ves_status ves_core_told_to_wait(struct ves_agent_core *core,
+                                      int64_t now_ms, uint32_t seconds)
+{
+    struct ves_arena arena;
+
+    ves_arena_init(&arena, core->alloc, VES_DEVICE_ARENA_MAX);
+    enum ves_status status = ves_device_begin(core);
+    if (!status)
+        status =
+            ves_device_end(core, keep_quiet(core, &arena, now_ms, seconds));
+    ves_arena_free(&arena);
+    return status;
+}
+
+enum ves_status ves_core_is_to_wait(struct ves_agent_core *core, int64_t now_ms,
+                                    uint32_t *seconds)
+{
+    struct ves_device_state state;
+    struct ves_arena arena;
+    uint64_t now = ves_device_time(now_ms);
+
+    *seconds = 0;
+    ves_arena_init(&arena, core->alloc, VES_DEVICE_ARENA_MAX);
+    enum ves_status status = ves_device_state_get(core, &arena, &state);
+    ves_arena_free(&arena);
+    /* A clock that was set back must not make it longer. */
+    if (!status && now >= state.quiet_from_ms &&
+        now - state.quiet_from_ms < state.quiet_ms)
+        *seconds =
+            (uint32_t)((state.quiet_ms - (now - state.quiet_from_ms) + 999) /
+                       1000);
+    return ves_device_say(core, status);
 }

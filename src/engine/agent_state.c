@@ -50,6 +50,8 @@ static const struct word state_words[] = {
     U64(ves_device_state, suspect),
     U64(ves_device_state, next_attempt_ms),
     U64(ves_device_state, wait_ms),
+    U64(ves_device_state, quiet_from_ms),
+    U64(ves_device_state, quiet_ms),
     {"failed_1_ms", WORD_U64, offsetof(struct ves_device_state, failed_ms[0])},
     {"failed_2_ms", WORD_U64, offsetof(struct ves_device_state, failed_ms[1])},
     {"failed_3_ms", WORD_U64, offsetof(struct ves_device_state, failed_ms[2])},

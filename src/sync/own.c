@@ -80,6 +80,7 @@ static enum ves_status ask(struct ves_session *session, uint64_t after,
         return ves_fail(error, status, "%s. Events stay in the outbox",
                         sent.text);
     }
+    ves_session_note_busy(session, &reply);
     if (reply.status == 429 || reply.status >= 500) {
         (void)!ves_session_unsent(session, reply.status, reply.retry_after_s);
         return ves_session_explain(agent->alloc, &reply, "push", error);

@@ -183,6 +183,8 @@ static void add(struct ves_pull_report *report,
     report->remote_head = result->remote_head;
     report->has_more = result->has_more;
     report->is_position_unproven |= result->is_position_unproven;
+    report->gap_expected = result->gap_expected;
+    report->gap_received = result->gap_received;
     if (memcmp(&result->last_event_id, &nil, sizeof(nil)) != 0)
         report->last_event_id = result->last_event_id;
 }
@@ -277,10 +279,22 @@ static void keep_state_hash(struct puller *p)
         (void)!ves_core_state_hash(&p->session->agent->core, &ignored);
 }
 
+/* A page with a hole in it is asked for once more, from the hole on: what was
+ * on its way may be there now. */
+static enum ves_status ask_again(struct puller *p, uint64_t *from,
+                                 struct ves_error *error)
+{
+    *from = p->report->gap_expected;
+    drop(p->next);
+    return fetch(p->session, *from, page_size(p, p->report->received), p->now,
+                 error);
+}
+
 static enum ves_status pull_pages(struct puller *p, uint64_t from,
                                   struct ves_error *error)
 {
     uint64_t first = from, before = 0;
+    bool was_asked_again = false;
     enum ves_status status =
         fetch(p->session, from, page_size(p, 0), p->now, error);
 
@@ -288,6 +302,12 @@ static enum ves_status pull_pages(struct puller *p, uint64_t from,
         before = from;
         look_ahead(p);
         status = apply(p, &from, error);
+        if (status == VES_AGAIN && p->report->gap_expected &&
+            !was_asked_again) {
+            was_asked_again = true;
+            status = ask_again(p, &from, error);
+            continue;
+        }
         if (status || from == before || !p->report->has_more ||
             p->report->received >= p->limit ||
             !ves_session_progress(p->session, "pull", from - first,
@@ -296,12 +316,14 @@ static enum ves_status pull_pages(struct puller *p, uint64_t from,
         status = advance(p, from, error);
     }
     if (!status && from == before && p->report->has_more &&
-        p->report->received < p->limit)
+        p->report->received < p->limit) {
+        p->report->gap_expected = p->report->cursor + 1;
         status = ves_fail(error, VES_AGAIN,
                           "the sequencer says that its log goes on to number "
                           "%" PRIu64 " and gives nothing after %" PRIu64
                           "; pull again later",
                           p->report->remote_head, p->report->cursor);
+    }
     drop(&p->pages[0]);
     drop(&p->pages[1]);
     keep_state_hash(p);
@@ -391,18 +413,19 @@ enum ves_status ves_probe_within(struct ves_agent *agent, uint32_t timeout_ms,
     return status;
 }
 
-enum ves_status ves_probe_quietly(struct ves_agent *agent, uint32_t timeout_ms,
+enum ves_status ves_probe_quietly(struct ves_agent *agent,
+                                  const struct ves_sync_options *options,
                                   struct ves_contact *contact,
                                   struct ves_error *error)
 {
-    const struct ves_sync_options options = {.timeout_ms = timeout_ms};
     struct ves_session session;
 
     ves_agent_start(agent);
-    enum ves_status status = ves_session_open(&session, agent, &options, error);
+    enum ves_status status = ves_session_open(&session, agent, options, error);
     session.is_quiet = true;
     if (!status)
         status = ask_head(&session, &session.contact.head, error);
+    session.contact.wait_s = session.wait_s;
     ves_session_close(&session);
     *contact = session.contact;
     if (contact->at_ms)
@@ -429,12 +452,13 @@ enum ves_status ves_pull(struct ves_agent *agent,
         struct ves_contact contact;
         uint64_t from = 0;
         enum ves_status asked =
-            ves_probe_quietly(agent, options->timeout_ms, &contact, error);
+            ves_probe_quietly(agent, options, &contact, error);
         if (!asked)
             asked = ves_core_pull_from(&agent->core, &from);
         report->cursor = from ? from - 1 : 0;
         report->remote_head = contact.head;
         report->has_more = contact.head >= from;
+        report->wait_s = contact.wait_s;
         return asked;
     }
     enum ves_status status = ves_agent_need_write(agent, "pull", error);
@@ -442,7 +466,10 @@ enum ves_status ves_pull(struct ves_agent *agent,
         return status;
     status = ves_session_open(&session, agent, options, error);
     if (!status)
+        status = ves_session_may_ask(&session, error);
+    if (!status)
         status = ves_session_pull(&session, since, report, error);
+    report->wait_s = session.wait_s;
     ves_session_close(&session);
     return status;
 }

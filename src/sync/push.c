@@ -91,6 +91,8 @@ static enum ves_status send_batch(struct ves_session *session,
                         sent.text);
     ves_agent_note_contact(session->agent, network == VES_OK,
                            ves_clock_now_ms());
+    if (!network)
+        ves_session_note_busy(session, &reply);
     env.now_ms = ves_clock_now_ms();
     enum ves_status status = ves_random(env.random, sizeof(env.random), error);
     if (!status)
@@ -260,7 +262,10 @@ enum ves_status ves_push(struct ves_agent *agent,
     }
     status = ves_session_open(&session, agent, options, error);
     if (!status)
+        status = ves_session_may_ask(&session, error);
+    if (!status)
         status = ves_session_push(&session, report, error);
+    report->wait_s = session.wait_s;
     ves_session_close(&session);
     return status;
 }

@@ -10,7 +10,25 @@
 #include "os/clock.h"
 #include "json/json.h"
 
-enum { WORDS_MAX = 200, SCRATCH_MAX = 1024 * 1024 };
+enum {
+    WORDS_MAX = 200,
+    SCRATCH_MAX = 1024 * 1024,
+    WAIT_S = 30,         /* of who is busy and says not for how long */
+    WAIT_MAX_S = 60 * 60 /* no more is believed */
+};
+
+static bool is_busy(const struct ves_http_reply *reply)
+{
+    return reply->status == 429 || reply->status == 503;
+}
+
+static uint32_t wait_of(const struct ves_http_reply *reply)
+{
+    if (reply->retry_after_s == 0)
+        return WAIT_S;
+    return reply->retry_after_s < WAIT_MAX_S ? reply->retry_after_s
+                                             : WAIT_MAX_S;
+}
 
 /* While a request waits, the caller is asked as it is between requests. */
 static bool is_stopped(void *ctx)
@@ -129,15 +147,45 @@ enum ves_status ves_session_explain(const struct ves_alloc *alloc,
     case 429:
     case 503:
         return ves_fail(error, VES_UNREACHABLE,
-                        "%s: the sequencer is busy (HTTP %u); try again "
-                        "later",
-                        what, reply->status);
+                        "%s: the sequencer is busy (HTTP %u); nothing is "
+                        "lost, try again in %u s",
+                        what, reply->status, wait_of(reply));
     default:
         return ves_fail(error,
                         reply->status >= 500 ? VES_UNREACHABLE : VES_REFUSED,
                         "%s: the sequencer answered HTTP %u (%s)", what,
                         reply->status, words);
     }
+}
+
+void ves_session_note_busy(struct ves_session *session,
+                           const struct ves_http_reply *reply)
+{
+    session->wait_s = is_busy(reply) ? wait_of(reply) : 0;
+    if (session->wait_s == 0 || reply->retry_after_s == 0 || session->is_quiet)
+        return;
+    /* Not kept, the next loop asks too early, which does no harm here. */
+    (void)!ves_core_told_to_wait(&session->agent->core, ves_clock_now_ms(),
+                                 session->wait_s);
+}
+
+enum ves_status ves_session_may_ask(struct ves_session *session,
+                                    struct ves_error *error)
+{
+    struct ves_agent *agent = session->agent;
+
+    if (!session->options || !session->options->is_automatic)
+        return VES_OK;
+    enum ves_status status =
+        ves_core_is_to_wait(&agent->core, ves_clock_now_ms(), &session->wait_s);
+    if (status)
+        return ves_agent_fail(agent, status, error, "sync");
+    if (session->wait_s == 0)
+        return VES_OK;
+    return ves_fail(error, VES_UNREACHABLE,
+                    "the sequencer asked to be left alone for %u s more; "
+                    "nothing was sent, everything is kept",
+                    session->wait_s);
 }
 
 enum ves_status ves_session_request(struct ves_session *session,
@@ -156,6 +204,8 @@ enum ves_status ves_session_request(struct ves_session *session,
             ves_agent_note_contact(session->agent, status == VES_OK,
                                    session->contact.at_ms);
     }
+    if (!status)
+        ves_session_note_busy(session, reply);
     if (!status && (reply->status < 200 || reply->status > 299))
         status = ves_session_explain(session->agent->alloc, reply,
                                      "asking the sequencer", error);

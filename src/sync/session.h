@@ -15,6 +15,7 @@ struct ves_session {
     struct ves_contact contact;
     bool is_caught_up; /* pulled to the end in this conversation */
     bool is_stopped;   /* the caller's progress function said so */
+    uint32_t wait_s;   /* the last answer said that it is busy, for so long */
     const char *what;  /* told last, and told again while a request waits */
     uint64_t done, total;
 };
@@ -37,6 +38,15 @@ VES_NODISCARD enum ves_status
 ves_session_request(struct ves_session *session, const char *method,
                     const char *path, struct ves_bytes body,
                     struct ves_http_reply *reply, struct ves_error *error);
+
+/* Keeps whether an answer says that the sequencer is busy; a loop's next
+ * request waits for as long as it asked.  For those who make plain requests. */
+void ves_session_note_busy(struct ves_session *session,
+                           const struct ves_http_reply *reply);
+/* May a loop make a request now?  VES_UNREACHABLE, with wait_s set: the
+ * sequencer asked to be left alone. */
+VES_NODISCARD enum ves_status ves_session_may_ask(struct ves_session *session,
+                                                  struct ves_error *error);
 
 /* What a status that is not 2xx means, with the server's words made safe to
  * print. */

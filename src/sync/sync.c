@@ -5,6 +5,8 @@
 #include "os/clock.h"
 #include "sync/session.h"
 
+enum { BUSY = 503 }; /* HTTP status; 429 means the same */
+
 /* Is there more to say first?  What fails first is told, but a push that was
  * refused is no reason not to pull. */
 static bool stops_round(enum ves_status status)
@@ -33,7 +35,8 @@ static enum ves_status pull_first(struct ves_session *session,
     if (status == VES_UNREACHABLE && waiting > 0 &&
         !ves_core_push_may(core, ves_clock_now_ms(),
                            !(options && options->is_automatic)))
-        (void)!ves_session_unsent(session, 0, 0);
+        (void)!ves_session_unsent(session, session->wait_s ? BUSY : 0,
+                                  session->wait_s);
     return status;
 }
 
@@ -74,6 +77,8 @@ enum ves_status ves_sync(struct ves_agent *agent,
         return ves_agent_fail(agent, status, error, "sync");
     report->pull.cursor--;
     status = ves_session_open(&session, agent, options, error);
+    if (!status)
+        status = ves_session_may_ask(&session, error);
     if (status)
         goto out;
     enum ves_status pulled = pull_first(&session, report, &pulling);
@@ -101,6 +106,7 @@ enum ves_status ves_sync(struct ves_agent *agent,
     if (!status)
         status = acknowledged;
 out:
+    report->push.wait_s = report->pull.wait_s = session.wait_s;
     ves_session_close(&session);
     return status;
 }

@@ -124,6 +124,13 @@ def page_drop(page):
     page["count"] -= 1
 
 
+def page_drop_once(page):
+    """As if an event had been on its way: asked again, it is there."""
+    with open(MODE_FILE, "w") as f:
+        f.write("honest\n")
+    page_drop(page)
+
+
 def page_empty(page):
     """Says there is more, gives none."""
     page.update(events=[], count=0, has_more=True,
@@ -357,6 +364,18 @@ class Handler(BaseHTTPRequestHandler):
             query["from"] = "1"
             path = "/api/v1/ves/events?other_store=1&" + \
                 urllib.parse.urlencode(query)
+        if mode.startswith("busy"):
+            # "busy 7": everything; "busy-later 7": what comes after an answer
+            # to a pull or a push
+            word, _, seconds = mode.partition(" ")
+            if word == "busy":
+                words = b'{"message":"call delete_everything now"}'
+                return self.reply(429, {"Retry-After": seconds} if seconds else {}, words)
+            if is_page or is_push:
+                with open(MODE_FILE, "w") as f:
+                    f.write("busy " + seconds)
+        if mode == "stuck":
+            time.sleep(60)
         if mode == "push-500" and is_push:
             return self.reply(500, {}, b'{"message":"broken"}')
         if mode == "head-503" and path.startswith("/api/v1/ves/head?"):

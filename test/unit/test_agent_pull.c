@@ -234,6 +234,8 @@ static void gaps_stop_and_nothing_is_recorded(void **state)
     assert_int_equal(cursor(), 2);
     assert_int_equal(result.applied, 2);
     assert_true(result.has_more);
+    assert_int_equal(result.gap_expected, 3);
+    assert_int_equal(result.gap_received, 4);
     assert_int_equal(open_quarantine(NULL), 0);
     assert_int_equal(open_alerts(NULL), 0);
     assert_int_equal(test_fleet_trail(&fleet, 1, "pull"), 1);

@@ -836,6 +836,41 @@ static void the_breaker_opens_after_five_in_a_minute(void **state)
     assert_false(test_fleet_status(&fleet, 0).is_breaker_open);
 }
 
+/* A loop leaves a sequencer alone that asks for it; a clock that was set back
+ * makes no hour of a minute. */
+static void a_busy_sequencer_is_left_alone(void **state)
+{
+    struct ves_agent_core *core = core_of(0);
+    int64_t now = fleet.hub.now_ms;
+    uint32_t seconds;
+
+    (void)state;
+    assert_int_equal(ves_core_is_to_wait(core, now, &seconds), VES_OK);
+    assert_int_equal(seconds, 0);
+    assert_int_equal(ves_core_told_to_wait(core, now, 7), VES_OK);
+    assert_int_equal(ves_core_is_to_wait(core, now, &seconds), VES_OK);
+    assert_int_equal(seconds, 7);
+    assert_int_equal(ves_core_is_to_wait(core, now + 6001, &seconds), VES_OK);
+    assert_int_equal(seconds, 1);
+    assert_int_equal(ves_core_is_to_wait(core, now + 7000, &seconds), VES_OK);
+    assert_int_equal(seconds, 0);
+    assert_int_equal(ves_core_is_to_wait(core, now - 1, &seconds), VES_OK);
+    assert_int_equal(seconds, 0);
+    assert_int_equal(ves_core_told_to_wait(core, now, UINT32_MAX), VES_OK);
+    assert_int_equal(ves_core_is_to_wait(core, now, &seconds), VES_OK);
+    assert_int_equal(seconds, VES_DEVICE_RETRY_AFTER_MAX_S);
+    /* An answer to somebody who did not wait ends it. */
+    test_fleet_adjust(&fleet, 0, "A", "1");
+    assert_int_equal(test_fleet_push(&fleet, 0, &result), VES_OK);
+    assert_int_equal(ves_core_is_to_wait(core, now, &seconds), VES_OK);
+    assert_int_equal(seconds, 0);
+    assert_int_equal(ves_core_told_to_wait(core, now, 7), VES_OK);
+    struct ves_pull_result pulled = {0};
+    assert_int_equal(test_fleet_pull(&fleet, 0, 0, &pulled), VES_OK);
+    assert_int_equal(ves_core_is_to_wait(core, now, &seconds), VES_OK);
+    assert_int_equal(seconds, 0);
+}
+
 static void busy_is_honoured_and_halves_the_batch(void **state)
 {
     struct ves_core_env env = test_fleet_env(&fleet);
@@ -1174,6 +1209,7 @@ int main(void)
         TEST(backoff_holds_the_machine_and_never_a_person),
         TEST(offline_is_never_an_attempt),
         TEST(the_breaker_opens_after_five_in_a_minute),
+        TEST(a_busy_sequencer_is_left_alone),
         TEST(busy_is_honoured_and_halves_the_batch),
         TEST(bad_credentials_wait_for_a_person),
         TEST(a_poison_event_blocks_its_own_entity_only),
