@@ -306,6 +306,13 @@ struct ves_leaf_row {
     struct ves_sig signature;
 };
 
+/* Events of a range by what they are about. */
+struct ves_log_match {
+    struct ves_bytes entity_type; /* "": any */
+    struct ves_bytes entity_id;   /* "": any */
+    uint64_t from, to;            /* sequence numbers, to exclusive */
+};
+
 /* A signed head on its way into the store. */
 struct ves_head_row {
     uint64_t size;
@@ -443,6 +450,13 @@ struct ves_store_ops {
     enum ves_status (*log_leaves)(struct ves_store *s, uint32_t stream_no,
                                   uint64_t from, size_t count,
                                   struct ves_leaf_row *rows, size_t *found);
+    /* Sequence numbers of the events in the range whose entity has that type
+     * and id, ascending, at most max; *found: how many.  It costs a look at
+     * every event of the range up to the last one found, bodies apart. */
+    enum ves_status (*log_match)(struct ves_store *s, uint32_t stream_no,
+                                 const struct ves_log_match *match,
+                                 uint64_t *sequences, size_t max,
+                                 size_t *found);
 
     /* Events that wait (waits_for not zeros) for this, or for anything (NULL);
      * in the order of what they wait for, then of their sequence. */

@@ -95,6 +95,36 @@ enum ves_status ves_mem_entity_scan(struct ves_store *s, uint32_t stream_no,
     return VES_OK;
 }
 
+enum ves_status ves_mem_log_match(struct ves_store *s, uint32_t stream_no,
+                                  const struct ves_log_match *match,
+                                  uint64_t *sequences, size_t max,
+                                  size_t *found)
+{
+    struct ves_mem_store *st = ves_mem_of(s);
+    struct ves_mem_key key = ves_mem_key(VES_MEM_LOG, stream_no);
+    const struct ves_mem_node *node;
+
+    ves_mem_key_add_u64(&key, match->from);
+    *found = 0;
+    for (node = ves_mem_seek(&st->map, &key);
+         node && *found < max && ves_mem_key_leads(&key, 5, node);
+         node = node->next[0]) {
+        const struct ves_log_row *row = node->value;
+        struct ves_mem_key name = entity_key(stream_no, &row->entity_key);
+        const struct ves_entity_row *entity = ves_mem_get(&st->map, &name);
+
+        if (row->sequence_number >= match->to)
+            break;
+        if (entity &&
+            (!match->entity_type.len ||
+             ves_bytes_equal(entity->entity_type, match->entity_type)) &&
+            (!match->entity_id.len ||
+             ves_bytes_equal(entity->entity_id, match->entity_id)))
+            sequences[(*found)++] = row->sequence_number;
+    }
+    return VES_OK;
+}
+
 enum ves_status ves_mem_entity_reset(struct ves_store *s, uint32_t stream_no)
 {
     struct ves_mem_store *st = ves_mem_of(s);

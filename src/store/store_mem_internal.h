@@ -254,6 +254,10 @@ enum ves_status ves_mem_commitment_list(struct ves_store *s, uint32_t stream_no,
 enum ves_status ves_mem_log_leaves(struct ves_store *s, uint32_t stream_no,
                                    uint64_t from, size_t count,
                                    struct ves_leaf_row *rows, size_t *found);
+enum ves_status ves_mem_log_match(struct ves_store *s, uint32_t stream_no,
+                                  const struct ves_log_match *match,
+                                  uint64_t *sequences, size_t max,
+                                  size_t *found);
 enum ves_status ves_mem_tlog_get(struct ves_store *s, uint32_t stream_no,
                                  struct ves_arena *arena,
                                  struct ves_tlog_row *row);

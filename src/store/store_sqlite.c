@@ -211,6 +211,7 @@ static const struct ves_store_ops ops = {
     .log_judge = ves_sqlite_log_judge,
     .log_prune = ves_sqlite_log_prune,
     .log_leaves = ves_sqlite_log_leaves,
+    .log_match = ves_sqlite_log_match,
     .waiting_list = ves_sqlite_waiting_list,
     .log_find_late = ves_sqlite_log_find_late,
     .conflict_get = ves_sqlite_conflict_get,

@@ -86,6 +86,7 @@ enum ves_sql_id {
     VES_SQL_COMMITMENT_COVERING,
     VES_SQL_COMMITMENT_LIST,
     VES_SQL_LOG_LEAVES,
+    VES_SQL_LOG_MATCH,
     VES_SQL_TLOG_GET,
     VES_SQL_TLOG_FIND,
     VES_SQL_TLOG_SIZE,
@@ -463,6 +464,10 @@ enum ves_status ves_sqlite_commitment_list(struct ves_store *s,
 enum ves_status ves_sqlite_log_leaves(struct ves_store *s, uint32_t stream_no,
                                       uint64_t from, size_t count,
                                       struct ves_leaf_row *rows, size_t *found);
+enum ves_status ves_sqlite_log_match(struct ves_store *s, uint32_t stream_no,
+                                     const struct ves_log_match *match,
+                                     uint64_t *sequences, size_t max,
+                                     size_t *found);
 enum ves_status ves_sqlite_tlog_get(struct ves_store *s, uint32_t stream_no,
                                     struct ves_arena *arena,
                                     struct ves_tlog_row *row);

@@ -192,6 +192,10 @@
       (uint32_t stream_no, uint64_t from, size_t count,                        \
        struct ves_leaf_row * rows, size_t * found),                            \
       (stream_no, from, count, rows, found))                                   \
+    X(log_match,                                                               \
+      (uint32_t stream_no, const struct ves_log_match *match,                  \
+       uint64_t *sequences, size_t max, size_t *found),                        \
+      (stream_no, match, sequences, max, found))                               \
     X(cursor_get,                                                              \
       (uint32_t stream_no, const struct ves_uuid *agent, uint64_t *sequence,   \
        int64_t *updated_ms),                                                   \

@@ -1,4 +1,5 @@
 /* suite_log.c -- the contract of the log. */
+#include <stdio.h>
 #include <string.h>
 
 #include "test/store/suite.h"
@@ -263,6 +264,74 @@ static void pruning_keeps_hashes_and_receipts(void **state)
     suite_compare(s);
 }
 
+/* Events 1 to 12 of four entities by turns: orders a and b, customers a and
+ * c. */
+static uint32_t append_of_entities(struct suite *s)
+{
+    static const char *const names[4][2] = {
+        {"order", "a"}, {"order", "b"}, {"customer", "a"}, {"customer", "c"}};
+    struct ves_entity_row entities[4];
+    struct ves_log_row rows[12];
+    uint32_t no = suite_append_log(s, 1, 0);
+
+    suite_append_log(s, 2, 3);
+    for (uint64_t i = 0; i < 4; i++) {
+        suite_fill_entity(&entities[i], &s->arena, i);
+        entities[i].key = suite_hash('K', i);
+        entities[i].entity_type = ves_bytes_str(names[i][0]);
+        entities[i].entity_id = ves_bytes_str(names[i][1]);
+    }
+    for (uint64_t i = 0; i < 12; i++) {
+        suite_log_row(s, &rows[i], i + 1);
+        rows[i].entity_key = suite_hash('K', i % 4);
+    }
+    suite_begin(s);
+    OK(CALL(s, entity_put, no, entities, 4));
+    OK(CALL(s, log_append, no, rows, 12));
+    suite_commit(s);
+    return no;
+}
+
+static void expect_matches(struct suite *s, uint32_t no, const char *type,
+                           const char *id, uint64_t from, uint64_t to,
+                           size_t max, const char *want)
+{
+    const struct ves_log_match match = {.entity_type = ves_bytes_str(type),
+                                        .entity_id = ves_bytes_str(id),
+                                        .from = from,
+                                        .to = to};
+    uint64_t sequences[16];
+    char text[128] = "";
+    size_t found = 99, at = 0;
+
+    OK(CALL(s, log_match, no, &match, sequences, max, &found));
+    assert_true(found <= max);
+    for (size_t i = 0; i < found; i++)
+        at += (size_t)snprintf(text + at, sizeof(text) - at, "%llu ",
+                               (unsigned long long)sequences[i]);
+    assert_string_equal(text, want);
+}
+
+static void events_are_found_by_what_they_are_about(void **state)
+{
+    struct suite *s = *state;
+    uint32_t no = append_of_entities(s);
+
+    expect_matches(s, no, "order", "", 1, 13, 16, "1 2 5 6 9 10 ");
+    expect_matches(s, no, "order", "", 2, 10, 16, "2 5 6 9 ");
+    expect_matches(s, no, "order", "", 2, 10, 2, "2 5 ");
+    expect_matches(s, no, "order", "", 2, 10, 0, "");
+    expect_matches(s, no, "order", "b", 1, 13, 16, "2 6 10 ");
+    expect_matches(s, no, "", "a", 1, 13, 16, "1 3 5 7 9 11 ");
+    expect_matches(s, no, "", "", 4, 6, 16, "4 5 ");
+    expect_matches(s, no, "Order", "", 1, 13, 16, "");
+    expect_matches(s, no, "order", "c", 1, 13, 16, "");
+    expect_matches(s, no, "order", "", 1, 1000, 16, "1 2 5 6 9 10 ");
+    expect_matches(s, no, "order", "", 13, 1000, 16, "");
+    expect_matches(s, no, "order", "", 6, 6, 16, "");
+    expect_matches(s, 9, "order", "", 1, 13, 16, "");
+}
+
 static const struct CMUnitTest log_tests[] = {
     DEVICE_TEST(rows_come_back_as_appended),
     SEQUENCER_TEST(reading_begins_and_ends_where_asked),
@@ -272,6 +341,8 @@ static const struct CMUnitTest log_tests[] = {
     SEQUENCER_TEST(a_command_is_found_by_its_first_event),
     DEVICE_TEST(judging_changes_the_verdict_alone),
     DEVICE_TEST(pruning_keeps_hashes_and_receipts),
+    SEQUENCER_TEST(events_are_found_by_what_they_are_about),
+    DEVICE_TEST(events_are_found_by_what_they_are_about),
 };
 
 const struct CMUnitTest *suite_log_tests(size_t *count)

@@ -100,6 +100,7 @@ static void do_log_append(struct call *c)
         suite_fill_log(&rows[i], &c->arena, suite_random(&c->seed));
         rows[i].sequence_number = next + i;
         rows[i].event_id = suite_uuid('E', pick(c, 60));
+        rows[i].entity_key = suite_hash('K', pick(c, 30));
     }
     say(c, DO(c, log_append, no, rows, count));
 }
@@ -363,6 +364,22 @@ static void do_log_find(struct call *c)
     }
 }
 
+static void do_match(struct call *c)
+{
+    static const char *const types[] = {"", "order", "customer", "none"};
+    struct ves_log_match match = {.entity_type =
+                                      ves_bytes_str(types[pick(c, 4)]),
+                                  .from = pick(c, 10),
+                                  .to = pick(c, 14)};
+    uint64_t sequences[BATCH];
+    size_t found = 0;
+
+    say(c, DO(c, log_match, pick_stream(c), &match, sequences,
+              (size_t)pick(c, BATCH + 1), &found));
+    for (size_t i = 0; i < found; i++)
+        ves_buf_putf(c->out, "match %llu ", (unsigned long long)sequences[i]);
+}
+
 static void do_leaves_read(struct call *c)
 {
     struct ves_leaf_row rows[BATCH];
@@ -536,7 +553,7 @@ static void do_credential_get(struct call *c)
 
 typedef void action(struct call *c);
 
-enum { WRITES = 21, READS = 11 };
+enum { WRITES = 21, READS = 12 };
 
 static action *const writes[2][WRITES] = {
     {do_meta_put,      do_stream_create, do_stream_put,    do_log_append,
@@ -555,10 +572,10 @@ static action *const writes[2][WRITES] = {
 static action *const reads[2][READS] = {
     {do_log_read, do_log_find, do_entity_get, do_entity_scan, do_record_list,
      do_key_read, do_outbox_list, do_outbox_get, do_conflict_read, do_late_read,
-     do_leaves_read},
+     do_leaves_read, do_match},
     {do_log_read, do_log_find, do_entity_get, do_entity_scan, do_record_list,
      do_key_read, do_commitment_read, do_credential_get, do_conflict_read,
-     do_late_read, do_leaves_read}};
+     do_late_read, do_leaves_read, do_match}};
 
 struct history {
     struct suite s; /* got is the model's, want SQLite's */
