@@ -129,3 +129,26 @@ enum ves_status ves_chain_find(struct ves_store *store, uint32_t stream_no,
     *sequence = at_sequence;
     return VES_OK;
 }
+
+enum ves_status ves_chain_from(struct ves_store *store, uint32_t stream_no,
+                               const struct ves_entity_row *entity,
+                               uint64_t from, uint64_t *index)
+{
+    uint64_t at = entity->count;
+    uint64_t sequence = entity->last;
+
+    /* at is the number of an event, sequence its place, all above is known to
+     * be at from or behind it. */
+    while (at > 0 && sequence >= from) {
+        struct link link = {0};
+        enum ves_status status =
+            read_link(store, stream_no, &entity->key, sequence, at, &link);
+        if (status)
+            return status;
+        bool is_jump = link.jump >= from && link.jump > 0;
+        at = is_jump ? ves_chain_jump_index(at) : at - 1;
+        sequence = is_jump ? link.jump : link.prev;
+    }
+    *index = at + 1;
+    return VES_OK;
+}

@@ -38,4 +38,11 @@ ves_chain_find(struct ves_store *store, uint32_t stream_no,
                const struct ves_entity_row *entity, uint64_t index,
                uint64_t *sequence);
 
+/* Number (1-based) of entity's first event whose sequence number is at least
+ * from, count + 1 when there is none; O(log n) reads. */
+VES_NODISCARD enum ves_status
+ves_chain_from(struct ves_store *store, uint32_t stream_no,
+               const struct ves_entity_row *entity, uint64_t from,
+               uint64_t *index);
+
 #endif

@@ -106,6 +106,26 @@ static void test_find_all(void **state)
     assert_true(worst <= 28);
 }
 
+/* From every number on, against the list. */
+static void test_find_from(void **state)
+{
+    (void)state;
+    for (size_t e = 0; e < ENTITIES; e++) {
+        uint64_t want = 1;
+        for (uint64_t from = 1; from <= EVENTS + 2; from++) {
+            uint64_t index = 0;
+            size_t before = test_ops()->log_reads;
+            while (want <= entities[e].count && sequences[e][want - 1] < from)
+                want++;
+            assert_int_equal(
+                ves_chain_from(store, stream_no, &entities[e], from, &index),
+                VES_OK);
+            assert_int_equal(index, want);
+            assert_true(test_ops()->log_reads - before <= 30);
+        }
+    }
+}
+
 static void test_not_there(void **state)
 {
     (void)state;
@@ -153,9 +173,9 @@ static void test_store_fails(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_jump_index),  cmocka_unit_test(test_find_all),
-        cmocka_unit_test(test_not_there),   cmocka_unit_test(test_broken),
-        cmocka_unit_test(test_store_fails),
+        cmocka_unit_test(test_jump_index), cmocka_unit_test(test_find_all),
+        cmocka_unit_test(test_find_from),  cmocka_unit_test(test_not_there),
+        cmocka_unit_test(test_broken),     cmocka_unit_test(test_store_fails),
     };
 
     cmocka_set_message_output(CM_OUTPUT_TAP);
