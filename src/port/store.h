@@ -659,6 +659,14 @@ struct ves_store_ops {
     /* at_ms 0: not frozen any more.  VES_NOT_FOUND without a row. */
     enum ves_status (*tlog_freeze)(struct ves_store *s, uint32_t stream_no,
                                    int64_t at_ms, struct ves_bytes why);
+    /* The heads of the log that somebody cosigned (core/cosigned.h); "" when
+     * it was never put. */
+    enum ves_status (*cosigned_get)(struct ves_store *s, uint32_t stream_no,
+                                    struct ves_arena *arena,
+                                    struct ves_bytes *notes);
+    /* VES_NOT_FOUND without such a stream. */
+    enum ves_status (*cosigned_put)(struct ves_store *s, uint32_t stream_no,
+                                    struct ves_bytes notes);
     /* The hashes of one tile, in order; *count is 0 when it is not there.
      * hashes has room for VES_STORE_TILE_WIDTH. */
     enum ves_status (*tile_read)(struct ves_store *s, uint32_t stream_no,

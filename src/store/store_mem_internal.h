@@ -39,7 +39,8 @@ enum ves_mem_table {
     VES_MEM_MEMBER_OF,     /* stream, sequence, conflict id, side, place */
     VES_MEM_TLOG,          /* stream */
     VES_MEM_TLOG_ID,       /* 0, stream id -> stream number */
-    VES_MEM_TILE           /* stream, level, index of the hash */
+    VES_MEM_TILE,          /* stream, level, index of the hash */
+    VES_MEM_COSIGNED       /* stream -> its notes */
 };
 
 struct ves_mem_u64 {
@@ -274,6 +275,11 @@ enum ves_status ves_mem_tlog_sign(struct ves_store *s, uint32_t stream_no,
                                   const struct ves_head_row *head);
 enum ves_status ves_mem_tlog_freeze(struct ves_store *s, uint32_t stream_no,
                                     int64_t at_ms, struct ves_bytes why);
+enum ves_status ves_mem_cosigned_get(struct ves_store *s, uint32_t stream_no,
+                                     struct ves_arena *arena,
+                                     struct ves_bytes *notes);
+enum ves_status ves_mem_cosigned_put(struct ves_store *s, uint32_t stream_no,
+                                     struct ves_bytes notes);
 enum ves_status ves_mem_tile_read(struct ves_store *s, uint32_t stream_no,
                                   uint32_t level, uint64_t index,
                                   struct ves_hash *hashes, size_t *count);

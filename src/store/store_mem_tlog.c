@@ -9,6 +9,10 @@ struct tile_hash {
     struct ves_hash hash;
 };
 
+struct cosigned {
+    struct ves_bytes notes;
+};
+
 static const struct ves_mem_shape tlog_shape = {
     sizeof(struct ves_tlog_row),
     3,
@@ -16,6 +20,9 @@ static const struct ves_mem_shape tlog_shape = {
      offsetof(struct ves_tlog_row, frozen_why)}};
 static const struct ves_mem_shape hash_shape = {
     sizeof(struct tile_hash), 0, {0}};
+
+static const struct ves_mem_shape cosigned_shape = {
+    sizeof(struct cosigned), 1, {offsetof(struct cosigned, notes)}};
 
 static struct ves_mem_key id_key(const struct ves_hash *stream_id)
 {
@@ -213,4 +220,32 @@ enum ves_status ves_mem_tile_read(struct ves_store *s, uint32_t stream_no,
         hashes[(*count)++] = row->hash;
     }
     return VES_OK;
+}
+
+enum ves_status ves_mem_cosigned_get(struct ves_store *s, uint32_t stream_no,
+                                     struct ves_arena *arena,
+                                     struct ves_bytes *notes)
+{
+    struct ves_mem_store *st = ves_mem_of(s);
+    struct ves_mem_key key = ves_mem_key(VES_MEM_COSIGNED, stream_no);
+    const struct cosigned *kept = ves_mem_get(&st->map, &key);
+
+    *notes = ves_bytes(NULL, 0);
+    return kept ? ves_arena_copy(arena, kept->notes, notes) : VES_OK;
+}
+
+enum ves_status ves_mem_cosigned_put(struct ves_store *s, uint32_t stream_no,
+                                     struct ves_bytes notes)
+{
+    struct ves_mem_store *st = ves_mem_of(s);
+    struct ves_mem_key stream = ves_mem_key(VES_MEM_STREAM_ROW, stream_no);
+    struct ves_mem_key key = ves_mem_key(VES_MEM_COSIGNED, stream_no);
+    const struct cosigned row = {notes};
+    size_t mark = ves_mem_mark(&st->map);
+    enum ves_status status = VES_NOT_FOUND;
+
+    VES_ASSERT(st->is_writing);
+    if (ves_mem_get(&st->map, &stream))
+        status = ves_mem_put_row(st, &key, &cosigned_shape, &row);
+    return ves_mem_end(st, mark, status, "keep cosignatures");
 }

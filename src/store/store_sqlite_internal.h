@@ -94,6 +94,8 @@ enum ves_sql_id {
     VES_SQL_TLOG_EDGE,
     VES_SQL_TLOG_SIGN,
     VES_SQL_TLOG_FREEZE,
+    VES_SQL_COSIGNED_GET,
+    VES_SQL_COSIGNED_PUT,
     VES_SQL_TILE_GET,
     VES_SQL_TILE_ADD,
     VES_SQL_TILE_PUT,
@@ -484,6 +486,11 @@ enum ves_status ves_sqlite_tlog_sign(struct ves_store *s, uint32_t stream_no,
                                      const struct ves_head_row *head);
 enum ves_status ves_sqlite_tlog_freeze(struct ves_store *s, uint32_t stream_no,
                                        int64_t at_ms, struct ves_bytes why);
+enum ves_status ves_sqlite_cosigned_get(struct ves_store *s, uint32_t stream_no,
+                                        struct ves_arena *arena,
+                                        struct ves_bytes *notes);
+enum ves_status ves_sqlite_cosigned_put(struct ves_store *s, uint32_t stream_no,
+                                        struct ves_bytes notes);
 enum ves_status ves_sqlite_tile_read(struct ves_store *s, uint32_t stream_no,
                                      uint32_t level, uint64_t index,
                                      struct ves_hash *hashes, size_t *count);

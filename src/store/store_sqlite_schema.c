@@ -733,6 +733,16 @@ static const char *const device_4[] = {
     "  AS head;",
     NULL};
 
+/* ---- version 5: who vouches for the log ------------------------------------
+ * Signed notes with the lines of cosigners (core/cosigned.h), a text a stream.
+ */
+
+static const char *const sequencer_5[] = {"CREATE TABLE ves_cosigned ("
+                                          " stream_no INTEGER PRIMARY KEY,"
+                                          " notes TEXT NOT NULL"
+                                          ");",
+                                          NULL};
+
 static const char *const *const device_1_scripts[] = {
     common_1, device_1, views_common, views_device, NULL};
 static const char *const *const sequencer_1_scripts[] = {
@@ -748,10 +758,14 @@ static const char *const *const device_4_scripts[] = {common_4, device_4, NULL};
 static const char *const *const sequencer_4_scripts[] = {common_4, sequencer_4,
                                                          NULL};
 
+static const char *const *const device_5_scripts[] = {NULL};
+static const char *const *const sequencer_5_scripts[] = {sequencer_5, NULL};
+
 const struct ves_sqlite_migration ves_sqlite_migrations[] = {
     {device_1_scripts, sequencer_1_scripts},
     {device_2_scripts, sequencer_2_scripts},
     {device_3_scripts, sequencer_3_scripts},
-    {device_4_scripts, sequencer_4_scripts}};
+    {device_4_scripts, sequencer_4_scripts},
+    {device_5_scripts, sequencer_5_scripts}};
 const uint32_t ves_sqlite_migrations_count =
     sizeof ves_sqlite_migrations / sizeof ves_sqlite_migrations[0];

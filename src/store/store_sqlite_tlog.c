@@ -396,3 +396,56 @@ enum ves_status ves_sqlite_tlog_freeze(struct ves_store *s, uint32_t stream_no,
         status = ves_sqlite_missing(st, "log");
     return status;
 }
+
+/* ---- cosignatures ---------------------------------------------------------
+ */
+
+enum ves_status ves_sqlite_cosigned_get(struct ves_store *s, uint32_t stream_no,
+                                        struct ves_arena *arena,
+                                        struct ves_bytes *notes)
+{
+    struct ves_sql q;
+    enum ves_status status =
+        open_here(s, &q, VES_SQL_COSIGNED_GET,
+                  "SELECT notes FROM ves_cosigned WHERE stream_no = ?");
+
+    *notes = ves_bytes(NULL, 0);
+    if (status)
+        return status;
+    ves_sql_put_i64(&q, stream_no);
+    status = ves_sql_row(&q);
+    if (!status) {
+        struct ves_bytes kept = ves_sql_bytes(&q);
+
+        status = ves_sql_check(&q);
+        if (!status)
+            status = ves_arena_copy(arena, kept, notes);
+    }
+    ves_sql_close(&q);
+    return status == VES_NOT_FOUND ? VES_OK : status;
+}
+
+enum ves_status ves_sqlite_cosigned_put(struct ves_store *s, uint32_t stream_no,
+                                        struct ves_bytes notes)
+{
+    struct ves_sqlite *st = ves_sqlite_of(s);
+    enum ves_status status = ves_sqlite_need(st, VES_STORE_SEQUENCER);
+    struct ves_sql q;
+    uint64_t head;
+
+    VES_ASSERT(st->tx != VES_TX_NONE);
+    if (!status)
+        status = ves_sqlite_head(st, stream_no, &head);
+    if (!status)
+        status = ves_sql_open(
+            st, &q, VES_SQL_COSIGNED_PUT,
+            "INSERT INTO ves_cosigned (stream_no, notes) VALUES (?, ?)"
+            " ON CONFLICT (stream_no) DO UPDATE SET notes = excluded.notes");
+    if (status)
+        return status;
+    ves_sql_put_i64(&q, stream_no);
+    ves_sql_put_text(&q, notes);
+    status = ves_sql_run(&q);
+    ves_sql_close(&q);
+    return status;
+}

@@ -184,6 +184,12 @@
       (stream_no, expected_size, head))                                        \
     X(tlog_freeze, (uint32_t stream_no, int64_t at_ms, struct ves_bytes why),  \
       (stream_no, at_ms, why))                                                 \
+    X(cosigned_get,                                                            \
+      (uint32_t stream_no, struct ves_arena * arena,                           \
+       struct ves_bytes * notes),                                              \
+      (stream_no, arena, notes))                                               \
+    X(cosigned_put, (uint32_t stream_no, struct ves_bytes notes),              \
+      (stream_no, notes))                                                      \
     X(tile_read,                                                               \
       (uint32_t stream_no, uint32_t level, uint64_t index,                     \
        struct ves_hash * hashes, size_t * count),                              \

@@ -251,6 +251,10 @@ static bool write_something(struct suite *s, unsigned which)
         if (!device)
             OK(CALL(s, tlog_freeze, 1, 7, ves_bytes_str("a fork")));
         return !device;
+    case 22:
+        if (!device)
+            OK(CALL(s, cosigned_put, 1, ves_bytes_str("notes")));
+        return !device;
     default:
         return false;
     }

@@ -135,9 +135,16 @@ static void dump_tlog(struct dump *d, uint32_t stream_no)
     enum ves_status status =
         d->ops->tlog_get(d->store, stream_no, &d->arena, &row);
 
+    struct ves_bytes notes;
+
     assert_true(status == VES_OK || status == VES_NOT_FOUND);
     if (!status)
         suite_print_tlog(d->out, &row);
+    assert_int_equal(
+        d->ops->cosigned_get(d->store, stream_no, &d->arena, &notes), VES_OK);
+    ves_buf_put_str(d->out, "cosigned ");
+    ves_buf_put_bytes(d->out, notes);
+    ves_buf_put_str(d->out, "\n");
     for (uint32_t i = 0; i < 2 * VES_STORE_TILE_LEVELS; i++) {
         size_t count;
 

@@ -208,6 +208,31 @@ static void a_stream_is_frozen_and_thawed(void **state)
     assert_int_equal(row.frozen_why.len, 0);
 }
 
+static void cosigned_heads_are_a_text_a_stream(void **state)
+{
+    struct suite *s = *state;
+    uint32_t one = suite_append_log(s, 1, 1), two = suite_append_log(s, 2, 1);
+    struct ves_bytes notes;
+
+    OK(CALL(s, cosigned_get, one, &s->arena, &notes));
+    assert_int_equal(notes.len, 0);
+    suite_begin(s);
+    assert_int_equal(CALL(s, cosigned_put, two + 1, ves_bytes_str("x")),
+                     VES_NOT_FOUND);
+    OK(CALL(s, cosigned_put, one, ves_bytes_str("first \xE2\x80\x94\n")));
+    suite_commit(s);
+    suite_begin(s);
+    OK(CALL(s, cosigned_put, one, ves_bytes_str("second \xE2\x80\x94\n")));
+    OK(CALL(s, cosigned_put, two, ves_bytes_str("")));
+    suite_commit(s);
+    OK(CALL(s, cosigned_get, one, &s->arena, &notes));
+    assert_true(ves_bytes_is(notes, "second \xE2\x80\x94\n"));
+    OK(CALL(s, cosigned_get, two, &s->arena, &notes));
+    assert_int_equal(notes.len, 0);
+    OK(CALL(s, cosigned_get, 9, &s->arena, &notes));
+    assert_int_equal(notes.len, 0);
+}
+
 static void leaves_are_what_the_rows_say(void **state)
 {
     struct suite *s = *state;
@@ -242,6 +267,7 @@ static const struct CMUnitTest tlog_tests[] = {
     SEQUENCER_TEST(the_row_is_made_once_and_found_by_its_id),
     SEQUENCER_TEST(signed_heads_are_compared_before_they_are_swapped),
     SEQUENCER_TEST(a_stream_is_frozen_and_thawed),
+    SEQUENCER_TEST(cosigned_heads_are_a_text_a_stream),
     SEQUENCER_TEST(leaves_are_what_the_rows_say),
     DEVICE_TEST(leaves_are_what_the_rows_say),
 };

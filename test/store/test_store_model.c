@@ -331,6 +331,9 @@ static void do_tlog_sign(struct call *c)
     say(c, DO(c, tlog_get, no, &c->arena, &row));
     say(c, DO(c, tlog_sign, no, row.signed_size + (pick(c, 4) == 0), &head));
     if (pick(c, 3) == 0)
+        say(c, DO(c, cosigned_put, no,
+                  ves_bytes_str(pick(c, 2) ? "note 1\n" : "")));
+    if (pick(c, 3) == 0)
         say(c,
             DO(c, tlog_freeze, no, (int64_t)pick(c, 3), ves_bytes_str("why")));
 }
