@@ -23,12 +23,18 @@ static double now(void)
     return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
 }
 
-/* Of all threads of this process. */
+static double used_by(int who)
+{
+    struct rusage usage;
+    getrusage(who, &usage);
+    return (double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) +
+           (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6;
+}
+
+/* Of all threads of this process and of the one that judges. */
 static double processor(void)
 {
-    struct timespec t;
-    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
-    return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+    return used_by(RUSAGE_SELF) + used_by(RUSAGE_CHILDREN);
 }
 
 /* Signatures a second, all cores together; *us: processor time of one. */
@@ -63,7 +69,7 @@ int main(int argc, char **argv)
 {
     struct ves_error error = {.status = VES_OK};
     enum ves_audit_verdict verdict;
-    struct rusage usage;
+    struct rusage usage, child;
     unsigned threads;
     double us;
 
@@ -92,13 +98,15 @@ int main(int argc, char **argv)
     for (size_t i = 0; i < ves_jr_count(jr, "/streams"); i++)
         events += ves_jr_u64(jr, "/streams/%zu/events", i);
     getrusage(RUSAGE_SELF, &usage);
+    getrusage(RUSAGE_CHILDREN, &child);
     printf("%s, %s: %llu events, %.0f signatures in %.2f s on %u threads\n",
            argv[1], ves_jr_str(jr, "/verdict"), (unsigned long long)events,
            signatures, seconds, threads);
     printf("%.0f events/s; %.0f signatures/s of %.0f (before %.0f, after "
            "%.0f): ratio %.2f; %ld MB at most\n",
            (double)events / seconds, signatures / seconds, limit, before, after,
-           signatures / seconds / limit, usage.ru_maxrss / 1024);
+           signatures / seconds / limit,
+           (usage.ru_maxrss + child.ru_maxrss) / 1024);
     printf("processor: %.1f us an event, %.1f of them signatures: ratio %.2f\n",
            worked / (double)events * 1e6, signatures * us / (double)events,
            signatures * us / 1e6 / worked);

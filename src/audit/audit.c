@@ -269,26 +269,34 @@ static enum ves_status open_copy(struct ves_audit *audit)
 
 /* ---- the run ------------------------------------------------------------- */
 
-static enum ves_status examine_store(struct ves_audit *audit)
+static enum ves_status read_all(struct ves_audit *audit)
 {
-    struct ves_audit_replay replay = {.audit = audit};
+    enum ves_status status = VES_OK;
 
-    enum ves_status status = make_copy(audit);
-    if (!status)
-        status = open_copy(audit);
-    if (!status)
-        status = ves_audit_checker_start(audit);
-    if (status)
-        return status;
-    ves_audit_replay_start(&replay, audit);
     for (struct ves_audit_stream *s = audit->streams; s && !status; s = s->next)
         status = ves_audit_walk(audit, s);
     if (!status && audit->role == VES_STORE_DEVICE)
         status = ves_audit_outbox(audit);
     enum ves_status flushed = ves_audit_checker_flush(audit);
+    return status ? status : flushed;
+}
+
+static enum ves_status examine_store(struct ves_audit *audit)
+{
+    struct ves_audit_replay replay;
+
+    enum ves_status status = make_copy(audit);
+    if (status)
+        return status;
+    ves_audit_replay_prepare(&replay, audit);
+    status = open_copy(audit);
     if (!status)
-        status = flushed;
-    ves_audit_replay_end(&replay);
+        status = ves_audit_checker_start(audit);
+    if (!status) {
+        ves_audit_replay_start(&replay);
+        status = read_all(audit);
+    }
+    ves_audit_replay_end(&replay, status == VES_OK);
     if (!status)
         ves_audit_tree_heads(audit);
     for (const struct ves_audit_stream *s = audit->streams; s; s = s->next) {

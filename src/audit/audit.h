@@ -1,14 +1,15 @@
 /* audit.h -- what the parts of an audit share.
  *
- * Three threads at most wait for each other: the reader (walk.c) goes through
- * the log and fills batches of signatures; one thread hands full batches to the
- * pool (checker.c), so that reading and verifying overlap; one judges and folds
- * the copy again (replay.c).  Checks and findings are under the audit's lock.
+ * The reader (walk.c) goes through the log and fills batches of signatures; one
+ * thread hands full batches to the pool (checker.c), so that reading and
+ * verifying overlap; a process of its own judges and folds the copy again
+ * (replay.c).  Checks and findings are under the audit's lock.
  */
 #ifndef VES_AUDIT_AUDIT_H
 #define VES_AUDIT_AUDIT_H
 
 #include <pthread.h>
+#include <sys/types.h>
 
 #include "base/arena.h"
 #include "core/tlog.h"
@@ -214,15 +215,19 @@ VES_NODISCARD enum ves_status ves_audit_outbox(struct ves_audit *audit);
 
 struct ves_audit_replay {
     struct ves_audit *audit;
-    pthread_t thread;
+    pid_t child; /* <= 0: none */
+    int go, out; /* pipes to it and from it; -1: none */
     bool is_started;
 };
 
-/* Begins judging and folding the copy again, on a thread of its own. */
-void ves_audit_replay_start(struct ves_audit_replay *replay,
-                            struct ves_audit *audit);
-/* Waits for it; what differs has been found. */
-void ves_audit_replay_end(struct ves_audit_replay *replay);
+/* Makes the process, which waits.  Before the audit has threads and before the
+ * copy is open: neither survives a fork. */
+void ves_audit_replay_prepare(struct ves_audit_replay *replay,
+                              struct ves_audit *audit);
+/* It begins to judge and fold the copy again. */
+void ves_audit_replay_start(struct ves_audit_replay *replay);
+/* Waits for it; what differs has been found.  Not wanted: ends it. */
+void ves_audit_replay_end(struct ves_audit_replay *replay, bool is_wanted);
 
 /* ---- published.c, sources.c ---- */
 

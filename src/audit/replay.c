@@ -1,7 +1,19 @@
 /* replay.c -- the copy judged and folded again, compared with what the store
- * had. */
+ * had.
+ *
+ * The engine that does it takes its own rows for granted and stops at what
+ * cannot be.  A damaged store holds what cannot be, so this is done by a
+ * child: whatever becomes of it, the audit goes on and says so.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "agent/agent.h"
 #include "audit/audit.h"
@@ -218,35 +230,173 @@ static void replay_sequencer(struct ves_audit *audit)
     ves_store_sqlite_close(store);
 }
 
-static void *run(void *ctx)
-{
-    struct ves_audit *audit = ((struct ves_audit_replay *)ctx)->audit;
+/* ---- in a process of its own ----------------------------------------------
+ */
 
-    if (audit->role == VES_STORE_DEVICE)
-        replay_device(audit);
-    else
-        replay_sequencer(audit);
-    return NULL;
+static const enum ves_audit_id judged[] = {
+    VES_AUDIT_VERDICTS, VES_AUDIT_CONFLICTS, VES_AUDIT_STATE};
+
+enum { JUDGED_COUNT = sizeof(judged) / sizeof(judged[0]) };
+
+/* What the child tells: this, then the findings it lists. */
+struct told {
+    struct ves_audit_check checks[JUDGED_COUNT];
+    uint64_t findings;
+};
+
+static bool write_all(int fd, const void *bytes, size_t len)
+{
+    const uint8_t *at = bytes;
+
+    while (len > 0) {
+        ssize_t n = write(fd, at, len);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0)
+            return false;
+        at += n;
+        len -= (size_t)n;
+    }
+    return true;
 }
 
-void ves_audit_replay_start(struct ves_audit_replay *replay,
-                            struct ves_audit *audit)
+static bool read_all(int fd, void *bytes, size_t len)
 {
-    replay->audit = audit;
-    replay->is_started = false;
+    uint8_t *at = bytes;
+
+    while (len > 0) {
+        ssize_t n = read(fd, at, len);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0)
+            return false;
+        at += n;
+        len -= (size_t)n;
+    }
+    return true;
+}
+
+static void tell(const struct ves_audit *audit, int fd)
+{
+    struct told told = {.findings = 0};
+
+    for (size_t i = 0; i < JUDGED_COUNT; i++)
+        told.checks[i] = audit->checks[judged[i]];
+    for (const struct ves_audit_finding *f = audit->findings; f; f = f->next)
+        told.findings++;
+    bool is_told = write_all(fd, &told, sizeof(told));
+    for (const struct ves_audit_finding *f = audit->findings; f && is_told;
+         f = f->next)
+        is_told = write_all(fd, f, sizeof(*f));
+}
+
+/* The audit here is the child's own copy of it, with nothing found yet. */
+static void work(struct ves_audit *audit, int go, int out)
+{
+    static const struct rlimit no_core = {0, 0};
+    char word;
+
+    (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+    (void)setrlimit(RLIMIT_CORE, &no_core);
+    if (read_all(go, &word, 1)) {
+        if (audit->role == VES_STORE_DEVICE)
+            replay_device(audit);
+        else
+            replay_sequencer(audit);
+        tell(audit, out);
+    }
+    _exit(0);
+}
+
+static void take(struct ves_audit *audit, const struct told *told, int fd)
+{
+    struct ves_audit_finding finding;
+
+    for (size_t i = 0; i < JUDGED_COUNT; i++) {
+        audit->checks[judged[i]] = told->checks[i];
+        audit->finding_count += told->checks[i].problems;
+    }
+    for (uint64_t i = 0;
+         i < told->findings && read_all(fd, &finding, sizeof(finding)); i++) {
+        /* Counted above, listed here. */
+        audit->checks[finding.check].problems--;
+        audit->finding_count--;
+        ves_audit_find(audit, finding.check, finding.sequence, "%s",
+                       finding.text);
+    }
+}
+
+/* A log that brings the judge down is a finding, whoever is to blame. */
+static void explain_end(struct ves_audit *audit, int ended)
+{
+    if (WIFSIGNALED(ended) && WTERMSIG(ended) == SIGKILL)
+        cannot(audit, "the process that judges the log again was killed; is "
+                      "there memory enough?");
+    else
+        ves_audit_find(audit, VES_AUDIT_VERDICTS, 0,
+                       "judging the log again came to something that cannot "
+                       "be (%s %d): no sound store has such rows",
+                       WIFSIGNALED(ended) ? "signal" : "exit",
+                       WIFSIGNALED(ended) ? WTERMSIG(ended)
+                                          : WEXITSTATUS(ended));
+}
+
+void ves_audit_replay_prepare(struct ves_audit_replay *replay,
+                              struct ves_audit *audit)
+{
+    int go[2], out[2];
+
+    *replay = (struct ves_audit_replay){.audit = audit, .go = -1, .out = -1};
+    if (pipe2(go, O_CLOEXEC))
+        return;
+    if (pipe2(out, O_CLOEXEC)) {
+        (void)close(go[0]);
+        (void)close(go[1]);
+        return;
+    }
+    replay->child = fork();
+    if (replay->child == 0) {
+        (void)close(go[1]);
+        (void)close(out[0]);
+        work(audit, go[0], out[1]);
+    }
+    (void)close(go[0]);
+    (void)close(out[1]);
+    replay->go = go[1];
+    replay->out = out[0];
+}
+
+void ves_audit_replay_start(struct ves_audit_replay *replay)
+{
+    struct ves_audit *audit = replay->audit;
+
     if (!is_current(audit, audit->store, "judge.version", VES_JUDGE_VERSION) ||
         (audit->role == VES_STORE_DEVICE &&
          !is_current(audit, audit->store, "fold.version", VES_FOLD_VERSION)))
         return;
-    replay->is_started =
-        pthread_create(&replay->thread, NULL, run, replay) == 0;
+    replay->is_started = replay->child > 0 && write_all(replay->go, "g", 1);
     if (!replay->is_started)
-        cannot(audit, "no thread can be started");
+        cannot(audit, "no process can be started");
 }
 
-void ves_audit_replay_end(struct ves_audit_replay *replay)
+void ves_audit_replay_end(struct ves_audit_replay *replay, bool is_wanted)
 {
-    if (replay->is_started)
-        pthread_join(replay->thread, NULL);
-    replay->is_started = false;
+    struct told told;
+    int ended = 0;
+
+    if (replay->go >= 0)
+        (void)close(replay->go);
+    if (replay->child > 0 && !is_wanted)
+        (void)kill(replay->child, SIGKILL);
+    bool is_told = replay->is_started && is_wanted &&
+                   read_all(replay->out, &told, sizeof(told));
+    if (is_told)
+        take(replay->audit, &told, replay->out);
+    if (replay->out >= 0)
+        (void)close(replay->out);
+    while (replay->child > 0 && waitpid(replay->child, &ended, 0) < 0 &&
+           errno == EINTR)
+        ;
+    if (replay->is_started && is_wanted && !is_told)
+        explain_end(replay->audit, ended);
 }
