@@ -247,6 +247,27 @@ static void check_file(struct ves_audit *audit)
     sqlite3_finalize(stmt);
 }
 
+/* Events of a stream that is not listed would be walked over by nobody.  From
+ * stream to stream by the key, which begins with its number. */
+static void check_streams(struct ves_audit *audit)
+{
+    static const char sql[] =
+        "WITH RECURSIVE s (n) AS (SELECT min(id) >> 40 FROM ves_events UNION "
+        "ALL SELECT (SELECT min(id) >> 40 FROM ves_events WHERE id >= (s.n + 1)"
+        " << 40) FROM s WHERE s.n IS NOT NULL) SELECT count(*) FROM s WHERE n "
+        "IS NOT NULL AND n NOT IN (SELECT stream_no FROM ves_streams)";
+    sqlite3 *db = ves_store_sqlite_connection(audit->store);
+    sqlite3_stmt *stmt = NULL;
+
+    if (sqlite3_prepare_v2(db, sql, -1, &stmt, NULL) != SQLITE_OK ||
+        sqlite3_step(stmt) != SQLITE_ROW)
+        ves_audit_find(audit, VES_AUDIT_FILE, 0, "its streams cannot be read");
+    else if (sqlite3_column_int64(stmt, 0) > 0)
+        ves_audit_find(audit, VES_AUDIT_FILE, 0,
+                       "it has events of streams that it does not list");
+    sqlite3_finalize(stmt);
+}
+
 static enum ves_status open_copy(struct ves_audit *audit)
 {
     const struct ves_store_sqlite_options options = {.path = audit->copy,
@@ -260,6 +281,7 @@ static enum ves_status open_copy(struct ves_audit *audit)
     if (status)
         return status;
     check_file(audit);
+    check_streams(audit);
     status = read_keys(audit);
     if (!status)
         status =

@@ -313,8 +313,14 @@ static void take(struct ves_audit *audit, const struct told *told, int fd)
     struct ves_audit_finding finding;
 
     for (size_t i = 0; i < JUDGED_COUNT; i++) {
-        audit->checks[judged[i]] = told->checks[i];
-        audit->finding_count += told->checks[i].problems;
+        struct ves_audit_check *check = &audit->checks[judged[i]];
+        const struct ves_audit_check *add = &told->checks[i];
+        if (check->unknown == 0)
+            check->reason = add->reason;
+        check->examined += add->examined;
+        check->problems += add->problems;
+        check->unknown += add->unknown;
+        audit->finding_count += add->problems;
     }
     for (uint64_t i = 0;
          i < told->findings && read_all(fd, &finding, sizeof(finding)); i++) {

@@ -69,7 +69,7 @@ enum ves_status ves_audit_tree_open(struct ves_audit *audit,
     stream->tiles = ves_arena_alloc(&audit->arena, sizeof(*stream->tiles));
     if (!stream->tiles)
         return VES_NOMEM;
-    if (row.signed_size > 0)
+    if (row.signed_size > 0 || row.note.len > 0)
         check_note(audit, &row);
     return VES_OK;
 }

@@ -39,6 +39,7 @@ struct walk {
     struct ves_hash state_root, stream_id;
     struct ves_hash *leaves, *scratch;
     size_t leaf_count;
+    uint64_t own_counts[VES_OUTBOX_STATUSES];
     bool is_stopped;
 };
 
@@ -327,6 +328,19 @@ static enum ves_status visit(void *ctx, const struct ves_log_row *row)
     return status;
 }
 
+/* An entity is found by the hash of its name. */
+static enum ves_status check_entity(void *ctx, const struct ves_entity_row *row)
+{
+    struct walk *walk = ctx;
+    struct ves_hash key;
+
+    ves_entity_key(row->entity_type, row->entity_id, &key);
+    if (!ves_hash_equal(&key, &row->key))
+        ves_audit_find(walk->audit, VES_AUDIT_STATE, 0,
+                       "an entity stands under another name than its own");
+    return VES_OK;
+}
+
 struct times {
     int64_t *at_ms;
 };
@@ -407,6 +421,7 @@ static enum ves_status prepare(struct walk *walk)
 enum ves_status ves_audit_walk(struct ves_audit *audit,
                                struct ves_audit_stream *stream)
 {
+    static const struct ves_hash first;
     struct walk walk = {.audit = audit, .stream = stream, .next = 1};
     struct ves_store *store = audit->store;
 
@@ -419,6 +434,10 @@ enum ves_status ves_audit_walk(struct ves_audit *audit,
                                       &walk);
     if (!status)
         status = ves_audit_tree_end(audit, stream);
+    if (!status)
+        status =
+            store->ops->entity_scan(store, stream->row.stream_no, &first, 0,
+                                    ves_bytes_str(""), check_entity, &walk);
     if (!status && walk.next != stream->row.head + 1)
         ves_audit_find(audit, VES_AUDIT_ORDER, walk.next,
                        "the log ends at %llu, the stream at %llu",
@@ -455,6 +474,7 @@ static enum ves_status check_own(struct walk *walk,
     struct ves_audit *audit = walk->audit;
     struct ves_refusal refusal;
     struct ves_event event;
+    struct ves_hash entity;
 
     enum ves_status status =
         ves_event_read(&walk->arena, row->envelope, &event, &refusal);
@@ -468,8 +488,12 @@ static enum ves_status check_own(struct walk *walk,
     }
     if (status)
         return status;
+    ves_entity_key(event.entity_type, event.entity_id, &entity);
     if (!ves_hash_equal(&row->event_hash, &event.event_hash) ||
-        !ves_uuid_equal(&row->event_id, &event.event_id))
+        !ves_uuid_equal(&row->event_id, &event.event_id) ||
+        !ves_hash_equal(&row->entity_key, &entity) ||
+        row->agent_seq !=
+            (event.context.is_present ? event.context.agent_seq : 0))
         ves_audit_find(audit, VES_AUDIT_OUTBOX, 0,
                        "own event %llu has a row that says something else",
                        (unsigned long long)row->local_seq);
@@ -501,7 +525,9 @@ static enum ves_status compare_logged(void *ctx, const struct ves_log_row *row)
 
     if (row->sequence_number != own->sequence_number ||
         !ves_uuid_equal(&row->event_id, &own->event_id) ||
-        !ves_hash_equal(&row->event_hash, &own->event_hash))
+        !ves_hash_equal(&row->event_hash, &own->event_hash) ||
+        !ves_hash_equal(&row->entity_key, &own->entity_key) ||
+        row->agent_seq != own->agent_seq)
         return VES_OK;
     logged->has_receipt =
         row->has_receipt && own->has_receipt &&
@@ -534,6 +560,7 @@ static enum ves_status visit_own(void *ctx, const struct ves_outbox_row *row)
 
     ves_arena_reset(&walk->arena);
     ves_audit_count(audit, VES_AUDIT_OUTBOX, 1);
+    walk->own_counts[row->status]++;
     enum ves_status status = find_logged(walk, &logged);
     if (!status && row->has_receipt && !logged.has_receipt)
         status = check_receipt(walk, &row->event_id, row->sequence_number,
@@ -553,6 +580,19 @@ static enum ves_status visit_own(void *ctx, const struct ves_outbox_row *row)
                                                          : check_own(walk, row);
 }
 
+/* What people are shown as waiting, or as synced. */
+static enum ves_status check_counts(struct walk *walk)
+{
+    struct ves_store *store = walk->audit->store;
+    uint64_t counts[VES_OUTBOX_STATUSES];
+
+    enum ves_status status = store->ops->outbox_counts(store, counts);
+    if (!status && memcmp(counts, walk->own_counts, sizeof(counts)) != 0)
+        ves_audit_find(walk->audit, VES_AUDIT_OUTBOX, 0,
+                       "the store counts its own events wrongly");
+    return status;
+}
+
 enum ves_status ves_audit_outbox(struct ves_audit *audit)
 {
     const struct ves_outbox_filter all = {0};
@@ -564,6 +604,8 @@ enum ves_status ves_audit_outbox(struct ves_audit *audit)
     ves_arena_init(&walk.arena, audit->alloc, EVENT_ARENA_MAX);
     enum ves_status status =
         store->ops->outbox_list(store, &all, visit_own, &walk);
+    if (!status)
+        status = check_counts(&walk);
     ves_arena_free(&walk.arena);
     if (status && status != VES_NOMEM && status != VES_CONFLICT)
         return ves_fail(audit->error, status, "reading the outbox: %s",

@@ -77,8 +77,20 @@ damage "a state" till.db "UPDATE ves_entities SET state = replace(state, '5', '7
 damage "a number of a chain" hub.db "UPDATE ves_events SET agent_seq = 1 WHERE sequence_number = 2" "agent chains"
 damage "a tile" hub.db "UPDATE ves_tiles SET hashes = zeroblob(length(hashes))" tree
 damage "the tree's edge" hub.db "UPDATE ves_tlogs SET edge = zeroblob(length(edge))" tree
+damage "its stream is not listed" hub.db "DELETE FROM ves_streams" file
+damage "a signed head forgotten" hub.db "UPDATE ves_tlogs SET signed_size = 0" tree
+damage "an entity under another name" till.db "UPDATE ves_entities SET entity_id = 'SKU-9' WHERE entity_id = 'SKU-2'" state
+damage "a count of own events" till.db "UPDATE ves_counts SET count = count + 1 WHERE status = 'synced'" outbox
+damage "another own receipt than the log's" till.db "UPDATE ves_outbox SET receipt = zeroblob(64) WHERE local_seq = 1" receipts
+damage "another own event than the log's" till.db "UPDATE ves_outbox SET envelope = replace(envelope, '\"delta\":5', '\"delta\":6') WHERE local_seq = 1" outbox
 damage "an own event not yet pushed" till.db "UPDATE ves_outbox SET envelope = replace(envelope, '\"delta\":-1', '\"delta\":-2') WHERE status = 'pending'" outbox
 damage "synced without a receipt" till.db "UPDATE ves_outbox SET receipt = NULL WHERE status = 'synced' AND local_seq = 1" outbox
+
+# Rows that no store can have bring the judge down, and not the audit.
+damage "rows that cannot be" till.db "UPDATE ves_events SET entity_key = (SELECT entity_key FROM ves_events WHERE sequence_number = 1), agent_seq = 9" events
+for store in till hub; do
+	check "damage by chance: $store" lib damage_audit "$VES" "$T/$store.db" "$T" 1 8
+done
 
 # Killed, it goes on where it was; what was kept of other signatures is not
 # used.
