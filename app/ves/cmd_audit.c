@@ -16,6 +16,7 @@ static const struct cli_option options[] = {
     {"stream", "TENANT/STORE", "the stream of --sequencer"},
     {"credential-file", "FILE", "an API key that may read it, mode 0600"},
     {"sequencer-key", "KEY", "the sequencer's first receipt key"},
+    {"agent-key", "AGENT/ID/KEY", "of --tiles: who may have signed (rep.)"},
     {"ca", "FILE", "trust this certificate authority, PEM"},
     {"policy", "FILE", "logs and witnesses you believe (tlog-policy)"},
     {"report", "FILE", "write the report there as JSON, too"},
@@ -229,6 +230,8 @@ static int run(struct cli *cli)
                              ? anchors.sequencer_keys
                              : NULL,
         .policy = anchors.anchors.policy,
+        .agents = anchors.anchors.agents,
+        .agent_count = anchors.anchors.agent_count,
         .work_dir = cli_get(cli, "work") ? cli_get(cli, "work") : "/var/tmp",
         .threads = (unsigned)cli_number(cli, "threads", 1, 64, 0),
         .resume_path = cli_get(cli, "resume"),

@@ -36,6 +36,11 @@ struct ves_audit_options {
     /* Logs and witnesses that are believed, in the C2SP tlog-policy form;
      * empty: the sequencer's key signs the log. */
     struct ves_bytes policy;
+    /* Of tiles_dir: keys that may have signed its entries, whose agents an
+     * entry does not name; at most 64.  Without any, signatures are not
+     * checked. */
+    const struct ves_verify_agent *agents;
+    size_t agent_count;
     const char *work_dir; /* for the copy, as large as the store; 0700 */
     unsigned threads;     /* 0: one per core */
     /* Heads of the log that are known; of the stream, or of every one. */

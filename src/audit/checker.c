@@ -74,6 +74,10 @@ static void look_at(struct ves_audit_checker *checker,
             ves_audit_find(audit, origin->check, origin->sequence,
                            "the receipt does not verify with the sequencer's "
                            "key");
+        else if (!is_valid && audit->options->tiles_dir)
+            ves_audit_unknown(audit, origin->check,
+                              "entry %llu is signed by no key that you gave",
+                              (unsigned long long)origin->sequence);
         else if (!is_valid)
             ves_audit_find(audit, origin->check, origin->sequence,
                            "the event is not signed by its agent's key");

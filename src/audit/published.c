@@ -111,8 +111,37 @@ static enum ves_status read_checkpoint(struct published *p)
 
 /* ---- entries ------------------------------------------------------------- */
 
-static void check_entry(struct published *p, struct ves_bytes entry,
-                        uint64_t sequence)
+/* An entry has no name on it: any key that may sign at that number will do. */
+static enum ves_status check_signer(struct published *p,
+                                    const struct ves_leaf *leaf)
+{
+    const struct ves_audit_options *options = p->audit->options;
+    struct ves_public_key keys[VES_AUDIT_KEYS_MAX];
+    uint64_t n = leaf->sequence_number;
+    size_t count = 0;
+
+    if (!p->audit->checker)
+        return VES_OK;
+    for (size_t i = 0; i < options->agent_count && count < VES_AUDIT_KEYS_MAX;
+         i++) {
+        const struct ves_verify_agent *agent = &options->agents[i];
+        if (n >= agent->from_sequence &&
+            (agent->until_sequence == 0 || n < agent->until_sequence))
+            keys[count++] = agent->key;
+    }
+    ves_audit_count(p->audit, VES_AUDIT_SIGNATURES, 1);
+    if (count == 0) {
+        ves_audit_unknown(p->audit, VES_AUDIT_SIGNATURES,
+                          "no key that you gave may sign entry %llu",
+                          (unsigned long long)n);
+        return VES_OK;
+    }
+    return ves_audit_checker_add(p->audit, VES_AUDIT_SIGNATURES, n, keys, count,
+                                 &leaf->event_hash, &leaf->signature);
+}
+
+static enum ves_status check_entry(struct published *p, struct ves_bytes entry,
+                                   uint64_t sequence)
 {
     struct ves_audit *audit = p->audit;
     struct ves_stream *stream = &p->stream->row.stream;
@@ -123,7 +152,7 @@ static void check_entry(struct published *p, struct ves_bytes entry,
     if (ves_leaf_read(entry, &leaf)) {
         ves_audit_find(audit, VES_AUDIT_ORDER, sequence,
                        "the entry is no leaf of VES");
-        return;
+        return VES_OK;
     }
     if (leaf.sequence_number != sequence)
         ves_audit_find(audit, VES_AUDIT_ORDER, sequence,
@@ -144,6 +173,7 @@ static void check_entry(struct published *p, struct ves_bytes entry,
         ves_audit_find(audit, VES_AUDIT_ORDER, sequence,
                        "the entry is of another stream");
     }
+    return check_signer(p, &leaf);
 }
 
 /* The tile at that level that ends before entry end (in units of the level) is
@@ -173,7 +203,9 @@ static enum ves_status add_entry(struct published *p, struct ves_bytes entry)
     struct ves_hash hash;
     size_t count;
 
-    check_entry(p, entry, edge->size + VES_TLOG_FIRST);
+    enum ves_status status = check_entry(p, entry, edge->size + VES_TLOG_FIRST);
+    if (status)
+        return status;
     ves_tlog_leaf_hash(entry, &hash);
     return ves_tlog_edge_append(edge, &hash, made, &count);
 }

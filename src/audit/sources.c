@@ -44,11 +44,19 @@ enum ves_status ves_audit_folder(struct ves_audit *audit)
     audit->streams = stream;
     audit->label = audit->options->tiles_dir;
     audit->kind = "tiles";
-    enum ves_status status = ves_audit_published(audit, &source, stream, &head);
-    ves_audit_unknown(audit, VES_AUDIT_SIGNATURES,
-                      "entries alone do not name their agents, and have no "
-                      "payloads: audit a store for these");
-    return status;
+    enum ves_status status = audit->options->agent_count > 0
+                                 ? ves_audit_checker_start(audit)
+                                 : VES_OK;
+    if (!status)
+        status = ves_audit_published(audit, &source, stream, &head);
+    if (!audit->checker) {
+        ves_audit_unknown(audit, VES_AUDIT_SIGNATURES,
+                          "entries do not name their agents: give their keys "
+                          "(--agent-key), or audit a store");
+        return status;
+    }
+    enum ves_status flushed = ves_audit_checker_flush(audit);
+    return status ? status : flushed;
 }
 
 /* ---- a sequencer --------------------------------------------------------- */

@@ -55,6 +55,22 @@ exits "no key" 2 "$VES" audit "${remote[@]}"
 exits "nobody there" 4 "$VES" audit --work "$T" --sequencer http://127.0.0.1:1 --stream "$TENANT/$STORE" --credential-file "$T/till.db.credential" --sequencer-key "$key"
 check "nothing is left behind" bash -c '! ls -d "$T"/ves-audit.* 2> /dev/null'
 
+# What the sequencer publishes, kept in a folder, with the agents' keys.
+mkdir -p "$T/kept-log/tile/entries/000.p" "$T/kept-log/tile/0/000.p"
+about=$(curl -sS -H "Authorization: ApiKey $(cat "$SEQ.admin-key")" "$URL/api/v1/ves/log?tenant_id=$TENANT&store_id=$STORE")
+prefix=$(json "$about" 'd["prefix"]')
+n=$(json "$about" 'd["head"]["size"]' 2> /dev/null || sed -n 2p "$T/checkpoint")
+for f in checkpoint "tile/entries/000.p/$n" "tile/0/000.p/$n"; do
+	curl -sS -o "$T/kept-log/$f" -H "Authorization: ApiKey $(cat "$SEQ.admin-key")" "$URL$prefix/$f"
+done
+mapfile -t agents < <(json "$("$VES" keys --db "$T/till.db" --json)" '"\n".join("--agent-key\n%s/%d/%s" % (a["agentId"], a["keyId"], a["publicKey"]) for a in d["agents"])')
+kept() { "$VES" audit --tiles "$T/kept-log" --policy "$T/policy" "$@"; }
+exits "without agents' keys not everything is proven" 10 kept
+exits "with them it is" 0 kept "${agents[@]}"
+stranger="$TENANT/1/$(printf '58%.0s' $(seq 32))"
+like "by keys of others" "$(kept --agent-key "$stranger")" '^NOT PROVEN +agent signatures: entry [0-9]+ is signed by no key'
+like "by keys that were not valid then" "$(kept --agent-key "${agents[1]}/900-")" '^NOT PROVEN +agent signatures: no key that you gave may sign entry 1'
+
 # Tiles in a folder, of a log that others can check, too.
 cd "$HERE" || exit 1
 mkdir -p "$T/log"
