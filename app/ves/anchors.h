@@ -38,7 +38,8 @@ struct cli_anchors {
 void cli_anchors_read(struct cli *cli, struct cli_anchors *out);
 /* The heads alone: --head and --known. */
 void cli_anchors_heads(struct cli *cli, struct cli_anchors *out);
-/* --policy, --stream, --sequencer-key and --agent-key as far as they are given. */
+/* --policy, --stream, --sequencer-key and --agent-key as far as they are given.
+ */
 void cli_anchors_log(struct cli *cli, struct cli_anchors *out);
 void cli_anchors_free(struct cli_anchors *anchors);
 
