@@ -44,6 +44,10 @@ extern const struct ves_route ves_routes_log[];
 extern const struct ves_route ves_routes_invite[];
 extern const struct ves_route ves_routes_admin[];
 
+/* Answers a page of the events that entity_type and entity_id of the query
+ * choose. */
+void ves_events_part(struct ves_request *request);
+
 /* Makes the answer of a committed ingest, on the connection's thread. */
 void ves_ingest_reply(struct ves_request *request);
 

@@ -5,121 +5,39 @@
 #include "base/bytes.h"
 #include "base/limits.h"
 #include "base/text.h"
-#include "base/time.h"
 #include "core/entity.h"
-#include "core/event.h"
-#include "core/receipt.h"
 #include "engine/chain.h"
 #include "engine/log_tree.h"
 #include "os/clock.h"
 #include "server/body.h"
+#include "server/items.h"
 #include "server/routes.h"
 #include "server/server.h"
 
 enum {
-    /* A page ends early once it has this many bytes; there is always one
-     * event in it. */
-    PAGE_BYTES_MAX = 8 * 1024 * 1024,
     ENTITY_PAGE_MAX = 100,
     COUNT_MAX = 10000,       /* events that are counted in one answer */
     ENTITY_LEGACY_FACTOR = 2 /* those items hold the payload twice */
 };
 
-/* How items look. */
-enum shape {
-    SHAPE_VES,          /* {"envelope":{...},"receipt":{...}?} */
-    SHAPE_LEGACY,       /* with source_agent, sequenced_at, receipt_hash */
-    SHAPE_LEGACY_ENTITY /* the members flat, and envelope beside them */
-};
-
 struct page {
-    struct ves_buf *out;
-    struct ves_stream stream;
-    enum shape shape;
-    bool with_receipts;
-    size_t count;
+    struct ves_items items;
     uint64_t next; /* sequence expected */
     bool is_full;
 };
-
-static void put_receipt(const struct page *page, const struct ves_log_row *row)
-{
-    struct ves_receipt receipt = {.sequencer_id = row->sequencer_id,
-                                  .event_id = row->event_id,
-                                  .sequence_number = row->sequence_number,
-                                  .sequenced_at_ms = row->sequenced_at_ms,
-                                  .signature = row->receipt,
-                                  .key_version = row->receipt_key_version};
-    ves_receipt_hash(&page->stream, &row->event_id, row->sequence_number,
-                     &row->event_hash, &receipt.receipt_hash);
-    ves_buf_put_str(page->out, ",\"receipt\":");
-    ves_receipt_write(page->out, &receipt);
-}
-
-/* Beside the envelope, for others' clients (C.2). */
-static void put_legacy(const struct page *page, const struct ves_log_row *row,
-                       struct ves_bytes at)
-{
-    struct ves_hash hash;
-    ves_receipt_hash(&page->stream, &row->event_id, row->sequence_number,
-                     &row->event_hash, &hash);
-    ves_put_name(page->out, false, "sequenced_at");
-    ves_put_text(page->out, at);
-    ves_put_name(page->out, false, "receipt_hash");
-    ves_put_hex(page->out, "", hash.b, VES_HASH_SIZE);
-}
-
-static void put_envelope(const struct page *page, const struct ves_log_row *row,
-                         struct ves_bytes at)
-{
-    ves_buf_put_bytes(page->out, row->envelope);
-    if (page->shape != SHAPE_VES) {
-        ves_put_name(page->out, false, "source_agent");
-        ves_put_uuid(page->out, &row->agent);
-    }
-    ves_event_write_position(page->out, row->sequence_number, at);
-}
-
-static enum ves_status put_item(struct page *page,
-                                const struct ves_log_row *row)
-{
-    char at[VES_TIME_TEXT + 1];
-    ves_time_format(row->sequenced_at_ms, at);
-    struct ves_bytes text = ves_bytes_str(at);
-    if (row->envelope.len == 0)
-        return VES_CORRUPT; /* a sequencer does not prune */
-    if (page->count++)
-        ves_buf_put_u8(page->out, ',');
-    if (page->shape == SHAPE_LEGACY_ENTITY) {
-        ves_buf_put_bytes(page->out, row->envelope);
-        ves_put_name(page->out, false, "source_agent");
-        ves_put_uuid(page->out, &row->agent);
-        ves_put_name(page->out, false, "sequence_number");
-        ves_buf_put_decimal(page->out, row->sequence_number);
-        ves_put_name(page->out, false, "envelope");
-    } else {
-        ves_buf_put_str(page->out, "{\"envelope\":");
-    }
-    put_envelope(page, row, text);
-    if (page->shape != SHAPE_VES)
-        put_legacy(page, row, text);
-    if (page->with_receipts)
-        put_receipt(page, row);
-    ves_buf_put_u8(page->out, '}');
-    return ves_buf_status(page->out);
-}
 
 static enum ves_status put_next(void *ctx, const struct ves_log_row *row)
 {
     struct page *page = ctx;
     if (row->sequence_number != page->next)
         return VES_CORRUPT;
-    if (page->count && page->out->len + row->envelope.len > PAGE_BYTES_MAX) {
+    if (page->items.count &&
+        page->items.out->len + row->envelope.len > VES_ITEMS_BYTES_MAX) {
         page->is_full = true;
         return VES_AGAIN; /* stops the scan */
     }
     page->next++;
-    return put_item(page, row);
+    return ves_items_put(&page->items, row);
 }
 
 /* The stream's row; one without events when there is none. */
@@ -145,20 +63,21 @@ static bool wants(const struct ves_request *request, const char *what)
 
 /* ---- events -------------------------------------------------------------- */
 
-static void get_events_as(struct ves_request *request, enum shape shape)
+static void get_events_as(struct ves_request *request,
+                          enum ves_item_shape shape)
 {
     struct ves_store *store = request->store;
     struct ves_buf *out = &request->out;
-    struct page page = {.out = out, .shape = shape};
+    struct page page = {.items = {.out = out, .shape = shape}};
     struct ves_stream_row row;
     uint64_t from;
     uint32_t limit;
-    if (!ves_request_stream(request, VES_RIGHT_READ, &page.stream) ||
+    if (!ves_request_stream(request, VES_RIGHT_READ, &page.items.stream) ||
         !ves_request_u64(request, "from", 1, &from) ||
         !ves_request_limit(request, 100, VES_PULL_PAGE_MAX, &limit) ||
-        !stream_row(request, &page.stream, &row))
+        !stream_row(request, &page.items.stream, &row))
         return;
-    page.with_receipts = wants(request, "receipts");
+    page.items.with_receipts = wants(request, "receipts");
     page.next = from ? from : 1;
     ves_buf_put_str(out, "{\"events\":[");
     /* What is committed while we read is left for the next page, so that the
@@ -173,11 +92,11 @@ static void get_events_as(struct ves_request *request, enum shape shape)
             return;
         }
     }
-    ves_metric_add(&request->server->metrics.events_served, page.count);
+    ves_metric_add(&request->server->metrics.events_served, page.items.count);
     ves_buf_putf(out,
                  "],\"count\":%zu,\"next_sequence\":%llu,\"head_sequence\":"
                  "%llu,\"has_more\":%s",
-                 page.count, (unsigned long long)page.next,
+                 page.items.count, (unsigned long long)page.next,
                  (unsigned long long)row.head,
                  page.next <= row.head ? "true" : "false");
     if (wants(request, "checkpoint")) {
@@ -194,12 +113,17 @@ static void get_events_as(struct ves_request *request, enum shape shape)
 
 static void get_events(struct ves_request *request)
 {
-    get_events_as(request, SHAPE_VES);
+    struct ves_bytes value;
+    if (ves_uri_param(&request->uri, "entity_type", &value) ||
+        ves_uri_param(&request->uri, "entity_id", &value))
+        ves_events_part(request);
+    else
+        get_events_as(request, VES_ITEM_VES);
 }
 
 static void get_events_legacy(struct ves_request *request)
 {
-    get_events_as(request, SHAPE_LEGACY);
+    get_events_as(request, VES_ITEM_LEGACY);
 }
 
 struct author {
@@ -316,7 +240,7 @@ static enum ves_status read_chain(struct ves_request *request,
 }
 
 struct entity_page {
-    struct page page;
+    struct ves_items items;
     struct ves_bytes type, id;
     uint64_t from;
     uint32_t limit;
@@ -345,31 +269,32 @@ static enum ves_status fill_entity_page(struct ves_request *request,
                         p->from + count, rows);
     for (uint64_t i = 0; !status && i < count; i++) {
         size_t size =
-            p->page.out->len + rows[i].envelope.len * ENTITY_LEGACY_FACTOR;
-        if (p->page.count && size > PAGE_BYTES_MAX)
+            p->items.out->len + rows[i].envelope.len * ENTITY_LEGACY_FACTOR;
+        if (p->items.count && size > VES_ITEMS_BYTES_MAX)
             break;
-        status = put_item(&p->page, &rows[i]);
+        status = ves_items_put(&p->items, &rows[i]);
         p->shown++;
     }
     return status;
 }
 
-static void get_entity_as(struct ves_request *request, enum shape shape)
+static void get_entity_as(struct ves_request *request,
+                          enum ves_item_shape shape)
 {
     struct ves_buf *out = &request->out;
-    struct entity_page p = {.page = {.out = out, .shape = shape}};
+    struct entity_page p = {.items = {.out = out, .shape = shape}};
     struct ves_stream_row row;
     if (!ves_request_text(request, 0, "the entity type", VES_ENTITY_TYPE_MAX,
                           &p.type) ||
         !ves_request_text(request, 1, "the entity id", VES_ENTITY_ID_MAX,
                           &p.id) ||
-        !ves_request_stream(request, VES_RIGHT_READ, &p.page.stream) ||
+        !ves_request_stream(request, VES_RIGHT_READ, &p.items.stream) ||
         !ves_request_u64(request, "from", 0, &p.from) ||
         !ves_request_limit(request, ENTITY_PAGE_MAX, ENTITY_PAGE_MAX,
                            &p.limit) ||
-        !stream_row(request, &p.page.stream, &row))
+        !stream_row(request, &p.items.stream, &row))
         return;
-    p.page.with_receipts = wants(request, "receipts");
+    p.items.with_receipts = wants(request, "receipts");
     ves_buf_put_str(out, "{\"entity_type\":");
     ves_put_text(out, p.type);
     ves_buf_put_str(out, ",\"entity_id\":");
@@ -381,10 +306,10 @@ static void get_entity_as(struct ves_request *request, enum shape shape)
         ves_reply_status(request, status, &request->store->error);
         return;
     }
-    ves_metric_add(&request->server->metrics.events_served, p.page.count);
+    ves_metric_add(&request->server->metrics.events_served, p.items.count);
     ves_buf_putf(out,
                  "],\"count\":%zu,\"total\":%llu,\"current_version\":%llu,",
-                 p.page.count, (unsigned long long)p.entity.count,
+                 p.items.count, (unsigned long long)p.entity.count,
                  (unsigned long long)p.entity.version);
     ves_buf_putf(out, "\"has_more\":%s}",
                  p.from < p.entity.count && p.shown < p.entity.count - p.from
@@ -395,12 +320,12 @@ static void get_entity_as(struct ves_request *request, enum shape shape)
 
 static void get_entity(struct ves_request *request)
 {
-    get_entity_as(request, SHAPE_VES);
+    get_entity_as(request, VES_ITEM_VES);
 }
 
 static void get_entity_legacy(struct ves_request *request)
 {
-    get_entity_as(request, SHAPE_LEGACY_ENTITY);
+    get_entity_as(request, VES_ITEM_LEGACY_ENTITY);
 }
 
 /* ---- cursors ------------------------------------------------------------- */
@@ -550,7 +475,7 @@ static enum ves_status put_refusal(void *ctx, const struct ves_record *record)
 {
     struct refusal_page *page = ctx;
     struct ves_buf *out = page->out;
-    if (page->count && out->len + record->body.len * 2 > PAGE_BYTES_MAX) {
+    if (page->count && out->len + record->body.len * 2 > VES_ITEMS_BYTES_MAX) {
         page->is_full = true;
         return VES_AGAIN;
     }

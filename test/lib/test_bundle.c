@@ -44,10 +44,13 @@ static void add_event(struct test_bundle *bundle, uint32_t n)
     struct ves_refusal refusal;
     struct ves_bytes kept;
     struct ves_buf buf;
-    char payload[64];
+    char payload[64], name[16];
 
     test_log_buf(&buf);
     test_event_init(&made, &bundle->log.stream, &bundle->agent_id, n);
+    snprintf(name, sizeof(name), "A-%u", n % 5);
+    made.fields.entity_type = ves_bytes_str(n % 3 ? "order" : "customer");
+    made.fields.entity_id = ves_bytes_str(name);
     snprintf(payload, sizeof(payload), "{\"note\":\"number %u\"}", n + 1);
     made.payload = payload;
     test_event_write(&buf, &made, &bundle->agent, NULL);

@@ -1,8 +1,9 @@
 /* test_bundle.h -- a log of real, signed events, and bundles made of it.
  *
- * The log's origin names the stream; its keys are those of test_log.h.  One
- * agent signs everything; the stream's directory of keys is signed by the
- * log's key, as a sequencer with one key would.
+ * Number n is about the customer (n - 1 a multiple of 3) or order "A-x", x
+ * being (n - 1) % 5.  The log's origin names the stream; its keys are those of
+ * test_log.h.  One agent signs everything; the stream's directory of keys is
+ * signed by the log's key, as a sequencer with one key would.
  */
 #ifndef VES_TEST_BUNDLE_H
 #define VES_TEST_BUNDLE_H
