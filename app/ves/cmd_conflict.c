@@ -16,7 +16,7 @@ static const struct cli_option conflicts_options[] = {
     {"entity", "TYPE[/ID]", "only of that kind of entity, or of that one"},
     {"follow-ups", NULL, "only what else asks to be looked at"},
     {"limit", "N", "at most N of each, 1 to 1000 (default 100)"},
-    {"after", "SEQUENCE", "only those opened after that number"},
+    {"after", "PLACE", "only those behind that place in the list"},
     {NULL, NULL, NULL}};
 static const struct cli_option no_options[] = {{NULL, NULL, NULL}};
 static const struct cli_option resolve_options[] = {

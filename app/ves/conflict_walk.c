@@ -269,7 +269,10 @@ static int all(struct walk *walk)
                 continue;
             printf("\n%s%llu of %s%s\n", cli_bold(), (unsigned long long)number,
                    ves_jr_str(jr, "/total"), cli_plain());
-            one(walk, ves_jr_str(jr, "/conflicts/%zu/conflictId", i));
+            /* A refused event has no record with an id. */
+            one(walk, ves_jr_has(jr, "/conflicts/%zu/conflictId", i)
+                          ? ves_jr_str(jr, "/conflicts/%zu/conflictId", i)
+                          : ves_jr_str(jr, "/conflicts/%zu/eventId", i));
         }
         after = ves_jr_u64(jr, "/nextAfter");
         ves_jr_free(jr);

@@ -169,7 +169,7 @@ static void put_conflict_row(struct ves_jw *jw, struct ves_jr *jr, size_t i)
     ves_jw_end(jw);
 }
 
-/* Everybody's, oldest first; the cursor is where the last one was opened. */
+/* Everybody's, oldest first; the cursor is the place of the last one. */
 static void put_conflicts(struct ves_jw *jw, struct ves_jr *jr,
                           struct list *list)
 {
@@ -183,7 +183,7 @@ static void put_conflicts(struct ves_jw *jw, struct ves_jr *jr,
     ves_jw_array(jw);
     for (i = 0; i < n && (i == 0 || ves_jw_view(jw).len < list->room); i++) {
         put_conflict_row(jw, jr, i);
-        list->last = ves_jr_u64(jr, "/conflicts/%zu/openedSequence", i);
+        list->last = ves_jr_u64(jr, "/conflicts/%zu/place", i);
     }
     ves_jw_end(jw);
     mcp_put_u64(jw, "total", ves_jr_u64(jr, "/total"));

@@ -30,8 +30,8 @@ struct ves_conflicts_filter {
     const char *conflict_type; /* "concurrent_edit" ...; NULL: any */
     const char *event_type;    /* of the branch event; NULL: any */
     const char *entity_type;   /* "order"; NULL: any */
-    const char *entity_id;     /* NULL: any */
-    uint64_t after;            /* opened after that sequence, for paging */
+    const char *entity_id;     /* NULL: any; without entity_type, of any type */
+    uint64_t after;            /* behind that `place`, for paging */
     uint32_t limit;            /* 0: 100; at most 1,000 */
 };
 
@@ -39,7 +39,8 @@ struct ves_conflicts_filter {
  *    conflictId ("0x.."), eventId (the branch event), eventType, timestamp,
  *    agentId, conflictType, conflictTypes[] (all that hold), subCode,
  *    entity{type,id}, origin "own"|"other", localSequence? (own only),
- *    openedSequence, openedAt, status "open"|"resolved",
+ *    openedSequence, openedAt, place (a number that grows along the list: the
+ *    sequence, or one beyond all sequences), status "open"|"resolved",
  *    branchEvents (count), branchEventIds[] and remoteEventIds[] (the first
  *    20), remoteEventId?,
  *    isPending (an own resolution of it is not sequenced yet),

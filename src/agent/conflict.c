@@ -480,18 +480,18 @@ enum ves_status ves_conflict_remaining(struct ves_agent *agent, uint64_t *out)
                        1U << VES_OUTBOX_FAILED};
     const struct ves_store_ops *ops = agent->store->ops;
     struct on_the_way ours = {.agent = agent};
+    struct ves_refused_page refused = {.is_shown = false};
     uint64_t counts[VES_CONFLICT_KINDS];
     struct ves_conflict_row *rows;
 
-    *out = 0;
     enum ves_status status =
         ops->conflict_counts(agent->store, agent->core.stream_no, counts);
     if (!status)
-        status = ves_conflict_put_refused(agent, false, NULL, out);
-    uint64_t refused = *out;
+        status = ves_conflict_put_refused(agent, &refused, NULL);
+    *out = refused.all;
     for (size_t i = 0; i < VES_CONFLICT_KINDS && !status; i++)
         *out += counts[i];
-    if (status || *out == refused)
+    if (status || *out == refused.all)
         return status;
     status = ops->outbox_list(agent->store, &filter, take_decision, &ours);
     if (status || ours.count == 0)

@@ -81,12 +81,23 @@ VES_NODISCARD enum ves_status ves_conflict_remaining(struct ves_agent *agent,
 VES_NODISCARD enum ves_status ves_agent_may_append(struct ves_agent *agent,
                                                    struct ves_error *error);
 
-/* Own events refused for a stale base (engine/conflict.h), as items of the
- * list; *count is how many there are, shown or not. */
-VES_NODISCARD enum ves_status ves_conflict_put_refused(struct ves_agent *agent,
-                                                       bool is_shown,
-                                                       struct ves_jw *jw,
-                                                       uint64_t *count);
+/* Own events refused for a stale base (engine/conflict.h), and which of them
+ * are wanted. */
+struct ves_refused_page {
+    bool is_shown; /* else they are only counted */
+    struct ves_bytes event_type, entity_type, entity_id; /* "": any */
+    uint64_t place; /* of one in the list: this and its number in the outbox */
+    uint64_t after; /* place of the last one before the page */
+    uint64_t room;
+    /* What came of it. */
+    uint64_t all, total; /* how many there are; of those wanted */
+    uint64_t last;       /* place of the last one shown, 0: none was */
+    bool has_more;
+};
+/* Items of the list, without jw none. */
+VES_NODISCARD enum ves_status
+ves_conflict_put_refused(struct ves_agent *agent, struct ves_refused_page *page,
+                         struct ves_jw *jw);
 /* Is that event one?  Any status but VES_OK, VES_NOT_FOUND is a failure. */
 VES_NODISCARD enum ves_status ves_conflict_is_refused(struct ves_agent *agent,
                                                       const char *id,

@@ -7,12 +7,22 @@
 #include "base/bytes.h"
 #include "base/error.h"
 #include "core/entity.h"
+#include "core/event.h"
 
-enum { LIMIT = 100, LIMIT_MAX = 1000, ARENA_MAX = 256 * 1024 * 1024 };
+enum {
+    LIMIT = 100,
+    LIMIT_MAX = 1000,
+    CHUNK = 256, /* rows of the store that are looked at at a time */
+    ARENA_MAX = 256 * 1024 * 1024
+};
+
+/* Where refused events stand in the order: behind every number there is.  Still
+ * a number that every program reads as it is written. */
+static const uint64_t REFUSED_AFTER = UINT64_C(1) << 52;
 
 enum state { STATE_OPEN, STATE_RESOLVED, STATE_ALL };
 
-/* What a filter lets through, and what it let through. */
+/* What a filter lets through, and the page of it. */
 struct list {
     struct ves_agent *agent;
     enum state state;
@@ -20,51 +30,47 @@ struct list {
     struct ves_bytes event_type, entity_type, entity_id;
     bool has_key;
     struct ves_hash key;
-    struct ves_conflict_row *rows; /* id, opened and entity only */
-    size_t count, room;
-    bool is_late; /* the event type of the row just read is wanted */
+    uint64_t after;
+    uint32_t limit;
+    struct ves_conflict_row *rows; /* of the page and one more; without texts */
+    size_t count;
+    uint64_t total; /* of all pages */
+    struct ves_arena scratch;
+    bool is_of_type; /* the event just looked at */
 };
-
-static enum ves_status take_row(void *ctx, const struct ves_conflict_row *row)
-{
-    struct list *list = ctx;
-
-    if ((list->state == STATE_RESOLVED && row->closed == 0) ||
-        (list->kind != 0 && row->kind != list->kind) ||
-        (list->has_key && !ves_hash_equal(&row->entity_key, &list->key)))
-        return VES_OK;
-    if (list->count == list->room) {
-        size_t room = list->room ? list->room * 2 : 64;
-        struct ves_conflict_row *rows =
-            ves_arena_alloc(&list->agent->arena, room * sizeof(*rows));
-        if (!rows)
-            return VES_NOMEM;
-        if (list->count > 0)
-            memcpy(rows, list->rows, list->count * sizeof(*rows));
-        list->rows = rows;
-        list->room = room;
-    }
-    struct ves_conflict_row *copy = &list->rows[list->count++];
-    *copy = *row;
-    copy->sub_code = ves_bytes(NULL, 0);
-    return VES_OK;
-}
 
 /* ---- filters that need a look at something else -------------------------- */
 
 static enum ves_status look_at_type(void *ctx, const struct ves_log_row *row)
 {
     struct list *list = ctx;
+    struct ves_refusal refusal;
     struct ves_event event;
 
-    list->is_late = false;
+    list->is_of_type = false;
     if (row->envelope.len == 0)
         return VES_OK;
+    ves_arena_reset(&list->scratch);
+    uint8_t *text = ves_arena_bytes(&list->scratch, row->envelope.len + 1);
+    if (!text)
+        return VES_NOMEM;
+    memcpy(text, row->envelope.ptr, row->envelope.len);
+    text[row->envelope.len] = '}';
     enum ves_status status =
-        ves_agent_read_envelope(list->agent, row->envelope, true, &event, NULL);
+        ves_event_read(&list->scratch, ves_bytes(text, row->envelope.len + 1),
+                       &event, &refusal);
     if (!status)
-        list->is_late = ves_bytes_equal(event.event_type, list->event_type);
-    return status;
+        list->is_of_type = ves_bytes_equal(event.event_type, list->event_type);
+    return status == VES_REFUSED ? VES_CORRUPT : status;
+}
+
+static bool is_entity_wanted(const struct list *list,
+                             const struct ves_entity_row *entity)
+{
+    return (list->entity_type.len == 0 ||
+            ves_bytes_equal(entity->entity_type, list->entity_type)) &&
+           (list->entity_id.len == 0 ||
+            ves_bytes_equal(entity->entity_id, list->entity_id));
 }
 
 static enum ves_status is_wanted(struct list *list,
@@ -75,38 +81,103 @@ static enum ves_status is_wanted(struct list *list,
     enum ves_status status = VES_OK;
 
     *out = true;
-    if (list->entity_type.len > 0 && !list->has_key) {
+    if ((list->entity_type.len > 0 || list->entity_id.len > 0) &&
+        !list->has_key) {
+        ves_arena_reset(&list->scratch);
         status = agent->store->ops->entity_get(
             agent->store, agent->core.stream_no, &row->entity_key, 1,
-            &agent->arena, &entity);
-        *out =
-            !status && ves_bytes_equal(entity.entity_type, list->entity_type);
+            &list->scratch, &entity);
+        *out = !status && is_entity_wanted(list, &entity);
     }
     if (status || !*out || list->event_type.len == 0)
         return status;
     status = agent->store->ops->log_read(agent->store, agent->core.stream_no,
                                          row->opened, 1, look_at_type, list);
-    *out = list->is_late;
+    *out = list->is_of_type;
     return status;
 }
 
-static enum ves_status find_rows(struct list *list)
-{
-    const struct ves_conflict_filter filter = {.open_only =
-                                                   list->state == STATE_OPEN};
-    struct ves_agent *agent = list->agent;
-    size_t kept = 0;
+/* ---- the page ------------------------------------------------------------ */
 
-    enum ves_status status = agent->store->ops->conflict_list(
-        agent->store, agent->core.stream_no, &filter, take_row, list);
-    for (size_t i = 0; i < list->count && !status; i++) {
-        bool is_fine;
-        status = is_wanted(list, &list->rows[i], &is_fine);
-        if (is_fine)
-            list->rows[kept++] = list->rows[i];
+struct chunk {
+    struct ves_conflict_row rows[CHUNK];
+    size_t count;
+};
+
+static enum ves_status take_row(void *ctx, const struct ves_conflict_row *row)
+{
+    struct chunk *chunk = ctx;
+
+    chunk->rows[chunk->count] = *row;
+    chunk->rows[chunk->count++].sub_code = ves_bytes(NULL, 0);
+    return VES_OK;
+}
+
+static enum ves_status look_at_row(struct list *list,
+                                   const struct ves_conflict_row *row)
+{
+    bool is_fine =
+        (list->state != STATE_RESOLVED || row->closed > 0) &&
+        (list->kind == 0 || row->kind == list->kind) &&
+        (!list->has_key || ves_hash_equal(&row->entity_key, &list->key));
+    enum ves_status status = is_fine ? is_wanted(list, row, &is_fine) : VES_OK;
+
+    if (status || !is_fine)
+        return status;
+    list->total++;
+    if (row->opened > list->after && list->count <= list->limit)
+        list->rows[list->count++] = *row;
+    return VES_OK;
+}
+
+/* Every conflict from `from` on is looked at, or those of one page. */
+static enum ves_status look_at_rows(struct list *list, uint64_t from,
+                                    bool is_page)
+{
+    struct ves_agent *agent = list->agent;
+    struct chunk *chunk = ves_arena_alloc(&agent->arena, sizeof(*chunk));
+    struct ves_conflict_filter filter = {.open_only = list->state == STATE_OPEN,
+                                         .after = from};
+    enum ves_status status = chunk ? VES_OK : VES_NOMEM;
+
+    while (!status) {
+        size_t left = list->limit + 1 - list->count;
+        filter.limit = (uint32_t)(is_page && left < CHUNK ? left : CHUNK);
+        chunk->count = 0;
+        status = agent->store->ops->conflict_list(
+            agent->store, agent->core.stream_no, &filter, take_row, chunk);
+        for (size_t i = 0; i < chunk->count && !status; i++)
+            status = look_at_row(list, &chunk->rows[i]);
+        if (chunk->count < filter.limit ||
+            (is_page && list->count > list->limit))
+            break;
+        filter.after = chunk->rows[chunk->count - 1].opened;
     }
-    list->count = kept;
     return status;
+}
+
+/* Without a filter the page alone is read: how many are open is known. */
+static enum ves_status find_rows(struct list *list,
+                                 const uint64_t counts[VES_CONFLICT_KINDS])
+{
+    bool is_page = list->state == STATE_OPEN && list->kind == 0 &&
+                   list->event_type.len == 0 && list->entity_type.len == 0 &&
+                   list->entity_id.len == 0;
+
+    list->rows = ves_arena_alloc(&list->agent->arena,
+                                 (list->limit + 1) * sizeof(*list->rows));
+    if (!list->rows)
+        return VES_NOMEM;
+    enum ves_status status =
+        is_page && list->after >= REFUSED_AFTER
+            ? VES_OK
+            : look_at_rows(list, is_page ? list->after : 0, is_page);
+    if (status || !is_page)
+        return status;
+    list->total = 0;
+    for (size_t i = 0; i < VES_CONFLICT_KINDS; i++)
+        list->total += counts[i];
+    return VES_OK;
 }
 
 /* ---- the document -------------------------------------------------------- */
@@ -160,14 +231,6 @@ static void put_summary(struct ves_agent *agent, struct ves_jw *jw,
     ves_buf_free(&buf);
 }
 
-/* They have no record and are no part of any entity's history. */
-static bool shows_refused(const struct list *list)
-{
-    return list->state != STATE_RESOLVED && list->event_type.len == 0 &&
-           list->entity_type.len == 0 &&
-           (list->kind == 0 || list->kind == VES_CONFLICT_VERSION_MISMATCH);
-}
-
 /* What can be typed as it is: about the first that is shown. */
 static void put_steps(const struct ves_hash *first, struct ves_jw *jw)
 {
@@ -191,40 +254,39 @@ static void put_steps(const struct ves_hash *first, struct ves_jw *jw)
     ves_buf_free(&buf);
 }
 
-static enum ves_status put_totals(struct list *list, uint32_t limit,
-                                  uint64_t next, uint64_t refused,
-                                  const struct ves_hash *first,
+static enum ves_status put_totals(struct list *list,
+                                  const uint64_t counts[VES_CONFLICT_KINDS],
+                                  const struct ves_refused_page *refused,
+                                  uint64_t next, const struct ves_hash *first,
                                   struct ves_jw *jw)
 {
     struct ves_agent *agent = list->agent;
-    uint64_t counts[VES_CONFLICT_KINDS], open = 0;
-    uint64_t own[VES_OUTBOX_STATUSES];
+    uint64_t own[VES_OUTBOX_STATUSES], open = 0;
+    uint64_t all[VES_CONFLICT_KINDS];
 
-    enum ves_status status = agent->store->ops->conflict_counts(
-        agent->store, agent->core.stream_no, counts);
-    if (!status)
-        status = agent->store->ops->outbox_counts(agent->store, own);
+    enum ves_status status =
+        agent->store->ops->outbox_counts(agent->store, own);
     if (status)
         return status;
-    counts[VES_CONFLICT_VERSION_MISMATCH] += refused;
-    ves_jw_member_u64(jw, "total",
-                      list->count + (shows_refused(list) ? refused : 0));
+    memcpy(all, counts, sizeof(all));
+    all[VES_CONFLICT_VERSION_MISMATCH] += refused->all;
     for (size_t i = 0; i < VES_CONFLICT_KINDS; i++)
-        open += counts[i];
+        open += all[i];
+    ves_jw_member_u64(jw, "total", list->total + refused->total);
     ves_jw_member_u64(jw, "open", open);
     ves_jw_key(jw, "byType");
     ves_jw_object(jw);
     for (int i = VES_CONFLICT_KINDS - 1; i > 0; i--)
         ves_jw_member_u64(jw, ves_conflict_kind_name((enum ves_conflict_kind)i),
-                          counts[i]);
+                          all[i]);
     ves_jw_end(jw);
     if (next > 0)
         ves_jw_member_u64(jw, "nextAfter", next);
     status = ves_follow_ups_put_all(agent, list->entity_type, list->entity_id,
-                                    limit, jw);
+                                    list->limit, jw);
     if (status)
         return status;
-    put_summary(agent, jw, counts, open, own[VES_OUTBOX_CONFLICT]);
+    put_summary(agent, jw, all, open, own[VES_OUTBOX_CONFLICT]);
     ves_jw_key(jw, "nextSteps");
     ves_jw_array(jw);
     if (open > 0) {
@@ -237,36 +299,58 @@ static enum ves_status put_totals(struct list *list, uint32_t limit,
     return VES_OK;
 }
 
-static enum ves_status put_list(struct list *list, uint64_t after,
-                                uint32_t limit, struct ves_jw *jw)
+/* Refused events have no record: they come after all that have one. */
+static enum ves_status put_refused(struct list *list, size_t shown,
+                                   struct ves_refused_page *page,
+                                   struct ves_jw *jw)
 {
-    enum ves_status status = find_rows(list);
-    uint32_t shown = 0;
-    uint64_t next = 0, last = 0, refused = 0;
-    const struct ves_hash *first = NULL;
+    bool is_open =
+        list->state != STATE_RESOLVED &&
+        (list->kind == 0 || list->kind == VES_CONFLICT_VERSION_MISMATCH);
 
+    page->is_shown = is_open;
+    page->event_type = list->event_type;
+    page->entity_type = list->entity_type;
+    page->entity_id = list->entity_id;
+    page->place = REFUSED_AFTER;
+    page->after = list->after > REFUSED_AFTER ? list->after : REFUSED_AFTER;
+    page->room = list->count > list->limit ? 0 : list->limit - shown;
+    return ves_conflict_put_refused(list->agent, page, jw);
+}
+
+static enum ves_status put_list(struct list *list, struct ves_jw *jw)
+{
+    uint64_t counts[VES_CONFLICT_KINDS], next = 0;
+    struct ves_refused_page refused = {.room = 0};
+    const struct ves_hash *first = NULL;
+    struct ves_agent *agent = list->agent;
+    size_t shown = 0;
+
+    enum ves_status status = agent->store->ops->conflict_counts(
+        agent->store, agent->core.stream_no, counts);
+    if (!status)
+        status = find_rows(list, counts);
     ves_jw_object(jw);
     ves_jw_key(jw, "conflicts");
     ves_jw_array(jw);
-    for (size_t i = 0; i < list->count && !status; i++) {
-        if (list->rows[i].opened <= after)
-            continue;
-        if (shown == limit) {
-            next = last;
-            break;
-        }
-        status = put_one(list, &list->rows[i].id, jw);
-        if (!first && list->rows[i].closed == 0)
-            first = &list->rows[i].id;
-        last = list->rows[i].opened;
-        shown++;
+    for (; shown < list->count && shown < list->limit && !status; shown++) {
+        const struct ves_conflict_row *row = &list->rows[shown];
+        status = put_one(list, &row->id, jw);
+        if (!first && row->closed == 0)
+            first = &row->id;
+        next = row->opened;
     }
     if (!status)
-        status = ves_conflict_put_refused(
-            list->agent, shows_refused(list) && next == 0, jw, &refused);
+        status = put_refused(list, shown, &refused, jw);
     ves_jw_end(jw);
+    if (refused.last > 0)
+        next = refused.last;
+    if (list->count <= list->limit && !refused.has_more)
+        next = 0;
+    else if (next == 0)
+        next = REFUSED_AFTER;
     if (!status)
-        status = put_totals(list, limit, next, refused, first, jw);
+        status = put_totals(list, counts, &refused, next, first, jw);
     ves_jw_end(jw);
     return status;
 }
@@ -298,13 +382,10 @@ static enum ves_status read_filter(struct list *list,
                         "concurrent_edit, version_mismatch or "
                         "deleted_reference",
                         filter->conflict_type);
-    if (filter->entity_id && !filter->entity_type)
-        return ves_fail(error, VES_INVALID,
-                        "an entity is named by its type and its id");
     list->event_type = ves_bytes_str(filter->event_type);
     list->entity_type = ves_bytes_str(filter->entity_type);
     list->entity_id = ves_bytes_str(filter->entity_id);
-    list->has_key = filter->entity_id != NULL;
+    list->has_key = filter->entity_type && filter->entity_id;
     if (list->has_key)
         ves_entity_key(list->entity_type, ves_bytes_str(filter->entity_id),
                        &list->key);
@@ -323,10 +404,13 @@ enum ves_status ves_conflicts(struct ves_agent *agent,
     enum ves_status status = read_filter(&list, filter, error);
     if (status)
         return status;
-    uint32_t limit = filter->limit == 0          ? LIMIT
-                     : filter->limit > LIMIT_MAX ? LIMIT_MAX
-                                                 : filter->limit;
-    status = put_list(&list, filter->after, limit, jw);
+    list.after = filter->after;
+    list.limit = filter->limit == 0          ? LIMIT
+                 : filter->limit > LIMIT_MAX ? LIMIT_MAX
+                                             : filter->limit;
+    ves_arena_init(&list.scratch, agent->alloc, ARENA_MAX);
+    status = put_list(&list, jw);
+    ves_arena_free(&list.scratch);
     if (status)
         return ves_agent_fail(agent, status, error, "listing conflicts");
     return ves_agent_jw_end(jw, error);

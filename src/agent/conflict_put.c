@@ -235,6 +235,7 @@ enum ves_status ves_conflict_put_item(struct ves_agent *agent,
     if (status)
         return status;
     ves_jw_member_u64(jw, "openedSequence", conflict->row.opened);
+    ves_jw_member_u64(jw, "place", conflict->row.opened);
     ves_jw_member_time(jw, "openedAt", first->sequenced_at_ms);
     ves_jw_member_str(jw, "status",
                       conflict->row.closed > 0 ? "resolved" : "open");

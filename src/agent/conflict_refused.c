@@ -69,36 +69,52 @@ static void put_item(struct ves_agent *agent, const struct ves_outbox_row *row,
 struct listing {
     struct ves_agent *agent;
     struct ves_jw *jw;
-    bool is_shown;
-    uint64_t count;
+    struct ves_refused_page *page;
 };
+
+static bool is_any_or(struct ves_bytes wanted, struct ves_bytes text)
+{
+    return wanted.len == 0 || ves_bytes_equal(wanted, text);
+}
 
 static enum ves_status visit(void *ctx, const struct ves_outbox_row *row)
 {
     struct listing *listing = ctx;
+    struct ves_refused_page *page = listing->page;
 
     if (!ves_core_is_refused_conflict(row))
         return VES_OK;
-    listing->count++;
-    if (!listing->is_shown)
+    page->all++;
+    if (!page->is_shown || !is_any_or(page->event_type, row->event_type) ||
+        !is_any_or(page->entity_type, row->entity_type) ||
+        !is_any_or(page->entity_id, row->entity_id))
         return VES_OK;
+    page->total++;
+    uint64_t place = page->place + row->local_seq;
+    if (place <= page->after)
+        return VES_OK;
+    page->has_more = page->room == 0;
+    if (page->has_more)
+        return VES_OK;
+    page->room--;
+    page->last = place;
     ves_jw_object(listing->jw);
     put_item(listing->agent, row, listing->jw);
+    ves_jw_member_u64(listing->jw, "place", place);
     ves_jw_end(listing->jw);
     return ves_jw_status(listing->jw);
 }
 
-enum ves_status ves_conflict_put_refused(struct ves_agent *agent, bool is_shown,
-                                         struct ves_jw *jw, uint64_t *count)
+enum ves_status ves_conflict_put_refused(struct ves_agent *agent,
+                                         struct ves_refused_page *page,
+                                         struct ves_jw *jw)
 {
     const struct ves_outbox_filter filter = {.status_mask =
                                                  1U << VES_OUTBOX_CONFLICT};
-    struct listing listing = {agent, jw, is_shown, 0};
+    struct listing listing = {agent, jw, page};
 
-    enum ves_status status =
-        agent->store->ops->outbox_list(agent->store, &filter, visit, &listing);
-    *count = listing.count;
-    return status;
+    return agent->store->ops->outbox_list(agent->store, &filter, visit,
+                                          &listing);
 }
 
 /* ---- showing ------------------------------------------------------------- */

@@ -47,6 +47,10 @@ def seen():
         e = r["events"][0]
         ok(f"{origin}: the list has it under the same id, and whose it is",
            r["total"] == 1 and e["eventId"] == event and e["origin"] == origin and ("localSequence" in e) == (origin == "own"), r)
+        for args, total in (({"aggregateId": "C-1"}, 1), ({"type": "customer.updated"}, 1), ({"aggregateId": "C-1", "type": "order.updated"}, 0),
+                            ({"aggregateId": "C-9"}, 0)):
+            r = s.call("list_outbox_events", status="conflict", **args)
+            ok(f"{origin}: {args} of the conflicts", isinstance(r, dict) and r["total"] == total == len(r["events"]), r)
         r = s.call("get_outbox_event", eventId=event)
         c = r.get("conflict", {})
         f = {x["path"]: x for x in c.get("fields", [])}.get("/email", {})

@@ -1139,30 +1139,38 @@ static bool is_gone(const struct ves_lease *holder)
     return false;
 }
 
-/* All that is pending is refused for a stale base, unsigned. */
-static void refuse_stale(struct ves_agent *agent, const struct ves_uuid *id)
+/* All that is pending, these, is refused for a stale base, unsigned. */
+static void refuse_stale(struct ves_agent *agent, const struct ves_uuid *ids,
+                         size_t count)
 {
     const struct ves_lease self = {.pid = 1, .process_start = 1};
     const struct ves_core_env env = {.now_ms = 1, .random = {1}};
     struct ves_push_result result = {0};
     struct ves_push push = {0};
-    char reply[512];
+    struct ves_buf reply;
 
-    snprintf(reply, sizeof(reply),
-             "{\"events_accepted\":0,\"events_rejected\":1,\"rejections\":[{"
-             "\"event_id\":\"%s\",\"reason\":\"version_conflict: expected "
-             "1, actual 2\"}],\"receipts\":[]}",
-             text_of(id));
+    ves_buf_init(&reply, agent->alloc, (size_t)1 << 20);
+    ves_buf_putf(&reply,
+                 "{\"events_accepted\":0,\"events_rejected\":%zu,"
+                 "\"rejections\":[",
+                 count);
+    for (size_t i = 0; i < count; i++)
+        ves_buf_putf(&reply,
+                     "%s{\"event_id\":\"%s\",\"reason\":\"version_conflict: "
+                     "expected 1, actual 2\"}",
+                     i > 0 ? "," : "", text_of(&ids[i]));
+    ves_buf_put_str(&reply, "],\"receipts\":[]}");
     ves_buf_init(&push.body, agent->alloc, (size_t)1 << 20);
     assert_int_equal(
         ves_core_push_begin(&agent->core, &self, is_gone, 1, 10, true, &push),
         VES_OK);
-    assert_int_equal(push.count, 1);
+    assert_int_equal(push.count, count);
     assert_int_equal(ves_core_push_end(&agent->core, &push, &env, 200,
-                                       ves_bytes_str(reply), 0, &result),
+                                       ves_buf_view(&reply), 0, &result),
                      VES_OK);
     ves_core_push_release(&agent->core, &push);
     ves_push_free(&push, agent->alloc);
+    ves_buf_free(&reply);
 }
 
 /* O1 is known to both; the office's change of it is refused. */
@@ -1173,7 +1181,7 @@ static struct ves_uuid refused(void)
     sync_both();
     struct ves_uuid id = test_shop_append(office, "order.updated", "O1",
                                           "{\"patch\":{\"email\":\"office\"}}");
-    refuse_stale(office, &id);
+    refuse_stale(office, &id, 1);
     test_shop_append(till, "order.updated", "O1",
                      "{\"patch\":{\"note\":\"till\"}}");
     sync_store(till);
@@ -1218,6 +1226,90 @@ static void refused_and_written_again(void **state)
     assert_int_equal(ves_agent_status(office, doc.jw, &error), VES_OK);
     test_document_read(&doc);
     assert_string_equal(test_text(&doc, "/health"), "pending_work");
+}
+
+/* Every conflict once, whatever the size of the page: pages of those with a
+ * record go on into those without. */
+static size_t walk(struct ves_conflicts_filter filter, uint64_t total)
+{
+    char seen[16][VES_UUID_TEXT + 1];
+    uint64_t next, place = 0;
+    size_t count = 0;
+
+    do {
+        assert_int_equal(ves_conflicts(office, &filter, doc.jw, &error),
+                         VES_OK);
+        test_document_read(&doc);
+        assert_int_equal(test_number(&doc, "/total"), total);
+        size_t n = test_count(&doc, "/conflicts");
+        assert_true(n <= filter.limit);
+        for (size_t i = 0; i < n; i++) {
+            char pointer[64];
+            snprintf(pointer, sizeof(pointer), "/conflicts/%zu/place", i);
+            assert_true(test_number(&doc, pointer) > place);
+            place = test_number(&doc, pointer);
+            snprintf(pointer, sizeof(pointer), "/conflicts/%zu/eventId", i);
+            assert_true(count < 16);
+            snprintf(seen[count], sizeof(seen[0]), "%s",
+                     test_text(&doc, pointer));
+            for (size_t k = 0; k < count; k++)
+                assert_string_not_equal(seen[k], seen[count]);
+            count++;
+        }
+        next = 0;
+        if (ves_json_get_u64(doc.root, "nextAfter", &next))
+            assert_true(next >= place && next > filter.after);
+        filter.after = next;
+    } while (next > 0);
+    return count;
+}
+
+static void refused_ones_are_on_the_last_pages(void **state)
+{
+    static const char *const ids[] = {"A", "B", "C"};
+    struct ves_conflicts_filter none = {.limit = 0};
+    struct ves_conflicts_filter filter;
+    struct ves_uuid refused[3];
+
+    (void)state;
+    for (size_t i = 0; i < 3; i++) {
+        test_shop_append(till, "order.created", ids[i], "{\"email\":\"a\"}");
+        test_shop_append(till, "customer.created", ids[i], "{\"email\":\"a\"}");
+    }
+    sync_both();
+    for (size_t i = 0; i < 3; i++) {
+        test_shop_append(till, "order.updated", ids[i],
+                         "{\"patch\":{\"email\":\"till\"}}");
+        test_shop_append(office, "order.updated", ids[i],
+                         "{\"patch\":{\"email\":\"office\"}}");
+    }
+    sync_both();
+    for (size_t i = 0; i < 3; i++)
+        refused[i] = test_shop_append(office, "customer.updated", ids[i],
+                                      "{\"patch\":{\"email\":\"refused\"}}");
+    refuse_stale(office, refused, 3);
+    for (none.limit = 1; none.limit < 8; none.limit++) {
+        assert_int_equal(walk(none, 6), 6);
+        filter = none;
+        filter.state = "all";
+        assert_int_equal(walk(filter, 6), 6);
+        filter = none;
+        filter.entity_id = "B";
+        assert_int_equal(walk(filter, 2), 2);
+        filter.entity_type = "customer";
+        assert_int_equal(walk(filter, 1), 1);
+        filter = none;
+        filter.event_type = "customer.updated";
+        assert_int_equal(walk(filter, 3), 3);
+        filter.event_type = "order.updated";
+        assert_int_equal(walk(filter, 3), 3);
+        filter = none;
+        filter.conflict_type = "version_mismatch";
+        assert_int_equal(walk(filter, 3), 3);
+        filter = none;
+        filter.state = "resolved";
+        assert_int_equal(walk(filter, 0), 0);
+    }
 }
 
 static void refused_and_set_aside(void **state)
@@ -1301,6 +1393,7 @@ int main(void)
         TEST(policy_settings),
         TEST(history_says_who_and_why),
         TEST(refused_and_written_again),
+        TEST(refused_ones_are_on_the_last_pages),
         TEST(refused_and_set_aside),
         TEST(refused_and_combined),
     };
