@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "core/merkle.h"
 #include "core/scratch.h"
+#include "engine/log_cosigned.h"
 #include "json/jcs.h"
 
 enum {
@@ -114,8 +115,9 @@ enum ves_status ves_log_page_write(struct ves_buf *out, struct ves_store *store,
         if (status)
             return status;
     }
-    ves_buf_put_str(out, ",\"checkpoint\":");
-    ves_jcs_write_string(out, log.note);
+    status = ves_log_cosigned_page(out, store, stream_no, &log, arena);
+    if (status)
+        return status;
     ves_buf_put_str(out, ",\"consistency\":[");
     for (uint32_t i = 0; i < path.count; i++) {
         ves_buf_put_str(out, i ? ",\"" : "\"");

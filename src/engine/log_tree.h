@@ -78,8 +78,9 @@ ves_log_entries_write(struct ves_store *store,
                       uint32_t width, struct ves_buf *out);
 
 /* Appends what a page of events that ends with number end says of the log:
- * ',"checkpoint":NOTE,"consistency":[...]', the newest signed head and the
- * proof from the page's end to it; none when the head lies within the page.
+ * ',"checkpoint":NOTE,"witnessed":[NOTE...],"consistency":[...]', the newest
+ * signed head with the lines of cosigners, older cosigned heads, and the proof
+ * from the page's end to the newest; none when it lies within the page.
  * ',"checkpoint":null' before the first head. */
 VES_NODISCARD enum ves_status
 ves_log_page_write(struct ves_buf *out, struct ves_store *store,

@@ -21,6 +21,7 @@
 #include "os/clock.h"
 #include "os/mhd.h"
 #include "os/random.h"
+#include "server/cosignatures.h"
 #include "server/known_head.h"
 #include "server/request.h"
 #include "server/routes.h"
@@ -451,6 +452,19 @@ static void check_known_head(struct ves_request *request)
     request->store = NULL;
 }
 
+/* The request goes on as if it had not been there. */
+static void take_cosignatures(struct ves_request *request)
+{
+    struct ves_readers *readers = &request->server->readers;
+    struct ves_bytes text = header(request, VES_COSIGNATURE);
+    if (!text.ptr || request->route->access == VES_ACCESS_OPEN)
+        return;
+    request->store = ves_readers_take(readers);
+    ves_cosignatures_take(request, text);
+    ves_readers_give(readers, request->store);
+    request->store = NULL;
+}
+
 static void read_now(struct ves_request *request)
 {
     struct ves_readers *readers = &request->server->readers;
@@ -467,6 +481,8 @@ static enum MHD_Result on_complete(struct ves_http *http,
 {
     if (!request->status)
         check_known_head(request);
+    if (!request->status)
+        take_cosignatures(request);
     if (request->status)
         return send_reply(request);
     if (request->route->kind == VES_ROUTE_READ) {

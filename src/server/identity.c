@@ -471,3 +471,27 @@ void ves_identity_sign(const struct ves_identity *identity,
     identity->signer->sign(identity->signer, &item, 1);
     *out = item.sig;
 }
+
+bool ves_identity_own_lines(const struct ves_identity *identity,
+                            struct ves_bytes name, const struct ves_note *note,
+                            struct ves_buf *out)
+{
+    bool has_good = false;
+    for (size_t i = 0; i < identity->key_count; i++) {
+        struct ves_note_key key;
+        ves_note_key_init(&key, name, VES_NOTE_ED25519,
+                          &identity->keys[i].public_key);
+        enum ves_note_verdict verdict = ves_note_check(note, &key, NULL);
+        if (verdict == VES_NOTE_BAD)
+            return false;
+        for (size_t k = 0; verdict == VES_NOTE_GOOD && k < note->count; k++) {
+            if (note->lines[k].key_id != key.id ||
+                !ves_bytes_equal(note->lines[k].name, name))
+                continue;
+            ves_buf_put_bytes(out, note->lines[k].text);
+            has_good = true;
+            break;
+        }
+    }
+    return has_good;
+}

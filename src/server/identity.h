@@ -10,6 +10,7 @@
 #define VES_SERVER_IDENTITY_H
 
 #include "core/invitation.h"
+#include "core/note.h"
 #include "core/receipt.h"
 #include "port/crypt.h"
 #include "port/store.h"
@@ -50,6 +51,12 @@ void ves_identity_close(struct ves_identity *identity);
 /* Signs with the current key; thread-safe. */
 void ves_identity_sign(const struct ves_identity *identity,
                        const struct ves_hash *hash, struct ves_sig *out);
+
+/* Appends the lines of a note that our keys made under that name, each key's
+ * once.  false: there is none, or a wrong one. */
+bool ves_identity_own_lines(const struct ves_identity *identity,
+                            struct ves_bytes name, const struct ves_note *note,
+                            struct ves_buf *out);
 
 /* Appends the JSON array of the history (also what meta holds). */
 void ves_identity_write_keys(struct ves_buf *buf,

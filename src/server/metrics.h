@@ -30,6 +30,10 @@
       "Transactions of ingest that failed.")                                \
     X(checkpoints, "sequencer_checkpoints_total",                           \
       "Heads of logs that were signed.")                                    \
+    X(cosignatures, "sequencer_cosignatures_total",                         \
+      "Lines of cosigners that were kept.")                                 \
+    X(cosignatures_ignored, "sequencer_cosignatures_ignored_total",         \
+      "Lines that stores sent and that were of no use.")                    \
     X(auth_failures, "sequencer_errors_auth_total",                         \
       "Requests without an accepted credential or right.")                  \
     X(client_errors, "sequencer_errors_client_total",                       \

@@ -247,6 +247,22 @@ static struct ves_request *take_group(struct ves_pipeline *pipeline)
     return ves_queue_take(&pipeline->commit, 1, SIZE_MAX, SIZE_MAX);
 }
 
+/* Until something other than a request is to be done. */
+static unsigned wait_ms(struct ves_server *server)
+{
+    unsigned heads = ves_checkpoints_wait_ms(server);
+    unsigned lines = ves_cosignatures_wait_ms(server);
+    return heads < lines ? heads : lines;
+}
+
+static void run_errands(struct ves_server *server)
+{
+    if (ves_checkpoints_wait_ms(server) == 0)
+        ves_checkpoints_sign(server);
+    if (ves_cosignatures_wait_ms(server) == 0)
+        ves_cosignatures_store(server);
+}
+
 static void *commit_all(void *ctx)
 {
     struct ves_server *server = ctx;
@@ -255,9 +271,9 @@ static void *commit_all(void *ctx)
     group.count = group.events = 0;
     struct ves_pipeline *pipeline = &server->pipeline;
     for (;;) {
-        unsigned ms = ves_checkpoints_wait_ms(server);
+        unsigned ms = wait_ms(server);
         if (ms == 0 || !ves_queue_wait(&pipeline->commit, ms)) {
-            ves_checkpoints_sign(server);
+            run_errands(server);
             continue;
         }
         if (!(list = take_group(pipeline)))
@@ -265,6 +281,7 @@ static void *commit_all(void *ctx)
         run_list(server, &group, list);
     }
     ves_checkpoints_sign(server);
+    ves_cosignatures_store(server);
     return NULL;
 }
 
@@ -321,6 +338,11 @@ bool ves_pipeline_ingest(struct ves_server *server, struct ves_request *request)
 bool ves_pipeline_write(struct ves_server *server, struct ves_request *request)
 {
     return ves_queue_push(&server->pipeline.commit, request);
+}
+
+void ves_pipeline_poke(struct ves_server *server)
+{
+    ves_queue_poke(&server->pipeline.commit);
 }
 
 void ves_pipeline_stop(struct ves_server *server)

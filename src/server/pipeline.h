@@ -58,6 +58,10 @@ VES_NODISCARD bool ves_pipeline_ingest(struct ves_server *server,
 VES_NODISCARD bool ves_pipeline_write(struct ves_server *server,
                                       struct ves_request *request);
 
+/* The committer looks at what waits beside requests (checkpoints,
+ * cosignatures).  From any thread, while the pipeline runs. */
+void ves_pipeline_poke(struct ves_server *server);
+
 /* The answer to that many prepared events is made.  From any thread, also
  * after the stop. */
 void ves_pipeline_forget(struct ves_server *server, size_t events);

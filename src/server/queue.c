@@ -103,20 +103,30 @@ static struct timespec after(unsigned ms)
 bool ves_queue_wait(struct ves_queue *queue, unsigned ms)
 {
     int rc = 0;
+    struct timespec end = {0, 0};
+    if (ms != UINT_MAX)
+        end = after(ms);
     pthread_mutex_lock(&queue->lock);
-    if (ms == UINT_MAX) {
-        wait_for_first(queue);
-    } else {
-        struct timespec end = after(ms);
-        while (rc == 0 && !queue->first && !queue->is_closed) {
-            queue->waiting++;
-            rc = pthread_cond_timedwait(&queue->ready, &queue->lock, &end);
-            queue->waiting--;
-        }
+    while (rc == 0 && !queue->first && !queue->is_closed && !queue->is_poked) {
+        queue->waiting++;
+        rc = ms == UINT_MAX
+                 ? pthread_cond_wait(&queue->ready, &queue->lock)
+                 : pthread_cond_timedwait(&queue->ready, &queue->lock, &end);
+        queue->waiting--;
     }
+    queue->is_poked = false;
     bool is_there = queue->first || queue->is_closed;
     pthread_mutex_unlock(&queue->lock);
     return is_there;
+}
+
+void ves_queue_poke(struct ves_queue *queue)
+{
+    pthread_mutex_lock(&queue->lock);
+    queue->is_poked = true;
+    if (queue->waiting)
+        pthread_cond_signal(&queue->ready);
+    pthread_mutex_unlock(&queue->lock);
 }
 
 void ves_queue_gather(struct ves_queue *queue, const atomic_size_t *coming,

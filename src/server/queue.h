@@ -18,6 +18,7 @@ struct ves_queue {
     size_t bytes;   /* of their bodies */
     size_t waiting; /* takers asleep */
     bool is_closed;
+    bool is_poked;
 };
 
 void ves_queue_init(struct ves_queue *queue);
@@ -40,9 +41,12 @@ struct ves_request *ves_queue_take(struct ves_queue *queue, size_t takers,
 void ves_queue_gather(struct ves_queue *queue, const atomic_size_t *coming,
                       unsigned ms_max);
 
-/* Waits at most ms for something (UINT_MAX: without end); false when nothing
- * came.  True also once it is closed. */
+/* Waits at most ms for something (UINT_MAX: without end), or until it is poked;
+ * false when nothing came.  True also once it is closed. */
 bool ves_queue_wait(struct ves_queue *queue, unsigned ms);
+
+/* Ends a wait, the present one or the next, though nothing came. */
+void ves_queue_poke(struct ves_queue *queue);
 
 /* Refuses further pushes; takers get what is left, then NULL. */
 void ves_queue_close(struct ves_queue *queue);

@@ -11,6 +11,7 @@
 #include "base/text.h"
 #include "core/merkle.h"
 #include "core/tlog_proof.h"
+#include "engine/log_cosigned.h"
 #include "server/routes.h"
 #include "server/server.h"
 
@@ -106,7 +107,36 @@ static void get_checkpoint(struct ves_request *request)
     struct asked asked;
     if (!find_signed(request, &asked))
         return;
-    ves_buf_put_bytes(&request->out, asked.log.note);
+    enum ves_status status = ves_log_cosigned_note(
+        &request->out, request->store, asked.stream.stream_no,
+        asked.log.signed_size, asked.log.note, &request->arena);
+    if (status) {
+        ves_reply_status(request, status, &request->store->error);
+        return;
+    }
+    request->content_type = TEXT;
+    ves_reply(request, 200);
+}
+
+/* The newest head that somebody vouches for. */
+static void get_witnessed(struct ves_request *request)
+{
+    struct asked asked;
+    struct ves_cosigned set;
+    if (!find_signed(request, &asked))
+        return;
+    enum ves_status status = ves_log_cosigned_get(
+        request->store, asked.stream.stream_no, &request->arena, &set);
+    if (status) {
+        ves_reply_status(request, status, &request->store->error);
+        return;
+    }
+    if (set.count == 0) {
+        ves_reply_error(request, 404, NULL,
+                        "no head of this log was cosigned yet");
+        return;
+    }
+    ves_cosigned_note_write(&request->out, set.heads[0]->note, set.heads[0]);
     request->content_type = TEXT;
     ves_reply(request, 200);
 }
@@ -406,6 +436,7 @@ static void get_log(struct ves_request *request)
 
 const struct ves_route ves_routes_log[] = {
     READ("/ves/{}/checkpoint", get_checkpoint),
+    READ("/ves/{}/witnessed", get_witnessed),
     READ("/ves/{}/tile/{*}", get_tile),
     READ("/ves/{}/inclusion/{}", get_inclusion),
     READ("/ves/{}/consistency", get_consistency),

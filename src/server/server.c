@@ -436,6 +436,7 @@ enum ves_status ves_server_start(const struct ves_serve_options *options,
     memset(server, 0, sizeof(*server));
     server->lock_fd = -1;
     server->alloc = alloc;
+    ves_cosignatures_init(&server->cosignatures);
     server->started_ms = ves_clock_now_ms();
     server->log.is_json =
         options->log_format && strcmp(options->log_format, "json") == 0;
@@ -501,6 +502,7 @@ void ves_server_stop(struct ves_server *server)
         ves_keyring_deinit(&server->keyring);
     }
     ves_checkpoints_stop(server);
+    ves_cosignatures_deinit(&server->cosignatures, alloc);
     alloc->realloc(alloc->ctx, server->log_host, 0);
     ves_pool_signer_free(server->sequencer.signer);
     ves_identity_close(&server->identity);

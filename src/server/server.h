@@ -22,6 +22,7 @@
 #include "server/auth.h"
 #include "server/backfill.h"
 #include "server/checkpoints.h"
+#include "server/cosignatures.h"
 #include "server/http.h"
 #include "server/identity.h"
 #include "server/keyring.h"
@@ -59,7 +60,8 @@ struct ves_server {
     struct ves_held strangers; /* requests without a key */
     struct ves_pipeline pipeline;
     struct ves_checkpoints checkpoints; /* committer thread only */
-    char *log_host;                     /* what origins begin with */
+    struct ves_cosignatures cosignatures;
+    char *log_host; /* what origins begin with */
     struct ves_http *http;
     bool has_tls_key;
     struct ves_hash tls_key; /* SHA-256 of the SubjectPublicKeyInfo */
