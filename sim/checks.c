@@ -209,7 +209,7 @@ static void check_content(struct sim_world *world,
 
 /* An envelope as far as somebody vouches for it: in events of ves_version 1
  * nobody signs the command and the base version, which come last. */
-static void hash_envelope(const struct ves_log_row *row, struct ves_hash *out)
+void sim_envelope_hash(const struct ves_log_row *row, struct ves_hash *out)
 {
     static const char v1[] = "{\"ves_version\":1,";
     static const char tail[] = "\"agent_signature\":\"0x";
@@ -250,7 +250,7 @@ static enum ves_status check_row(void *ctx, const struct ves_log_row *row)
     entry->event_hash = row->event_hash;
     entry->receipt = row->receipt;
     entry->receipt_key_version = row->receipt_key_version;
-    hash_envelope(row, &entry->envelope);
+    sim_envelope_hash(row, &entry->envelope);
     sim_heads_row(world, row);
     hub->checked = row->sequence_number;
     return VES_OK;
@@ -312,7 +312,7 @@ static enum ves_status compare_row(void *ctx, const struct ves_log_row *row)
         sim_fail(world, "store %zu has number %llu, which nobody gave",
                  walk->device, (unsigned long long)row->sequence_number);
     const struct sim_entry *entry = &world->log[row->sequence_number - 1];
-    hash_envelope(row, &envelope);
+    sim_envelope_hash(row, &envelope);
     if (!ves_hash_equal(&row->event_hash, &entry->event_hash) ||
         !ves_hash_equal(&envelope, &entry->envelope))
         sim_fail(world, "store %zu applied something else as number %llu",

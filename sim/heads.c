@@ -1,5 +1,5 @@
-/* heads.c -- the sequencer signs heads of its log, dies in between, and backups
- * of its disk come back.
+/* heads.c -- the sequencer signs heads of its log, and dies in between;
+ * restore.c: backups of its disk come back.
  *
  * No two heads that were ever signed may be inconsistent, whatever crashed
  * when.  The checks know every head and the root of every size, which they
@@ -35,9 +35,10 @@ void sim_heads_row(struct sim_world *world, const struct ves_log_row *row)
                        &world->log[row->sequence_number - 1].root);
 }
 
-/* A head that was signed, whether or not anybody got to see it. */
-static void check_head(struct sim_world *world, uint64_t size,
-                       const struct ves_hash *root)
+/* A head that was signed, whether or not anybody got to see it.  Heads of one
+ * tree, which only grows, are consistent with each other. */
+void sim_heads_check(struct sim_world *world, uint64_t size,
+                     const struct ves_hash *root)
 {
     if (size == 0 || size > world->hub.checked)
         sim_fail(world, "a head of %llu events is signed, %llu are durable",
@@ -71,7 +72,7 @@ static void check_disk(struct sim_world *world)
     ves_arena_init(&arena, ves_alloc_default(), SCRATCH_MAX);
     read_log(world, &arena, &stream, &log);
     if (log.signed_size > 0)
-        check_head(world, log.signed_size, &log.signed_root);
+        sim_heads_check(world, log.signed_size, &log.signed_root);
     if (log.signed_size > world->hub.file_size)
         sim_fail(world, "a head of %llu is to be read, the file has %llu",
                  (unsigned long long)log.signed_size,
@@ -103,7 +104,7 @@ static void sign(struct sim_world *world)
     if (status == VES_CORRUPT)
         sim_fail(world, "the log is not what it was: %s", error.text);
     if (!status && head.is_due) {
-        check_head(world, head.row.size, &head.row.root);
+        sim_heads_check(world, head.row.size, &head.row.root);
         world->heads++;
         /* It may die before, and after; the file is written whole or not. */
         if (!sim_chance(&world->heads_rng, world->options.kill)) {
@@ -137,75 +138,28 @@ void sim_heads_sign(struct sim_world *world)
 
 /* ---- starting again ------------------------------------------------------ */
 
-struct copying {
-    struct ves_store *to;
-    uint32_t stream_no;
-    uint64_t end;
-};
-
-static enum ves_status copy_row(void *ctx, const struct ves_log_row *row)
-{
-    struct copying *copying = ctx;
-
-    if (row->sequence_number > copying->end)
-        return VES_OK;
-    return copying->to->ops->log_append(copying->to, copying->stream_no, row,
-                                        1);
-}
-
 /* What the product does with the head file when it starts. */
-static bool may_start(struct sim_world *world, struct ves_store *store)
+bool sim_heads_may_start(struct sim_world *world, struct ves_store *store,
+                         uint64_t file_size)
 {
     struct ves_stream_row stream;
-    struct ves_checkpoint head = {.size = world->hub.file_size,
-                                  .root = world->hub.file_root};
+    struct ves_checkpoint head = {.size = file_size};
     enum ves_log_claim claim;
 
     if (head.size == 0)
         return true;
+    head.root = world->log[file_size - 1].root;
     VES_ASSERT(store->ops->stream_get(store, &world->stream, false, &stream) ==
                VES_OK);
     VES_ASSERT(ves_log_claim_compare(store, &stream, &head, &claim) == VES_OK);
     return claim == VES_LOG_AGREES;
 }
 
-/* A backup of some time ago is put where the disk was. */
-static void restore_backup(struct sim_world *world)
-{
-    struct sim_hub *hub = &world->hub;
-    struct copying copying = {
-        .end = sim_below(&world->heads_rng, hub->checked + 1)};
-    struct ves_stream_row row, stream;
-
-    VES_ASSERT(ves_store_mem_open(ves_alloc_default(), &copying.to) == VES_OK);
-    struct ves_store *copy = copying.to;
-    VES_ASSERT(hub->disk->ops->stream_get(hub->disk, &world->stream, false,
-                                          &stream) == VES_OK);
-    VES_ASSERT(copy->ops->begin(copy) == VES_OK);
-    VES_ASSERT(copy->ops->stream_get(copy, &world->stream, true, &row) ==
-               VES_OK);
-    copying.stream_no = row.stream_no;
-    VES_ASSERT(hub->disk->ops->log_read(hub->disk, stream.stream_no, 1, 0,
-                                        copy_row, &copying) == VES_OK);
-    VES_ASSERT(copy->ops->commit(copy) == VES_OK);
-    struct ves_sequencer sequencer = hub->sequencer;
-    sequencer.store = copy;
-    sequencer.alloc = ves_alloc_default();
-    VES_ASSERT(ves_log_tree_plant(&sequencer) == VES_OK);
-    if (may_start(world, copy) != (copying.end >= hub->file_size))
-        sim_fail(world, "a backup of %llu events %s with a head of %llu signed",
-                 (unsigned long long)copying.end,
-                 copying.end >= hub->file_size ? "does not start" : "starts",
-                 (unsigned long long)hub->file_size);
-    world->backups++;
-    ves_store_mem_close(copy);
-}
-
 void sim_heads_restart(struct sim_world *world)
 {
     check_disk(world);
-    if (!may_start(world, world->hub.disk))
+    if (!sim_heads_may_start(world, world->hub.disk, world->hub.file_size))
         sim_fail(world, "the sequencer does not start on its own disk");
     if (sim_chance(&world->heads_rng, 300))
-        restore_backup(world);
+        sim_restore(world);
 }

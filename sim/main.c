@@ -48,6 +48,7 @@ static void run(uint64_t seed, bool is_once, bool is_verbose,
     total->crashes += first.crashes;
     total->heads += first.heads;
     total->backups += first.backups;
+    total->recovered += first.recovered;
     total->failures += first.failures;
     total->refused += first.refused;
     total->ticks += first.ticks;
@@ -107,13 +108,14 @@ int main(int argc, char **argv)
         "%llu seeds from %llu%s: %llu events sequenced, %llu refused, %llu "
         "in conflict, %llu decisions, %llu waited, %llu restored, %llu "
         "crashes, %llu failed calls, %llu lies, %llu heads signed, %llu "
-        "backups compared; all agree\n",
+        "backups put back, %llu made whole; all agree\n",
         (unsigned long long)runs, (unsigned long long)seed,
         is_once ? "" : ", each twice", (unsigned long long)total.events,
         (unsigned long long)total.refused, (unsigned long long)total.conflicts,
         (unsigned long long)total.decided, (unsigned long long)total.freed,
         (unsigned long long)total.restored, (unsigned long long)total.crashes,
         (unsigned long long)total.failures, (unsigned long long)total.lies,
-        (unsigned long long)total.heads, (unsigned long long)total.backups);
+        (unsigned long long)total.heads, (unsigned long long)total.backups,
+        (unsigned long long)total.recovered);
     return 0;
 }

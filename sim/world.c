@@ -387,6 +387,7 @@ void sim_run(uint64_t seed, const struct sim_options *options,
     for (; world->tick < options->ticks; world->tick++)
         step(world);
     settle(world);
+    sim_restore(world);
     sim_check_end(world, out);
     out->decided = world->decided;
     out->conflicts = world->conflicts;
@@ -403,6 +404,7 @@ void sim_run(uint64_t seed, const struct sim_options *options,
     out->crashes += world->hub.faults.crashes;
     out->heads = world->heads;
     out->backups = world->backups;
+    out->recovered = world->recovered;
     out->failures += world->hub.faults.failures;
     for (size_t i = 0; i < options->stores; i++)
         sim_device_free(world, i);

@@ -184,14 +184,14 @@ struct sim_world {
     struct ves_verifier verifier;
     uint64_t delivered, lost, spoiled, replayed, lies; /* counted */
     uint64_t decided, conflicts, freed, restored;      /* counted */
-    uint64_t heads, backups;                           /* counted */
+    uint64_t heads, backups, recovered;                /* counted */
     struct ves_tlog_edge tree; /* over log, by the checks themselves */
 };
 
 struct sim_summary {
     uint64_t trace, events, ticks, crashes, failures, refused, lies;
     uint64_t conflicts, decided, freed, restored;
-    uint64_t heads, backups;
+    uint64_t heads, backups, recovered;
 };
 
 /* Runs the seed from start to agreement.  Ends the program when something
@@ -302,12 +302,22 @@ void sim_stranger_check(struct sim_world *world,
 
 /* -- checks -- */
 void sim_check_log(struct sim_world *world);
+/* Of what somebody signed: two envelopes with one hash are one event. */
+void sim_envelope_hash(const struct ves_log_row *row, struct ves_hash *out);
 
 /* heads.c: signs the head of the log, with whatever goes wrong; takes the next
  * row of the log into account; looks at heads when the sequencer starts. */
 void sim_heads_sign(struct sim_world *world);
 void sim_heads_row(struct sim_world *world, const struct ves_log_row *row);
 void sim_heads_restart(struct sim_world *world);
+/* A head somebody signed must be one of the log's. */
+void sim_heads_check(struct sim_world *world, uint64_t size,
+                     const struct ves_hash *root);
+/* Does a sequencer with this disk start, with a head of the log in its file? */
+bool sim_heads_may_start(struct sim_world *world, struct ves_store *disk,
+                         uint64_t file_size);
+/* restore.c: an older copy of its disk comes back. */
+void sim_restore(struct sim_world *world);
 void sim_check_device(struct sim_world *world, size_t device, bool is_thorough);
 void sim_check_end(struct sim_world *world, struct sim_summary *out);
 /* The sequencer and every store say the same of every event and conflict, and

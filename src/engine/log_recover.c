@@ -235,14 +235,28 @@ static enum ves_status check_root(struct recovering *r)
                           (unsigned long long)r->what->size);
 }
 
+/* One store goes on where another stops, and the other after it again. */
+static enum ves_status take_from_all(struct recovering *r)
+{
+    enum ves_status status = VES_OK;
+    uint64_t before;
+
+    do {
+        before = r->next;
+        for (size_t i = 0; i < r->what->store_count && !status; i++)
+            status = take_from(r, r->what->stores[i]);
+    } while (!status && r->next > before && r->next <= r->what->size);
+    return status;
+}
+
 static enum ves_status recover(struct recovering *r)
 {
     struct ves_store *store = r->sequencer->store;
 
     enum ves_status status = find_stream(r);
     r->next = r->stream.head + 1;
-    for (size_t i = 0; i < r->what->store_count && !status; i++)
-        status = take_from(r, r->what->stores[i]);
+    if (!status)
+        status = take_from_all(r);
     if (!status)
         status = check_root(r);
     if (!status)

@@ -605,6 +605,9 @@ static void test_recover(void **state)
     stores[0] = copy_of_log(45, 30, 0);
     stores[1] = copy_of_log(45, 0, 11);
     assert_int_equal(recover(10, stores, 2, &root), VES_OK);
+    stores[0] = copy_of_log(45, 0, 11);
+    stores[1] = copy_of_log(45, 30, 0);
+    assert_int_equal(recover(10, stores, 2, &root), VES_OK);
     root.b[0] ^= 1;
     stores[0] = copy_of_log(45, 0, 0);
     assert_int_equal(recover(10, stores, 1, &root), VES_CORRUPT);
