@@ -18,6 +18,7 @@ static const struct cli_command *const commands[] = {
     &cli_cmd_prune,      &cli_cmd_serve,    &cli_cmd_admin,   &cli_cmd_bench,
     &cli_cmd_conflicts,  &cli_cmd_conflict, &cli_cmd_resolve, &cli_cmd_mcp,
     &cli_cmd_prove,      &cli_cmd_audit,    &cli_cmd_verify,  &cli_cmd_witness,
+    &cli_cmd_fetch,
 };
 
 enum { COMMANDS = sizeof(commands) / sizeof(commands[0]) };

@@ -157,6 +157,49 @@ VES_API VES_NODISCARD enum ves_status
 ves_prove(struct ves_agent *agent, const struct ves_prove_options *options,
           struct ves_prove_report *report, struct ves_error *error);
 
+/* One event of ves_fetch: its place in the log and its envelope, JSON. */
+struct ves_fetch_event {
+    uint64_t sequence_number;
+    struct ves_bytes envelope; /* valid during the call */
+};
+
+/* Called for each event, in order, when all are proven; false stops. */
+typedef bool ves_fetch_visitor(void *ctx, const struct ves_fetch_event *event);
+
+struct ves_fetch_options {
+    const char *entity_type;  /* NULL: any */
+    const char *entity_id;    /* NULL: any; one of the two is needed */
+    const char *path;         /* a bundle to write; must not be there yet; may
+                                 be NULL */
+    const char *policy_name;  /* goes into the bundle as a hint; may be NULL */
+    ves_fetch_visitor *visit; /* may be NULL */
+    void *visit_ctx;
+    ves_progress *progress; /* may be NULL; counts entries of the log */
+    void *progress_ctx;
+    uint32_t timeout_ms; /* of each request; 0: a minute */
+};
+
+struct ves_fetch_report {
+    uint64_t events, receipts; /* how many came with a receipt */
+    uint64_t tree_size;        /* entries of the log that were covered */
+    uint64_t pages, received;  /* requests and bytes it took */
+    uint64_t bytes;            /* of the bundle; 0: none written */
+    char origin[256];
+    char log_key[512]; /* as ves_prove_report */
+};
+
+/* Asks the sequencer for the events about a type or an entity, without
+ * pulling the stream: hashes, signatures, keys, receipts and the place of each
+ * event in the signed log are checked with what this store has pinned.
+ * Nothing is applied; log, cursor, entities and outbox stay as they are.  NOT
+ * proven is that the sequencer left no such event out.  VES_REFUSED: something
+ * shown was false, and is kept as an alert; VES_AGAIN: the log's head is not
+ * signed yet; VES_LIMIT: more than a bundle holds; VES_NOT_FOUND: a bundle is
+ * asked for and there is no such event; VES_CONFLICT: its file is there. */
+VES_API VES_NODISCARD enum ves_status
+ves_fetch(struct ves_agent *agent, const struct ves_fetch_options *options,
+          struct ves_fetch_report *report, struct ves_error *error);
+
 /* {accepted, failed, conflicts, remaining, attempted, duplicates, ...} */
 VES_API void ves_push_report_json(struct ves_jw *jw,
                                   const struct ves_push_report *report);

@@ -91,8 +91,9 @@ static enum ves_status read_covers(struct page *page,
                                    const struct ves_json *array)
 {
     if (ves_json_is_absent(array))
-        return refuse(page, "it has no covers; this sequencer does not "
-                            "filter pages");
+        return ves_fail(page->error, VES_UNSUPPORTED,
+                        "the sequencer's page has no covers: it does not "
+                        "filter pages");
     if (array->type != VES_JSON_ARRAY || array->count > VES_PART_COVERS_MAX)
         return refuse(page, "its covers are no list, or too long a one");
     page->cover_count = array->count;
@@ -412,7 +413,9 @@ static enum ves_status take(struct page *page, struct ves_bytes text)
         ves_json_read(page->arena, text, NULL, &root, NULL);
 
     if (status == VES_MALFORMED || (!status && root->type != VES_JSON_OBJECT))
-        return refuse(page, "it is not one JSON object");
+        return ves_fail(page->error, VES_MALFORMED,
+                        "the sequencer's answer is not a page of events; "
+                        "nothing was taken");
     if (!status)
         status = read_members(page, root);
     if (!status)

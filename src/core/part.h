@@ -54,7 +54,8 @@ void ves_part_free(struct ves_part *part);
 
 /* Checks the page that was asked for from edge.size + 1 on and takes it, or
  * takes nothing of it.  *more: the log goes on, ask from edge.size + 1 again.
- * VES_REFUSED, with words, for a page that is not what it must be;
+ * VES_REFUSED, with words, for a page that lies; VES_MALFORMED for what is
+ * no page at all, VES_UNSUPPORTED for one without covers;
  * VES_NOT_FOUND when head or receipt are signed by a key that is not among
  * keys: fetch them, and ask for the page again; VES_AGAIN when no head is
  * signed yet; VES_LIMIT for more events than a bundle holds, VES_NOMEM: the

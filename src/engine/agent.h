@@ -297,6 +297,14 @@ VES_NODISCARD enum ves_status
 ves_core_sequencer_keys(struct ves_agent_core *core, struct ves_bytes reply,
                         int64_t now_ms);
 
+/* Keeps what the sequencer showed of a part of the log (core/part.h) and what
+ * is wrong with it as an alert, "part_invalid"; bytes above 32 MiB are not
+ * kept. */
+VES_NODISCARD enum ves_status ves_core_part_refused(struct ves_agent_core *core,
+                                                    const char *words,
+                                                    struct ves_bytes shown,
+                                                    int64_t now_ms);
+
 /* What became of an own event, beside its status, where that is not the
  * verdict's name.  The first is of an event that a sequencer refused because
  * its base was stale; a person makes it one of the next two, with status

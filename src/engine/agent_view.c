@@ -39,9 +39,11 @@ struct failures {
 static enum ves_status count_failure(void *ctx, const struct ves_record *row)
 {
     static const char *const codes[] = {
-        "signature_invalid",     "receipt_invalid",      "push_receipt_invalid",
-        "refusal_invalid",       "directory_invalid",    "key_changed",
-        "sequencer_key_changed", "receipt_contradiction"};
+        "signature_invalid",     "receipt_invalid",
+        "push_receipt_invalid",  "refusal_invalid",
+        "directory_invalid",     "key_changed",
+        "sequencer_key_changed", "receipt_contradiction",
+        "part_invalid"};
     struct failures *failures = ctx;
 
     if (row->closed_ms != 0)

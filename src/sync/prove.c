@@ -17,8 +17,8 @@
 #include "core/tlog_tile.h"
 #include "crypto/crypto.h"
 #include "os/file.h"
+#include "sync/pinned.h"
 #include "sync/session.h"
-#include "ves/verify.h"
 
 enum {
     ARENA_MAX = 1024 * 1024 * 1024,
@@ -226,16 +226,9 @@ static enum ves_status get_checkpoint(struct prove *prove)
     if (ves_note_read(prove->note, &note, prove->error) ||
         ves_checkpoint_read(note.text, &prove->checkpoint, prove->error))
         return VES_REFUSED;
-    /* The pinned keys sign the log, under the origin's name. */
-    for (size_t i = 0; i < core->sequencer_key_count; i++) {
-        struct ves_note_key key;
-        ves_note_key_init(&key, prove->checkpoint.origin, VES_NOTE_ED25519,
-                          &core->sequencer_keys[i].public_key);
-        ves_buf_put_str(&prove->policy, "log ");
-        ves_note_key_write(&prove->policy, &key);
-        ves_buf_put_u8(&prove->policy, '\n');
-    }
-    ves_buf_put_str(&prove->policy, "quorum none\n");
+    status = ves_pinned_policy(core, prove->checkpoint.origin, &prove->policy);
+    if (status)
+        return status;
     uint64_t last = prove->items[prove->count - 1].sequence;
     if (prove->checkpoint.size < last)
         return ves_fail(prove->error, VES_AGAIN,
@@ -243,7 +236,7 @@ static enum ves_status get_checkpoint(struct prove *prove)
                         "in it in a moment",
                         (unsigned long long)prove->checkpoint.size,
                         (unsigned long long)last);
-    return ves_buf_status(&prove->policy);
+    return VES_OK;
 }
 
 static enum ves_status get_keys(struct prove *prove)
@@ -282,60 +275,18 @@ static enum ves_status write_bundle(struct prove *prove, const char *policy,
     return status ? status : ves_buf_status(out);
 }
 
-/* With what this store believes, before anybody else does. */
-static enum ves_status verify(struct prove *prove, struct ves_bytes bundle)
-{
-    const struct ves_agent_core *core = &prove->agent->core;
-    struct ves_public_key keys[VES_SEQUENCER_KEYS_MAX];
-    static const struct ves_bytes none = {NULL, 0};
-    struct ves_verify_report *report =
-        ves_arena_alloc(&prove->arena, sizeof(*report));
-
-    if (!report)
-        return VES_NOMEM;
-    for (size_t i = 0; i < core->sequencer_key_count; i++)
-        keys[i] = core->sequencer_keys[i].public_key;
-    const struct ves_verify_anchors anchors = {
-        .policy = ves_buf_view(&prove->policy),
-        .stream = &core->stream,
-        .sequencer_keys = keys,
-        .sequencer_key_count = core->sequencer_key_count};
-    enum ves_status status = ves_verify(prove->agent->alloc, bundle, none,
-                                        &anchors, report, prove->error);
-    if (status)
-        return status;
-    for (size_t i = 0; i < report->count; i++) {
-        if (report->properties[i].finding != VES_FINDING_PROVEN)
-            return ves_fail(
-                prove->error, VES_REFUSED, "%s: %.380s; nothing was written",
-                report->properties[i].name, report->properties[i].text);
-    }
-    return VES_OK;
-}
-
 static void fill_report(struct prove *prove, size_t bytes)
 {
-    const struct ves_agent_core *core = &prove->agent->core;
     struct ves_prove_report *report = prove->report;
     struct ves_bytes origin = prove->checkpoint.origin;
-    struct ves_note_key key;
-    struct ves_buf text;
 
     report->events = prove->count;
     report->tree_size = prove->checkpoint.size;
     report->bytes = bytes;
     snprintf(report->origin, sizeof(report->origin), "%.*s", (int)origin.len,
              (const char *)origin.ptr);
-    if (core->sequencer_key_count == 0)
-        return;
-    ves_note_key_init(
-        &key, origin, VES_NOTE_ED25519,
-        &core->sequencer_keys[core->sequencer_key_count - 1].public_key);
-    ves_buf_init(&text, prove->agent->alloc, sizeof(report->log_key));
-    ves_note_key_write(&text, &key);
-    snprintf(report->log_key, sizeof(report->log_key), "%.*s", (int)text.len,
-             (const char *)text.ptr);
-    ves_buf_free(&text);
+    ves_pinned_log_key(prove->agent, origin, report->log_key,
+                       sizeof(report->log_key));
 }
 
 static enum ves_status prove_all(struct prove *prove,
@@ -351,7 +302,9 @@ static enum ves_status prove_all(struct prove *prove,
     if (!status)
         status = write_bundle(prove, options->policy_name, out);
     if (!status)
-        status = verify(prove, ves_buf_view(out));
+        status =
+            ves_pinned_verify(prove->agent, ves_buf_view(&prove->policy),
+                              ves_buf_view(out), &prove->arena, prove->error);
     if (!status)
         status = ves_file_write(options->path, ves_buf_view(out), VES_FILE_NEW,
                                 prove->error);

@@ -35,4 +35,68 @@ is "further on there is none" "$(code "$URL/api/v1/ves/events?tenant_id=$TENANT&
 is "an empty type is none" "$(code "$URL/api/v1/ves/events?tenant_id=$TENANT&store_id=$STORE&entity_type=")" 400
 is "nor one that is too long" "$(code "$URL/api/v1/ves/events?tenant_id=$TENANT&store_id=$STORE&entity_id=$(printf 'x%.0s' $(seq 513))")" 400
 is "without a key nothing" "$(curl -sS -o /dev/null -w '%{http_code}' "$URL/api/v1/ves/events?tenant_id=$TENANT&store_id=$STORE&entity_type=order")" 401
+
+# ves fetch: a store that has pulled nothing.
+start_proxy mode || exit 1
+echo honest > mode
+URL=$PROXY
+join reader.db || exit 1
+fetch() { "$VES" fetch --db reader.db "$@"; }
+doc=$(fetch --entity-type order --json)
+is "fetch: all orders" "$(json "$doc" '",".join(str(e["sequenceNumber"]) for e in d["events"])')" "$(numbers 'e["entity_type"] == "order"')"
+is "with receipts" "$(json "$doc" 'd["receipts"] == d["count"] > 10')" true
+like "and what is not proven is said" "$(fetch --entity-type order --entity-id A-1)" "^NOT PROVEN  that the sequencer left no such event out"
+like "none" "$(fetch --entity-type nothing)" "shows no such event in a signed log of $head entries"
+check "as a bundle" fetch --entity-type order --entity-id A-1 --out a1.ves-bundle
+fetch --entity-type order --entity-id A-1 --out again.ves-bundle > log
+{ grep '^log ' log; echo "quorum none"; } > policy
+exits "which verifies with the log's key alone" 0 "$VES" verify --policy policy a1.ves-bundle
+exits "a bundle that is there is left alone" 1 fetch --entity-type order --out a1.ves-bundle
+exits "no bundle of nothing" 1 fetch --entity-type nothing --out none.ves-bundle
+check "nor a file" test ! -e none.ves-bundle
+exits "everything is what pull is for" 2 fetch
+exits "an empty type is none" 1 fetch --entity-type ""
+is "nothing is in the store" "$(json "$("$VES" status --db reader.db --json)" '(d["sequence"]["lastPulled"], d["counts"]["pending"], d["health"])')" '[0, 0, "healthy"]'
+
+# a_lie MODE EXIT WORDS -- nothing of it is shown or written.
+a_lie()
+{
+	local got bad=
+	echo "$1" > mode
+	fetch --entity-type order --json --out lie.ves-bundle > out 2> err
+	got=$?
+	echo honest > mode
+	[ "$got" -eq "$2" ] || bad="exit $got"
+	[ ! -s out ] || bad="$bad; it showed something"
+	[ ! -e lie.ves-bundle ] || bad="$bad; it wrote a bundle"
+	grep -qE -- "$3" err || bad="$bad; words: $(cat err)"
+	alerts=$(json "$("$VES" quarantine --db reader.db --json)" 'sum(a["code"] == "part_invalid" for a in d["alerts"] if not a.get("closedAt"))')
+	case $2 in 5) [ "$alerts" -gt "$known" ] || bad="$bad; no alert" ;; *) [ "$alerts" -eq "$known" ] || bad="$bad; an alert" ;; esac
+	known=$alerts
+	is "fetch: $1" "$bad" ""
+}
+known=0
+a_lie corrupt 5 "payload"
+a_lie rewrite 5 "receipt"
+a_lie resign 5 "signature of a receipt does not verify"
+a_lie strip-base 5 "receipt|covers"
+a_lie swap-numbers 5 "receipt|ascend"
+a_lie swap-receipts 5 "receipt is not one for its event"
+a_lie other-key 5 "signature of a receipt does not verify"
+a_lie reorder 5 "do not ascend"
+a_lie drop 5 "another number of covers|root"
+a_lie part-flip 5 "do not add up to the root"
+a_lie part-more 5 "another number of covers"
+a_lie part-less 5 "another number of covers"
+a_lie part-further 5 "beyond its signed checkpoint|another number of covers|root"
+a_lie part-root 5 "signature on its checkpoint does not verify"
+a_lie part-size 5 "signature on its checkpoint does not verify"
+a_lie part-key 5 "not signed by a key this store knows"
+a_lie part-unsigned 1 "no head of the log is signed yet"
+a_lie forge-keys 5 "."
+a_lie garbage 1 "not a page of events"
+a_lie html 1 "not a page of events"
+a_lie gone-for-reads 4 "."
+is "the store is as it was, but for the alerts" "$(json "$("$VES" status --db reader.db --json)" '(d["sequence"]["lastPulled"], d["counts"]["pending"])')" '[0, 0]'
+check "and can pull" "$VES" pull --db reader.db
 done_testing

@@ -155,6 +155,51 @@ def page_unproven(page):
         item.pop("receipt", None)
 
 
+# ---- lies in a page of chosen events ------------------------------------------
+
+
+def page_part_flip(page):
+    """A cover of something else."""
+    page["covers"][0] = "00" + page["covers"][0][2:]
+
+
+def page_part_more(page):
+    page["covers"].append(page["covers"][0])
+
+
+def page_part_less(page):
+    page["covers"].pop()
+
+
+def page_part_further(page):
+    """Claims to cover a number more."""
+    page["next_sequence"] += 1
+
+
+def page_part_root(page):
+    """Another root under the old signature."""
+    lines = page["checkpoint"].split("\n")
+    lines[2] = "A" * 43 + "="
+    page["checkpoint"] = "\n".join(lines)
+
+
+def page_part_size(page):
+    lines = page["checkpoint"].split("\n")
+    lines[1] = str(int(lines[1]) + 1)
+    page["checkpoint"] = "\n".join(lines)
+
+
+def page_part_key(page):
+    """A signature by a key nobody knows, in the place of the log's."""
+    lines = page["checkpoint"].split("\n")
+    lines[4] = lines[4].rsplit(" ", 1)[0] + " AAAAAA" + "A" * 84 + "=="
+    page["checkpoint"] = "\n".join(lines)
+
+
+def page_part_unsigned(page):
+    page["checkpoint"] = None
+
+
 def page_replay(page):
     """What was asked for long ago."""
     page.clear()

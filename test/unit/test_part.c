@@ -299,26 +299,35 @@ static void test_form(void **state)
     (void)state;
     static const struct {
         const char *old, *new, *words;
+        enum ves_status status;
     } bad[] = {
-        {"\"covers\":[", "\"kovers\":[", "it has no covers"},
-        {"\"covers\":[", "\"covers\":[1,", "not a hash"},
-        {"\"covers\":[\"", "\"covers\":[\"0", "not a hash"},
-        {"\"events\":[", "\"events\":{},\"x\":[", "no list of events"},
-        {"\"events\":[", "\"events\":[7,", "an item is no object"},
-        {"\"next_sequence\":", "\"next\":", "next_sequence is missing"},
-        {"\"next_sequence\":", "\"next_sequence\":-", "next_sequence"},
-        {"\"consistency\":[", "\"consistency\":[null,", "not of its form"},
-        {"\"consistency\":[", "\"consistent\":[", "not of its form"},
-        {"\"checkpoint\":\"", "\"checkpoint\":7,\"x\":\"", "not of its form"},
-        {"\"checkpoint\":\"", "\"checkpoint\":\"\\n", "checkpoint"},
-        {"{\"events\"", "[{\"events\"", "not one JSON object"},
-        {"{\"events\"", "{\"events\":[],\"events\"", "not one JSON object"},
+        {"\"covers\":[", "\"kovers\":[", "has no covers", VES_UNSUPPORTED},
+        {"\"covers\":[", "\"covers\":[1,", "not a hash", VES_REFUSED},
+        {"\"covers\":[\"", "\"covers\":[\"0", "not a hash", VES_REFUSED},
+        {"\"events\":[", "\"events\":{},\"x\":[", "no list of events",
+         VES_REFUSED},
+        {"\"events\":[", "\"events\":[7,", "an item is no object", VES_REFUSED},
+        {"\"next_sequence\":", "\"next\":", "next_sequence is missing",
+         VES_REFUSED},
+        {"\"next_sequence\":", "\"next_sequence\":-", "next_sequence",
+         VES_REFUSED},
+        {"\"consistency\":[", "\"consistency\":[null,", "not of its form",
+         VES_REFUSED},
+        {"\"consistency\":[", "\"consistent\":[", "not of its form",
+         VES_REFUSED},
+        {"\"checkpoint\":\"", "\"checkpoint\":7,\"x\":\"", "not of its form",
+         VES_REFUSED},
+        {"\"checkpoint\":\"", "\"checkpoint\":\"\\n", "checkpoint",
+         VES_REFUSED},
+        {"{\"events\"", "[{\"events\"", "not a page of events", VES_MALFORMED},
+        {"{\"events\"", "{\"events\":[],\"events\"", "not a page of events",
+         VES_MALFORMED},
     };
     for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
         struct test_page page = customers(1, 21);
         page.replace[0] = bad[i].old;
         page.replace[1] = bad[i].new;
-        expect_refused(&page, VES_REFUSED, bad[i].words);
+        expect_refused(&page, bad[i].status, bad[i].words);
     }
     expect_taken(1, 21);
 }
