@@ -20,6 +20,8 @@ static const struct cli_option options[] = {
      "keep signed heads there, outside the database's folder"},
     {"new-head-file", NULL, "make it although the database had one"},
     {"log-host", "NAME", "what the names of logs begin with (first start)"},
+    {"witness-policy", "FILE",
+     "ask the witnesses with a URL in it to cosign heads"},
     {"seal", NULL, "seal a key that is made now with a passphrase"},
     {"rotate-key", NULL, "make the next receipt key, then serve"},
     {NULL, NULL, NULL}};
@@ -40,6 +42,7 @@ static int run(struct cli *cli)
         .head_file = cli_get(cli, "head-file"),
         .new_head_file = cli_get(cli, "new-head-file") != NULL,
         .log_host = cli_get(cli, "log-host"),
+        .witness_policy = cli_get(cli, "witness-policy"),
         .rotate_key = cli_get(cli, "rotate-key") != NULL,
         .seal_key = cli_get(cli, "seal") != NULL,
     };

@@ -29,6 +29,9 @@ struct ves_serve_options {
     /* The name checkpoints begin with, fixed at the first start; NULL: as it
      * was, or the sequencer's id. */
     const char *log_host;
+    /* A tlog-policy: witnesses in it that have a URL are asked to cosign every
+     * signed head.  NULL: none is. */
+    const char *witness_policy;
     bool rotate_key; /* make the next receipt key version first (D18) */
     bool seal_key;   /* seal a key that is made now with passphrase's answer;
                         one that follows a sealed key always is */

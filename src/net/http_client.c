@@ -133,6 +133,15 @@ static bool add_header(struct ves_http_client *client, const char *line)
     return true;
 }
 
+static bool put_content_type(struct ves_http_client *client, const char *type)
+{
+    char line[128];
+
+    snprintf(line, sizeof(line), "Content-Type: %s",
+             type ? type : "application/json");
+    return add_header(client, line);
+}
+
 static bool set_up(struct ves_http_client *client,
                    const struct ves_http_options *options)
 {
@@ -164,7 +173,7 @@ static bool set_up(struct ves_http_client *client,
 
     /* Without "Expect:" curl waits for a 100 before large bodies. */
     bool ok = add_header(client, "Expect:") &&
-              add_header(client, "Content-Type: application/json");
+              put_content_type(client, options->content_type);
     if (ok && options->credential) {
         snprintf(line, sizeof(line), "x-api-key: %s", options->credential);
         ok = add_header(client, line);
@@ -205,7 +214,8 @@ enum ves_status ves_http_client_open(const struct ves_http_options *options,
     client->is_stopped = options->is_stopped;
     client->is_stopped_ctx = options->is_stopped_ctx;
     snprintf(client->url, sizeof(client->url), "%s", url);
-    ves_buf_init(&client->body, alloc, REPLY_MAX);
+    ves_buf_init(&client->body, alloc,
+                 options->reply_max ? options->reply_max : REPLY_MAX);
     client->curl = ves_curl.easy_init();
     client->multi = ves_curl.multi_init();
     if (!client->curl || !client->multi || !set_up(client, options)) {
@@ -274,7 +284,8 @@ static enum ves_status explain(struct ves_http_client *client, CURLcode code,
         return ves_fail(error, VES_AGAIN, "stopped before the answer came");
     case CURLE_WRITE_ERROR:
         return ves_fail(error, ves_buf_status(&client->body),
-                        "the answer is longer than %d bytes", REPLY_MAX);
+                        "the answer is longer than %zu bytes",
+                        client->body.max);
     case CURLE_OUT_OF_MEMORY:
         return ves_fail(error, VES_NOMEM, "out of memory");
     case CURLE_SSL_PINNEDPUBKEYNOTMATCH:

@@ -18,8 +18,10 @@ struct ves_http_options {
     const char *tls_ca;     /* PEM file instead of the machine's; NULL */
     bool has_tls_pin;       /* accept exactly the key with this hash, whoever */
     struct ves_hash tls_pin; /* signed its certificate (SubjectPublicKeyInfo) */
-    uint32_t timeout_ms;     /* whole request; 0: as long as bytes come, a
-                              * minute without enough of them ends it */
+    const char *content_type; /* of bodies; NULL: JSON */
+    size_t reply_max;         /* bytes of an answer; 0: 64 MiB */
+    uint32_t timeout_ms;      /* whole request; 0: as long as bytes come, a
+                               * minute without enough of them ends it */
     /* Asked about ten times a second, from connecting to the last byte; true
      * ends the request at once.  NULL: never. */
     bool (*is_stopped)(void *ctx);

@@ -34,6 +34,12 @@
       "Lines of cosigners that were kept.")                                 \
     X(cosignatures_ignored, "sequencer_cosignatures_ignored_total",         \
       "Lines that stores sent and that were of no use.")                    \
+    X(witness_cosignatures, "sequencer_witness_cosignatures_total",         \
+      "Heads that a witness cosigned when asked.")                          \
+    X(witness_failures, "sequencer_witness_failures_total",                 \
+      "Times that a witness was asked and did not cosign.")                 \
+    X(witness_alarms, "sequencer_witness_alarms_total",                     \
+      "Times that a witness knew more than this log, or another one.")      \
     X(auth_failures, "sequencer_errors_auth_total",                         \
       "Requests without an accepted credential or right.")                  \
     X(client_errors, "sequencer_errors_client_total",                       \

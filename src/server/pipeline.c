@@ -250,6 +250,8 @@ static struct ves_request *take_group(struct ves_pipeline *pipeline)
 /* Until something other than a request is to be done. */
 static unsigned wait_ms(struct ves_server *server)
 {
+    if (ves_witnesses_has_alarm(server->witnesses))
+        return 0;
     unsigned heads = ves_checkpoints_wait_ms(server);
     unsigned lines = ves_cosignatures_wait_ms(server);
     return heads < lines ? heads : lines;
@@ -257,10 +259,13 @@ static unsigned wait_ms(struct ves_server *server)
 
 static void run_errands(struct ves_server *server)
 {
-    if (ves_checkpoints_wait_ms(server) == 0)
+    if (ves_checkpoints_wait_ms(server) == 0) {
         ves_checkpoints_sign(server);
+        ves_witnesses_wake(server->witnesses);
+    }
     if (ves_cosignatures_wait_ms(server) == 0)
         ves_cosignatures_store(server);
+    ves_witnesses_settle(server->witnesses);
 }
 
 static void *commit_all(void *ctx)

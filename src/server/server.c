@@ -242,8 +242,12 @@ static enum ves_status open_sequencer(struct start *s)
                             &sequencer->signer))
         return ves_fail(s->error, VES_NOMEM, "out of memory");
     enum ves_status status = open_log(s);
-    return status ? status
-                  : ves_pipeline_start(server, server->threads, s->error);
+    if (!status)
+        status =
+            ves_witnesses_open(server, s->options, open_reader, s, s->error);
+    if (!status)
+        status = ves_pipeline_start(server, server->threads, s->error);
+    return status ? status : ves_witnesses_run(server->witnesses, s->error);
 }
 
 /* ---- TLS and listening --------------------------------------------------- */
@@ -490,6 +494,7 @@ void ves_server_stop(struct ves_server *server)
     if (!server)
         return;
     const struct ves_alloc *alloc = server->alloc;
+    ves_witnesses_stop(server->witnesses);
     if (server->http) {
         stop_http(server);
         if (server->port_file)
@@ -501,6 +506,7 @@ void ves_server_stop(struct ves_server *server)
         ves_credentials_deinit(&server->credentials);
         ves_keyring_deinit(&server->keyring);
     }
+    ves_witnesses_free(server->witnesses);
     ves_checkpoints_stop(server);
     ves_cosignatures_deinit(&server->cosignatures, alloc);
     alloc->realloc(alloc->ctx, server->log_host, 0);

@@ -30,6 +30,7 @@
 #include "server/metrics.h"
 #include "server/pipeline.h"
 #include "server/readers.h"
+#include "server/witnesses.h"
 #include "ves/serve.h"
 
 enum {
@@ -61,7 +62,8 @@ struct ves_server {
     struct ves_pipeline pipeline;
     struct ves_checkpoints checkpoints; /* committer thread only */
     struct ves_cosignatures cosignatures;
-    char *log_host; /* what origins begin with */
+    struct ves_witnesses *witnesses; /* NULL: none are asked */
+    char *log_host;                  /* what origins begin with */
     struct ves_http *http;
     bool has_tls_key;
     struct ves_hash tls_key; /* SHA-256 of the SubjectPublicKeyInfo */
