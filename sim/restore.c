@@ -277,7 +277,8 @@ void sim_restore(struct sim_world *world)
     } else if (r.end > 0 && hub->published_size > 0 &&
                sim_chance(&world->heads_rng, 500)) {
         /* The file came back with it: a client is all that remembers. */
-        (void)sign(&r);
+        if (sim_chance(&world->heads_rng, 500))
+            (void)sign(&r);
         hear(&r, hub->published_size);
         if (hub->published_size > r.end)
             recover(&r, hub->published_size);

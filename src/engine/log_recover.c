@@ -4,6 +4,7 @@
 #include "base/arena.h"
 #include "base/bytes.h"
 #include "base/error.h"
+#include "base/text.h"
 #include "core/merkle.h"
 #include "crypto/crypto.h"
 #include "engine/log_tree.h"
@@ -209,18 +210,36 @@ static enum ves_status find_stream(struct recovering *r)
                     "lost altogether; nothing was changed: name a store of it");
 }
 
+/* How much would be given up, and the head that everybody still has. */
+static enum ves_status say_lost(struct recovering *r)
+{
+    struct ves_store *store = r->sequencer->store;
+    unsigned long long first = r->next, size = r->what->size;
+    char hex[2 * VES_HASH_SIZE + 1] = "";
+    struct ves_hash root;
+
+    enum ves_status status =
+        ves_log_root_at(store, r->stream.stream_no, first - 1, &root);
+    if (status)
+        return store_failed(r, store, status);
+    ves_hex_encode(root.b, VES_HASH_SIZE, hex);
+    return ves_fail(r->error, VES_NOT_FOUND,
+                    "event %llu is in none of these stores with a receipt of "
+                    "this sequencer: of %llu signed events %llu are missing, "
+                    "and the log can be made up to %llu, root %.64s. Nothing "
+                    "was changed: name more stores, and copies of stores. "
+                    "Without these events the log never goes on under its "
+                    "name; ves-serve(8), BACKUPS, says what is left to do",
+                    first, size, size - first + 1, first - 1, hex);
+}
+
 static enum ves_status check_root(struct recovering *r)
 {
     struct ves_store *store = r->sequencer->store;
     struct ves_hash root;
 
     if (r->next <= r->what->size)
-        return ves_fail(r->error, VES_NOT_FOUND,
-                        "event %llu is in none of these stores with a receipt "
-                        "of this sequencer; %llu events were signed. Nothing "
-                        "was changed: name more stores",
-                        (unsigned long long)r->next,
-                        (unsigned long long)r->what->size);
+        return say_lost(r);
     enum ves_status status =
         ves_log_root_at(store, r->stream.stream_no, r->what->size, &root);
     if (status)
