@@ -11,6 +11,7 @@
 #include "base/bytes.h"
 #include "base/error.h"
 #include "crypto/crypto.h"
+#include "os/process.h"
 
 /* Items taken at a time.  Eight verifications are 0.4 ms: long against a
  * lock, short against a batch. */
@@ -85,6 +86,7 @@ static void run_part(struct ves_pool *pool, struct job *job)
 static void *work(void *ctx)
 {
     struct ves_pool *pool = ctx;
+    ves_thread_name("ves-pool");
     pthread_mutex_lock(&pool->lock);
     while (!pool->is_stopping) {
         if (pool->jobs)

@@ -12,6 +12,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "base/assert.h"
 #include "base/bytes.h"
 #include "base/error.h"
 #include "base/text.h"
@@ -126,4 +127,10 @@ void ves_thread_give_way(void)
 
     /* On Linux a thread has a niceness of its own, by its number. */
     (void)setpriority(PRIO_PROCESS, (id_t)syscall(SYS_gettid), NICENESS);
+}
+
+void ves_thread_name(const char *name)
+{
+    VES_ASSERT(strlen(name) < 16);
+    (void)prctl(PR_SET_NAME, name);
 }

@@ -29,4 +29,7 @@ VES_NODISCARD enum ves_status ves_process_forbid_dumps(struct ves_error *error);
  * processors enough for all; not at all an error when that cannot be had. */
 void ves_thread_give_way(void);
 
+/* Names the calling thread for top, gdb and perf: at most 15 bytes. */
+void ves_thread_name(const char *name);
+
 #endif

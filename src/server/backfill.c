@@ -2,6 +2,7 @@
 #include "server/backfill.h"
 
 #include "base/error.h"
+#include "os/process.h"
 #include "store/store_sqlite.h"
 
 enum {
@@ -56,6 +57,7 @@ static void *work(void *ctx)
 {
     struct ves_backfill *backfill = ctx;
 
+    ves_thread_name("ves-backfill");
     pthread_mutex_lock(&backfill->lock);
     for (;;) {
         while (!backfill->is_wanted && !backfill->is_stopping)

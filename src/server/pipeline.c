@@ -74,6 +74,7 @@ static void *work(void *ctx)
     struct ves_server *server = ctx;
     struct ves_pipeline *pipeline = &server->pipeline;
     struct ves_request *list;
+    ves_thread_name("ves-prepare");
     /* Everybody waits for the committer, and there is one of it. */
     ves_thread_give_way();
     while ((list = ves_queue_take(&pipeline->prepare, pipeline->worker_count,
@@ -273,6 +274,7 @@ static void *commit_all(void *ctx)
     struct ves_server *server = ctx;
     struct group group;
     struct ves_request *list;
+    ves_thread_name("ves-commit");
     group.count = group.events = 0;
     struct ves_pipeline *pipeline = &server->pipeline;
     for (;;) {
