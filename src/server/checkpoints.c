@@ -1,14 +1,16 @@
 /* checkpoints.c -- when heads are signed, and what becomes of them. */
 #include "server/checkpoints.h"
 
-#include <limits.h>
 #include <string.h>
+#include <time.h>
 
+#include "base/assert.h"
 #include "base/bytes.h"
 #include "base/error.h"
 #include "base/text.h"
 #include "base/uuid.h"
 #include "os/clock.h"
+#include "os/process.h"
 #include "os/random.h"
 #include "server/server.h"
 #include "store/store_sqlite.h"
@@ -47,95 +49,307 @@ static void freeze(struct ves_server *server, const struct ves_stream *stream,
                     server->sequencer.store->error.text);
 }
 
-/* false: the stream has to be tried again. */
-static bool make_head(struct ves_server *server,
-                      const struct ves_stream *stream, struct ves_arena *arena,
-                      struct ves_log_head *head)
+/* What one round made.  On the stack of who makes it. */
+struct ves_checkpoints_made {
+    struct {
+        struct ves_stream stream;
+        struct ves_error error; /* VES_CORRUPT: it is to be frozen */
+        bool is_failed;         /* to be tried again */
+    } of[VES_CHECKPOINTS_STREAMS_MAX];
+    struct ves_log_head heads[VES_CHECKPOINTS_STREAMS_MAX];
+    size_t count;
+    size_t due;          /* heads that were signed */
+    bool is_in_the_file; /* or there is no file */
+};
+
+static void make_head(struct ves_server *server,
+                      struct ves_checkpoints_made *made, size_t i,
+                      struct ves_arena *arena)
 {
     struct ves_error error = {0};
-    enum ves_status status =
-        ves_log_head_make(&server->sequencer, server->checkpoints.reader,
-                          stream, ves_clock_now_ms(), arena, head, &error);
-    if (!status)
-        return true;
-    head->is_due = false;
-    if (status == VES_CORRUPT) {
-        freeze(server, stream, &error);
-        return true;
+    enum ves_status status = ves_log_head_make(
+        &server->sequencer, server->checkpoints.reader, &made->of[i].stream,
+        ves_clock_now_ms(), arena, &made->heads[i], &error);
+    made->of[i].is_failed = false;
+    made->of[i].error = (struct ves_error){0};
+    if (!status) {
+        made->due += made->heads[i].is_due;
+        return;
     }
-    log_failure(server, "checkpoint_failed", stream, status, error.text);
-    return false;
+    made->heads[i].is_due = false;
+    if (status == VES_CORRUPT) {
+        error.status = status;
+        made->of[i].error = error;
+        return;
+    }
+    made->of[i].is_failed = true;
+    log_failure(server, "checkpoint_failed", &made->of[i].stream, status,
+                error.text);
 }
 
-/* The file first: what it has not, nobody may read. */
-static enum ves_status keep(struct ves_server *server,
-                            const struct ves_log_head *heads, size_t count)
+/* The file before the store: what it has not, nobody may read. */
+static void make_heads(struct ves_server *server, struct ves_arena *arena,
+                       struct ves_checkpoints_made *made)
 {
     struct ves_checkpoints *checkpoints = &server->checkpoints;
     struct ves_error error = {0};
+    checkpoints->signed_us = ves_metric_now_us();
+    made->due = 0;
+    for (size_t i = 0; i < made->count; i++)
+        make_head(server, made, i, arena);
     enum ves_status status = VES_OK;
-    if (checkpoints->has_file)
-        status = ves_head_file_write(&checkpoints->file, heads, count, &error);
-    if (status) {
+    if (checkpoints->has_file && made->due > 0)
+        status = ves_head_file_write(&checkpoints->file, made->heads,
+                                     made->count, &error);
+    if (status)
         log_failure(server, "head_file_failed", NULL, status, error.text);
-        return status;
-    }
-    status = ves_log_head_keep(&server->sequencer, heads, count);
+    made->is_in_the_file = status == VES_OK;
+}
+
+static bool keep_heads(struct ves_server *server,
+                       const struct ves_checkpoints_made *made)
+{
+    if (!made->is_in_the_file)
+        return false;
+    enum ves_status status =
+        ves_log_head_keep(&server->sequencer, made->heads, made->count);
     if (status)
         log_failure(server, "checkpoint_failed", NULL, status,
                     server->sequencer.store->error.text);
-    return status;
+    return status == VES_OK;
 }
+
+/* On the store's one writer.  When nothing could be kept, all of them are to
+ * be tried again. */
+static void keep_made(struct ves_server *server,
+                      struct ves_checkpoints_made *made)
+{
+    for (size_t i = 0; i < made->count; i++) {
+        if (made->of[i].error.status)
+            freeze(server, &made->of[i].stream, &made->of[i].error);
+    }
+    if (made->due == 0)
+        return;
+    bool is_kept = keep_heads(server, made);
+    for (size_t i = 0; i < made->count && !is_kept; i++)
+        made->of[i].is_failed = true;
+    ves_metric_add(&server->metrics.checkpoints, made->due);
+}
+
+/* ---- what is to be signed ------------------------------------------------ */
+
+static void add(struct ves_checkpoints *checkpoints,
+                const struct ves_stream *stream)
+{
+    for (size_t i = 0; i < checkpoints->count; i++) {
+        if (ves_stream_equal(&checkpoints->streams[i], stream))
+            return;
+    }
+    /* One for which there is no room is found when it grows again. */
+    if (checkpoints->count < VES_CHECKPOINTS_STREAMS_MAX)
+        checkpoints->streams[checkpoints->count++] = *stream;
+}
+
+static void take_noted(struct ves_checkpoints *checkpoints,
+                       struct ves_checkpoints_made *made)
+{
+    made->count = checkpoints->count;
+    for (size_t i = 0; i < made->count; i++)
+        made->of[i].stream = checkpoints->streams[i];
+    checkpoints->count = 0;
+}
+
+static void note_failed(struct ves_checkpoints *checkpoints,
+                        const struct ves_checkpoints_made *made)
+{
+    checkpoints->is_failing = false;
+    for (size_t i = 0; i < made->count; i++) {
+        if (!made->of[i].is_failed)
+            continue;
+        add(checkpoints, &made->of[i].stream);
+        checkpoints->is_failing = true;
+    }
+}
+
+static unsigned wait_ms(const struct ves_checkpoints *checkpoints)
+{
+    unsigned pause =
+        checkpoints->is_failing ? VES_CHECKPOINTS_RETRY_MS : VES_CHECKPOINTS_MS;
+    uint64_t ms = (ves_metric_now_us() - checkpoints->signed_us) / 1000;
+    return ms >= pause ? 0 : pause - (unsigned)ms;
+}
+
+/* ---- without a maker ----------------------------------------------------- */
 
 void ves_checkpoints_sign(struct ves_server *server)
 {
     struct ves_checkpoints *checkpoints = &server->checkpoints;
-    struct ves_log_head heads[VES_CHECKPOINTS_STREAMS_MAX];
-    struct ves_stream again[VES_CHECKPOINTS_STREAMS_MAX];
+    struct ves_checkpoints_made made;
     struct ves_arena arena;
-    size_t due = 0, left = 0;
+    VES_ASSERT(!checkpoints->is_running);
     ves_arena_init(&arena, server->alloc, ARENA_MAX);
-    checkpoints->signed_us = ves_metric_now_us();
-    for (size_t i = 0; i < checkpoints->count; i++) {
-        const struct ves_stream *stream = &checkpoints->streams[i];
-        if (!make_head(server, stream, &arena, &heads[i]))
-            again[left++] = *stream;
-        due += heads[i].is_due;
-    }
-    /* When nothing could be kept, all of them are tried again. */
-    if (due == 0 || keep(server, heads, checkpoints->count) == VES_OK) {
-        memcpy(checkpoints->streams, again, left * sizeof(*again));
-        checkpoints->count = left;
-    }
-    checkpoints->is_failing = checkpoints->count > 0;
-    ves_metric_add(&server->metrics.checkpoints, due);
+    take_noted(checkpoints, &made);
+    make_heads(server, &arena, &made);
+    keep_made(server, &made);
+    note_failed(checkpoints, &made);
     ves_arena_free(&arena);
+}
+
+unsigned ves_checkpoints_wait_ms(const struct ves_server *server)
+{
+    return wait_ms(&server->checkpoints);
+}
+
+/* ---- the maker ----------------------------------------------------------- */
+
+static struct timespec after(unsigned ms)
+{
+    struct timespec at;
+    clock_gettime(CLOCK_MONOTONIC, &at);
+    at.tv_sec += ms / 1000;
+    at.tv_nsec += (long)(ms % 1000) * 1000000;
+    at.tv_sec += at.tv_nsec / 1000000000;
+    at.tv_nsec %= 1000000000;
+    return at;
+}
+
+/* Until there is something to sign and it is time, or no more room to note
+ * what comes.  false: the end.  Under the lock. */
+static bool wait_for_work(struct ves_checkpoints *checkpoints)
+{
+    unsigned ms;
+    while (!checkpoints->is_stopping && checkpoints->count == 0)
+        pthread_cond_wait(&checkpoints->changed, &checkpoints->lock);
+    while (!checkpoints->is_stopping &&
+           checkpoints->count < VES_CHECKPOINTS_STREAMS_MAX &&
+           (ms = wait_ms(checkpoints)) > 0) {
+        struct timespec at = after(ms);
+        (void)pthread_cond_timedwait(&checkpoints->changed, &checkpoints->lock,
+                                     &at);
+    }
+    return !checkpoints->is_stopping;
+}
+
+static void *make_all(void *ctx)
+{
+    struct ves_server *server = ctx;
+    struct ves_checkpoints *checkpoints = &server->checkpoints;
+    struct ves_checkpoints_made made;
+    struct ves_arena arena;
+    ves_thread_name("ves-heads");
+    ves_arena_init(&arena, server->alloc, ARENA_MAX);
+    pthread_mutex_lock(&checkpoints->lock);
+    while (wait_for_work(checkpoints)) {
+        take_noted(checkpoints, &made);
+        pthread_cond_broadcast(&checkpoints->changed); /* there is room */
+        pthread_mutex_unlock(&checkpoints->lock);
+        make_heads(server, &arena, &made);
+        pthread_mutex_lock(&checkpoints->lock);
+        checkpoints->made = &made;
+        pthread_cond_broadcast(&checkpoints->changed);
+        pthread_mutex_unlock(&checkpoints->lock);
+        ves_pipeline_poke(server);
+        pthread_mutex_lock(&checkpoints->lock);
+        while (checkpoints->made)
+            pthread_cond_wait(&checkpoints->changed, &checkpoints->lock);
+        note_failed(checkpoints, &made);
+        ves_arena_reset(&arena);
+    }
+    checkpoints->has_ended = true;
+    pthread_cond_broadcast(&checkpoints->changed);
+    pthread_mutex_unlock(&checkpoints->lock);
+    ves_arena_free(&arena);
+    return NULL;
+}
+
+/* Under the lock, which is let go meanwhile. */
+static void keep_if_made(struct ves_server *server)
+{
+    struct ves_checkpoints *checkpoints = &server->checkpoints;
+    struct ves_checkpoints_made *made = checkpoints->made;
+    if (!made)
+        return;
+    pthread_mutex_unlock(&checkpoints->lock);
+    keep_made(server, made);
+    pthread_mutex_lock(&checkpoints->lock);
+    checkpoints->made = NULL;
+    pthread_cond_broadcast(&checkpoints->changed);
+}
+
+bool ves_checkpoints_keep(struct ves_server *server)
+{
+    struct ves_checkpoints *checkpoints = &server->checkpoints;
+    pthread_mutex_lock(&checkpoints->lock);
+    bool is_made = checkpoints->made;
+    keep_if_made(server);
+    pthread_mutex_unlock(&checkpoints->lock);
+    return is_made;
 }
 
 void ves_checkpoints_note(struct ves_server *server,
                           const struct ves_stream *stream)
 {
     struct ves_checkpoints *checkpoints = &server->checkpoints;
-    for (size_t i = 0; i < checkpoints->count; i++) {
-        if (ves_stream_equal(&checkpoints->streams[i], stream))
-            return;
+    if (!checkpoints->is_running) {
+        if (checkpoints->count == VES_CHECKPOINTS_STREAMS_MAX)
+            ves_checkpoints_sign(server);
+        add(checkpoints, stream);
+        return;
     }
-    if (checkpoints->count == VES_CHECKPOINTS_STREAMS_MAX)
-        ves_checkpoints_sign(server);
-    /* One that cannot be signed now is found when it grows again. */
-    if (checkpoints->count < VES_CHECKPOINTS_STREAMS_MAX)
-        checkpoints->streams[checkpoints->count++] = *stream;
+    pthread_mutex_lock(&checkpoints->lock);
+    /* The maker cannot go on before what it made is kept. */
+    while (checkpoints->count == VES_CHECKPOINTS_STREAMS_MAX) {
+        pthread_cond_broadcast(&checkpoints->changed);
+        if (checkpoints->made)
+            keep_if_made(server);
+        else
+            pthread_cond_wait(&checkpoints->changed, &checkpoints->lock);
+    }
+    if (checkpoints->count == 0)
+        pthread_cond_broadcast(&checkpoints->changed);
+    add(checkpoints, stream);
+    pthread_mutex_unlock(&checkpoints->lock);
 }
 
-unsigned ves_checkpoints_wait_ms(const struct ves_server *server)
+void ves_checkpoints_finish(struct ves_server *server)
 {
-    const struct ves_checkpoints *checkpoints = &server->checkpoints;
-    if (checkpoints->count == 0)
-        return UINT_MAX;
-    unsigned pause =
-        checkpoints->is_failing ? VES_CHECKPOINTS_RETRY_MS : VES_CHECKPOINTS_MS;
-    uint64_t ms = (ves_metric_now_us() - checkpoints->signed_us) / 1000;
-    return ms >= pause ? 0 : pause - (unsigned)ms;
+    struct ves_checkpoints *checkpoints = &server->checkpoints;
+    if (!checkpoints->is_running)
+        return;
+    pthread_mutex_lock(&checkpoints->lock);
+    checkpoints->is_stopping = true;
+    pthread_cond_broadcast(&checkpoints->changed);
+    while (!checkpoints->has_ended) {
+        if (checkpoints->made)
+            keep_if_made(server);
+        else
+            pthread_cond_wait(&checkpoints->changed, &checkpoints->lock);
+    }
+    pthread_mutex_unlock(&checkpoints->lock);
+    pthread_join(checkpoints->maker, NULL);
+    pthread_cond_destroy(&checkpoints->changed);
+    pthread_mutex_destroy(&checkpoints->lock);
+    checkpoints->is_running = false;
+    ves_checkpoints_sign(server);
+}
+
+enum ves_status ves_checkpoints_run(struct ves_server *server,
+                                    struct ves_error *error)
+{
+    struct ves_checkpoints *checkpoints = &server->checkpoints;
+    pthread_condattr_t attr;
+    pthread_mutex_init(&checkpoints->lock, NULL);
+    pthread_condattr_init(&attr);
+    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+    pthread_cond_init(&checkpoints->changed, &attr);
+    pthread_condattr_destroy(&attr);
+    if (pthread_create(&checkpoints->maker, NULL, make_all, server)) {
+        pthread_cond_destroy(&checkpoints->changed);
+        pthread_mutex_destroy(&checkpoints->lock);
+        return ves_fail(error, VES_NOMEM, "no more threads can be made");
+    }
+    checkpoints->is_running = true;
+    return VES_OK;
 }
 
 /* ---- starting ------------------------------------------------------------ */

@@ -251,19 +251,15 @@ static struct ves_request *take_group(struct ves_pipeline *pipeline)
 /* Until something other than a request is to be done. */
 static unsigned wait_ms(struct ves_server *server)
 {
-    if (ves_witnesses_has_alarm(server->witnesses))
-        return 0;
-    unsigned heads = ves_checkpoints_wait_ms(server);
-    unsigned lines = ves_cosignatures_wait_ms(server);
-    return heads < lines ? heads : lines;
+    return ves_witnesses_has_alarm(server->witnesses)
+               ? 0
+               : ves_cosignatures_wait_ms(server);
 }
 
 static void run_errands(struct ves_server *server)
 {
-    if (ves_checkpoints_wait_ms(server) == 0) {
-        ves_checkpoints_sign(server);
+    if (ves_checkpoints_keep(server))
         ves_witnesses_wake(server->witnesses);
-    }
     if (ves_cosignatures_wait_ms(server) == 0)
         ves_cosignatures_store(server);
     ves_witnesses_settle(server->witnesses);
@@ -278,16 +274,15 @@ static void *commit_all(void *ctx)
     group.count = group.events = 0;
     struct ves_pipeline *pipeline = &server->pipeline;
     for (;;) {
-        unsigned ms = wait_ms(server);
-        if (ms == 0 || !ves_queue_wait(&pipeline->commit, ms)) {
-            run_errands(server);
+        bool is_there = ves_queue_wait(&pipeline->commit, wait_ms(server));
+        run_errands(server);
+        if (!is_there)
             continue;
-        }
         if (!(list = take_group(pipeline)))
             break;
         run_list(server, &group, list);
     }
-    ves_checkpoints_sign(server);
+    ves_checkpoints_finish(server);
     ves_cosignatures_store(server);
     return NULL;
 }
@@ -313,12 +308,18 @@ enum ves_status ves_pipeline_start(struct ves_server *server, unsigned workers,
     pthread_cond_init(&pipeline->room, NULL);
     ves_queue_init(&pipeline->prepare);
     ves_queue_init(&pipeline->commit);
-    pipeline->is_running = true;
-    if (pthread_create(&pipeline->committer, NULL, commit_all, server)) {
+    enum ves_status status = ves_checkpoints_run(server, error);
+    pipeline->is_running = status == VES_OK;
+    if (!status &&
+        pthread_create(&pipeline->committer, NULL, commit_all, server)) {
         pipeline->is_running = false;
+        ves_checkpoints_finish(server);
+        status = ves_fail(error, VES_NOMEM, "no more threads can be made");
+    }
+    if (status) {
         ves_queue_deinit(&pipeline->prepare);
         ves_queue_deinit(&pipeline->commit);
-        return ves_fail(error, VES_NOMEM, "no more threads can be made");
+        return status;
     }
     pipeline->worker_count = workers;
     for (unsigned i = 0; i < workers; i++) {

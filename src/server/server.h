@@ -10,7 +10,8 @@
  *        v
  *   connections: answer
  *
- * Beside them backfill.c: copies the WAL back into the database file.
+ * Beside them backfill.c: copies the WAL back into the database file, and
+ * checkpoints.c: makes the heads that the committer keeps.
  *
  * Lock order: none is ever held while another is taken.
  */
@@ -60,7 +61,7 @@ struct ves_server {
     struct ves_credentials credentials;
     struct ves_held strangers; /* requests without a key */
     struct ves_pipeline pipeline;
-    struct ves_checkpoints checkpoints; /* committer thread only */
+    struct ves_checkpoints checkpoints;
     struct ves_cosignatures cosignatures;
     struct ves_witnesses *witnesses; /* NULL: none are asked */
     char *log_host;                  /* what origins begin with */
