@@ -20,6 +20,7 @@
 #include "base/uuid.h"
 #include "os/clock.h"
 #include "os/mhd.h"
+#include "os/process.h"
 #include "os/random.h"
 #include "server/cosignatures.h"
 #include "server/known_head.h"
@@ -549,9 +550,14 @@ void ves_http_resume(struct ves_request *request)
 static void on_connection(void *ctx, struct MHD_Connection *connection,
                           void **slot, enum MHD_ConnectionNotificationCode code)
 {
+    static _Thread_local bool gives_way;
     struct ves_http *http = ctx;
     (void)connection;
     (void)slot;
+    /* Its threads are the library's; everybody waits for the committer. */
+    if (!gives_way)
+        ves_thread_give_way();
+    gives_way = true;
     if (code == MHD_CONNECTION_NOTIFY_STARTED)
         ves_metric_add(&http->server->metrics.connections, 1);
     else
