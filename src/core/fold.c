@@ -11,7 +11,7 @@
 #include "core/rules.h"
 #include "json/jcs.h"
 
-_Static_assert((int)VES_FOLD_VERSION == 3, "the rules below are version 3");
+_Static_assert((int)VES_FOLD_VERSION == 4, "the rules below are version 4");
 
 /* ---- one step ----------------------------------------------------------- */
 

@@ -375,6 +375,26 @@ enum ves_status ves_write_sum(struct ves_write *write, struct ves_bytes path,
     return status ? status : ves_write_put(write, path, sum);
 }
 
+/* value NULL: there is no such member. */
+static bool put_member(struct ves_write *write, const char *name,
+                       const struct ves_json *value)
+{
+    if (!value) {
+        if (ves_json_member(write->state, name))
+            write->state = ves_tree_without(write->arena, write->state, name);
+        return write->state != NULL;
+    }
+    const struct ves_json *single =
+        ves_tree_single(write->arena, ves_bytes_str(name), value);
+    if (!single)
+        return false;
+    write->state =
+        ves_tree_merge(write->arena, write->state, single, VES_TREE_REPLACE);
+    return write->state != NULL;
+}
+
+/* A balance that outlived its parts would be that of the last order they were
+ * taken away in: without both parts there is none. */
 enum ves_status ves_write_balances(struct ves_write *write)
 {
     for (const struct ves_balance *d = write->entity->balances; d->name; d++) {
@@ -389,20 +409,16 @@ enum ves_status ves_write_balances(struct ves_write *write)
                 return ves_write_fail(write, "the state's %s is no quantity",
                                       names[i]);
         }
-        if (!is_there)
-            continue;
-        if (!ves_quantity_subtract(part[0], part[1], &result))
-            return ves_write_fail(
-                write, "%s would leave the range of quantities", d->name);
-        const struct ves_json *node = ves_quantity_node(write->arena, result);
-        const struct ves_json *single =
-            node ? ves_tree_single(write->arena, ves_bytes_str(d->name), node)
-                 : NULL;
-        if (!single)
-            return VES_NOMEM;
-        write->state = ves_tree_merge(write->arena, write->state, single,
-                                      VES_TREE_REPLACE);
-        if (!write->state)
+        const struct ves_json *node = NULL;
+        if (is_there) {
+            if (!ves_quantity_subtract(part[0], part[1], &result))
+                return ves_write_fail(
+                    write, "%s would leave the range of quantities", d->name);
+            node = ves_quantity_node(write->arena, result);
+            if (!node)
+                return VES_NOMEM;
+        }
+        if (!put_member(write, d->name, node))
             return VES_NOMEM;
     }
     return VES_OK;

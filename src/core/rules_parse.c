@@ -96,6 +96,20 @@ static enum ves_status read_ladders(struct ves_rules_parser *parser,
     return VES_OK;
 }
 
+/* They are computed one after the other, so one of another would be behind by
+ * a step. */
+static bool are_balances_flat(const struct ves_balance *balances)
+{
+    for (const struct ves_balance *b = balances; b->name; b++) {
+        for (const struct ves_balance *other = balances; other->name; other++) {
+            if (strcmp(b->minuend, other->name) == 0 ||
+                strcmp(b->subtrahend, other->name) == 0)
+                return false;
+        }
+    }
+    return true;
+}
+
 static enum ves_status read_balances(struct ves_rules_parser *parser,
                                      const struct ves_json *node,
                                      struct ves_entity_type *out)
@@ -131,12 +145,13 @@ static enum ves_status read_balances(struct ves_rules_parser *parser,
                 ves_rules_copy_text(parser, b->string, &balances->subtrahend);
         if (status)
             return status;
-        if (!ves_rules_is_word(balances->name, strlen(balances->name)) ||
-            strcmp(balances->name, balances->minuend) == 0 ||
-            strcmp(balances->name, balances->subtrahend) == 0)
+        if (!ves_rules_is_word(balances->name, strlen(balances->name)))
             return ves_rules_bad_at(parser, "balances", expected);
     }
-    return VES_OK;
+    return are_balances_flat(out->balances)
+               ? VES_OK
+               : ves_rules_bad_at(parser, "balances",
+                                  "members that are no balances themselves");
 }
 
 static const struct ves_json *find_source(const struct ves_rules *rules,

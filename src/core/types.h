@@ -15,7 +15,7 @@
 enum ves_event_class { VES_CLASS_INTENT, VES_CLASS_FACT };
 enum ves_base_rule { VES_BASE_REQUIRED, VES_BASE_NONE };
 
-enum { VES_FOLD_VERSION = 3, VES_JUDGE_VERSION = 2 };
+enum { VES_FOLD_VERSION = 4, VES_JUDGE_VERSION = 2 };
 
 /* The one system event the judge reads (semantics.md 3.3). */
 #define VES_TYPE_RESOLVED "ves.conflict.resolved"
@@ -186,7 +186,8 @@ struct ves_ladder {
 };
 
 /* A member that is always the difference of two others, if one of these is
- * there.  No part of any footprint. */
+ * there, and absent otherwise.  Neither is a balance itself.  No part of any
+ * footprint. */
 struct ves_balance {
     const char *name, *minuend, *subtrahend;
 };
