@@ -155,7 +155,7 @@ enum ves_status ves_agent_read_envelope(struct ves_agent *agent,
     enum ves_status status =
         ves_event_read(&agent->arena, envelope, event, &refusal);
     if (!status)
-        status = ves_event_check(&agent->arena, event, &refusal);
+        status = ves_event_check_logged(&agent->arena, event, &refusal);
     if (status == VES_REFUSED)
         return ves_fail(error, VES_CORRUPT,
                         "the stored envelope is not a valid event any more: %s",
@@ -175,7 +175,7 @@ static enum ves_status put_payload(struct ves_agent *agent, struct ves_jw *jw,
         return VES_OK;
     }
     ves_scratch_init(&scratch, &agent->arena, event->payload_jcs.len,
-                     VES_PAYLOAD_MAX);
+                     VES_LOG_PAYLOAD_MAX);
     enum ves_status status = ves_jcs_write_without(&scratch.buf, &agent->arena,
                                                    event->payload, "_ves");
     if (status)

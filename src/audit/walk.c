@@ -148,7 +148,7 @@ static enum ves_status read_event(struct walk *walk,
     enum ves_status status = ves_event_read(
         &walk->arena, ves_buf_view(&walk->envelope), event, &refusal);
     if (!status)
-        status = ves_event_check(&walk->arena, event, &refusal);
+        status = ves_event_check_logged(&walk->arena, event, &refusal);
     if (status == VES_REFUSED) {
         ves_audit_find(walk->audit, VES_AUDIT_EVENTS, row->sequence_number,
                        "the event is not what it says: %s", refusal.message);
@@ -479,7 +479,7 @@ static enum ves_status check_own(struct walk *walk,
     enum ves_status status =
         ves_event_read(&walk->arena, row->envelope, &event, &refusal);
     if (!status)
-        status = ves_event_check(&walk->arena, &event, &refusal);
+        status = ves_event_check_logged(&walk->arena, &event, &refusal);
     if (status == VES_REFUSED) {
         ves_audit_find(audit, VES_AUDIT_OUTBOX, 0,
                        "own event %llu is not what it says: %s",

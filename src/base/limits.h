@@ -16,6 +16,11 @@ enum {
     VES_CREATED_AT_MAX = 64,    /* RFC 3339 with nanoseconds fits in 35 */
     VES_REASON_MAX = 256,       /* refusal reasons are sentences, not essays */
     VES_JSON_DEPTH_MAX = 64,    /* bounds the parser's stack */
+    /* What other sequencers may have taken and a log may so hold: serde_json
+     * reads 128 levels, and numbers such as 1e20 grow fivefold when a payload
+     * of VES_PAYLOAD_MAX is made canonical. */
+    VES_LOG_DEPTH_MAX = 128,
+    VES_LOG_PAYLOAD_MAX = 6 * 1024 * 1024,
     VES_DEPS_MAX = 64,          /* declared dependencies of one event */
     VES_PROOF_PATH_MAX = 64,    /* 2^63-1 leaves need 63 siblings */
     VES_COMMITMENT_MAX = 65536, /* leaves in one commitment: bounds memory */

@@ -235,7 +235,7 @@ enum ves_status ves_bundle_event_check(struct ves_arena *arena,
     enum ves_status status =
         ves_event_read(arena, item->envelope, event, refusal);
     if (status == VES_OK)
-        status = ves_event_check(arena, event, refusal);
+        status = ves_event_check_logged(arena, event, refusal);
     if (status == VES_OK)
         status = check_spelling(arena, item, event, refusal);
     if (status)

@@ -14,7 +14,8 @@
 enum ves_payload_kind { VES_PAYLOAD_PLAIN = 0, VES_PAYLOAD_ENCRYPTED = 1 };
 
 /* Causal context, the payload member "_ves" (semantics.md decision 2); of
- * version 2 events only (ADR 0016). */
+ * version 2 events only (ADR 0016).  Not present also where a log holds one
+ * that nobody may judge by. */
 struct ves_context {
     bool is_present;
     uint64_t agent_seq; /* 1, 2, 3 ... per agent and stream */
@@ -67,7 +68,7 @@ struct ves_event {
 };
 
 /* Reads one envelope (B.3): strict JSON, known members of the right type and
- * size, hexadecimal decoded, ids parsed, payload present for its kind.
+ * of a size that a log may hold, hexadecimal decoded, ids parsed, payload present for its kind.
  * Unknown members are ignored; members with value null are absent.
  * On failure returns VES_REFUSED with *refusal filled (code, field and a
  * sentence), event_id filled in *event when it could be read
@@ -82,13 +83,22 @@ VES_NODISCARD enum ves_status
 ves_event_from_json(struct ves_arena *arena, const struct ves_json *envelope,
                     struct ves_event *event, struct ves_refusal *refusal);
 
-/* Checks everything that needs no key: version, created_at, canonical
- * payload, payload or cipher hash, structure of payload_encrypted, causal
- * context; fills payload_jcs, event_hash and context.  Does NOT check the
- * signature.  Results as ves_event_read. */
+/* Checks everything about a new event that needs no key: version, created_at,
+ * canonical payload, payload or cipher hash, structure of payload_encrypted,
+ * causal context; fills payload_jcs, event_hash and context.  Does NOT check
+ * the signature.  Results as ves_event_read. */
 VES_NODISCARD enum ves_status ves_event_check(struct ves_arena *arena,
                                               struct ves_event *event,
                                               struct ves_refusal *refusal);
+
+/* Same for an event that is in a log, which another sequencer may have taken
+ * by other rules (ADR 0016): refused is only what its hashes disprove, or
+ * cannot show.  A context that nobody may judge by counts as none; a payload
+ * with numbers beyond 2^53 is what its canonical form, which is signed, says
+ * (payload is that form then). */
+VES_NODISCARD enum ves_status
+ves_event_check_logged(struct ves_arena *arena, struct ves_event *event,
+                       struct ves_refusal *refusal);
 
 /* Computes the signing hash from the fields (A.5), version 1 or 2. */
 void ves_event_signing_hash(const struct ves_event *event,

@@ -1,6 +1,7 @@
 /* sealed.c -- others' encrypted payloads: structure and cipher hash. */
 #include "core/sealed.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/assert.h"
@@ -22,6 +23,7 @@ enum {
 
 struct recipient {
     uint32_t kid;
+    size_t at; /* as sent */
     uint8_t enc[ENC_SIZE];
     uint8_t wrap[WRAP_JS];
     const struct ves_json *node;
@@ -34,6 +36,7 @@ struct sealed {
     struct recipient *recipients;
     size_t count;
     size_t wrap_size; /* WRAP_RUST or WRAP_JS, the same for all */
+    bool is_logged;
 };
 
 static enum ves_status refuse(struct ves_refusal *refusal, const char *field,
@@ -182,30 +185,35 @@ static enum ves_status read_recipient(const struct ves_json *node,
                       "must be 48 bytes of base64url, or 60 in all of them");
     recipient->kid = (uint32_t)kid;
     recipient->node = node;
+    recipient->at = sealed->count;
     sealed->wrap_size = len;
     sealed->count++;
     return VES_OK;
 }
 
+static int by_kid(const void *a, const void *b)
+{
+    const struct recipient *x = a, *y = b;
+
+    if (x->kid != y->kid)
+        return x->kid < y->kid ? -1 : 1;
+    return x->at < y->at ? -1 : x->at > y->at;
+}
+
 /* The Rust layout wants ascending keys on the wire; the JS layout sorts them
- * itself, so there any order will do.  Sorts by insertion: 256 at most. */
+ * itself, so there any order will do.  Two of one key are hashed as sent. */
 static enum ves_status sort_recipients(struct sealed *sealed,
                                        struct ves_refusal *refusal)
 {
     struct recipient *list = sealed->recipients;
 
-    for (size_t i = 1; i < sealed->count; i++) {
-        struct recipient moving = list[i];
-        size_t at = i;
-        while (at > 0 && list[at - 1].kid > moving.kid) {
-            list[at] = list[at - 1];
-            at--;
-        }
-        if ((at > 0 && list[at - 1].kid == moving.kid) ||
-            (at < i && sealed->wrap_size == WRAP_RUST))
+    qsort(list, sealed->count, sizeof(*list), by_kid);
+    for (size_t i = 0; i < sealed->count; i++) {
+        bool is_again = i > 0 && list[i - 1].kid == list[i].kid;
+        bool is_moved = list[i].at != i && sealed->wrap_size == WRAP_RUST;
+        if (is_moved || (is_again && !sealed->is_logged))
             return refuse(refusal, "payload_encrypted.recipients",
                           "must have ascending recipient_kid, each once");
-        list[at] = moving;
     }
     return VES_OK;
 }
@@ -220,7 +228,7 @@ static enum ves_status read_recipients(struct ves_arena *arena,
     if (!list || list->type != VES_JSON_ARRAY || list->count == 0)
         return refuse(refusal, "payload_encrypted.recipients",
                       "must be an array with at least one recipient");
-    if (list->count > VES_RECIPIENTS_MAX)
+    if (list->count > VES_RECIPIENTS_MAX && !sealed->is_logged)
         return ves_refuse(refusal, VES_REFUSAL_SCHEMA_VALIDATION,
                           "payload_encrypted.recipients",
                           "payload_encrypted has %zu recipients; at most %d "
@@ -247,7 +255,7 @@ static enum ves_status rust_recipients(struct ves_arena *arena,
     struct ves_scratch scratch;
 
     ves_scratch_init(&scratch, arena, sealed->count * size + 32,
-                     VES_RECIPIENTS_MAX * (12 + ENC_SIZE + WRAP_JS) + 64);
+                     VES_BODY_MAX);
     ves_buf_put_str(&scratch.buf, "VES_RECIPIENTS_V1");
     for (size_t i = 0; i < sealed->count; i++) {
         const struct recipient *recipient = &sealed->recipients[i];
@@ -315,16 +323,17 @@ static enum ves_status cipher_hash(struct ves_arena *arena,
 }
 
 enum ves_status ves_sealed_check(struct ves_arena *arena,
-                                 const struct ves_event *event,
+                                 const struct ves_event *event, bool is_logged,
                                  struct ves_refusal *refusal)
 {
     const struct ves_json *object = event->payload_encrypted;
-    struct sealed sealed = {.count = 0};
+    struct sealed sealed = {.is_logged = is_logged};
     enum ves_status status;
 
     if (!object || object->type != VES_JSON_OBJECT)
         return refuse(refusal, "payload_encrypted", "must be an object");
-    status = check_algorithms(object, refusal);
+    /* The hash does not cover the names. */
+    status = is_logged ? VES_OK : check_algorithms(object, refusal);
     if (status)
         return status;
     status = read_ciphertext(arena, object, &sealed, refusal);

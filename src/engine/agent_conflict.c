@@ -64,7 +64,7 @@ static enum ves_status read_event(struct gather *gather,
         gather->arena, ves_bytes(text, envelope.len + (is_open ? 1 : 0)), event,
         &refusal);
     if (!status)
-        status = ves_event_check(gather->arena, event, &refusal);
+        status = ves_event_check_logged(gather->arena, event, &refusal);
     if (status == VES_REFUSED)
         return ves_fail(&gather->core->error, VES_CORRUPT,
                         "an event in the store is not readable any more: %s; "

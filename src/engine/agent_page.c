@@ -17,8 +17,8 @@
 enum {
     PAGE_MAX = 512 * 1024 * 1024, /* one event may be a million numbers */
     PAGE_SOFT = 64 * 1024 * 1024, /* beyond it the rest is asked for again */
-    /* An item puts two levels around an event's 64. */
-    ITEM_DEPTH = VES_JSON_DEPTH_MAX + 2,
+    /* An item puts two levels around an event. */
+    ITEM_DEPTH = VES_LOG_DEPTH_MAX + 2,
     ROOM_MIN = 16
 };
 
@@ -204,7 +204,7 @@ static enum ves_status read_event(struct ves_agent_core *core,
     enum ves_status status =
         ves_event_from_json(&page->arena, envelope, &item->event, &refusal);
     if (!status)
-        status = ves_event_check(&page->arena, &item->event, &refusal);
+        status = ves_event_check_logged(&page->arena, &item->event, &refusal);
     if (status == VES_REFUSED) {
         set_problem(item, problem_of(refusal.code), refusal.message);
         return VES_OK;

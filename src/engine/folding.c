@@ -29,7 +29,7 @@ enum ves_status ves_log_event_read(struct ves_arena *arena,
     enum ves_status status = ves_event_read(
         arena, ves_bytes(text, envelope.len + 1), event, &refusal);
     if (!status)
-        status = ves_event_check(arena, event, &refusal);
+        status = ves_event_check_logged(arena, event, &refusal);
     if (status == VES_REFUSED)
         return ves_fail(error, VES_CORRUPT,
                         "an event in the log is not readable any more: %s; "

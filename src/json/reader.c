@@ -25,7 +25,7 @@ struct ves_jr *ves_jr_new(const struct ves_alloc *alloc, struct ves_bytes json)
     struct ves_jr *jr = alloc->realloc(alloc->ctx, NULL, sizeof(*jr));
     /* What VES says wraps payloads and states, which are that deep. */
     const struct ves_json_options options = {.depth_max =
-                                                 VES_JSON_DEPTH_MAX + 16};
+                                                 VES_LOG_DEPTH_MAX + 16};
     struct ves_bytes copy;
 
     if (!jr)

@@ -82,7 +82,7 @@ static enum ves_status read_event(struct prove *prove, struct ves_bytes text,
     enum ves_status status =
         ves_event_read(&prove->arena, text, event, &refusal);
     if (!status)
-        status = ves_event_check(&prove->arena, event, &refusal);
+        status = ves_event_check_logged(&prove->arena, event, &refusal);
     if (status == VES_REFUSED)
         return ves_fail(prove->error, VES_CORRUPT,
                         "the event in this store is not what it says: %s",

@@ -71,6 +71,7 @@ static void write_payload(struct ves_buf *out, const struct test_event *event)
 {
     struct ves_buf text;
     struct ves_arena arena;
+    const struct ves_json_options options = {.depth_max = VES_JSON_DEPTH_LIMIT};
     const struct ves_json *root;
 
     ves_buf_init(&text, ves_alloc_default(), BODY_MAX);
@@ -83,8 +84,8 @@ static void write_payload(struct ves_buf *out, const struct test_event *event)
         ves_context_write(&text, &event->fields.context);
         ves_buf_put_u8(&text, '}');
     }
-    VES_ASSERT(ves_json_read(&arena, ves_buf_view(&text), NULL, &root, NULL) ==
-               VES_OK);
+    VES_ASSERT(ves_json_read(&arena, ves_buf_view(&text), &options, &root,
+                             NULL) == VES_OK);
     VES_ASSERT(ves_jcs_write(out, &arena, root) == VES_OK);
     ves_arena_free(&arena);
     ves_buf_free(&text);

@@ -273,6 +273,14 @@ static void what_is_wrong_is_said(void **state)
          "rules /entities/0/ladders: expected a JSON pointer as path"},
         {"{\"rules\":1,\"entities\":[{\"name\":\"a\",\"balances\":{\"x\":["
          "\"x\",\"y\"]}}]}",
+         "rules /entities/0/balances: expected members that are no balances "
+         "themselves"},
+        {"{\"rules\":1,\"entities\":[{\"name\":\"a\",\"balances\":{\"x\":["
+         "\"y\",\"z\"],\"z\":[\"b\",\"c\"]}}]}",
+         "rules /entities/0/balances: expected members that are no balances "
+         "themselves"},
+        {"{\"rules\":1,\"entities\":[{\"name\":\"a\",\"balances\":{\"x\":["
+         "\"y\"]}}]}",
          "rules /entities/0/balances: expected names of members, each with an "
          "array of two names: what it is the difference of"},
         {"{\"rules\":1,\"entities\":[" REPAIR_ENTITY "],\"types\":[{\"name\":"

@@ -700,7 +700,7 @@ static void derived_sealed(const struct ves_json *v)
 
     event.payload_cipher_hash = hash(v, "payload_cipher_hash");
     event.payload_encrypted = payload;
-    if (ves_sealed_check(walk.arena, &event, &refusal))
+    if (ves_sealed_check(walk.arena, &event, false, &refusal))
         wrong("encryption_rust_layout: %s", refusal.message);
     /* Names and numbers that the hash leaves out. */
     check(number(payload, "enc_version") == 1 &&
