@@ -68,10 +68,10 @@ struct ves_event {
 };
 
 /* Reads one envelope (B.3): strict JSON, known members of the right type and
- * of a size that a log may hold, hexadecimal decoded, ids parsed, payload present for its kind.
- * Unknown members are ignored; members with value null are absent.
- * On failure returns VES_REFUSED with *refusal filled (code, field and a
- * sentence), event_id filled in *event when it could be read
+ * of a size that a log may hold, hexadecimal decoded, ids parsed, payload
+ * present for its kind. Unknown members are ignored; members with value null
+ * are absent. On failure returns VES_REFUSED with *refusal filled (code, field
+ * and a sentence), event_id filled in *event when it could be read
  * (refusal->has_event_id); VES_NOMEM when the arena is full. */
 VES_NODISCARD enum ves_status ves_event_read(struct ves_arena *arena,
                                              struct ves_bytes json,

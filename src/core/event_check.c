@@ -93,8 +93,7 @@ static enum tree_fault tree_fault(const struct ves_json *root, size_t level)
     }
 }
 
-static enum ves_status check_tree(const char *name,
-                                  const struct ves_json *root,
+static enum ves_status check_tree(const char *name, const struct ves_json *root,
                                   struct ves_refusal *refusal)
 {
     switch (tree_fault(root, 1)) {
@@ -243,8 +242,7 @@ static enum ves_status check_encrypted(struct ves_arena *arena,
     if (!status)
         status = check_shape(arena, name, &event->payload_encrypted,
                              event->payload_jcs, is_logged, refusal);
-    return status ? status
-                  : ves_sealed_check(arena, event, is_logged, refusal);
+    return status ? status : ves_sealed_check(arena, event, is_logged, refusal);
 }
 
 /* ---- the event ----------------------------------------------------------- */

@@ -330,7 +330,8 @@ enum ves_status ves_event_read(struct ves_arena *arena, struct ves_bytes json,
     struct ves_json_where where = {0, ""};
 
     memset(event, 0, sizeof(*event));
-    enum ves_status status = ves_json_read(arena, json, &options, &root, &where);
+    enum ves_status status =
+        ves_json_read(arena, json, &options, &root, &where);
     if (status == VES_MALFORMED)
         return ves_refuse(refusal, VES_REFUSAL_SCHEMA_VALIDATION, NULL,
                           "the event is not valid JSON at byte %zu: %s",

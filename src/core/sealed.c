@@ -254,8 +254,7 @@ static enum ves_status rust_recipients(struct ves_arena *arena,
     size_t size = 12 + ENC_SIZE + sealed->wrap_size;
     struct ves_scratch scratch;
 
-    ves_scratch_init(&scratch, arena, sealed->count * size + 32,
-                     VES_BODY_MAX);
+    ves_scratch_init(&scratch, arena, sealed->count * size + 32, VES_BODY_MAX);
     ves_buf_put_str(&scratch.buf, "VES_RECIPIENTS_V1");
     for (size_t i = 0; i < sealed->count; i++) {
         const struct recipient *recipient = &sealed->recipients[i];

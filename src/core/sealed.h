@@ -10,8 +10,9 @@
 #include "core/event.h"
 
 /* Structure, algorithm names, sizes, recipient order, and payload_cipher_hash
- * in either layout; of one that is in a log, only what the hash is made of.  VES_REFUSED with SCHEMA_VALIDATION or
- * INVALID_CIPHER_HASH; VES_NOMEM when the arena is full. */
+ * in either layout; of one that is in a log, only what the hash is made of.
+ * VES_REFUSED with SCHEMA_VALIDATION or INVALID_CIPHER_HASH; VES_NOMEM when the
+ * arena is full. */
 VES_NODISCARD enum ves_status ves_sealed_check(struct ves_arena *arena,
                                                const struct ves_event *event,
                                                bool is_logged,

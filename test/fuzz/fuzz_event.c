@@ -28,9 +28,20 @@ static enum ves_status take(struct ves_arena *arena, struct ves_bytes json,
                             struct ves_event *event,
                             struct ves_refusal *refusal)
 {
+    struct ves_refusal why;
+
     enum ves_status status = ves_event_read(arena, json, event, refusal);
-    if (status == VES_OK)
+    if (status == VES_OK) {
+        /* A log may hold whatever may be new, and as the same event. */
+        struct ves_event logged = *event;
+        enum ves_status carried = ves_event_check_logged(arena, &logged, &why);
         status = ves_event_check(arena, event, refusal);
+        require(status != VES_OK || carried == VES_OK || carried == VES_NOMEM);
+        require(status != VES_OK || carried != VES_OK ||
+                (ves_hash_equal(&logged.event_hash, &event->event_hash) &&
+                 logged.context.is_present == event->context.is_present &&
+                 ves_bytes_equal(logged.payload_jcs, event->payload_jcs)));
+    }
     require(status == VES_OK || status == VES_REFUSED || status == VES_NOMEM);
     return status;
 }

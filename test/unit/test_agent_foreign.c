@@ -165,9 +165,15 @@ static void what_is_signed_and_numbered_is_carried(void **state)
 {
     static const struct {
         const char *member, *value;
-    } members[] = {{"a", "1"}, {"b", "1"}, {"c", "2"}, {"d", "1"},
-                   {"e", "2"}, {"m", "1e+300"}, {"n", "9007199254740992"},
-                   {"z", "1"}, {"_ves", ""}};
+    } members[] = {{"a", "1"},
+                   {"b", "1"},
+                   {"c", "2"},
+                   {"d", "1"},
+                   {"e", "2"},
+                   {"m", "1e+300"},
+                   {"n", "9007199254740992"},
+                   {"z", "1"},
+                   {"_ves", ""}};
     struct ves_buf nested;
 
     (void)state;
