@@ -13,9 +13,9 @@ enum {
     VES_ENTITY_TYPE_MAX = 128,
     VES_ENTITY_ID_MAX = 512,
     VES_EVENT_TYPE_MAX = 256,
-    VES_CREATED_AT_MAX = 64,    /* RFC 3339 with nanoseconds fits in 35 */
-    VES_REASON_MAX = 256,       /* refusal reasons are sentences, not essays */
-    VES_JSON_DEPTH_MAX = 64,    /* bounds the parser's stack */
+    VES_CREATED_AT_MAX = 64, /* RFC 3339 with nanoseconds fits in 35 */
+    VES_REASON_MAX = 256,    /* refusal reasons are sentences, not essays */
+    VES_JSON_DEPTH_MAX = 64, /* bounds the parser's stack */
     /* What other sequencers may have taken and a log may so hold: serde_json
      * reads 128 levels, and numbers such as 1e20 grow fivefold when a payload
      * of VES_PAYLOAD_MAX is made canonical. */

@@ -229,8 +229,9 @@ struct ves_judge_view {
                                const struct ves_judge_subject *subject,
                                struct ves_arena *arena,
                                struct ves_effects *out);
-    /* Applied events above a sequence that refer to the entity, for the note
-     * `dangling`.  NULL: not noted. */
+    /* Applied events above a sequence that refer to the entity, in the order
+     * of the log, for the note `dangling`; the newest are enough.  NULL: not
+     * noted. */
     enum ves_status (*referrers)(void *ctx, const struct ves_hash *entity_key,
                                  uint64_t above, ves_judge_hash_visitor *visit,
                                  void *visit_ctx);

@@ -67,6 +67,19 @@ struct ves_verdict_conflict {
     struct ves_verdict_conflict *next; /* of those met in the run */
 };
 
+/* Which events refer to which entities, for the numbers from `from` to `to`;
+ * read when a delete asks. */
+struct ves_referrer {
+    uint64_t sequence;
+    struct ves_hash key; /* of the entity it refers to */
+};
+
+struct ves_referrers {
+    struct ves_referrer *items;
+    size_t count, room;
+    uint64_t from, to; /* to 0: nothing yet */
+};
+
 struct ves_verdict_host {
     void *ctx;
     /* An entity, loaded at first sight. */
@@ -110,6 +123,7 @@ struct ves_verdicts {
     size_t wait_count;
     struct ves_arena passing;         /* one event beyond those kept */
     struct ves_arena reading;         /* one envelope */
+    struct ves_referrers referrers;   /* of the run */
     const struct ves_event *forecast; /* that follow the log for a moment */
     size_t forecast_count;
 };
@@ -197,6 +211,12 @@ ves_verdicts_applied(struct ves_verdicts *v,
 VES_NODISCARD enum ves_status
 ves_verdicts_conflict(struct ves_verdicts *v, const struct ves_hash *id,
                       struct ves_verdict_conflict **out);
+
+/* referrers.c: of the applied events among the last 4,096, those above a
+ * number that refer to an entity; a function of struct ves_judge_view. */
+VES_NODISCARD enum ves_status
+ves_verdicts_referrers(void *ctx, const struct ves_hash *key, uint64_t above,
+                       ves_judge_hash_visitor *visit, void *visit_ctx);
 
 /* Where an event the judge was shown in this step is; sequence 0: it was not.
  */

@@ -545,5 +545,6 @@ struct ves_judge_view ves_verdicts_view(struct ves_verdicts *v)
         .against = view_against,
         .opposite = view_opposite,
         .effects = view_effects,
+        .referrers = ves_verdicts_referrers,
     };
 }

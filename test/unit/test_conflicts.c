@@ -770,6 +770,43 @@ static void deleted_and_changed(void **state)
     assert_int_equal(open_conflicts(till), 0);
 }
 
+static const char *why(struct ves_agent *agent, const struct ves_uuid *id)
+{
+    assert_int_equal(ves_agent_why(agent, id, doc.jw, &error), VES_OK);
+    test_document_read(&doc);
+    return test_text(&doc, "/explanation");
+}
+
+/* What a delete's author did not know to refer to it is named at every store;
+ * what it had seen is not, nor what refers to something else. */
+static void what_a_delete_leaves_dangling_is_named(void **state)
+{
+    static const char words[] = "What it deletes is referred to by: ";
+    char expected[128];
+
+    (void)state;
+    test_shop_append(office, "customer.created", "C1", "{\"name\":\"a\"}");
+    test_shop_append(office, "customer.created", "C2", "{\"name\":\"b\"}");
+    test_shop_append(till, "order.created", "O1", "{\"customer_id\":\"C1\"}");
+    sync_both();
+    sync_both();
+    struct ves_uuid sale = test_shop_append(till, "order.created", "O2",
+                                            "{\"customer_id\":\"C1\"}");
+    test_shop_append(till, "order.created", "O3", "{\"customer_id\":\"C2\"}");
+    sync_store(till);
+    struct ves_uuid delete =
+        test_shop_append(office, "customer.deleted", "C1", "{}");
+    sync_both();
+    snprintf(expected, sizeof(expected), "%s%s.", words, text_of(&sale));
+    assert_non_null(strstr(why(till, &delete), expected));
+    assert_non_null(strstr(why(office, &delete), expected));
+
+    struct ves_uuid known =
+        test_shop_append(till, "customer.deleted", "C2", "{}");
+    sync_both();
+    assert_null(strstr(why(till, &known), words));
+}
+
 static void tails_are_decided_with_their_head(void **state)
 {
     (void)state;
@@ -1381,6 +1418,7 @@ int main(void)
         TEST(facts_stand),
         TEST(a_fact_is_not_passed_over),
         TEST(deleted_and_changed),
+        TEST(what_a_delete_leaves_dangling_is_named),
         TEST(tails_are_decided_with_their_head),
         TEST(own_edits_go_first),
         TEST(pushed_and_not_pulled),
