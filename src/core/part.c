@@ -254,7 +254,7 @@ static enum ves_status read_item(struct page *page, const struct ves_json *item)
     enum ves_status status = ves_event_from_json(
         page->arena, ves_json_member(item, "envelope"), event, &refusal);
     if (!status)
-        status = ves_event_check(page->arena, event, &refusal);
+        status = ves_event_check_logged(page->arena, event, &refusal);
     if (status == VES_REFUSED)
         return refuse(page, refusal.message);
     if (status)

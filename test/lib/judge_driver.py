@@ -6,16 +6,17 @@ usage: judge_driver.py SPEC_DIR SEED EVENTS [LENGTH [OPERATIONS]]
 
 Reads judge.py in place, lets its own generator make histories until they have
 EVENTS events together, and writes one JSON line an event: what the event says,
-and under "want" all that changed by it: verdicts, conflicts, entities.  With
-OPERATIONS (names of the model's, commas between) only these are used, and each
-line also has all there is after it ("all", "states") and whether it is the
-last of its history.  With "scopes", every history of a few small scopes (agents, operations, edits,
+and under "want" all that changed by it: verdicts, conflicts, entities; "keep"
+is how many events of the line before come before it.  With OPERATIONS (names
+of the model's, commas between) only these are used, and each line also has all
+there is after it ("all", "states") and whether it is the last of its history.
+With "scopes", every history of a few small scopes (agents, operations, edits,
 resolutions, entities) instead; with "soak", of larger ones.
 """
 import json
 import random
 import sys
-import time
+from collections import namedtuple
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, sys.argv[1])
@@ -27,8 +28,8 @@ SCOPES = [
     (2, ("setf", "setg"), 3, 1, ("e",)),
     (2, ("setf", "delete"), 2, 2, ("e",)),
     (2, ("ship", "cancel", "track"), 3, 1, ("e",)),
-    (2, ("create", "setf", "count"), 3, 1, ("e",)),
-    (3, ("setf", "wait"), 3, 0, ("e",)),
+    (2, ("create", "setf", "count"), 3, 0, ("e",)),
+    (2, ("setf", "wait"), 3, 0, ("e",)),
     (2, ("setf", "wait"), 2, 1, ("e",)),
 ]
 SOAK = [
@@ -40,6 +41,8 @@ SOAK = [
     (2, ("create", "setf", "count"), 4, 1, ("e",)),
     (3, ("setf", "wait"), 4, 0, ("e",)),
     (2, ("setf", "wait"), 3, 1, ("e",)),
+    (3, ("ship", "cancel", "track"), 4, 0, ("e",)),
+    (3, ("create", "setf", "count"), 4, 0, ("e",)),
 ]
 
 
@@ -169,7 +172,7 @@ def states(j):
 
 def history(seed, log, is_full=False):
     for n, y in enumerate(log):
-        line = {"seed": seed, "new": n == 0, "says": says(y),
+        line = {"seed": seed, "keep": n, "says": says(y),
                 "want": want(judged(log[:n]), judged(log[:n + 1]), y)}
         if is_full:
             line["all"] = everything(judged(log[:n + 1]))
@@ -191,15 +194,69 @@ def sample(seed, limit, length, ops):
         seed += 1
 
 
+# ---- every history of a scope ------------------------------------------------
+#
+# What the judge sees of an interleaving is the log: who is next, and how much
+# of it that author had pulled when it wrote.  So logs are enumerated, not what
+# was done between them: an author's cursor only moves forward, and its events
+# come in its own order.  Authors who have written nothing are alike.  (The
+# model's own explorer visits the same logs, by every way that leads to each.)
+
+Author = namedtuple("Author", "name seen n")
+Ahead = namedtuple("Ahead", "id")
+
+
+def writable(log, authors, i, seen, ops, ents, left, resolves):
+    """What author i may write next, having pulled so much: events, and how
+    many edits and resolutions that takes."""
+    def pending(a):         # others' events that it does not know
+        return (tuple(x for x in log[seen:] if x.agent == a.name) +
+                (Ahead("%s%d" % (a.name, a.n)),))
+    world = judge.World(log, tuple(
+        (a.name, seen, (), a.n) if k == i else (a.name, 0, pending(a), a.n)
+        for k, a in enumerate(authors)))
+
+    def made(w):
+        return w.agents[i][2][0]
+    if left:
+        for ent in ents:
+            for edit in world.edits(i, ent, ops):
+                fact, eff, deps, ref = edit
+                yield made(world.append(i, ent, fact, eff, deps, ref)), 1, 0
+    if resolves:
+        for k, c in judged(log[:seen]).conflicts.items():
+            for strategy in (("accept_local", "accept_remote", "merge")
+                             if c["by"] is None else ("undo",)):
+                w = world.resolve(i, c["branch"][0], k, strategy)
+                if w:
+                    yield made(w), 0, 1
+
+
+def walk(number, log, authors, ops, ents, left, resolves):
+    for i, a in enumerate(authors):
+        if any(b.n == 1 for b in authors[1:i]):
+            continue
+        for seen in range(a.seen, len(log) + 1):
+            for y, edit, resolve in writable(log, authors, i, seen, ops, ents,
+                                             left, resolves):
+                longer = log + (y,)
+                write({"seed": number, "keep": len(log), "says": says(y),
+                       "want": want(judged(log), judged(longer), y)})
+                walk(number, longer,
+                     authors[:i] + (Author(a.name, seen, a.n + 1),) +
+                     authors[i + 1:], ops, ents, left - edit,
+                     resolves - resolve)
+                del judge.CACHE[longer]
+
+
 def exhaust(scopes):
     for number, (agents, ops, edits, resolves, ents) in enumerate(scopes):
         judge.CACHE.clear()
-        _, complete = judge.explore(agents, ops, edits, resolves, ents,
-                                    time.time() + 3600)
-        assert complete
-        logs = set(judge.CACHE)
-        for log in sorted(logs - {x[:-1] for x in logs if x}, key=str):
-            history(number, log)
+        first = judge.start(agents, ents, ops)
+        history(number, first.log)
+        walk(number, first.log,
+             tuple(Author(name, seen, n) for name, seen, _, n in first.agents),
+             ops, ents, edits, resolves)
 
 
 if __name__ == "__main__":

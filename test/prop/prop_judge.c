@@ -359,20 +359,56 @@ static void count(const struct test_judge_log *log)
     }
 }
 
-static void check_line(struct ves_bytes line, unsigned number)
+/* The lines of the history so far. */
+static char *history[TEST_JUDGE_MAX];
+static size_t history_count;
+
+static const struct ves_json *read_line(struct ves_bytes line,
+                                        struct test_judge_says *says)
 {
     const struct ves_json *root;
-    struct test_judge_says says;
-    bool is_new;
 
     ves_arena_reset(&arena);
     assert_int_equal(ves_json_read(&arena, line, NULL, &root, NULL), VES_OK);
-    assert_true(ves_json_get_bool(root, "new", &is_new));
-    read_says(ves_json_member(root, "says"), &says);
+    read_says(ves_json_member(root, "says"), says);
+    return root;
+}
+
+/* Goes back to the first `keep` events of the history. */
+static void go_back(size_t keep)
+{
+    struct test_judge_says says;
+
+    assert_true(keep <= history_count);
+    if (keep == history_count)
+        return;
+    for (size_t i = 0; i < 2; i++)
+        test_judge_log_reset(&logs[i]);
+    for (size_t n = 0; n < keep; n++) {
+        (void)read_line(ves_bytes_str(history[n]), &says);
+        for (size_t i = 0; i < 2; i++)
+            (void)test_judge_log_step(&logs[i], &says);
+    }
+    while (history_count > keep)
+        free(history[--history_count]);
+}
+
+static void keep_line(struct ves_bytes line)
+{
+    assert_true(history_count < TEST_JUDGE_MAX);
+    history[history_count] = strndup((const char *)line.ptr, line.len);
+    assert_non_null(history[history_count++]);
+}
+
+static void check_line(struct ves_bytes line, unsigned number)
+{
+    struct test_judge_says says;
+
+    go_back(member_number(read_line(line, &says), "keep"));
+    const struct ves_json *root = read_line(line, &says);
     const struct ves_json *want = ves_json_member(root, "want");
+    keep_line(line);
     for (size_t i = 0; i < 2; i++) {
-        if (is_new)
-            test_judge_log_reset(&logs[i]);
         (void)test_judge_log_step(&logs[i], &says);
         struct ves_bytes text = spell(&logs[i]);
         if (ves_bytes_equal(text, want->text))
@@ -412,6 +448,7 @@ static unsigned run_model(const char *arguments)
              arguments);
     print_message("# %s\n", command);
     met_count = 0;
+    go_back(0);
     FILE *model = popen(command, "r");
     assert_non_null(model);
     while ((len = getline(&line, &cap, model)) > 0)
@@ -493,6 +530,7 @@ static int set_up(void **state)
 static int tear_down(void **state)
 {
     (void)state;
+    go_back(0);
     test_judge_log_free(&logs[0]);
     test_judge_log_free(&logs[1]);
     free(logs);
