@@ -1,7 +1,6 @@
 /* sealed.c -- others' encrypted payloads: structure and cipher hash. */
 #include "core/sealed.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/assert.h"
@@ -191,13 +190,38 @@ static enum ves_status read_recipient(const struct ves_json *node,
     return VES_OK;
 }
 
-static int by_kid(const void *a, const void *b)
+/* By key, and as sent where two have the same. */
+static bool is_before(const struct recipient *a, const struct recipient *b)
 {
-    const struct recipient *x = a, *y = b;
+    return a->kid != b->kid ? a->kid < b->kid : a->at < b->at;
+}
 
-    if (x->kid != y->kid)
-        return x->kid < y->kid ? -1 : 1;
-    return x->at < y->at ? -1 : x->at > y->at;
+/* The one at `top` sinks until none below it comes later. */
+static void sink(struct recipient *list, size_t top, size_t count)
+{
+    struct recipient moving = list[top];
+
+    for (size_t child; (child = 2 * top + 1) < count; top = child) {
+        if (child + 1 < count && is_before(&list[child], &list[child + 1]))
+            child++;
+        if (!is_before(&moving, &list[child]))
+            break;
+        list[top] = list[child];
+    }
+    list[top] = moving;
+}
+
+/* A log may hold thousands of them. */
+static void sort(struct recipient *list, size_t count)
+{
+    for (size_t top = count / 2; top > 0; top--)
+        sink(list, top - 1, count);
+    for (size_t end = count; end > 1; end--) {
+        struct recipient last = list[0];
+        list[0] = list[end - 1];
+        list[end - 1] = last;
+        sink(list, 0, end - 1);
+    }
 }
 
 /* The Rust layout wants ascending keys on the wire; the JS layout sorts them
@@ -207,7 +231,7 @@ static enum ves_status sort_recipients(struct sealed *sealed,
 {
     struct recipient *list = sealed->recipients;
 
-    qsort(list, sealed->count, sizeof(*list), by_kid);
+    sort(list, sealed->count);
     for (size_t i = 0; i < sealed->count; i++) {
         bool is_again = i > 0 && list[i - 1].kid == list[i].kid;
         bool is_moved = list[i].at != i && sealed->wrap_size == WRAP_RUST;
