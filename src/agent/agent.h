@@ -8,7 +8,8 @@
  * (what the sequencer gave, 0600).  Meta names beside the engine's:
  * "agent.public_key" (hex), "sequencer.url", "sequencer.tls_key" (hex),
  * "sequencer.checked_ms", "sequencer.reachable" ("0" or "1"),
- * "setting.NAME", "settings.version", "log.pruned_below".
+ * "setting.NAME", "settings.version", "log.pruned_below",
+ * "policy.looked", "policy.settings" (conflict_auto.c).
  */
 #ifndef VES_AGENT_AGENT_H
 #define VES_AGENT_AGENT_H

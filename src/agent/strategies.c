@@ -71,6 +71,19 @@ enum ves_strategy ves_agent_policy(struct ves_agent *agent,
     return general(agent);
 }
 
+uint64_t ves_agent_policies_sum(struct ves_agent *agent)
+{
+    uint64_t sum = UINT64_C(14695981039346656037); /* FNV-1a */
+    struct ves_bytes list;
+
+    if (read_list(agent, &list))
+        list = ves_bytes(NULL, 0);
+    sum = (sum ^ (uint64_t)general(agent)) * UINT64_C(1099511628211);
+    for (size_t i = 0; i < list.len; i++)
+        sum = (sum ^ list.ptr[i]) * UINT64_C(1099511628211);
+    return sum;
+}
+
 bool ves_agent_has_policy(struct ves_agent *agent)
 {
     struct ves_bytes list, type;

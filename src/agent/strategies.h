@@ -11,6 +11,8 @@
 /* The strategy for entities of that type: its own, else conflictStrategy. */
 enum ves_strategy ves_agent_policy(struct ves_agent *agent,
                                    struct ves_bytes entity_type);
+/* Of all of them together: another number when one changed, but for chance. */
+uint64_t ves_agent_policies_sum(struct ves_agent *agent);
 /* Is there one that decides anything? */
 bool ves_agent_has_policy(struct ves_agent *agent);
 

@@ -1101,6 +1101,59 @@ static void policies(void **state)
     assert_int_equal(open_conflicts(office), 1);
 }
 
+static void assert_automatic(struct ves_agent *agent, uint64_t looked_at,
+                             uint64_t resolved)
+{
+    struct ves_auto_report report;
+
+    assert_int_equal(ves_resolve_automatic(agent, &report, &error), VES_OK);
+    assert_int_equal(report.looked_at, looked_at);
+    assert_int_equal(report.resolved, resolved);
+    assert_int_equal(report.left, looked_at - resolved);
+}
+
+/* What was left is not gathered again, until something happened to it or the
+ * settings are others. */
+static void policies_look_again_when_it_may_matter(void **state)
+{
+    (void)state;
+    (void)same_field();
+    assert_int_equal(ves_agent_set(office, "conflictStrategy", "merge", &error),
+                     VES_OK);
+    assert_automatic(office, 1, 0);
+    assert_automatic(office, 1, 0);
+    assert_automatic(till, 0, 0);
+    /* The other side takes its change back: now it can be merged. */
+    test_shop_append(till, "order.updated", "O1",
+                     "{\"patch\":{\"email\":\"a\"}}");
+    assert_automatic(office, 1, 0);
+    sync_store(till);
+    (void)test_shop_pull(&shop, office);
+    assert_automatic(office, 1, 1);
+    sync_both();
+    sync_both();
+    assert_int_equal(open_conflicts(office), 0);
+    assert_string_equal(member(till, "/state/email"), "\"office\"");
+    assert_same_states();
+}
+
+static void other_settings_look_at_all_again(void **state)
+{
+    (void)state;
+    (void)same_field();
+    assert_int_equal(
+        ves_agent_set(office, "conflictStrategy.order", "merge", &error),
+        VES_OK);
+    assert_automatic(office, 1, 0);
+    assert_automatic(office, 1, 0);
+    assert_int_equal(
+        ves_agent_set(office, "conflictStrategy.order", "accept_local", &error),
+        VES_OK);
+    assert_automatic(office, 1, 1);
+    /* On its way: no conflict of anybody's to decide. */
+    assert_automatic(office, 0, 0);
+}
+
 static void policy_settings(void **state)
 {
     (void)state;
@@ -1428,6 +1481,8 @@ int main(void)
         TEST(arguments),
         TEST(values_are_checked),
         TEST(policies),
+        TEST(policies_look_again_when_it_may_matter),
+        TEST(other_settings_look_at_all_again),
         TEST(policy_settings),
         TEST(history_says_who_and_why),
         TEST(refused_and_written_again),
