@@ -23,6 +23,8 @@ enum {
 struct ves_bench_limit {
     double verify_us;
     double sign_us;
+    double both_us; /* one verification and one signature, one after the
+                       other; of the better moment, not the better of each */
 };
 
 /* ---- events ---------------------------------------------------------------

@@ -24,7 +24,7 @@ enum {
 /* As long as the clock of this machine wanders: the better of two short
  * samples is the machine's luckiest moment, which nothing that runs for
  * seconds ever has. */
-#define LIMIT_S 1.5
+#define LIMIT_S 3.0
 
 struct sample {
     struct ves_secret_key secret[KEYS];
@@ -113,6 +113,7 @@ void ves_bench_limit(struct ves_bench_run *run, struct ves_bench_limit *out)
     make_sample(&sample);
     out->verify_us = measure(run, &sample, false);
     out->sign_us = measure(run, &sample, true);
+    out->both_us = out->verify_us + out->sign_us;
     note_best(&run->report->verify_us, out->verify_us);
     note_best(&run->report->sign_us, out->sign_us);
 }
@@ -124,6 +125,7 @@ void ves_bench_limit_again(struct ves_bench_run *run,
     ves_bench_limit(run, &again);
     note_best(&best->verify_us, again.verify_us);
     note_best(&best->sign_us, again.sign_us);
+    note_best(&best->both_us, again.both_us);
 }
 
 /* ---- the disk -------------------------------------------------------------

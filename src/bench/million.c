@@ -178,7 +178,7 @@ static enum ves_status send_events(struct task *task, uint64_t first,
 
 static double ingest_limit(const struct ves_bench_limit *limit)
 {
-    return limit->verify_us + limit->sign_us;
+    return limit->both_us;
 }
 
 static enum ves_status ingest(struct ves_bench_run *run)

@@ -1,6 +1,7 @@
 /* pull.c -- a second store takes the stream: fetch, verify event and receipt,
  * apply, flush. */
 #include <stdio.h>
+#include <sys/resource.h>
 
 #include "base/error.h"
 #include "bench/bench.h"
@@ -47,6 +48,16 @@ static enum ves_status fill(struct ves_bench_run *run, uint64_t events)
     return status;
 }
 
+/* Of all threads, user and system. */
+static double own_cpu(void)
+{
+    struct rusage usage;
+    if (getrusage(RUSAGE_SELF, &usage))
+        return 0;
+    return (double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) +
+           (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6;
+}
+
 static enum ves_status pull_once(struct ves_bench_run *run, uint64_t events,
                                  struct ves_bench_figure *out)
 {
@@ -58,9 +69,12 @@ static enum ves_status pull_once(struct ves_bench_run *run, uint64_t events,
     if (status)
         return status;
     ves_bench_limit(run, &limit);
-    double start = ves_bench_now();
+    double start = ves_bench_now(), cpu = own_cpu();
+    double server = ves_bench_server_cpu(&run->server);
     status = ves_pull(agent, &options, 0, &report, run->error);
     double seconds = ves_bench_now() - start;
+    cpu = own_cpu() - cpu;
+    server = ves_bench_server_cpu(&run->server) - server;
     ves_bench_limit_again(run, &limit);
     ves_agent_close(agent);
     ves_bench_forget(run, "reader.db");
@@ -75,7 +89,9 @@ static enum ves_status pull_once(struct ves_bench_run *run, uint64_t events,
                                      .limit = 1e6 / limit.verify_us,
                                      .target = 0.6};
     snprintf(out->note, sizeof(out->note),
-             "two verifications an event: the event's and its receipt's");
+             "two verifications an event: the event's and its receipt's; "
+             "processor us an event: store %.0f, server %.0f",
+             cpu * 1e6 / (double)events, server * 1e6 / (double)events);
     return status;
 }
 
