@@ -474,11 +474,42 @@ enum ves_status ves_store_sqlite_has_temporary(struct ves_store *store,
     return status == VES_NOT_FOUND ? VES_OK : status;
 }
 
+/* Counts commits; a rollback it does not count. */
+static unsigned data_version(struct ves_sqlite *st)
+{
+    unsigned version = 0;
+
+    (void)sqlite3_file_control(st->db, "main", SQLITE_FCNTL_DATA_VERSION,
+                               &version);
+    return version;
+}
+
+/* Is this the transaction in which the level was asked?  Then it cannot have
+ * changed.  The answer is in what was appended since: it is the last row, and
+ * nothing was committed. */
+static bool is_same_transaction(struct ves_sqlite *st)
+{
+    uint64_t last;
+
+    return st->sync.local_seq > 0 && !sqlite3_get_autocommit(st->db) &&
+           data_version(st) == st->sync.version &&
+           ves_sqlite_outbox_last(st, &last) == VES_OK &&
+           last == st->sync.local_seq;
+}
+
 enum ves_status ves_store_sqlite_synchronous(struct ves_store *store,
                                              int *level)
 {
     struct ves_sqlite *st = ves_sqlite_of(store);
     struct ves_sql q;
+
+    /* SQLite parses this pragma anew each time. */
+    if (is_same_transaction(st)) {
+        *level = st->sync.level;
+        return VES_OK;
+    }
+    st->sync.local_seq = 0;
+    st->sync.version = data_version(st);
     enum ves_status status =
         ves_sql_open(st, &q, VES_SQL_SYNCHRONOUS, "PRAGMA main.synchronous");
 
@@ -486,7 +517,7 @@ enum ves_status ves_store_sqlite_synchronous(struct ves_store *store,
         return status;
     status = ves_sql_row(&q);
     if (!status)
-        *level = (int)ves_sql_i64(&q);
+        *level = st->sync.level = (int)ves_sql_i64(&q);
     ves_sql_close(&q);
     return status;
 }

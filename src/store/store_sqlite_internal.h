@@ -140,6 +140,11 @@ struct ves_sqlite {
     int changes;    /* rows the connection had changed when VES_TX_FLAT began */
     bool (*wal_watch)(void *ctx, uint64_t pages); /* NULL: SQLite's own way */
     void *wal_ctx;
+    struct { /* ves_store_sqlite_synchronous */
+        int level;
+        unsigned version;   /* of the data when it was asked */
+        uint64_t local_seq; /* appended since, 0: none */
+    } sync;
     struct {
         sqlite3_stmt *stmt; /* NULL: not prepared yet */
         bool is_taken;
@@ -384,6 +389,9 @@ enum ves_status ves_sqlite_bucket_put(struct ves_store *s, uint32_t stream_no,
                                       uint16_t bucket,
                                       const struct ves_hash *hash);
 
+/* The highest local_seq, 0: none. */
+VES_NODISCARD enum ves_status ves_sqlite_outbox_last(struct ves_sqlite *st,
+                                                     uint64_t *last);
 enum ves_status ves_sqlite_outbox_append(struct ves_store *s,
                                          struct ves_outbox_row *rows,
                                          size_t count);

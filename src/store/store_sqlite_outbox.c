@@ -102,7 +102,7 @@ enum ves_status ves_sqlite_outbox_counts(struct ves_store *s,
 /* ---- appending ------------------------------------------------------------
  */
 
-static enum ves_status last_local_seq(struct ves_sqlite *st, uint64_t *last)
+enum ves_status ves_sqlite_outbox_last(struct ves_sqlite *st, uint64_t *last)
 {
     struct ves_sql q;
     enum ves_status status =
@@ -208,12 +208,16 @@ enum ves_status ves_sqlite_outbox_append(struct ves_store *s,
     VES_ASSERT(st->tx != VES_TX_NONE);
     if (status || count == 0)
         return status;
-    if (count == 1)
-        return append_all(st, rows, count);
-    status = ves_sql_call_begin(st);
-    if (status)
-        return status;
-    return ves_sql_call_end(st, append_all(st, rows, count));
+    if (count == 1) {
+        status = append_all(st, rows, count);
+    } else {
+        status = ves_sql_call_begin(st);
+        if (!status)
+            status = ves_sql_call_end(st, append_all(st, rows, count));
+    }
+    if (!status)
+        st->sync.local_seq = rows[count - 1].local_seq;
+    return status;
 }
 
 /* ---- reading --------------------------------------------------------------
@@ -403,7 +407,7 @@ enum ves_status ves_sqlite_outbox_update(struct ves_store *s,
 
     VES_ASSERT(st->tx != VES_TX_NONE);
     if (!status)
-        status = last_local_seq(st, &last);
+        status = ves_sqlite_outbox_last(st, &last);
     if (status)
         return status;
     /* The outbox is dense: a number up to the last is there. */

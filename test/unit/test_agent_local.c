@@ -579,6 +579,13 @@ static void relaxed_connection_is_refused(void **state)
     sql(db, "PRAGMA synchronous=OFF; BEGIN");
     assert_int_equal(try_append(agent, "order.created", ORDER, &error),
                      VES_INVALID);
+    /* Nor that of a transaction which was rolled back. */
+    sql(db, "COMMIT; PRAGMA synchronous=FULL; BEGIN");
+    assert_int_equal(try_append(agent, "order.created", ORDER, &error), VES_OK);
+    assert_int_equal(try_append(agent, "order.created", ORDER, &error), VES_OK);
+    sql(db, "ROLLBACK; PRAGMA synchronous=OFF; BEGIN");
+    assert_int_equal(try_append(agent, "order.created", ORDER, &error),
+                     VES_INVALID);
     sql(db, "COMMIT; PRAGMA synchronous=EXTRA");
     assert_int_equal(try_append(agent, "order.created", ORDER, &error), VES_OK);
     assert_int_equal(pending(agent), 2);
