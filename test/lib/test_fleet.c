@@ -31,8 +31,8 @@ static struct ves_uuid agent_of(size_t n)
     return test_id(0xd0 + (uint32_t)n);
 }
 
-void test_fleet_device(struct test_fleet *fleet, size_t n,
-                       struct test_device *device)
+void test_fleet_device_over(struct test_fleet *fleet, size_t n,
+                            struct ves_store *store, struct test_device *device)
 {
     struct ves_core_identity identity = {
         .stream = fleet->hub.stream,
@@ -44,8 +44,7 @@ void test_fleet_device(struct test_fleet *fleet, size_t n,
         .owner_key = fleet->hub.agent_key.signer.public_key};
 
     memset(device, 0, sizeof(*device));
-    assert_int_equal(ves_store_mem_open(ves_alloc_default(), &device->store),
-                     VES_OK);
+    device->store = store;
     test_signer_init(&device->key, (uint8_t)(20 + n));
     test_verifier_init(&device->verifier);
     device->core =
@@ -81,6 +80,15 @@ void test_fleet_close(struct test_fleet *fleet)
         ves_store_mem_close(fleet->devices[n].store);
     ves_store_mem_close(fleet->hub_store);
     memset(fleet, 0, sizeof(*fleet));
+}
+
+void test_fleet_device(struct test_fleet *fleet, size_t n,
+                       struct test_device *device)
+{
+    struct ves_store *store;
+
+    assert_int_equal(ves_store_mem_open(ves_alloc_default(), &store), VES_OK);
+    test_fleet_device_over(fleet, n, store, device);
 }
 
 struct ves_core_env test_fleet_env(struct test_fleet *fleet)

@@ -38,6 +38,10 @@ void test_fleet_close(struct test_fleet *fleet);
  * it); the caller closes the store. */
 void test_fleet_device(struct test_fleet *fleet, size_t n,
                        struct test_device *device);
+/* The same over this empty store. */
+void test_fleet_device_over(struct test_fleet *fleet, size_t n,
+                            struct ves_store *store,
+                            struct test_device *device);
 struct ves_core_env test_fleet_env(struct test_fleet *fleet);
 
 /* Everything a store holds, into a fresh one: what a file copy does. */

@@ -22,12 +22,12 @@
 #include "core/fold_ops.h"
 #include "core/rules.h"
 #include "crypto/crypto.h"
+#include "test/lib/test_random_types.h"
 #include "test/lib/test_util.h"
 #include "json/jcs.h"
 
 static struct ves_arena arena;
 static struct ves_buf states[4], text;
-static uint64_t random_state;
 static bool has_nulls = true; /* payloads may hold null */
 
 enum { TYPES_MAX = 256 };
@@ -47,29 +47,13 @@ static void look_at_built_in_types(void)
     }
 }
 
-/* splitmix64 */
-static uint64_t next_random(void)
-{
-    uint64_t z = (random_state += 0x9E3779B97F4A7C15u);
-    z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9u;
-    z = (z ^ (z >> 27)) * 0x94D049BB133111EBu;
-    return z ^ (z >> 31);
-}
-
-/* Never twice among the arguments of one call: compilers differ in which they
- * draw first, and a seed is to say the same with each. */
-static unsigned below(unsigned n)
-{
-    return (unsigned)(next_random() % n);
-}
-
 static int set_up(void **state)
 {
     (void)state;
     const char *seed = getenv("VES_SEED");
-    random_state = seed ? strtoull(seed, NULL, 0) : 1;
+    test_random_state = seed ? strtoull(seed, NULL, 0) : 1;
     print_message("# seed %llu (VES_SEED to change it)\n",
-                  (unsigned long long)random_state);
+                  (unsigned long long)test_random_state);
     assert_int_equal(ves_crypto_init(), VES_OK);
     ves_arena_init(&arena, ves_alloc_default(), (size_t)1 << 28);
     for (size_t i = 0; i < 4; i++)
@@ -92,16 +76,10 @@ static int tear_down(void **state)
 /* ---- random payloads ------------------------------------------------------
  */
 
-static void put_scalar(struct ves_buf *buf)
-{
-    static const char *const values[] = {"1", "2",           "\"x\"", "\"1.5\"",
-                                         "0", "\"shipped\"", "true",  "null"};
-    ves_buf_put_str(buf, values[below(has_nulls ? 8 : 7)]);
-}
-
 static void put_line(struct ves_buf *buf, unsigned uid)
 {
-    ves_buf_putf(buf, "{\"line_uid\":\"L%u\",\"quantity\":%u}", uid, below(3));
+    ves_buf_putf(buf, "{\"line_uid\":\"L%u\",\"quantity\":%u}", uid,
+                 test_below(3));
 }
 
 static void put_value(struct ves_buf *buf, const struct ves_field *field)
@@ -110,32 +88,32 @@ static void put_value(struct ves_buf *buf, const struct ves_field *field)
 
     switch (field->kind) {
     case VES_FIELD_ID:
-        quote = below(4) ? "\"" : "";
-        ves_buf_putf(buf, "%s%u%s", quote, below(3), quote);
+        quote = test_below(4) ? "\"" : "";
+        ves_buf_putf(buf, "%s%u%s", quote, test_below(3), quote);
         return;
     case VES_FIELD_TEXT:
-        ves_buf_putf(buf, "\"t%u\"", below(2));
+        ves_buf_putf(buf, "\"t%u\"", test_below(2));
         return;
     case VES_FIELD_QUANTITY:
-        ves_buf_put_str(buf, below(2) ? "\"-" : "\"");
-        ves_buf_putf(buf, "%u.5\"", below(4));
+        ves_buf_put_str(buf, test_below(2) ? "\"-" : "\"");
+        ves_buf_putf(buf, "%u.5\"", test_below(4));
         return;
     case VES_FIELD_AMOUNT:
-        ves_buf_putf(buf, "%u", below(4));
+        ves_buf_putf(buf, "%u", test_below(4));
         return;
     case VES_FIELD_MINOR:
-        ves_buf_putf(buf, "%d", (int)below(9) - 4);
+        ves_buf_putf(buf, "%d", (int)test_below(9) - 4);
         return;
     case VES_FIELD_CURRENCY:
         ves_buf_put_str(buf, "\"GBP\"");
         return;
     case VES_FIELD_TEXTS:
-        ves_buf_putf(buf, "[\"t%u\"", below(3));
-        ves_buf_putf(buf, ",\"t%u\"]", below(3));
+        ves_buf_putf(buf, "[\"t%u\"", test_below(3));
+        ves_buf_putf(buf, ",\"t%u\"]", test_below(3));
         return;
     case VES_FIELD_LIST:
         ves_buf_put_u8(buf, '[');
-        for (unsigned i = 0, n = below(3); i < n; i++) {
+        for (unsigned i = 0, n = test_below(3); i < n; i++) {
             ves_buf_put_str(buf, i > 0 ? "," : "");
             put_line(buf, i);
         }
@@ -143,15 +121,15 @@ static void put_value(struct ves_buf *buf, const struct ves_field *field)
         return;
     case VES_FIELD_OBJECT:
     case VES_FIELD_PATCH:
-        ves_buf_putf(buf, "{\"quantity\":%u", below(3));
-        if (below(2)) {
+        ves_buf_putf(buf, "{\"quantity\":%u", test_below(3));
+        if (test_below(2)) {
             ves_buf_put_str(buf, ",\"b\":");
-            put_scalar(buf);
+            test_put_scalar(buf, has_nulls);
         }
         ves_buf_put_u8(buf, '}');
         return;
     default:
-        put_scalar(buf);
+        test_put_scalar(buf, has_nulls);
         return;
     }
 }
@@ -160,13 +138,13 @@ static void put_value(struct ves_buf *buf, const struct ves_field *field)
 static void put_patch(struct ves_buf *buf)
 {
     ves_buf_put_u8(buf, '{');
-    switch (below(has_nulls ? 7 : 4)) {
+    switch (test_below(has_nulls ? 7 : 4)) {
     case 0:
         ves_buf_put_str(buf, "\"status\":\"paid\",");
         break;
     case 1:
-        ves_buf_putf(buf, "\"lines\":{\"L%u\":", below(3));
-        if (!has_nulls || below(3))
+        ves_buf_putf(buf, "\"lines\":{\"L%u\":", test_below(3));
+        if (!has_nulls || test_below(3))
             put_line(buf, 7);
         else
             ves_buf_put_str(buf, "null");
@@ -174,63 +152,36 @@ static void put_patch(struct ves_buf *buf)
         break;
     case 2:
         ves_buf_put_str(buf, "\"lines\":[");
-        put_line(buf, below(3));
+        put_line(buf, test_below(3));
         ves_buf_put_str(buf, "],");
         break;
     case 3:
         ves_buf_put_str(buf, "\"a\":{\"b\":");
-        put_scalar(buf);
+        test_put_scalar(buf, has_nulls);
         ves_buf_put_str(buf, "},");
         break;
     case 4:
         ves_buf_put_str(buf, "\"d\":");
-        if (below(2))
+        if (test_below(2))
             ves_buf_put_str(buf, "{\"e\":1},");
         else
             ves_buf_put_str(buf, "2,");
         break;
     case 5:
-        ves_buf_put_str(buf, below(2) ? "\"a\":{}," : "\"lines\":{},");
+        ves_buf_put_str(buf, test_below(2) ? "\"a\":{}," : "\"lines\":{},");
         break;
     default:
         break;
     }
     ves_buf_put_str(buf, "\"c\":");
-    put_scalar(buf);
+    test_put_scalar(buf, has_nulls);
     ves_buf_put_u8(buf, '}');
-}
-
-/* Of a random type: whatever its operations may ask for. */
-static void put_thing(struct ves_buf *buf)
-{
-    ves_buf_putf(buf, "{\"id\":\"i%u\"", below(3));
-    ves_buf_putf(buf, ",\"k\":\"L%u\"", below(3));
-    ves_buf_putf(buf, ",\"n\":%u,\"f\":", below(4));
-    put_scalar(buf);
-    ves_buf_putf(buf, ",\"arr\":[{\"k\":\"L0\",\"v\":%u},{\"k\":\"L1\"}]",
-                 below(2));
-    ves_buf_putf(buf, ",\"t\":[\"t%u\"]", below(3));
-    if (below(5) == 0)
-        ves_buf_put_str(buf, ",\"o\":{}");
-    else
-        ves_buf_putf(buf, ",\"o\":{\"v\":%u}", below(2));
-    ves_buf_put_str(buf, ",\"patch\":{\"o\":{");
-    if (below(5) > 0)
-        ves_buf_putf(buf, "\"w\":%u", below(2));
-    ves_buf_put_u8(buf, '}');
-    if (below(3) == 0) {
-        ves_buf_putf(buf, ",\"l\":{\"L%u\"", below(3));
-        ves_buf_putf(buf, ":{\"v\":%u}}", below(2));
-    }
-    if (below(3) == 0)
-        ves_buf_putf(buf, ",\"x\":%u", below(3));
-    ves_buf_put_str(buf, "}}");
 }
 
 static void put_payload(struct ves_buf *buf, const struct ves_event_type *type)
 {
     if (rules.rules) {
-        put_thing(buf);
+        test_put_random_payload(buf, has_nulls);
         return;
     }
     ves_buf_put_str(buf, "{\"product_id\":\"p\"");
@@ -242,14 +193,14 @@ static void put_payload(struct ves_buf *buf, const struct ves_event_type *type)
              f++) {
             if (strchr(f->pointer + 1, '/') ||
                 strcmp(f->pointer, "/product_id") == 0 ||
-                (f->need != VES_NEED_YES && below(2)))
+                (f->need != VES_NEED_YES && test_below(2)))
                 continue;
             ves_buf_putf(buf, ",\"%s\":", f->pointer + 1);
             put_value(buf, f);
         }
         /* "a" is an object everywhere: filled in below something else it
          * would not be. */
-        if (below(2)) {
+        if (test_below(2)) {
             ves_buf_put_str(buf, ",\"a\":");
             put_patch(buf);
         }
@@ -293,13 +244,13 @@ static void random_entity(const struct ves_event_type *type,
                           struct ves_buf *state, struct ves_buf *spare)
 {
     ves_buf_reset(state);
-    for (unsigned n = below(5); n > 0; n--) {
+    for (unsigned n = test_below(5); n > 0; n--) {
         const struct ves_event_type *other = NULL;
         size_t count = 0;
         for (size_t i = 0; i < type_count; i++) {
             const struct ves_event_type *t = types[i];
             if (strcmp(t->entity_type, type->entity_type) == 0 &&
-                below((unsigned)++count) == 0)
+                test_below((unsigned)++count) == 0)
                 other = t;
         }
         struct ves_event event = random_event(other, (uint8_t)(10 + n));
@@ -606,75 +557,6 @@ static void commuting_events_commute(void **state)
 /* ---- random types ---------------------------------------------------------
  */
 
-static const char *pick(const char *const *list, unsigned count)
-{
-    return list[below(count)];
-}
-
-static void put_operation(struct ves_buf *buf)
-{
-    static const char *const paths[] = {
-        "/x",     "/y",       "/m_minor", "/p",        "/p/q",
-        "/o",     "/o/v",     "/set",     "/list",     "/l",
-        "/l/{k}", "/l/{k}/v", "/e/{id}",  "/e/{id}/c", "/n/{none|event_id}",
-        "/s",     "/e"};
-    static const char *const from[] = {"", "/f", "/n", "/o", "/arr", "/t"};
-    static const char *const words[] = {"a", "b", "c", "z"};
-    static const char *const signs[] = {"false", "true"};
-    const char *path = pick(paths, 17);
-
-    switch (below(14)) {
-    case 0:
-        ves_buf_putf(buf, "{\"op\":\"advance\",\"path\":\"/s\",\"to\":\"%s\"}",
-                     pick(words, 3));
-        return;
-    case 1:
-        ves_buf_putf(buf,
-                     "{\"op\":\"transition\",\"path\":\"/s\",\"to\":\"%s\"}",
-                     pick(words, 4));
-        return;
-    case 2:
-        path = below(3) ? path : "@";
-        ves_buf_putf(buf, "{\"op\":\"create\",\"path\":\"%s\",\"from\":\"%s\"}",
-                     path, pick(from, 4));
-        return;
-    case 3:
-        ves_buf_putf(buf, "{\"op\":\"remove\",\"path\":\"%s\"}", path);
-        return;
-    case 4:
-    case 5:
-        path = below(2) ? path : pick(paths, 3);
-        ves_buf_putf(buf,
-                     "{\"op\":\"delta\",\"path\":\"%s\",\"from\":\"/n\","
-                     "\"negate\":%s}",
-                     path, pick(signs, 2));
-        return;
-    case 6:
-        ves_buf_putf(
-            buf, "{\"op\":\"add_to_set\",\"path\":\"/set\",\"from\":\"/t\"}");
-        return;
-    case 7:
-        ves_buf_putf(buf, "{\"op\":\"append\",\"path\":\"%s\"}",
-                     below(2) ? "/list" : path);
-        return;
-    case 8:
-        path = below(3) ? path : "";
-        ves_buf_putf(buf, "{\"op\":\"patch\",\"path\":\"%s\",\"from\":\"%s\"}",
-                     path, below(2) ? "/o" : "/patch");
-        return;
-    case 9:
-        ves_buf_put_str(buf, "{\"op\":\"edit\"}");
-        return;
-    case 10:
-        ves_buf_put_str(buf, "{\"op\":\"set\",\"path\":\"/p\",\"value\":[1]}");
-        return;
-    default:
-        ves_buf_putf(buf, "{\"op\":\"set\",\"path\":\"%s\",\"from\":\"%s\"}",
-                     path, pick(from, 6));
-        return;
-    }
-}
-
 /* A document of random types; those that the reader refuses are tried again. */
 static void look_at_random_types(void)
 {
@@ -683,23 +565,7 @@ static void look_at_random_types(void)
 
     do {
         ves_buf_reset(&text);
-        ves_buf_put_str(&text,
-                        "{\"rules\":1,\"entities\":[{\"name\":\"thing\","
-                        "\"lists\":{\"l\":\"k\"},\"ladders\":{\"/s\":[\"a\","
-                        "\"b\",\"c\"]},\"balances\":{\"bal\":[\"x\",\"y\"]}}],"
-                        "\"types\":[");
-        for (unsigned i = 0; i < 8; i++) {
-            ves_buf_putf(&text,
-                         "%s{\"name\":\"thing.t%u\",\"version\":1,\"class\":"
-                         "\"fact\",\"operations\":[",
-                         i > 0 ? "," : "", i);
-            for (unsigned n = 1 + below(3), k = 0; k < n; k++) {
-                ves_buf_put_str(&text, k > 0 ? "," : "");
-                put_operation(&text);
-            }
-            ves_buf_put_str(&text, "]}");
-        }
-        ves_buf_put_str(&text, "]}");
+        test_put_random_types(&text, 1, false);
         assert_int_equal(ves_buf_status(&text), VES_OK);
         ves_rules_free(document);
         status = ves_rules_read(ves_alloc_default(), NULL, ves_buf_view(&text),
