@@ -362,22 +362,39 @@ static enum ves_status replay_one(struct gather *gather,
                   : ves_folding_step(folding, scratch, rules, &member->event);
 }
 
+/* Applied events by version - 1; NULL where one was not gathered. */
+static enum ves_status by_version(struct gather *gather,
+                                  const struct entry ***out)
+{
+    uint64_t last = gather->entity.version;
+
+    *out = ves_arena_alloc(gather->arena,
+                           ((size_t)last + 1) * sizeof(struct entry *));
+    if (!*out)
+        return VES_NOMEM;
+    for (size_t i = 0; i < gather->count; i++) {
+        const struct entry *entry = &gather->entries[i];
+        if (entry->version > 0 && entry->version <= last)
+            (*out)[entry->version - 1] = entry;
+    }
+    return VES_OK;
+}
+
 /* The past, in the order it was applied in. */
 static enum ves_status replay_past(struct gather *gather,
                                    struct ves_folding *folding, bool *is_known)
 {
+    const struct entry **list;
     struct ves_arena scratch;
-    enum ves_status status = VES_OK;
 
-    ves_arena_init(&scratch, gather->core->alloc, VES_DEVICE_ARENA_MAX);
     *is_known = !gather->is_cut && gather->out->branch.list[0].has_event;
+    if (!*is_known)
+        return VES_OK;
+    enum ves_status status = by_version(gather, &list);
+    ves_arena_init(&scratch, gather->core->alloc, VES_DEVICE_ARENA_MAX);
     for (uint64_t version = 1;
          version <= gather->entity.version && !status && *is_known; version++) {
-        const struct entry *entry = NULL;
-        for (size_t i = gather->count; i > 0 && !entry; i--) {
-            if (gather->entries[i - 1].version == version)
-                entry = &gather->entries[i - 1];
-        }
+        const struct entry *entry = list[version - 1];
         if (!entry || !is_past(gather, entry))
             continue;
         *is_known = entry->member.has_event;

@@ -130,6 +130,8 @@ static void put_verdicts(struct ves_buf *out, const struct ves_ingest *ingest)
         ves_buf_put_uuid(out, &event->receipt.event_id);
         put_text(out,
                  "\",\"verdict\":", ves_verdict_name(event->judgement.verdict));
+        if (event->judgement.sub_code[0])
+            put_text(out, ",\"subCode\":", event->judgement.sub_code);
         if (event->judgement.has_conflict_id) {
             ves_buf_put_str(out, ",\"conflictId\":\"");
             ves_buf_put_hex(out, event->judgement.conflict_id.b, VES_HASH_SIZE);

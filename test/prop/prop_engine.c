@@ -320,7 +320,35 @@ static void make(struct event *made)
 
 /* ---- through the product ------------------------------------------------- */
 
-static void push(void)
+/* The author is told what the model says of its event. */
+static void check_answer(struct ves_ingest *ingest, const struct event *event,
+                         const struct ves_json *all)
+{
+    const struct ves_json *says = ves_json_member(all, "events")->first;
+    const struct ves_json *answer;
+    struct ves_bytes copy, sub_code = {NULL, 0};
+
+    while (says->next)
+        says = says->next;
+    ves_buf_reset(&got);
+    assert_int_equal(
+        ves_ingest_answer(ingest, &fleet.hub.sequencer, VES_DIALECT_RUST, &got),
+        VES_OK);
+    assert_int_equal(ves_arena_copy(&arena, ves_buf_view(&got), &copy), VES_OK);
+    assert_int_equal(ves_json_read(&arena, copy, NULL, &answer, NULL), VES_OK);
+    const struct ves_json *told = ves_json_member(answer, "verdicts")->first;
+    (void)ves_json_get_string(told, "subCode", &sub_code);
+    const struct ves_json *verdict = says->first->next;
+    if (!ves_bytes_equal(ves_json_member(told, "verdict")->string,
+                         verdict->string) ||
+        !ves_bytes_equal(sub_code, verdict->next->string))
+        fail_msg("%s is %.*s, and its author is told %.*s", event->name,
+                 (int)says->text.len, (const char *)says->text.ptr,
+                 (int)told->text.len, (const char *)told->text.ptr);
+}
+
+/* The next event, and now and then a second time. */
+static void push(const struct ves_json *all)
 {
     const struct event *event = find_name(events[count].name);
     struct ves_uuid id =
@@ -330,13 +358,21 @@ static void push(void)
 
     test_request_begin(&request, &id);
     test_request_raw(&request, (const char *)event->envelope.ptr);
+    struct ves_bytes body = test_request_end(&request);
     fleet.hub.caller.agent = id;
-    test_hub_push(&fleet.hub, &ingest, test_request_end(&request));
+    test_hub_push(&fleet.hub, &ingest, body);
     if (ingest.events[0].outcome != VES_OUTCOME_ACCEPTED)
         fail_msg("%s was refused: %s", event->name,
                  ingest.events[0].refusal.message);
     assert_int_equal(ingest.events[0].receipt.sequence_number, ++count);
+    check_answer(&ingest, event, all);
     ves_ingest_free(&ingest);
+    if (count % 4 == 0) {
+        test_hub_push(&fleet.hub, &ingest, body);
+        assert_int_equal(ingest.events[0].outcome, VES_OUTCOME_REPLAYED);
+        check_answer(&ingest, event, all);
+        ves_ingest_free(&ingest);
+    }
     test_request_free(&request);
 }
 
@@ -795,7 +831,7 @@ static void run_history(void)
     }
     while (count < line_count) {
         const struct ves_json *line = lines[count];
-        push();
+        push(ves_json_member(line, "all"));
         expect(line, "the sequencer", "all", spell(fleet.hub_store, 1));
         pull(FOLLOWER, 0);
         check_store(line, FOLLOWER);
