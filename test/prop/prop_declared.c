@@ -287,13 +287,13 @@ static void replicas_agree_on_declared_types(void **state)
 {
     const char *seed = getenv("VES_SEED");
     const char *rounds = getenv("VES_ROUNDS");
-    int count = rounds ? atoi(rounds) : ROUNDS;
+    long count = rounds ? strtol(rounds, NULL, 10) : ROUNDS;
 
     (void)state;
     test_random_state = seed ? strtoull(seed, NULL, 0) : 1;
     print_message("# seed %llu (VES_SEED to change it)\n",
                   (unsigned long long)test_random_state);
-    for (int i = 0; i < count; i++)
+    for (long i = 0; i < count; i++)
         run_log();
     print_message("# %u applied, %u conflicts, %u not usable\n",
                   verdicts[VES_VERDICT_APPLIED], verdicts[VES_VERDICT_CONFLICT],
