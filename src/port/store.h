@@ -240,6 +240,24 @@ struct ves_record {
     int64_t closed_ms; /* quarantine, alert: when it was settled; 0 open */
 };
 
+/* What a store that follows a stream knows of its log (core/tlog.h). */
+struct ves_follow_row {
+    struct ves_bytes edge;   /* ves_tlog_edge_write, at the log's head here; ""
+                                before it was kept */
+    struct ves_bytes origin; /* the log's name; "" before the first head */
+    struct ves_bytes note;   /* the largest head verified, "" none yet */
+    uint32_t key_version;    /* of the sequencer's key that signed it */
+    uint64_t logged;         /* its size; 0: none yet */
+    uint64_t witnessed;      /* of the largest one that a quorum cosigned */
+    int64_t verified_ms;     /* when note was verified; 0: never */
+};
+
+/* A head that was verified, without its signature. */
+struct ves_kept_head {
+    uint64_t size;
+    struct ves_hash root;
+};
+
 /* ---- keys (both roles) --------------------------------------------------- */
 
 struct ves_key_row {
@@ -590,6 +608,25 @@ struct ves_store_ops {
     enum ves_status (*record_count_open)(struct ves_store *s,
                                          enum ves_record_kind kind,
                                          uint32_t stream_no, uint64_t *count);
+
+    /* -- the log that is followed, device only -- */
+    /* VES_NOT_FOUND before the first follow_put. */
+    enum ves_status (*follow_get)(struct ves_store *s, uint32_t stream_no,
+                                  struct ves_arena *arena,
+                                  struct ves_follow_row *row);
+    /* Inserts or replaces. */
+    enum ves_status (*follow_put)(struct ves_store *s, uint32_t stream_no,
+                                  const struct ves_follow_row *row);
+    /* Adds a head and forgets all but the `keep` largest.  VES_CONFLICT when
+     * one of that size has another root. */
+    enum ves_status (*kept_head_put)(struct ves_store *s, uint32_t stream_no,
+                                     const struct ves_kept_head *head,
+                                     uint32_t keep);
+    /* Fills rows with those of size >= from, in order. */
+    enum ves_status (*kept_heads_read)(struct ves_store *s, uint32_t stream_no,
+                                       uint64_t from, size_t count,
+                                       struct ves_kept_head *rows,
+                                       size_t *found);
 
     /* -- keys -- */
     /* VES_NOT_FOUND unless there. */

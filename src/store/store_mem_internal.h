@@ -40,7 +40,9 @@ enum ves_mem_table {
     VES_MEM_TLOG,          /* stream */
     VES_MEM_TLOG_ID,       /* 0, stream id -> stream number */
     VES_MEM_TILE,          /* stream, level, index of the hash */
-    VES_MEM_COSIGNED       /* stream -> its notes */
+    VES_MEM_COSIGNED,      /* stream -> its notes */
+    VES_MEM_FOLLOW,        /* stream */
+    VES_MEM_KEPT_HEAD      /* stream, size */
 };
 
 struct ves_mem_u64 {
@@ -216,6 +218,19 @@ enum ves_status ves_mem_record_close(struct ves_store *s,
 enum ves_status ves_mem_record_count_open(struct ves_store *s,
                                           enum ves_record_kind kind,
                                           uint32_t stream_no, uint64_t *count);
+
+enum ves_status ves_mem_follow_get(struct ves_store *s, uint32_t stream_no,
+                                   struct ves_arena *arena,
+                                   struct ves_follow_row *row);
+enum ves_status ves_mem_follow_put(struct ves_store *s, uint32_t stream_no,
+                                   const struct ves_follow_row *row);
+enum ves_status ves_mem_kept_head_put(struct ves_store *s, uint32_t stream_no,
+                                      const struct ves_kept_head *head,
+                                      uint32_t keep);
+enum ves_status ves_mem_kept_heads_read(struct ves_store *s, uint32_t stream_no,
+                                        uint64_t from, size_t count,
+                                        struct ves_kept_head *rows,
+                                        size_t *found);
 
 enum ves_status ves_mem_key_get(struct ves_store *s,
                                 const struct ves_uuid *tenant,

@@ -99,6 +99,11 @@ enum ves_sql_id {
     VES_SQL_TILE_GET,
     VES_SQL_TILE_ADD,
     VES_SQL_TILE_PUT,
+    VES_SQL_FOLLOW_GET,
+    VES_SQL_FOLLOW_PUT,
+    VES_SQL_KEPT_HEAD_PUT,
+    VES_SQL_KEPT_HEAD_FORGET,
+    VES_SQL_KEPT_HEADS_READ,
     VES_SQL_CURSOR_GET,
     VES_SQL_CURSOR_PUT,
     VES_SQL_CREDENTIAL_GET,
@@ -433,6 +438,21 @@ enum ves_status ves_sqlite_record_count_open(struct ves_store *s,
                                              enum ves_record_kind kind,
                                              uint32_t stream_no,
                                              uint64_t *count);
+
+enum ves_status ves_sqlite_follow_get(struct ves_store *s, uint32_t stream_no,
+                                      struct ves_arena *arena,
+                                      struct ves_follow_row *row);
+enum ves_status ves_sqlite_follow_put(struct ves_store *s, uint32_t stream_no,
+                                      const struct ves_follow_row *row);
+enum ves_status ves_sqlite_kept_head_put(struct ves_store *s,
+                                         uint32_t stream_no,
+                                         const struct ves_kept_head *head,
+                                         uint32_t keep);
+enum ves_status ves_sqlite_kept_heads_read(struct ves_store *s,
+                                           uint32_t stream_no, uint64_t from,
+                                           size_t count,
+                                           struct ves_kept_head *rows,
+                                           size_t *found);
 
 enum ves_status ves_sqlite_key_get(struct ves_store *s,
                                    const struct ves_uuid *tenant,

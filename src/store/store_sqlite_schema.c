@@ -743,6 +743,30 @@ static const char *const sequencer_5[] = {"CREATE TABLE ves_cosigned ("
                                           ");",
                                           NULL};
 
+/* What a store has verified of its log, and the last heads by size; the rowid
+ * of a head is stream_no << 40 | size.  The edge of what is here already is
+ * added by the engine when it pulls.
+ */
+
+static const char *const device_5[] = {
+    "CREATE TABLE ves_follow ("
+    " stream_no INTEGER PRIMARY KEY,"
+    " edge BLOB NOT NULL,"
+    " origin TEXT NOT NULL DEFAULT '',"
+    " note TEXT NOT NULL DEFAULT '',"
+    " key_version INTEGER NOT NULL DEFAULT 0,"
+    " logged INTEGER NOT NULL DEFAULT 0,"
+    " witnessed INTEGER NOT NULL DEFAULT 0,"
+    " verified_ms INTEGER NOT NULL DEFAULT 0"
+    ");",
+    "CREATE TABLE ves_kept_heads ("
+    " id INTEGER PRIMARY KEY,"
+    " stream_no INTEGER AS (id >> 40) VIRTUAL,"
+    " size INTEGER AS (id & 1099511627775) VIRTUAL,"
+    " root BLOB NOT NULL"
+    ");",
+    NULL};
+
 static const char *const *const device_1_scripts[] = {
     common_1, device_1, views_common, views_device, NULL};
 static const char *const *const sequencer_1_scripts[] = {
@@ -758,7 +782,7 @@ static const char *const *const device_4_scripts[] = {common_4, device_4, NULL};
 static const char *const *const sequencer_4_scripts[] = {common_4, sequencer_4,
                                                          NULL};
 
-static const char *const *const device_5_scripts[] = {NULL};
+static const char *const *const device_5_scripts[] = {device_5, NULL};
 static const char *const *const sequencer_5_scripts[] = {sequencer_5, NULL};
 
 const struct ves_sqlite_migration ves_sqlite_migrations[] = {

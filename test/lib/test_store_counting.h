@@ -134,6 +134,19 @@
     X(record_count_open,                                                       \
       (enum ves_record_kind kind, uint32_t stream_no, uint64_t * count),       \
       (kind, stream_no, count))                                                \
+    X(follow_get,                                                              \
+      (uint32_t stream_no, struct ves_arena * arena,                           \
+       struct ves_follow_row * row),                                           \
+      (stream_no, arena, row))                                                 \
+    X(follow_put, (uint32_t stream_no, const struct ves_follow_row *row),      \
+      (stream_no, row))                                                        \
+    X(kept_head_put,                                                           \
+      (uint32_t stream_no, const struct ves_kept_head *head, uint32_t keep),   \
+      (stream_no, head, keep))                                                 \
+    X(kept_heads_read,                                                         \
+      (uint32_t stream_no, uint64_t from, size_t count,                        \
+       struct ves_kept_head * rows, size_t * found),                           \
+      (stream_no, from, count, rows, found))                                   \
     X(key_get,                                                                 \
       (const struct ves_uuid *tenant, const struct ves_uuid *agent,            \
        uint32_t key_id, struct ves_arena *arena, struct ves_key_row *row),     \

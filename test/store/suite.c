@@ -536,7 +536,7 @@ int suite_run(const struct suite_backend *backend)
     static const struct CMUnitTest *(*const parts[])(size_t *) = {
         suite_base_tests,     suite_log_tests,    suite_entity_tests,
         suite_conflict_tests, suite_outbox_tests, suite_record_tests,
-        suite_keys_tests,     suite_tlog_tests};
+        suite_keys_tests,     suite_tlog_tests,   suite_follow_tests};
     int failed = 0;
 
     current = backend;

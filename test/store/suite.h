@@ -73,6 +73,7 @@ const struct CMUnitTest *suite_outbox_tests(size_t *count);
 const struct CMUnitTest *suite_record_tests(size_t *count);
 const struct CMUnitTest *suite_keys_tests(size_t *count);
 const struct CMUnitTest *suite_tlog_tests(size_t *count);
+const struct CMUnitTest *suite_follow_tests(size_t *count);
 
 /* ---- ids, rows from seeds (suite_rows.c) ----------------------------------
  */
@@ -105,6 +106,8 @@ void suite_fill_commitment(struct ves_commitment_row *row, uint64_t seed);
 void suite_fill_credential(struct ves_credential_row *row,
                            struct ves_arena *arena, uint64_t seed);
 void suite_fill_invitation(struct ves_invitation_row *row, uint64_t seed);
+void suite_fill_follow(struct ves_follow_row *row, struct ves_arena *arena,
+                       uint64_t seed);
 
 /* count rows appended to a stream that is made if need be, sequence numbers
  * from the next on, event ids suite_uuid('E', sequence); one transaction.
@@ -130,6 +133,7 @@ void suite_print_commitment(struct ves_buf *out,
 void suite_print_credential(struct ves_buf *out,
                             const struct ves_credential_row *row);
 void suite_print_tlog(struct ves_buf *out, const struct ves_tlog_row *row);
+void suite_print_follow(struct ves_buf *out, const struct ves_follow_row *row);
 void suite_print_invitation(struct ves_buf *out,
                             const struct ves_invitation_row *row);
 

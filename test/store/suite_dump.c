@@ -128,6 +128,27 @@ static void dump_sequencer(struct dump *d, uint32_t stream_no)
     }
 }
 
+static void dump_follow(struct dump *d, uint32_t stream_no)
+{
+    struct ves_kept_head heads[64];
+    struct ves_follow_row row;
+    size_t found;
+    enum ves_status status =
+        d->ops->follow_get(d->store, stream_no, &d->arena, &row);
+
+    assert_true(status == VES_OK || status == VES_NOT_FOUND);
+    if (!status)
+        suite_print_follow(d->out, &row);
+    assert_int_equal(
+        d->ops->kept_heads_read(d->store, stream_no, 0, 64, heads, &found),
+        VES_OK);
+    for (size_t i = 0; i < found; i++) {
+        ves_buf_putf(d->out, "kept %llu ", (unsigned long long)heads[i].size);
+        ves_buf_put_hex(d->out, heads[i].root.b, sizeof heads[i].root.b);
+        ves_buf_put_str(d->out, "\n");
+    }
+}
+
 static void dump_tlog(struct dump *d, uint32_t stream_no)
 {
     struct ves_hash hashes[VES_STORE_TILE_WIDTH];
@@ -207,6 +228,8 @@ static void dump_stream(struct dump *d, enum suite_role role,
         dump_sequencer(d, stream_no);
     if (role == SUITE_SEQUENCER)
         dump_tlog(d, stream_no);
+    else
+        dump_follow(d, stream_no);
     dump_records(d, role, stream_no);
 }
 

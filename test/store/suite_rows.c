@@ -292,6 +292,19 @@ void suite_fill_credential(struct ves_credential_row *row,
     row->label = text(&seed, arena, 30);
 }
 
+void suite_fill_follow(struct ves_follow_row *row, struct ves_arena *arena,
+                       uint64_t seed)
+{
+    memset(row, 0, sizeof *row);
+    row->edge = text(&seed, arena, 40);
+    row->origin = text(&seed, arena, 20);
+    row->note = text(&seed, arena, 60);
+    row->key_version = (uint32_t)suite_random(&seed);
+    row->logged = suite_random(&seed) % 1000;
+    row->witnessed = suite_random(&seed) % 1000;
+    row->verified_ms = time_ms(&seed);
+}
+
 void suite_fill_invitation(struct ves_invitation_row *row, uint64_t seed)
 {
     memset(row, 0, sizeof *row);
@@ -600,6 +613,19 @@ void suite_print_tlog(struct ves_buf *out, const struct ves_tlog_row *row)
     ves_buf_putf(out, " at=%lld frozen=%lld ", (long long)row->signed_at_ms,
                  (long long)row->frozen_at_ms);
     ves_buf_put(out, row->frozen_why.ptr, row->frozen_why.len);
+    ves_buf_put_str(out, "\n");
+}
+
+void suite_print_follow(struct ves_buf *out, const struct ves_follow_row *row)
+{
+    ves_buf_put_str(out, "follow");
+    TXT(edge);
+    TXT(origin);
+    TXT(note);
+    U64(key_version);
+    U64(logged);
+    U64(witnessed);
+    U64(verified_ms);
     ves_buf_put_str(out, "\n");
 }
 

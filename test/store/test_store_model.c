@@ -294,6 +294,23 @@ static void do_invitation_put(struct call *c)
     say(c, DO(c, invitation_put, &row));
 }
 
+static void do_follow_put(struct call *c)
+{
+    struct ves_follow_row row;
+
+    suite_fill_follow(&row, &c->arena, suite_random(&c->seed));
+    say(c, DO(c, follow_put, pick_stream(c), &row));
+}
+
+static void do_kept_head_put(struct call *c)
+{
+    uint64_t size = 1 + pick(c, 40);
+    struct ves_kept_head head = {size,
+                                 suite_hash('r', size + (pick(c, 9) == 0))};
+
+    say(c, DO(c, kept_head_put, pick_stream(c), &head, 6));
+}
+
 static void do_tlog_append(struct call *c)
 {
     struct ves_tile_hash hashes[80];
@@ -556,7 +573,7 @@ static void do_credential_get(struct call *c)
 
 typedef void action(struct call *c);
 
-enum { WRITES = 21, READS = 12 };
+enum { WRITES = 23, READS = 12 };
 
 static action *const writes[2][WRITES] = {
     {do_meta_put,      do_stream_create, do_stream_put,    do_log_append,
@@ -564,13 +581,13 @@ static action *const writes[2][WRITES] = {
      do_entity_reset,  do_record,        do_bucket,        do_span_put,
      do_outbox_append, do_outbox_append, do_outbox_update, do_outbox_prune,
      do_conflict_put,  do_member_add,    do_verdict_reset, do_meta_put,
-     do_log_append},
+     do_log_append,    do_follow_put,    do_kept_head_put},
     {do_meta_put,       do_stream_create, do_stream_put,     do_log_append,
      do_log_append,     do_log_judge,     do_log_prune,      do_entity_put,
      do_key_put,        do_record,        do_span_put,       do_key_put,
      do_commitment_put, do_cursor_put,    do_credential_put, do_invitation_put,
      do_conflict_put,   do_member_add,    do_verdict_reset,  do_tlog_append,
-     do_tlog_sign}};
+     do_tlog_sign,      do_log_append,    do_tlog_append}};
 
 static action *const reads[2][READS] = {
     {do_log_read, do_log_find, do_entity_get, do_entity_scan, do_record_list,

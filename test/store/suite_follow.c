@@ -1,0 +1,112 @@
+/* suite_follow.c -- the contract of what a store keeps of a log it follows. */
+#include <string.h>
+
+#include "test/store/suite.h"
+
+enum { KEEP = 5 };
+
+static void the_row_is_replaced_as_a_whole(void **state)
+{
+    struct suite *s = *state;
+    uint32_t one = suite_append_log(s, 1, 3), two = suite_append_log(s, 2, 1);
+    struct ves_follow_row row, got;
+
+    assert_int_equal(CALL(s, follow_get, one, &s->arena, &got), VES_NOT_FOUND);
+    suite_begin(s);
+    for (uint64_t seed = 1; seed <= 3; seed++) {
+        suite_fill_follow(&row, &s->arena, seed);
+        OK(CALL(s, follow_put, one, &row));
+    }
+    assert_int_equal(CALL(s, follow_put, two + 7, &row), VES_NOT_FOUND);
+    suite_commit(s);
+    OK(CALL(s, follow_get, one, &s->arena, &got));
+    suite_print_follow(&s->want, &row);
+    suite_print_follow(&s->got, &got);
+    suite_compare(s);
+    assert_int_equal(CALL(s, follow_get, two, &s->arena, &got), VES_NOT_FOUND);
+    suite_begin(s);
+    suite_fill_follow(&row, &s->arena, 9);
+    row.edge = ves_bytes("\0\1", 2);
+    OK(CALL(s, follow_put, one, &row));
+    suite_rollback(s);
+    OK(CALL(s, follow_get, one, &s->arena, &got));
+    assert_int_not_equal(got.edge.len, 2);
+}
+
+static struct ves_kept_head head(uint64_t size)
+{
+    return (struct ves_kept_head){size, suite_hash('r', size)};
+}
+
+static enum ves_status keep(struct suite *s, uint32_t no, uint64_t size)
+{
+    struct ves_kept_head row = head(size);
+
+    return CALL(s, kept_head_put, no, &row, KEEP);
+}
+
+/* Exactly these sizes from `from` on, 0 behind them. */
+static void expect(struct suite *s, uint32_t no, uint64_t from,
+                   const uint64_t *sizes)
+{
+    struct ves_kept_head rows[2 * KEEP];
+    size_t found;
+
+    OK(CALL(s, kept_heads_read, no, from, 2 * KEEP, rows, &found));
+    for (size_t i = 0; i < found; i++) {
+        struct ves_hash root = suite_hash('r', sizes[i]);
+
+        assert_int_equal(rows[i].size, sizes[i]);
+        assert_true(ves_hash_equal(&rows[i].root, &root));
+    }
+    assert_int_equal(sizes[found], 0);
+}
+
+static void the_largest_heads_are_kept(void **state)
+{
+    static const uint64_t order[] = {40, 10, 30, 20, 60, 50, 10, 5};
+    struct suite *s = *state;
+    uint32_t one = suite_append_log(s, 1, 1), two = suite_append_log(s, 2, 1);
+
+    suite_begin(s);
+    OK(keep(s, two, 3));
+    for (size_t i = 0; i < sizeof order / sizeof order[0]; i++)
+        OK(keep(s, one, order[i]));
+    suite_commit(s);
+    expect(s, one, 0, (const uint64_t[]){20, 30, 40, 50, 60, 0});
+    expect(s, one, 31, (const uint64_t[]){40, 50, 60, 0});
+    expect(s, one, 61, (const uint64_t[]){0});
+    expect(s, two, 0, (const uint64_t[]){3, 0});
+    struct ves_kept_head rows[2];
+    size_t found;
+    OK(CALL(s, kept_heads_read, one, 30, 2, rows, &found));
+    assert_int_equal(found, 2);
+    assert_int_equal(rows[1].size, 40);
+}
+
+static void a_size_has_one_root(void **state)
+{
+    struct suite *s = *state;
+    uint32_t no = suite_append_log(s, 1, 1);
+    struct ves_kept_head other = {7, suite_hash('x', 7)};
+
+    suite_begin(s);
+    OK(keep(s, no, 7));
+    OK(keep(s, no, 7));
+    assert_int_equal(CALL(s, kept_head_put, no, &other, KEEP), VES_CONFLICT);
+    assert_int_equal(keep(s, no + 9, 7), VES_NOT_FOUND);
+    suite_commit(s);
+    expect(s, no, 0, (const uint64_t[]){7, 0});
+}
+
+static const struct CMUnitTest follow_tests[] = {
+    DEVICE_TEST(the_row_is_replaced_as_a_whole),
+    DEVICE_TEST(the_largest_heads_are_kept),
+    DEVICE_TEST(a_size_has_one_root),
+};
+
+const struct CMUnitTest *suite_follow_tests(size_t *count)
+{
+    *count = sizeof follow_tests / sizeof follow_tests[0];
+    return follow_tests;
+}
