@@ -244,12 +244,12 @@ struct ves_page;
 VES_NODISCARD enum ves_status ves_core_pull_from(struct ves_agent_core *core,
                                                  uint64_t *from);
 
-/* Reads a page (B.4 with receipts=1), hashes and collects signatures; touches
- * the store only to look up keys.  *needs_keys: an unknown agent or sequencer
- * key was met: fetch both directories, give them to ves_core_keys and
- * ves_core_sequencer_keys, read the page again; a page applied all the same
- * stops before that event.  VES_MALFORMED: not a page at all.  reply is
- * copied. */
+/* Reads a page (B.4 with receipts=1 and checkpoint=1), hashes and collects
+ * signatures; touches the store only to look up keys.  *needs_keys: an unknown
+ * agent or sequencer key was met: fetch both directories, give them to
+ * ves_core_keys and ves_core_sequencer_keys, read the page again; a page
+ * applied all the same stops before that event.  VES_MALFORMED: not a page at
+ * all.  reply is copied. */
 VES_NODISCARD enum ves_status ves_core_page_read(struct ves_agent_core *core,
                                                  struct ves_bytes reply,
                                                  uint64_t asked_from,
@@ -274,6 +274,9 @@ struct ves_pull_result {
  *  - proven falsehood (bad signature, hash, receipt, key not valid at that
  *    sequence, other stream): bytes to quarantine, alert; VES_REFUSED;
  *  - gap, cut page or unknown key: VES_AGAIN, nothing recorded but the trail;
+ *  - a signed head of the log that is false, is not that of these events, or
+ *    contradicts one verified before: VES_REFUSED, and nothing of the page is
+ *    applied (agent_log.c);
  *  - the sequencer's head is below the cursor: VES_DIVERGED, an alert;
  *  - a number that is in the log already with another event: VES_REFUSED,
  *    both kept as evidence.
@@ -283,6 +286,12 @@ VES_NODISCARD enum ves_status
 ves_core_page_apply(struct ves_agent_core *core, struct ves_page *page,
                     int64_t now_ms, struct ves_pull_result *result);
 void ves_page_free(struct ves_page *page);
+
+/* The largest signed head of the log that this store verified, a note with
+ * all its lines; "" when none.  In arena. */
+VES_NODISCARD enum ves_status ves_core_known_head(struct ves_agent_core *core,
+                                                  struct ves_arena *arena,
+                                                  struct ves_bytes *note);
 
 /* Takes a key directory (H shape, or A.10), verified against the pinned
  * sequencer keys.  A key that was known may gain an end, never change: else
@@ -388,6 +397,10 @@ VES_NODISCARD enum ves_status ves_core_status(struct ves_agent_core *core,
 VES_NODISCARD enum ves_status ves_core_standing(struct ves_agent_core *core,
                                                 struct ves_core_status *out);
 
+/* The sequencer says that it has not the signed head this store verified: an
+ * alert, and pushing stops until a pull shows that it has its history back. */
+VES_NODISCARD enum ves_status ves_core_behind(struct ves_agent_core *core,
+                                              int64_t now_ms);
 /* Keeps a head the sequencer told, for status; a lower one than known is
  * ignored.  Makes a transaction of its own. */
 VES_NODISCARD enum ves_status ves_core_note_head(struct ves_agent_core *core,

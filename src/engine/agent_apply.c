@@ -16,6 +16,7 @@
 enum stop {
     STOP_NONE,
     STOP_FALSE,   /* an item is proven false */
+    STOP_LOG,     /* what the page says of the log is */
     STOP_GAP,     /* numbers are missing */
     STOP_CUT,     /* the bytes ended too early */
     STOP_KEY,     /* a key is missing */
@@ -39,6 +40,7 @@ struct apply {
     struct ves_bytes bad_body; /* evidence */
     bool is_tail_proven;       /* the event at the cursor was seen again */
 
+    struct ves_device_log log;
     struct ves_device_own own;
     struct ves_log_row *rows; /* new ones */
     size_t row_count;
@@ -298,6 +300,25 @@ static enum ves_status decide(struct apply *apply)
         page->has_more ||
         (page->has_head && page->head + 1 > page->asked_from + apply->end);
     return VES_OK;
+}
+
+/* A page that says what is false of the log is of no use at all. */
+static enum ves_status check_log(struct apply *apply)
+{
+    bool is_whole = apply->stop == STOP_NONE && !apply->page->is_short;
+
+    enum ves_status status = ves_device_log_open(&apply->log, apply->cursor);
+    if (!status)
+        status = ves_device_log_check(&apply->log, apply->page, apply->first,
+                                      is_whole);
+    if (!status && apply->log.code) {
+        /* An event that is false says more of what is wrong. */
+        if (apply->stop != STOP_FALSE)
+            apply->stop = STOP_LOG;
+        apply->end = apply->first;
+        apply->has_more = true;
+    }
+    return status;
 }
 
 /* ---- applying ------------------------------------------------------------ */
@@ -588,6 +609,17 @@ static enum ves_status keep_falsehood(struct apply *apply)
     return status;
 }
 
+static enum ves_status keep_false_log(struct apply *apply)
+{
+    bool is_new = false;
+
+    enum ves_status status =
+        ves_device_log_refuse(&apply->log, apply->page, apply->now_ms, &is_new);
+    apply->quarantined = is_new ? 1 : 0;
+    apply->outcome = apply->core->error.status;
+    return status;
+}
+
 static enum ves_status diverge(struct apply *apply)
 {
     const struct ves_device_alert alert = {
@@ -630,8 +662,8 @@ static enum ves_status settle(struct apply *apply)
 {
     static const char *const codes[] = {"directory_invalid", "key_changed",
                                         "sequencer_key_changed"};
-    enum ves_status status =
-        ves_device_settle(apply->core, apply->now_ms, apply->cursor);
+    enum ves_status status = ves_device_settle(
+        apply->core, apply->now_ms, apply->cursor, apply->log.is_verified);
 
     for (size_t i = 0; i < sizeof(codes) / sizeof(codes[0]); i++) {
         if (!status && apply->row_count > 0)
@@ -642,7 +674,8 @@ static enum ves_status settle(struct apply *apply)
 
 static enum ves_status conclude(struct apply *apply)
 {
-    enum ves_status status = heal(apply);
+    /* Nothing is healed by a page that is false. */
+    enum ves_status status = apply->stop == STOP_LOG ? VES_OK : heal(apply);
 
     if (status)
         return status;
@@ -652,6 +685,8 @@ static enum ves_status conclude(struct apply *apply)
         break;
     case STOP_FALSE:
         return keep_falsehood(apply);
+    case STOP_LOG:
+        return keep_false_log(apply);
     case STOP_GAP:
         again(apply, "the page does not go on where the last one ended");
         break;
@@ -672,7 +707,7 @@ static enum ves_status conclude(struct apply *apply)
 
 static enum ves_status store_trail(struct apply *apply, size_t taken_back)
 {
-    static const char *const stops[] = {"none", "falsehood", "gap",
+    static const char *const stops[] = {"none", "falsehood", "log",     "gap",
                                         "cut",  "key",       "diverged"};
     struct ves_buf buf;
 
@@ -732,7 +767,12 @@ static enum ves_status apply_page(struct apply *apply)
     if (!status)
         status = decide(apply);
     if (!status)
+        status = check_log(apply);
+    if (!status)
         status = apply_prefix(apply);
+    if (!status)
+        status = ves_device_log_keep(&apply->log, apply->page, apply->first,
+                                     apply->end, apply->now_ms);
     if (!status)
         status = conclude(apply);
     return status ? status : remember(apply);
@@ -771,6 +811,7 @@ enum ves_status ves_core_page_apply(struct ves_agent_core *core,
     VES_ASSERT(page->is_verified);
 
     ves_arena_init(&arena, core->alloc, VES_DEVICE_ARENA_MAX);
+    apply.log = (struct ves_device_log){.core = core, .arena = &arena};
     apply.own = (struct ves_device_own){
         .core = core, .arena = &arena, .now_ms = now_ms, .state = &apply.state};
     enum ves_status status = ves_device_begin(core);

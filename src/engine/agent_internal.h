@@ -7,6 +7,8 @@
 #define VES_ENGINE_AGENT_INTERNAL_H
 
 #include "base/buf.h"
+#include "core/checkpoint.h"
+#include "core/note.h"
 #include "engine/agent.h"
 #include "engine/rules_log.h"
 #include "engine/verdicts.h"
@@ -203,9 +205,11 @@ ves_device_alert(struct ves_agent_core *core, int64_t now_ms,
 VES_NODISCARD enum ves_status
 ves_device_quarantine(struct ves_agent_core *core, int64_t now_ms,
                       const struct ves_device_alert *alert, bool *is_new);
-/* Closes quarantine up to cursor, and the alerts that came with it. */
-VES_NODISCARD enum ves_status
-ves_device_settle(struct ves_agent_core *core, int64_t now_ms, uint64_t cursor);
+/* Closes quarantine up to cursor, and the alerts that came with it; what was
+ * false of the log only when a head is verified again. */
+VES_NODISCARD enum ves_status ves_device_settle(struct ves_agent_core *core,
+                                                int64_t now_ms, uint64_t cursor,
+                                                bool is_log_verified);
 /* Closes open alerts of one code. */
 VES_NODISCARD enum ves_status
 ves_device_close(struct ves_agent_core *core, int64_t now_ms, const char *code);
@@ -401,6 +405,22 @@ struct ves_page_key {
     struct ves_agent_key key;
 };
 
+/* What a page says of the provable log (agent_log_page.c). */
+struct ves_page_log {
+    const struct ves_json *checkpoint, *consistency; /* NULL: not there */
+    bool has_head;
+    struct ves_bytes text; /* the note; what follows views it */
+    struct ves_note *note;
+    struct ves_checkpoint head;
+    struct ves_tlog_path path; /* from the page's end */
+    struct ves_sequencer_key keys[VES_SEQUENCER_KEYS_MAX]; /* pinned */
+    size_t key_count;
+    bool is_key_unknown;     /* no line is of one of them */
+    uint32_t key_version;    /* of the one that signed it */
+    struct ves_hash *leaves; /* of the page's items */
+    const char *problem;     /* words; NULL while none is known */
+};
+
 struct ves_page {
     const struct ves_alloc *alloc;
     struct ves_arena arena;
@@ -421,7 +441,58 @@ struct ves_page {
     struct ves_verify_item *verify;
     size_t verify_count;
     bool is_verified;
+    struct ves_bytes text; /* all of it */
+    struct ves_page_log log;
 };
+
+/* ---- the log that is followed -------------------------------------------- */
+
+/* Codes of alerts: what a head says is false by itself; it is not that of the
+ * events it came with; it contradicts one that the log signed before. */
+#define VES_CHECKPOINT_INVALID "checkpoint_invalid"
+#define VES_LOG_MISMATCH       "log_mismatch"
+#define VES_LOG_FORK           "log_fork"
+
+/* Largest log: a sequence number has 40 bits in a store. */
+#define VES_LOG_SIZE_MAX ((UINT64_C(1) << 40) - 1)
+
+/* What page says of the log; nothing is verified. */
+VES_NODISCARD enum ves_status ves_device_log_read(struct ves_agent_core *core,
+                                                  struct ves_page *page);
+/* Checks the signature and hashes the leaves; no store. */
+void ves_device_log_verify(const struct ves_agent_core *core,
+                           struct ves_page *page);
+
+/* What this store knows of the log, and what a page adds to it. */
+struct ves_device_log {
+    struct ves_agent_core *core;
+    struct ves_arena *arena;
+    struct ves_follow_row row;
+    struct ves_tlog_edge edge; /* at the cursor */
+    bool is_verified;          /* the page's head is good */
+    const char *code;          /* of a falsehood; NULL while none is known */
+    char detail[256];
+};
+
+/* Reads what is kept; the edge is computed where it is not. */
+VES_NODISCARD enum ves_status ves_device_log_open(struct ves_device_log *log,
+                                                  uint64_t cursor);
+/* Compares what the page says with its events, of which those from first on
+ * are new, and with what is known.  is_whole: all of them are good. */
+VES_NODISCARD enum ves_status ves_device_log_check(struct ves_device_log *log,
+                                                   const struct ves_page *page,
+                                                   size_t first, bool is_whole);
+/* Keeps a page that says what is false: bytes in quarantine, an alert, words in
+ * core->error with VES_REFUSED. */
+VES_NODISCARD enum ves_status ves_device_log_refuse(struct ves_device_log *log,
+                                                    const struct ves_page *page,
+                                                    int64_t now_ms,
+                                                    bool *is_new);
+/* Goes on to the page's items [first, end), which are applied. */
+VES_NODISCARD enum ves_status ves_device_log_keep(struct ves_device_log *log,
+                                                  const struct ves_page *page,
+                                                  size_t first, size_t end,
+                                                  int64_t now_ms);
 
 /* ---- own events in the log ----------------------------------------------- */
 

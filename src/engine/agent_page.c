@@ -109,15 +109,24 @@ static enum ves_status read_other(struct cutter *cutter, struct ves_bytes name,
 
     bool is_head = ves_bytes_is(name, "\"head_sequence\"");
     bool is_more = ves_bytes_is(name, "\"has_more\"");
-    if (!is_head && !is_more)
+    bool is_checkpoint = ves_bytes_is(name, "\"checkpoint\"");
+    bool is_proof = ves_bytes_is(name, "\"consistency\"");
+    if (!is_head && !is_more && !is_checkpoint && !is_proof)
         return VES_OK;
     enum ves_status status =
         ves_json_read(&page->arena, value, NULL, &node, NULL);
     if (status == VES_NOMEM)
         return status;
-    if (status)
+    if (status) {
+        if (is_checkpoint || is_proof)
+            page->log.problem = "what it says of the log is no JSON";
         return VES_OK;
-    if (is_head)
+    }
+    if (is_checkpoint)
+        page->log.checkpoint = node;
+    else if (is_proof)
+        page->log.consistency = node;
+    else if (is_head)
         page->has_head = ves_json_as_u64(node, &page->head);
     else
         page->has_more = node->type == VES_JSON_TRUE;
@@ -454,6 +463,7 @@ void ves_core_page_verify(struct ves_agent_core *core, struct ves_page *page)
             set_problem(item, "receipt_invalid",
                         "the sequencer's signature does not verify");
     }
+    ves_device_log_verify(core, page);
     page->is_verified = true;
 }
 
@@ -467,6 +477,7 @@ static enum ves_status read_page(struct ves_agent_core *core,
     enum ves_status status = ves_arena_copy(&page->arena, reply, &cutter.text);
     if (status)
         return status;
+    page->text = cutter.text;
     status = cut_page(&cutter);
     if (status == VES_MALFORMED)
         return ves_fail(&core->error, VES_MALFORMED,
@@ -474,6 +485,8 @@ static enum ves_status read_page(struct ves_agent_core *core,
                         "nothing was applied");
     if (!status)
         status = read_items(core, page);
+    if (!status)
+        status = ves_device_log_read(core, page);
     return status ? status : collect(core, page);
 }
 
@@ -497,7 +510,7 @@ enum ves_status ves_core_page_read(struct ves_agent_core *core,
         ves_page_free(made);
         return ves_device_say(core, status);
     }
-    *needs_keys = made->is_key_unknown;
+    *needs_keys = made->is_key_unknown || made->log.is_key_unknown;
     *page = made;
     return VES_OK;
 }

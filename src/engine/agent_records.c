@@ -22,6 +22,7 @@ struct search {
     bool is_found;
     uint64_t cursor;  /* only those with a sequence number up to it ... */
     const char *code; /* ... or of this code, when not NULL */
+    bool is_log_verified;
     struct ves_record *list;
     size_t count;
 };
@@ -113,17 +114,28 @@ enum ves_status ves_device_quarantine(struct ves_agent_core *core,
     return status;
 }
 
+/* Is a record of quarantine settled by what was applied since?  Two histories
+ * are not made one by a later answer: a person looks. */
+static bool is_settled(const struct search *search,
+                       const struct ves_record *row)
+{
+    if (ves_bytes_is(row->code, "equivocation") ||
+        ves_bytes_is(row->code, VES_LOG_FORK))
+        return false;
+    if (ves_bytes_is(row->code, VES_LOG_MISMATCH) ||
+        ves_bytes_is(row->code, VES_CHECKPOINT_INVALID))
+        return search->is_log_verified;
+    return row->sequence_number <= search->cursor;
+}
+
 static enum ves_status visit_open(void *ctx, const struct ves_record *row)
 {
     struct search *search = ctx;
 
     if (row->closed_ms != 0)
         return VES_OK;
-    /* Two histories are not made one by a later answer: a person looks. */
-    bool is_wanted = search->code
-                         ? ves_bytes_is(row->code, search->code)
-                         : row->sequence_number <= search->cursor &&
-                               !ves_bytes_is(row->code, "equivocation");
+    bool is_wanted = search->code ? ves_bytes_is(row->code, search->code)
+                                  : is_settled(search, row);
     if (is_wanted) {
         if (search->count == VES_DEVICE_CHUNK)
             return VES_AGAIN;
@@ -186,7 +198,7 @@ enum ves_status ves_device_close(struct ves_agent_core *core, int64_t now_ms,
 }
 
 enum ves_status ves_device_settle(struct ves_agent_core *core, int64_t now_ms,
-                                  uint64_t cursor)
+                                  uint64_t cursor, bool is_log_verified)
 {
     /* Alerts that come with quarantined bytes; the others wait for a person.
      */
@@ -194,7 +206,10 @@ enum ves_status ves_device_settle(struct ves_agent_core *core, int64_t now_ms,
         "malformed",       "unsupported_version", "hash_mismatch",
         "scope_mismatch",  "key_not_valid",       "signature_invalid",
         "receipt_invalid", "event_id_reused"};
-    struct search search = {.cursor = cursor};
+    static const char *const of_log[] = {VES_LOG_MISMATCH,
+                                         VES_CHECKPOINT_INVALID};
+    struct search search = {.cursor = cursor,
+                            .is_log_verified = is_log_verified};
     struct ves_arena arena;
 
     ves_arena_init(&arena, core->alloc, VES_DEVICE_ARENA_MAX);
@@ -204,6 +219,8 @@ enum ves_status ves_device_settle(struct ves_agent_core *core, int64_t now_ms,
         status = close_all(core, now_ms, VES_RECORD_QUARANTINE, &search);
         for (size_t i = 0; i < sizeof(codes) / sizeof(codes[0]) && !status; i++)
             status = close_code(core, &arena, now_ms, codes[i]);
+        for (size_t i = 0; i < 2 && !status && is_log_verified; i++)
+            status = close_code(core, &arena, now_ms, of_log[i]);
     }
     ves_arena_free(&arena);
     return status;

@@ -14,6 +14,7 @@
 #include "base/time.h"
 #include "base/uuid.h"
 #include "core/keydir.h"
+#include "engine/log_tree.h"
 #include "store/store_mem.h"
 
 enum { TEXT_MAX = 64 * 1024 * 1024, RECORDS_MAX = 512 };
@@ -302,11 +303,36 @@ void test_fleet_page(struct test_fleet *fleet, uint64_t from, uint32_t limit,
                      VES_OK);
     ves_buf_putf(buf,
                  "],\"count\":%zu,\"next_sequence\":%llu,"
-                 "\"head_sequence\":%llu,\"has_more\":%s}",
+                 "\"head_sequence\":%llu,\"has_more\":%s",
                  page.count, (unsigned long long)page.next,
                  (unsigned long long)row.head,
                  page.next <= row.head ? "true" : "false");
+    if (fleet->has_log) {
+        struct ves_arena arena;
+        ves_arena_init(&arena, ves_alloc_default(), TEXT_MAX);
+        assert_int_equal(ves_log_page_write(buf, store, row.stream_no,
+                                            page.next - 1, &arena),
+                         VES_OK);
+        ves_arena_free(&arena);
+    }
+    ves_buf_put_u8(buf, '}');
     assert_int_equal(ves_buf_status(buf), VES_OK);
+}
+
+void test_fleet_sign(struct test_fleet *fleet)
+{
+    struct ves_error error = {0};
+    struct ves_log_head head;
+    struct ves_arena arena;
+
+    ves_arena_init(&arena, ves_alloc_default(), TEXT_MAX);
+    assert_done(ves_log_head_make(&fleet->hub.sequencer, fleet->hub_store,
+                                  &fleet->hub.stream, fleet->hub.now_ms, &arena,
+                                  &head, &error),
+                &error);
+    assert_int_equal(ves_log_head_keep(&fleet->hub.sequencer, &head, 1),
+                     VES_OK);
+    ves_arena_free(&arena);
 }
 
 struct directory {

@@ -27,6 +27,7 @@ struct test_fleet {
     size_t count;
     uint64_t random;   /* state of the generator behind env.random */
     bool has_receipts; /* pull pages carry receipts */
+    bool has_log;      /* ... and the newest signed head */
 };
 
 /* A sequencer and count devices whose keys are registered.  fleet must not
@@ -62,6 +63,8 @@ void test_fleet_ingest(struct test_fleet *fleet, size_t n,
 /* A pull page from the sequencer's log; limit 0: all. */
 void test_fleet_page(struct test_fleet *fleet, uint64_t from, uint32_t limit,
                      struct ves_buf *page);
+/* Signs the head of the log as it is now. */
+void test_fleet_sign(struct test_fleet *fleet);
 /* The signed key directory of the stream, and the list of sequencer keys. */
 void test_fleet_directory(struct test_fleet *fleet, struct ves_buf *out);
 void test_fleet_seqkeys(struct test_fleet *fleet, struct ves_buf *out);

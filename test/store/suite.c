@@ -130,6 +130,8 @@ static bool write_something(struct suite *s, unsigned which)
     struct ves_key_row key;
     struct ves_key_span span = {true, 3, 9};
     struct ves_commitment_row commitment;
+    struct ves_follow_row follow;
+    struct ves_kept_head kept = {7, suite_hash('r', 7)};
     struct ves_credential_row credential;
     struct ves_invitation_row invitation;
     struct ves_conflict_row conflict;
@@ -244,13 +246,19 @@ static bool write_something(struct suite *s, unsigned which)
                     1));
         return true;
     case 20:
-        if (!device)
+        if (device) {
+            suite_fill_follow(&follow, &s->arena, 4);
+            OK(CALL(s, follow_put, 1, &follow));
+        } else {
             OK(CALL(s, tlog_sign, 1, 0, &head));
-        return !device;
+        }
+        return true;
     case 21:
-        if (!device)
+        if (device)
+            OK(CALL(s, kept_head_put, 1, &kept, 5));
+        else
             OK(CALL(s, tlog_freeze, 1, 7, ves_bytes_str("a fork")));
-        return !device;
+        return true;
     case 22:
         if (!device)
             OK(CALL(s, cosigned_put, 1, ves_bytes_str("notes")));
@@ -333,7 +341,7 @@ static void rollback_undoes_every_write(void **state)
         if (!is_there)
             break;
     }
-    assert_int_equal(which, s->role == SUITE_DEVICE ? 20 : 22);
+    assert_int_equal(which, s->role == SUITE_DEVICE ? 22 : 23);
 }
 
 static void rollback_undoes_all_writes_together(void **state)

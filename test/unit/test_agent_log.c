@@ -1,0 +1,386 @@
+/* test_agent_log.c -- a store that follows the provable log: true heads raise
+ * nothing, false ones let nothing in.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/bytes.h"
+#include "core/merkle.h"
+#include "engine/log_tree.h"
+#include "test/lib/test_fleet.h"
+#include "json/jcs.h"
+
+enum { TEXT_MAX = 16 * 1024 * 1024, READER = 1 };
+
+/* Two sequencers with one key: the second tells another history. */
+static struct test_fleet fleet, other;
+static struct ves_arena arena;
+
+static int set_up(void **state)
+{
+    (void)state;
+    ves_arena_init(&arena, ves_alloc_default(), TEXT_MAX);
+    test_fleet_open(&fleet, 2);
+    test_fleet_open(&other, 2);
+    fleet.has_receipts = fleet.has_log = true;
+    other.has_receipts = other.has_log = true;
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    test_fleet_close(&fleet);
+    test_fleet_close(&other);
+    ves_arena_free(&arena);
+    return 0;
+}
+
+static void grow(struct test_fleet *at, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        test_fleet_adjust(at, 0, "MUG", "1");
+    assert_int_equal(test_fleet_push(at, 0, NULL), VES_OK);
+}
+
+static struct ves_store *store(void)
+{
+    return fleet.devices[READER].core.store;
+}
+
+static struct ves_follow_row follow(void)
+{
+    struct ves_follow_row row = {.logged = 0};
+    enum ves_status status = store()->ops->follow_get(
+        store(), fleet.devices[READER].core.stream_no, &arena, &row);
+
+    assert_true(status == VES_OK || status == VES_NOT_FOUND);
+    return row;
+}
+
+static uint64_t cursor(void)
+{
+    return test_fleet_status(&fleet, READER).cursor;
+}
+
+static size_t alerts(const char *code)
+{
+    return test_fleet_open_records(&fleet, READER, VES_RECORD_ALERT, code);
+}
+
+/* The root of the sequencer's log at a size. */
+static struct ves_hash root_at(struct test_fleet *at, uint64_t size)
+{
+    struct ves_stream_row row;
+    struct ves_hash root;
+
+    assert_int_equal(at->hub_store->ops->stream_get(
+                         at->hub_store, &at->hub.stream, false, &row),
+                     VES_OK);
+    assert_int_equal(ves_log_root_at(at->hub_store, row.stream_no, size, &root),
+                     VES_OK);
+    return root;
+}
+
+/* The edge that is kept is that of the events that are here. */
+static void expect_edge(uint64_t size)
+{
+    struct ves_tlog_edge edge;
+    struct ves_hash root, want = root_at(&fleet, size);
+
+    assert_int_equal(ves_tlog_edge_read(follow().edge, &edge), VES_OK);
+    assert_int_equal(edge.size, size);
+    ves_tlog_edge_root(&edge, &root);
+    assert_true(ves_hash_equal(&root, &want));
+}
+
+/* ---- true pages ---------------------------------------------------------- */
+
+static void heads_anywhere_in_a_page(void **state)
+{
+    uint64_t logged = 0;
+
+    (void)state;
+    for (uint32_t round = 0; round < 12; round++) {
+        grow(&fleet, 1 + round % 4);
+        if (round % 3 != 1)
+            test_fleet_sign(&fleet);
+        if (round % 4 == 2)
+            grow(&fleet, 2); /* events that no head covers yet */
+        do
+            assert_int_equal(
+                test_fleet_pull(&fleet, READER, 1 + round % 3, NULL), VES_OK);
+        while (cursor() < test_fleet_status(&fleet, READER).remote_head);
+        expect_edge(cursor());
+        assert_true(follow().logged >= logged);
+        logged = follow().logged;
+    }
+    test_fleet_sign(&fleet);
+    assert_int_equal(test_fleet_pull(&fleet, READER, 0, NULL), VES_OK);
+    assert_int_equal(follow().logged, cursor());
+    assert_int_equal(alerts(NULL), 0);
+    struct ves_bytes note;
+    assert_int_equal(
+        ves_core_known_head(&fleet.devices[READER].core, &arena, &note),
+        VES_OK);
+    assert_true(ves_bytes_equal(note, follow().note));
+}
+
+/* A head beyond the page: what is here is in it, and is logged. */
+static void a_head_that_is_ahead(void **state)
+{
+    (void)state;
+    grow(&fleet, 23);
+    test_fleet_sign(&fleet);
+    assert_int_equal(test_fleet_pull(&fleet, READER, 5, NULL), VES_OK);
+    assert_int_equal(cursor(), 5);
+    assert_int_equal(follow().logged, 23);
+    /* The server forgets to offer heads: nothing is taken back. */
+    fleet.has_log = false;
+    assert_int_equal(test_fleet_pull(&fleet, READER, 5, NULL), VES_OK);
+    expect_edge(10);
+    assert_int_equal(follow().logged, 23);
+    fleet.has_log = true;
+    assert_int_equal(test_fleet_pull(&fleet, READER, 0, NULL), VES_OK);
+    expect_edge(23);
+    assert_int_equal(alerts(NULL), 0);
+}
+
+/* A store from before there was an edge makes it from its events. */
+static void an_edge_that_was_not_kept(void **state)
+{
+    struct ves_follow_row none = {.logged = 0};
+
+    (void)state;
+    fleet.has_log = false;
+    grow(&fleet, 13);
+    assert_int_equal(test_fleet_pull(&fleet, READER, 0, NULL), VES_OK);
+    assert_int_equal(follow().logged, 0);
+    assert_int_equal(store()->ops->begin(store()), VES_OK);
+    assert_int_equal(store()->ops->follow_put(
+                         store(), fleet.devices[READER].core.stream_no, &none),
+                     VES_OK);
+    assert_int_equal(store()->ops->commit(store()), VES_OK);
+    fleet.has_log = true;
+    grow(&fleet, 4);
+    test_fleet_sign(&fleet);
+    assert_int_equal(test_fleet_pull(&fleet, READER, 0, NULL), VES_OK);
+    expect_edge(17);
+    assert_int_equal(follow().logged, 17);
+    assert_int_equal(alerts(NULL), 0);
+}
+
+/* ---- false pages --------------------------------------------------------- */
+
+/* A checkpoint as the log, or somebody else, might sign it. */
+static struct ves_bytes note_of(const char *host, uint64_t size,
+                                const struct ves_hash *root,
+                                const struct test_signer *key)
+{
+    struct ves_checkpoint checkpoint = {.size = size, .root = *root};
+    struct ves_note_key name;
+    struct ves_hash stream_id;
+    struct ves_buf origin, note;
+    struct ves_bytes out;
+
+    ves_buf_init(&origin, ves_alloc_default(), 1024);
+    ves_buf_init(&note, ves_alloc_default(), 4096);
+    ves_stream_id(&fleet.hub.stream, &stream_id);
+    ves_origin_write(&origin, ves_bytes_str(host), &stream_id);
+    checkpoint.origin = ves_buf_view(&origin);
+    ves_checkpoint_write(&note, &checkpoint);
+    ves_note_key_init(&name, checkpoint.origin, VES_NOTE_ED25519,
+                      &key->signer.public_key);
+    struct ves_bytes text;
+    assert_int_equal(ves_arena_copy(&arena, ves_buf_view(&note), &text),
+                     VES_OK);
+    ves_buf_put_u8(&note, '\n');
+    ves_note_sign(&note, text, &name, &key->secret);
+    assert_int_equal(ves_arena_copy(&arena, ves_buf_view(&note), &out), VES_OK);
+    ves_buf_free(&origin);
+    ves_buf_free(&note);
+    return out;
+}
+
+/* What the second fleet would answer, with another checkpoint and proof; NULL:
+ * those it has. */
+static enum ves_status take(struct test_fleet *teller, uint64_t from,
+                            uint32_t limit, const struct ves_bytes *note,
+                            const char *proof)
+{
+    struct ves_pull_result result = {0};
+    struct ves_buf page;
+    bool had_log = teller->has_log;
+
+    ves_buf_init(&page, ves_alloc_default(), TEXT_MAX);
+    teller->has_log = had_log && !note;
+    test_fleet_page(teller, from, limit, &page);
+    teller->has_log = had_log;
+    if (note) {
+        page.len--;
+        ves_buf_put_str(&page, ",\"checkpoint\":");
+        ves_jcs_write_string(&page, *note);
+        ves_buf_putf(&page, ",\"consistency\":[%s]}", proof);
+    }
+    enum ves_status status =
+        test_fleet_take(&fleet, READER, ves_buf_view(&page), from, &result);
+    ves_buf_free(&page);
+    return status;
+}
+
+/* Refused, for this reason, and nothing has moved; told again, it is not
+ * recorded again. */
+static void expect_false(struct test_fleet *teller, uint64_t from,
+                         uint32_t limit, const struct ves_bytes *note,
+                         const char *proof, const char *code)
+{
+    uint64_t at = cursor(), logged = follow().logged;
+    size_t before = alerts(code);
+
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(take(teller, from, limit, note, proof), VES_REFUSED);
+        assert_int_equal(cursor(), at);
+        assert_int_equal(follow().logged, logged);
+        assert_int_equal(alerts(code), before + 1);
+    }
+    assert_true(test_fleet_open_records(&fleet, READER, VES_RECORD_QUARANTINE,
+                                        code) >= 1);
+}
+
+static void heads_that_are_none(void **state)
+{
+    struct test_signer rogue;
+    struct ves_hash root, wrong;
+
+    (void)state;
+    test_signer_init(&rogue, 66);
+    grow(&fleet, 6);
+    root = wrong = root_at(&fleet, 6);
+    wrong.b[0] ^= 1;
+    const struct ves_bytes bad[] = {
+        note_of("log.test", 6, &root, &rogue),
+        note_of("log.test", 6, &wrong, &fleet.hub.key),
+        note_of("log.test", 0, &root, &fleet.hub.key),
+        note_of("log.test", UINT64_C(1) << 40, &root, &fleet.hub.key),
+        ves_bytes_str("log.test\n6\n"),
+    };
+    expect_false(&fleet, 1, 0, &bad[0], "", "checkpoint_invalid");
+    for (size_t i = 2; i < 5; i++) {
+        assert_int_equal(take(&fleet, 1, 0, &bad[i], ""), VES_REFUSED);
+        assert_int_equal(cursor(), 0);
+    }
+    expect_false(&fleet, 1, 0, &bad[1], "", "log_mismatch");
+    /* A proof that nobody needs, and one that is none. */
+    struct ves_bytes good = note_of("log.test", 6, &root, &fleet.hub.key);
+    assert_int_equal(take(&fleet, 1, 0, &good,
+                          "\"0000000000000000000000000000000000000000000000000"
+                          "000000000000000\""),
+                     VES_REFUSED);
+    assert_int_equal(take(&fleet, 1, 0, &good, "7"), VES_REFUSED);
+    assert_int_equal(take(&fleet, 1, 3, &good, ""), VES_REFUSED);
+    assert_int_equal(cursor(), 0);
+    /* The truth settles what was false by itself. */
+    assert_int_equal(take(&fleet, 1, 0, &good, ""), VES_OK);
+    assert_int_equal(cursor(), 6);
+    assert_int_equal(alerts(NULL), 0);
+    /* From now on it has this name. */
+    struct ves_bytes renamed = note_of("log.else", 6, &root, &fleet.hub.key);
+    expect_false(&fleet, 6, 0, &renamed, "", "checkpoint_invalid");
+}
+
+/* One altered byte of the signature. */
+static void a_signature_that_does_not_verify(void **state)
+{
+    (void)state;
+    grow(&fleet, 3);
+    struct ves_hash root = root_at(&fleet, 3);
+    struct ves_bytes note = note_of("log.test", 3, &root, &fleet.hub.key);
+    uint8_t *last = (uint8_t *)(uintptr_t)(note.ptr + note.len - 12);
+    *last = *last == 'A' ? 'B' : 'A';
+    expect_false(&fleet, 1, 0, &note, "", "checkpoint_invalid");
+}
+
+static void two_heads_of_one_size(void **state)
+{
+    (void)state;
+    grow(&fleet, 5);
+    test_fleet_sign(&fleet);
+    assert_int_equal(test_fleet_pull(&fleet, READER, 0, NULL), VES_OK);
+    struct ves_hash root = root_at(&fleet, 5);
+    root.b[3] ^= 1;
+    struct ves_bytes note = note_of("log.test", 5, &root, &fleet.hub.key);
+    expect_false(&fleet, 5, 0, &note, "", "log_fork");
+    /* The same about a smaller size that was never a head here. */
+    note = note_of("log.test", 4, &root, &fleet.hub.key);
+    assert_int_equal(take(&fleet, 5, 0, &note, ""), VES_REFUSED);
+    /* No later truth makes one history of two. */
+    grow(&fleet, 1);
+    test_fleet_sign(&fleet);
+    assert_int_equal(test_fleet_pull(&fleet, READER, 0, NULL), VES_OK);
+    assert_int_equal(alerts("log_fork"), 2);
+}
+
+/* An older head that is true is no news. */
+static void a_smaller_head(void **state)
+{
+    (void)state;
+    grow(&fleet, 9);
+    test_fleet_sign(&fleet);
+    assert_int_equal(test_fleet_pull(&fleet, READER, 0, NULL), VES_OK);
+    for (uint64_t size = 1; size < 9; size++) {
+        struct ves_hash root = root_at(&fleet, size);
+        struct ves_bytes note =
+            note_of("log.test", size, &root, &fleet.hub.key);
+        assert_int_equal(take(&fleet, 9, 0, &note, ""), VES_OK);
+    }
+    assert_int_equal(follow().logged, 9);
+    assert_int_equal(alerts(NULL), 0);
+}
+
+/* Another history from the first event on, whole and signed with the same key:
+ * whoever has seen the first one does not take it. */
+static void another_history(void **state)
+{
+    (void)state;
+    grow(&fleet, 7);
+    test_fleet_sign(&fleet);
+    assert_int_equal(test_fleet_pull(&fleet, READER, 4, NULL), VES_OK);
+    test_fleet_adjust(&other, 0, "CUP", "5");
+    grow(&other, 11);
+    test_fleet_sign(&other);
+    /* The events by themselves are good, and so is their head. */
+    expect_false(&other, 5, 0, NULL, "", "log_mismatch");
+    assert_int_equal(take(&other, 5, 2, NULL, ""), VES_REFUSED);
+    assert_int_equal(cursor(), 4);
+    /* Without a head nobody can tell yet; the head seen before can. */
+    other.has_log = false;
+    assert_int_equal(take(&other, 5, 2, NULL, ""), VES_OK);
+    assert_int_equal(cursor(), 6);
+    assert_int_equal(take(&other, 7, 0, NULL, ""), VES_REFUSED);
+    assert_int_equal(cursor(), 6);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+#define T(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
+        T(heads_anywhere_in_a_page),
+        T(a_head_that_is_ahead),
+        T(an_edge_that_was_not_kept),
+        T(heads_that_are_none),
+        T(a_signature_that_does_not_verify),
+        T(two_heads_of_one_size),
+        T(a_smaller_head),
+        T(another_history),
+    };
+
+    cmocka_set_message_output(CM_OUTPUT_TAP);
+    return cmocka_run_group_tests_name("agent_log", tests, NULL, NULL);
+}
