@@ -183,6 +183,49 @@ static bool set_up(struct ves_http_client *client,
     return ok;
 }
 
+/* Is a line of this header? */
+static bool is_named(const char *line, const char *name)
+{
+    size_t len = strlen(name);
+
+    return strncasecmp(line, name, len) == 0 && line[len] == ':';
+}
+
+enum ves_status ves_http_client_header(struct ves_http_client *client,
+                                       const char *name, const char *value)
+{
+    const struct ves_alloc *alloc = client->alloc;
+    struct curl_slist *lines = NULL, *longer;
+    size_t size = strlen(name) + (value ? strlen(value) : 0) + 3;
+    char *line = alloc->realloc(alloc->ctx, NULL, size);
+    bool ok = line != NULL;
+
+    VES_ASSERT(!strpbrk(name, "\r\n") && (!value || !strpbrk(value, "\r\n")));
+    for (const struct curl_slist *h = client->headers; h && ok; h = h->next) {
+        if (is_named(h->data, name))
+            continue;
+        longer = ves_curl.slist_append(lines, h->data);
+        ok = longer != NULL;
+        lines = longer ? longer : lines;
+    }
+    if (ok && value) {
+        snprintf(line, size, "%s: %s", name, value);
+        longer = ves_curl.slist_append(lines, line);
+        ok = longer != NULL;
+        lines = longer ? longer : lines;
+    }
+    alloc->realloc(alloc->ctx, line, 0);
+    struct curl_slist *old = ok ? client->headers : lines;
+    if (ok) {
+        client->headers = lines;
+        ves_curl.easy_setopt(client->curl, CURLOPT_HTTPHEADER, lines);
+    }
+    for (struct curl_slist *h = old; h; h = h->next)
+        explicit_bzero(h->data, strlen(h->data));
+    ves_curl.slist_free_all(old);
+    return ok ? VES_OK : VES_NOMEM;
+}
+
 enum ves_status ves_http_client_open(const struct ves_http_options *options,
                                      const struct ves_alloc *alloc,
                                      struct ves_http_client **out,

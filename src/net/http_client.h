@@ -45,6 +45,13 @@ ves_http_client_open(const struct ves_http_options *options,
 /* Wipes the credential; NULL allowed. */
 void ves_http_client_close(struct ves_http_client *client);
 
+/* Sends one more header with every request from now on, or another value of it;
+ * value NULL: no longer.  name and value are copied, and are plain text without
+ * line breaks.  VES_NOMEM: it is as it was. */
+VES_NODISCARD enum ves_status
+ves_http_client_header(struct ves_http_client *client, const char *name,
+                       const char *value);
+
 /* path begins with '/' and is already encoded; body may be empty.  VES_OK
  * whenever an answer came, whatever its status; VES_UNREACHABLE (words say
  * what failed: name, connection, TLS key, time), VES_LIMIT when the answer is

@@ -69,7 +69,7 @@ static enum ves_status request_page(struct ves_session *session, uint64_t from,
                              sizeof(query));
     snprintf(path, sizeof(path),
              "/api/v1/ves/events?%s&from=%" PRIu64 "&limit=%" PRIu64
-             "&receipts=1",
+             "&receipts=1&checkpoint=1",
              query, from, limit);
     return ves_session_request(session, "GET", path, none, reply, error);
 }
@@ -327,6 +327,8 @@ static enum ves_status pull_pages(struct puller *p, uint64_t from,
     drop(&p->pages[0]);
     drop(&p->pages[1]);
     keep_state_hash(p);
+    if (!status)
+        status = ves_session_known_head(p->session, error);
     return status;
 }
 

@@ -8,6 +8,8 @@
 #include "os/random.h"
 #include "sync/session.h"
 
+enum { BUSY = 503 }; /* HTTP status: not now */
+
 static const char INGEST[] = "/api/v1/ves/events/ingest";
 
 static const char *status_word(enum ves_outbox_status status)
@@ -95,10 +97,17 @@ static enum ves_status send_batch(struct ves_session *session,
         ves_session_note_busy(session, &reply);
     env.now_ms = ves_clock_now_ms();
     enum ves_status status = ves_random(env.random, sizeof(env.random), error);
+    /* The answer is about the log, not about these events. */
+    bool is_behind = !network && ves_session_is_behind(session, &reply);
     if (!status)
-        status = ves_core_push_end(core, push, &env, network ? 0 : reply.status,
+        status = ves_core_push_end(core, push, &env,
+                                   network     ? 0
+                                   : is_behind ? BUSY
+                                               : reply.status,
                                    reply.body, reply.retry_after_s, &result);
     add(report, &result);
+    if (is_behind)
+        return ves_session_note_behind(session, error);
     if (network)
         return ves_fail(error, network, "%s. Events stay in the outbox",
                         sent.text);

@@ -74,7 +74,7 @@ enum ves_status ves_session_open(struct ves_session *session,
         status =
             ves_http_client_open(&http, agent->alloc, &session->client, error);
     ves_secret_free(credential);
-    return status;
+    return status ? status : ves_session_known_head(session, error);
 }
 
 void ves_session_close(struct ves_session *session)
@@ -206,6 +206,8 @@ enum ves_status ves_session_request(struct ves_session *session,
     }
     if (!status)
         ves_session_note_busy(session, reply);
+    if (!status && ves_session_is_behind(session, reply))
+        return ves_session_note_behind(session, error);
     if (!status && (reply->status < 200 || reply->status > 299))
         status = ves_session_explain(session->agent->alloc, reply,
                                      "asking the sequencer", error);

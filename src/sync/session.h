@@ -27,6 +27,19 @@ ves_session_open(struct ves_session *session, struct ves_agent *agent,
                  struct ves_error *error);
 void ves_session_close(struct ves_session *session);
 
+/* Sends the largest head of the log that this store verified with every request
+ * from now on. */
+VES_NODISCARD enum ves_status
+ves_session_known_head(struct ves_session *session, struct ves_error *error);
+
+/* Is this the answer of a sequencer whose log has not that head? */
+bool ves_session_is_behind(struct ves_session *session,
+                           const struct ves_http_reply *reply);
+/* Stops pushing until a pull shows that it has its history back; returns
+ * VES_DIVERGED with words. */
+VES_NODISCARD enum ves_status
+ves_session_note_behind(struct ves_session *session, struct ves_error *error);
+
 /* Shows progress; false when the caller wants to stop. */
 bool ves_session_progress(struct ves_session *session, const char *what,
                           uint64_t done, uint64_t total);

@@ -127,7 +127,7 @@ check "the evidence is kept as it came" bash -c 'diff <(cat kept) <(cat head8) |
 
 like "a frozen stream is thawed by what its evidence asks for" "$("$VES" admin recover --db $SEQ --head-file heads/heads other.db 2>&1)" "1 streams made whole, 3 events put back"
 start_server $SEQ --head-file heads/heads || exit 1
-"$VES" push --db other.db > push.out 2>&1
+"$VES" sync --db other.db > push.out 2>&1
 check "and takes events again" wait_for 5 signed 9
 is "that extend the head it had lost" "$(knows head8 "$LOG/checkpoint")" 200
 stop_server
