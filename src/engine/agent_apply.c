@@ -143,52 +143,18 @@ static enum ves_status pass_known(struct apply *apply)
 
 /* ---- how far the page goes ----------------------------------------------- */
 
-/* Place of the i-th id in an index of those before it: the one that has it,
- * or a free one. */
-static uint32_t *find_id(uint32_t *index, size_t size,
-                         const struct ves_uuid *ids, size_t i)
-{
-    size_t at;
-    memcpy(&at, ids[i].b + VES_UUID_SIZE - sizeof(at), sizeof(at));
-    for (at &= size - 1; index[at] != 0; at = (at + 1) & (size - 1)) {
-        if (ves_uuid_equal(&ids[index[at] - 1], &ids[i]))
-            break;
-    }
-    return &index[at];
-}
-
 /* An event id names one event for ever (sequencer.h S3). */
 static enum ves_status check_ids(struct apply *apply)
 {
-    struct ves_agent_core *core = apply->core;
     const struct ves_page_item *items = apply->page->items + apply->first;
-    size_t count = apply->end - apply->first;
-    size_t size = 16;
+    size_t count = apply->end - apply->first, reused;
 
-    while (size < 2 * count)
-        size *= 2;
-    struct ves_uuid *ids = ves_arena_alloc(apply->arena, count * sizeof(*ids));
-    struct ves_id_row *found =
-        ves_arena_alloc(apply->arena, count * sizeof(*found));
-    uint32_t *index = ves_arena_alloc(apply->arena, size * sizeof(*index));
-    if (!ids || !found || !index)
-        return VES_NOMEM;
-    for (size_t i = 0; i < count; i++)
-        ids[i] = items[i].event.event_id;
-    enum ves_status status = core->store->ops->log_find_ids(
-        core->store, core->stream_no, ids, count, found);
-    if (status)
-        return status;
-    for (size_t i = 0; i < count; i++) {
-        uint32_t *place = find_id(index, size, ids, i);
-        if (found[i].sequence_number > 0 || *place != 0) {
-            stop_at(apply, apply->first + i, "event_id_reused",
-                    "the event has a number already", items[i].raw);
-            break;
-        }
-        *place = (uint32_t)i + 1;
-    }
-    return VES_OK;
+    enum ves_status status = ves_device_find_reused(apply->core, apply->arena,
+                                                    items, count, &reused);
+    if (!status && reused < count)
+        stop_at(apply, apply->first + reused, "event_id_reused",
+                "the event has a number already", items[reused].raw);
+    return status;
 }
 
 static void check_places(struct apply *apply)
@@ -611,11 +577,8 @@ static enum ves_status keep_falsehood(struct apply *apply)
 
 static enum ves_status keep_false_log(struct apply *apply)
 {
-    bool is_new = false;
-
-    enum ves_status status =
-        ves_device_log_refuse(&apply->log, apply->page, apply->now_ms, &is_new);
-    apply->quarantined = is_new ? 1 : 0;
+    enum ves_status status = ves_device_log_refuse(
+        &apply->log, apply->page, apply->now_ms, &apply->quarantined);
     apply->outcome = apply->core->error.status;
     return status;
 }
@@ -649,7 +612,7 @@ static void again(struct apply *apply, const char *why)
 /* The sequencer's tail was lost and is there again. */
 static enum ves_status heal(struct apply *apply)
 {
-    if (!apply->state.is_diverged ||
+    if (!apply->state.is_diverged || apply->stop == STOP_LOG ||
         (!apply->is_tail_proven && apply->cursor > 0))
         return VES_OK;
     apply->state.is_diverged = 0;
@@ -674,8 +637,7 @@ static enum ves_status settle(struct apply *apply)
 
 static enum ves_status conclude(struct apply *apply)
 {
-    /* Nothing is healed by a page that is false. */
-    enum ves_status status = apply->stop == STOP_LOG ? VES_OK : heal(apply);
+    enum ves_status status = heal(apply);
 
     if (status)
         return status;

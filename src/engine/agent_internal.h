@@ -471,7 +471,7 @@ struct ves_device_log {
     struct ves_tlog_edge edge; /* at the cursor */
     bool is_verified;          /* the page's head is good */
     const char *code;          /* of a falsehood; NULL while none is known */
-    char detail[256];
+    struct ves_error words;    /* about it */
 };
 
 /* Reads what is kept; the edge is computed where it is not. */
@@ -487,7 +487,7 @@ VES_NODISCARD enum ves_status ves_device_log_check(struct ves_device_log *log,
 VES_NODISCARD enum ves_status ves_device_log_refuse(struct ves_device_log *log,
                                                     const struct ves_page *page,
                                                     int64_t now_ms,
-                                                    bool *is_new);
+                                                    uint64_t *quarantined);
 /* Goes on to the page's items [first, end), which are applied. */
 VES_NODISCARD enum ves_status ves_device_log_keep(struct ves_device_log *log,
                                                   const struct ves_page *page,
@@ -495,6 +495,13 @@ VES_NODISCARD enum ves_status ves_device_log_keep(struct ves_device_log *log,
                                                   int64_t now_ms);
 
 /* ---- own events in the log ----------------------------------------------- */
+
+/* The first item whose event id the log has already, or one before it has;
+ * count when there is none. */
+VES_NODISCARD enum ves_status
+ves_device_find_reused(struct ves_agent_core *core, struct ves_arena *arena,
+                       const struct ves_page_item *items, size_t count,
+                       size_t *reused);
 
 /* What own events from the log mean for the outbox. */
 struct ves_device_own {

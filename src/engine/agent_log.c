@@ -6,7 +6,6 @@
  * what contradicts it later is never applied.
  */
 #include <stdarg.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "base/assert.h"
@@ -148,7 +147,7 @@ is_false(struct ves_device_log *log, const char *code, const char *format, ...)
         return;
     log->code = code;
     va_start(args, format);
-    vsnprintf(log->detail, sizeof(log->detail), format, args);
+    (void)ves_vfail(&log->words, VES_REFUSED, format, args);
     va_end(args);
 }
 
@@ -306,23 +305,25 @@ static enum ves_status page_body(struct ves_arena *arena,
 
 enum ves_status ves_device_log_refuse(struct ves_device_log *log,
                                       const struct ves_page *page,
-                                      int64_t now_ms, bool *is_new)
+                                      int64_t now_ms, uint64_t *quarantined)
 {
+    bool is_new = false;
     struct ves_device_alert alert = {.code = log->code,
-                                     .detail = log->detail,
+                                     .detail = log->words.text,
                                      .sequence_number = page->log.head.size};
 
     enum ves_status status = page_body(log->arena, page, &alert.body);
     if (!status)
-        status = ves_device_quarantine(log->core, now_ms, &alert, is_new);
+        status = ves_device_quarantine(log->core, now_ms, &alert, &is_new);
     if (status)
         return status;
+    *quarantined = is_new;
     (void)ves_fail(&log->core->error, VES_REFUSED,
                    "what the sequencer says of its log does not hold: %s (%s). "
                    "Nothing of the page was applied; its bytes are in "
                    "quarantine. Do not go on with this sequencer before its "
                    "operator has looked at it",
-                   log->detail, log->code);
+                   log->words.text, log->code);
     return VES_OK;
 }
 

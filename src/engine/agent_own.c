@@ -15,6 +15,50 @@
 
 enum { HLC_TEXT = 12 + 1 + 4 };
 
+/* ---- ids that are taken -------------------------------------------------- */
+
+/* Place of the i-th id in an index of those before it: the one that has it,
+ * or a free one. */
+static uint32_t *find_id(uint32_t *index, size_t size,
+                         const struct ves_uuid *ids, size_t i)
+{
+    size_t at;
+    memcpy(&at, ids[i].b + VES_UUID_SIZE - sizeof(at), sizeof(at));
+    for (at &= size - 1; index[at] != 0; at = (at + 1) & (size - 1)) {
+        if (ves_uuid_equal(&ids[index[at] - 1], &ids[i]))
+            break;
+    }
+    return &index[at];
+}
+
+enum ves_status ves_device_find_reused(struct ves_agent_core *core,
+                                       struct ves_arena *arena,
+                                       const struct ves_page_item *items,
+                                       size_t count, size_t *reused)
+{
+    size_t size = 16;
+
+    *reused = count;
+    while (size < 2 * count)
+        size *= 2;
+    struct ves_uuid *ids = ves_arena_alloc(arena, count * sizeof(*ids));
+    struct ves_id_row *found = ves_arena_alloc(arena, count * sizeof(*found));
+    uint32_t *index = ves_arena_alloc(arena, size * sizeof(*index));
+    if (!ids || !found || !index)
+        return VES_NOMEM;
+    for (size_t i = 0; i < count; i++)
+        ids[i] = items[i].event.event_id;
+    enum ves_status status = core->store->ops->log_find_ids(
+        core->store, core->stream_no, ids, count, found);
+    for (size_t i = 0; i < count && !status && *reused == count; i++) {
+        uint32_t *place = find_id(index, size, ids, i);
+        if (found[i].sequence_number > 0 || *place != 0)
+            *reused = i;
+        *place = (uint32_t)i + 1;
+    }
+    return status;
+}
+
 /* ---- looking up ---------------------------------------------------------- */
 
 static bool is_own(const struct ves_device_own *own,
