@@ -151,6 +151,42 @@ def events():
     p.close()
 
 
+def flooded():
+    """More of everything than anybody needs."""
+    p = Pipe([ves, "mcp", "--db", store_a])
+
+    def send(messages):
+        writer = threading.Thread(target=lambda: [p.send(m) for m in messages], daemon=True)
+        writer.start()
+        return writer
+    send(modern(i, "subscriptions/listen", notifications={"resourceSubscriptions": ["ves://status"]}) for i in range(2000))
+    told = {"acknowledged": 0, "refused": 0}
+    while sum(told.values()) < 2000:
+        a = p.answer()
+        if a is None:
+            break
+        told["acknowledged"] += a.get("method", "").endswith("acknowledged")
+        told["refused"] += "error" in a and "id" in a
+    ok("2,000 subscriptions: as many as there are places for, each of the others is told", told["acknowledged"] > 0 and sum(told.values()) == 2000, told)
+    m = [{"jsonrpc": "2.0", "id": i, "result": {}} for i in range(3000)]
+    m += [{"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": f"n{i}"}} for i in range(3000)]
+    m += [{"jsonrpc": "2.0", "method": "notifications/cancelled", "params": x} for x in ({"requestId": {"a": [1]}}, {}, [])]
+    send(m).join()
+    a = p.ask(modern("z", "tools/call", name="get_sync_status", arguments={"probe": False}))
+    ok("answers to nothing and cancels of nothing: silence, and it goes on", a and "result" in a
+       and not [x for x in p.lines[-50:] if b'"error"' in x and b'"id"' not in x], a)
+    code, rest, _ = p.close()
+    ok("at the end each subscription is answered, none twice, in little memory", code == 0 and len({r["id"] for r in rest}) == len(rest)
+       == told["acknowledged"], [code, len(rest), told])
+    for size, wanted in ((1 << 20, -32700), (9 << 20, -32600)):
+        p = Pipe([ves, "mcp", "--db", store_a])
+        p.process.stdin.write(b'{"jsonrpc":"2.0","id":1,"method":"tools/list","params":{"x":"' + b"y" * size)
+        p.process.stdin.flush()
+        code, rest, _ = p.close()
+        ok(f"half a line of {size >> 20} MiB and the end of input: one error, and the end", code == 0
+           and [r["error"]["code"] for r in rest] == [wanted] and "id" not in rest[0], [code, rest])
+
+
 def killed():
     """kill -9 in the middle of calls loses nothing and invents nothing."""
     a = Server(store_a)
@@ -326,7 +362,7 @@ def secrets():
        and not [w for w in words if w.lower() in everything])
 
 
-parts = {"client": (numbers, cancelled, unread, events, killed), "store": (rivals, texts, large, standings, secrets)}
+parts = {"client": (numbers, cancelled, unread, events, flooded, killed), "store": (rivals, texts, large, standings, secrets)}
 for part in parts[which]:
     began = time.monotonic()
     try:
