@@ -11,12 +11,13 @@
 #include "base/uuid.h"
 #include "core/note.h"
 #include "crypto/crypto.h"
-#include "crypto/spki_openssl.h"
 #include "os/clock.h"
 #include "os/file.h"
 #include "os/keyfile.h"
 #include "os/listen.h"
+#include "os/mhd.h"
 #include "os/random.h"
+#include "os/tls_pair.h"
 #include "store/store_sqlite.h"
 
 #define META_LOG_HOST "log.host"
@@ -25,7 +26,6 @@ enum {
     BUSY_TIMEOUT_MS = 5000,
     HTTP_THREADS_MIN = 2, /* design.md D7 */
     HTTP_THREADS_MAX = 8,
-    TLS_FILE_MAX = 1024 * 1024,
     DRAIN_MS = 10000,
     LOG_HOST_MAX = VES_ORIGIN_MAX - 5 - 2 * VES_HASH_SIZE /* "/ves/", id */
 };
@@ -35,8 +35,7 @@ struct start {
     const struct ves_serve_options *options;
     struct ves_error *error;
     struct ves_listen_address address;
-    struct ves_buf cert; /* PEM, NUL-terminated */
-    struct ves_buf key;
+    struct ves_tls_pair tls;
     unsigned http_threads;
     int socket; /* listening; -1 before and once the HTTP server has it */
     unsigned port;
@@ -255,40 +254,11 @@ static enum ves_status open_sequencer(struct start *s)
 static enum ves_status read_tls(struct start *s)
 {
     struct ves_server *server = s->server;
-    const struct ves_serve_options *options = s->options;
-    if (!options->tls_cert != !options->tls_key)
-        return ves_fail(s->error, VES_INVALID,
-                        "a certificate and its key go together");
-    if (!options->tls_cert)
-        return VES_OK;
-    enum ves_status status =
-        ves_file_read(options->tls_cert, &s->cert, s->error);
-    if (!status)
-        status = ves_file_read(options->tls_key, &s->key, s->error);
-    if (status)
-        return status;
-    if (ves_tls_spki_hash(ves_buf_view(&s->cert), &server->tls_key))
-        return ves_fail(s->error, VES_MALFORMED,
-                        "%s does not hold a certificate in PEM form",
-                        options->tls_cert);
-    if (!ves_tls_is_pair(ves_buf_view(&s->cert), ves_buf_view(&s->key)))
-        return ves_fail(s->error, VES_INVALID,
-                        "%s is not the private key, without a passphrase, of "
-                        "the certificate in %s",
-                        options->tls_key, options->tls_cert);
-    server->has_tls_key = true;
-    ves_buf_put_u8(&s->cert, 0);
-    ves_buf_put_u8(&s->key, 0);
-    return ves_buf_status(&s->cert) ? ves_buf_status(&s->cert)
-                                    : ves_buf_status(&s->key);
-}
-
-static void forget_tls(struct start *s)
-{
-    if (s->key.ptr)
-        ves_wipe(s->key.ptr, s->key.cap);
-    ves_buf_free(&s->key);
-    ves_buf_free(&s->cert);
+    enum ves_status status = ves_tls_pair_read(&s->tls, s->options->tls_cert,
+                                               s->options->tls_key, s->error);
+    server->has_tls_key = s->tls.is_set;
+    server->tls_key = s->tls.spki;
+    return status;
 }
 
 /* "HOST:PORT" after prefix, with room for it. */
@@ -328,8 +298,8 @@ static enum ves_status start_http(struct start *s)
     struct ves_http_setup setup = {.threads = s->http_threads,
                                    .socket = s->socket};
     if (server->has_tls_key) {
-        setup.tls_cert = (const char *)s->cert.ptr;
-        setup.tls_key = (const char *)s->key.ptr;
+        setup.tls_cert = (const char *)s->tls.cert.ptr;
+        setup.tls_key = (const char *)s->tls.key.ptr;
     }
     s->socket = -1;
     enum ves_status status =
@@ -394,7 +364,10 @@ static enum ves_status start_all(struct start *s)
         ves_listen_read(s->options->listen, &s->address, s->error);
     if (!status)
         status = read_tls(s);
-    /* Before anything is made on disk: who may not listen leaves nothing. */
+    /* Before anything is made on disk: who cannot or may not listen leaves
+     * nothing. */
+    if (!status)
+        status = ves_mhd_load(s->error);
     if (!status)
         status = ves_listen_open(&s->address, server->has_tls_key, &s->socket,
                                  &s->port, s->error);
@@ -449,10 +422,9 @@ enum ves_status ves_server_start(const struct ves_serve_options *options,
                             : (enum ves_log_level)options->log_level;
     struct start s = {
         .server = server, .options = options, .error = error, .socket = -1};
-    ves_buf_init(&s.cert, alloc, TLS_FILE_MAX);
-    ves_buf_init(&s.key, alloc, TLS_FILE_MAX);
+    ves_tls_pair_init(&s.tls, alloc);
     enum ves_status status = start_all(&s);
-    forget_tls(&s);
+    ves_tls_pair_free(&s.tls);
     if (s.socket >= 0)
         (void)close(s.socket);
     if (status) {

@@ -13,19 +13,15 @@
 #include "os/file.h"
 #include "os/listen.h"
 #include "os/mhd.h"
+#include "os/tls_pair.h"
 #include "os/token.h"
 #include "witness/witness.h"
 
-enum {
-    CONNECTIONS_MAX = 256,
-    IDLE_S = 30,
-    HEADERS_MEMORY = 16 * 1024,
-    TLS_FILE_MAX = 1024 * 1024
-};
+enum { CONNECTIONS_MAX = 256, IDLE_S = 30, HEADERS_MEMORY = 16 * 1024 };
 
 struct ves_witness_http {
     struct MHD_Daemon *daemon;
-    struct ves_buf cert, key; /* PEM, NUL-terminated */
+    struct ves_tls_pair tls;
     struct ves_token token;
     char url[VES_LISTEN_HOST_MAX + 32];
     char port_file[VES_WITNESS_PATH_MAX]; /* "": none */
@@ -176,34 +172,14 @@ static void on_end(void *ctx, struct MHD_Connection *connection, void **slot,
 
 /* ---- life ---------------------------------------------------------------- */
 
-static enum ves_status read_tls(struct ves_witness_http *http,
-                                const struct ves_witness_options *options,
-                                struct ves_error *error)
-{
-    if (!options->tls_cert != !options->tls_key)
-        return ves_fail(error, VES_INVALID,
-                        "a certificate and its key go together");
-    if (!options->tls_cert)
-        return VES_OK;
-    enum ves_status status =
-        ves_file_read(options->tls_cert, &http->cert, error);
-    if (!status)
-        status = ves_file_read(options->tls_key, &http->key, error);
-    ves_buf_put_u8(&http->cert, 0);
-    ves_buf_put_u8(&http->key, 0);
-    if (!status)
-        status = ves_buf_status(&http->cert);
-    return status ? status : ves_buf_status(&http->key);
-}
-
 static enum ves_status start_daemon(struct ves_witness *witness, int socket,
                                     struct ves_error *error)
 {
     struct ves_witness_http *http = witness->http;
-    bool is_tls = http->cert.len > 0;
+    bool is_tls = http->tls.is_set;
     struct MHD_OptionItem tls[] = {
-        {MHD_OPTION_HTTPS_MEM_CERT, 0, http->cert.ptr},
-        {MHD_OPTION_HTTPS_MEM_KEY, 0, http->key.ptr},
+        {MHD_OPTION_HTTPS_MEM_CERT, 0, http->tls.cert.ptr},
+        {MHD_OPTION_HTTPS_MEM_KEY, 0, http->tls.key.ptr},
         {MHD_OPTION_HTTPS_PRIORITIES, 0,
          (void *)(uintptr_t) "SECURE128:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2"},
         {MHD_OPTION_END, 0, NULL}};
@@ -272,14 +248,15 @@ ves_witness_http_start(struct ves_witness *witness,
     if (!http)
         return ves_fail(error, VES_NOMEM, "out of memory");
     memset(http, 0, sizeof(*http));
-    ves_buf_init(&http->cert, alloc, TLS_FILE_MAX);
-    ves_buf_init(&http->key, alloc, TLS_FILE_MAX);
+    ves_tls_pair_init(&http->tls, alloc);
     witness->http = http;
     enum ves_status status = ves_listen_read(options->listen, &address, error);
     if (!status)
         status = ves_token_read(options->token_file, &http->token, error);
     if (!status)
-        status = read_tls(http, options, error);
+        status = ves_tls_pair_read(&http->tls, options->tls_cert,
+                                   options->tls_key, error);
+
     if (!status)
         status = ves_listen_open(&address, options->tls_cert != NULL, &socket,
                                  &port, error);
@@ -303,10 +280,7 @@ void ves_witness_http_stop(struct ves_witness *witness)
         MHD_stop_daemon(http->daemon);
     if (http->port_file[0])
         (void)unlink(http->port_file);
-    if (http->key.ptr)
-        ves_wipe(http->key.ptr, http->key.cap);
-    ves_buf_free(&http->cert);
-    ves_buf_free(&http->key);
+    ves_tls_pair_free(&http->tls);
     witness->alloc->realloc(witness->alloc->ctx, http, 0);
     witness->http = NULL;
 }

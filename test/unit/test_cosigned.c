@@ -369,5 +369,6 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_crowd, start, stop),
         cmocka_unit_test_setup_teardown(damaged_texts, start, stop),
     };
+    cmocka_set_message_output(CM_OUTPUT_TAP);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -465,5 +465,6 @@ int main(void)
         cmocka_unit_test(who_may_say_it),
         cmocka_unit_test(several_at_once),
     };
+    cmocka_set_message_output(CM_OUTPUT_TAP);
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
