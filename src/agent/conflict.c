@@ -2,6 +2,7 @@
 #include "agent/conflict.h"
 
 #include <stdarg.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "agent/lookup.h"
@@ -443,9 +444,27 @@ void ves_jw_member_hash(struct ves_jw *jw, const char *name,
 /* Conflicts an own event without a number decides. */
 struct on_the_way {
     struct ves_agent *agent;
-    struct ves_hash list[256];
-    size_t count;
+    struct ves_hash *list;
+    size_t count, room;
 };
+
+static enum ves_status add_decided(struct on_the_way *ours,
+                                   const struct ves_hash *id)
+{
+    if (ours->count == ours->room) {
+        size_t room = ours->room ? 2 * ours->room : 64;
+        struct ves_hash *list =
+            ves_arena_alloc(&ours->agent->arena, room * sizeof(*list));
+        if (!list)
+            return VES_NOMEM;
+        if (ours->count > 0)
+            memcpy(list, ours->list, ours->count * sizeof(*list));
+        ours->list = list;
+        ours->room = room;
+    }
+    ours->list[ours->count++] = *id;
+    return VES_OK;
+}
 
 static enum ves_status take_decision(void *ctx,
                                      const struct ves_outbox_row *row)
@@ -455,8 +474,7 @@ static enum ves_status take_decision(void *ctx,
     struct ves_event event;
 
     if (!row->is_in_overlay ||
-        !ves_bytes_is(row->event_type, VES_TYPE_RESOLVED) ||
-        ours->count == sizeof(ours->list) / sizeof(ours->list[0]))
+        !ves_bytes_is(row->event_type, VES_TYPE_RESOLVED))
         return VES_OK;
     enum ves_status status = ves_agent_read_envelope(ours->agent, row->envelope,
                                                      false, &event, NULL);
@@ -465,12 +483,26 @@ static enum ves_status take_decision(void *ctx,
     ves_decision_read(event.payload, &read);
     if (read.has_supersedes || !read.has_conflict_id)
         return VES_OK;
+    return add_decided(ours, &read.conflict_id);
+}
+
+static int compare_ids(const void *a, const void *b)
+{
+    return memcmp(a, b, sizeof(struct ves_hash));
+}
+
+/* Each once; somebody may have tried to decide the same twice. */
+static void drop_repeated(struct on_the_way *ours)
+{
+    size_t kept = 0;
+
+    if (ours->count > 0)
+        qsort(ours->list, ours->count, sizeof(*ours->list), compare_ids);
     for (size_t i = 0; i < ours->count; i++) {
-        if (ves_hash_equal(&ours->list[i], &read.conflict_id))
-            return VES_OK;
+        if (kept == 0 || !ves_hash_equal(&ours->list[kept - 1], &ours->list[i]))
+            ours->list[kept++] = ours->list[i];
     }
-    ours->list[ours->count++] = read.conflict_id;
-    return VES_OK;
+    ours->count = kept;
 }
 
 enum ves_status ves_conflict_remaining(struct ves_agent *agent, uint64_t *out)
@@ -494,6 +526,7 @@ enum ves_status ves_conflict_remaining(struct ves_agent *agent, uint64_t *out)
     if (status || *out == refused.all)
         return status;
     status = ops->outbox_list(agent->store, &filter, take_decision, &ours);
+    drop_repeated(&ours);
     if (status || ours.count == 0)
         return status;
     rows = ves_arena_alloc(&agent->arena, ours.count * sizeof(*rows));

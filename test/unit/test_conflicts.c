@@ -1154,6 +1154,48 @@ static void other_settings_look_at_all_again(void **state)
     assert_automatic(office, 0, 0);
 }
 
+/* What is decided and not synced yet is no more to do, however much it is. */
+static void many_decisions_on_their_way(void **state)
+{
+    enum { MANY = 260 };
+    char id[8];
+
+    (void)state;
+    assert_int_equal(ves_agent_begin(till, &error), VES_OK);
+    for (int i = 0; i < MANY; i++) {
+        snprintf(id, sizeof(id), "M%d", i);
+        test_shop_append(till, "order.created", id, "{\"email\":\"a\"}");
+    }
+    assert_int_equal(ves_agent_commit(till, &error), VES_OK);
+    sync_both();
+    struct ves_agent *both[] = {till, office};
+    for (int k = 0; k < 2; k++) {
+        assert_int_equal(ves_agent_begin(both[k], &error), VES_OK);
+        for (int i = 0; i < MANY; i++) {
+            snprintf(id, sizeof(id), "M%d", i);
+            test_shop_append(both[k], "order.updated", id,
+                             k ? "{\"patch\":{\"email\":\"b\"}}"
+                               : "{\"patch\":{\"email\":\"c\"}}");
+        }
+        assert_int_equal(ves_agent_commit(both[k], &error), VES_OK);
+    }
+    sync_both();
+    assert_int_equal(
+        ves_agent_set(office, "conflictStrategy", "accept_local", &error),
+        VES_OK);
+    assert_automatic(office, MANY, MANY);
+    const struct ves_conflicts_filter all = {.limit = 1};
+    assert_int_equal(ves_conflicts(office, &all, doc.jw, &error), VES_OK);
+    test_document_read(&doc);
+    assert_int_equal(test_number(&doc, "/open"), MANY);
+    char event[VES_UUID_TEXT + 1];
+    snprintf(event, sizeof(event), "%s",
+             test_text(&doc, "/conflicts/0/eventId"));
+    resolve(office, event, "accept_local");
+    assert_string_equal(test_text(&doc, "/outcome"), "already_resolved");
+    assert_int_equal(test_number(&doc, "/remainingConflicts"), 0);
+}
+
 static void policy_settings(void **state)
 {
     (void)state;
@@ -1483,6 +1525,7 @@ int main(void)
         TEST(policies),
         TEST(policies_look_again_when_it_may_matter),
         TEST(other_settings_look_at_all_again),
+        TEST(many_decisions_on_their_way),
         TEST(policy_settings),
         TEST(history_says_who_and_why),
         TEST(refused_and_written_again),
