@@ -6,12 +6,12 @@
  * child: whatever becomes of it, the audit goes on and says so.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -249,7 +249,7 @@ static bool write_all(int fd, const void *bytes, size_t len)
     const uint8_t *at = bytes;
 
     while (len > 0) {
-        ssize_t n = write(fd, at, len);
+        ssize_t n = send(fd, at, len, MSG_NOSIGNAL);
         if (n < 0 && errno == EINTR)
             continue;
         if (n <= 0)
@@ -291,19 +291,19 @@ static void tell(const struct ves_audit *audit, int fd)
 }
 
 /* The audit here is the child's own copy of it, with nothing found yet. */
-static void work(struct ves_audit *audit, int go, int out)
+static void work(struct ves_audit *audit, int parent)
 {
     static const struct rlimit no_core = {0, 0};
     char word;
 
     (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
     (void)setrlimit(RLIMIT_CORE, &no_core);
-    if (read_all(go, &word, 1)) {
+    if (read_all(parent, &word, 1)) {
         if (audit->role == VES_STORE_DEVICE)
             replay_device(audit);
         else
             replay_sequencer(audit);
-        tell(audit, out);
+        tell(audit, parent);
     }
     _exit(0);
 }
@@ -350,26 +350,18 @@ static void explain_end(struct ves_audit *audit, int ended)
 void ves_audit_replay_prepare(struct ves_audit_replay *replay,
                               struct ves_audit *audit)
 {
-    int go[2], out[2];
+    int ends[2];
 
-    *replay = (struct ves_audit_replay){.audit = audit, .go = -1, .out = -1};
-    if (pipe2(go, O_CLOEXEC))
+    *replay = (struct ves_audit_replay){.audit = audit, .socket = -1};
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends))
         return;
-    if (pipe2(out, O_CLOEXEC)) {
-        (void)close(go[0]);
-        (void)close(go[1]);
-        return;
-    }
     replay->child = fork();
     if (replay->child == 0) {
-        (void)close(go[1]);
-        (void)close(out[0]);
-        work(audit, go[0], out[1]);
+        (void)close(ends[0]);
+        work(audit, ends[1]);
     }
-    (void)close(go[0]);
-    (void)close(out[1]);
-    replay->go = go[1];
-    replay->out = out[0];
+    (void)close(ends[1]);
+    replay->socket = ends[0];
 }
 
 void ves_audit_replay_start(struct ves_audit_replay *replay)
@@ -380,9 +372,11 @@ void ves_audit_replay_start(struct ves_audit_replay *replay)
         (audit->role == VES_STORE_DEVICE &&
          !is_current(audit, audit->store, "fold.version", VES_FOLD_VERSION)))
         return;
-    replay->is_started = replay->child > 0 && write_all(replay->go, "g", 1);
+    replay->is_started = replay->child > 0;
     if (!replay->is_started)
         cannot(audit, "no process can be started");
+    else
+        (void)write_all(replay->socket, "g", 1); /* _end says if it is gone */
 }
 
 void ves_audit_replay_end(struct ves_audit_replay *replay, bool is_wanted)
@@ -390,16 +384,14 @@ void ves_audit_replay_end(struct ves_audit_replay *replay, bool is_wanted)
     struct told told;
     int ended = 0;
 
-    if (replay->go >= 0)
-        (void)close(replay->go);
-    if (replay->child > 0 && !is_wanted)
+    if (replay->child > 0 && !(replay->is_started && is_wanted))
         (void)kill(replay->child, SIGKILL);
     bool is_told = replay->is_started && is_wanted &&
-                   read_all(replay->out, &told, sizeof(told));
+                   read_all(replay->socket, &told, sizeof(told));
     if (is_told)
-        take(replay->audit, &told, replay->out);
-    if (replay->out >= 0)
-        (void)close(replay->out);
+        take(replay->audit, &told, replay->socket);
+    if (replay->socket >= 0)
+        (void)close(replay->socket);
     while (replay->child > 0 && waitpid(replay->child, &ended, 0) < 0 &&
            errno == EINTR)
         ;

@@ -101,6 +101,14 @@ audit "$T/hub.db" --resume "$T/resume"
 is "whole" "$code $(json "$doc" 'd["resumedSignatures"]')" "0 0"
 all=$(json "$doc" 'd["signatures"]')
 check "what was kept is gone at the end" test ! -e "$T/resume"
+"$VES" audit "$T/hub.db" --work "$T" > "$T/out" 2>&1 &
+pid=$!
+tap_pids+=("$pid")
+until child=$(pgrep -P $pid) || ! kill -0 $pid 2> /dev/null; do :; done
+kill -ABRT "$child" 2> /dev/null
+wait $pid
+is "the process that judges dies: the audit does not" $? 40
+like "and says so" "$(cat "$T/out")" '^FAILED +verdicts: 1 problems, the first: judging the log again came to something that cannot be \(signal 6\)'
 "$VES" audit "$T/hub.db" --work "$T" --resume "$T/resume" > /dev/null 2>&1 &
 pid=$!
 tap_pids+=("$pid")
