@@ -18,6 +18,9 @@ id=$("$VES" conflicts --db "$T/office.db" --json | sed 's/.*"eventId":"\([^"]*\)
 "$VES" sync --db "$T/office.db" > /dev/null
 "$VES" sync --db "$T/till.db" > /dev/null
 adjust "$T/till.db" SKU-1 -1 # not yet pushed
+commit() { curl -sf -H "x-api-key: $(cat "$SEQ.admin-key")" -H "content-type: application/json" "$URL/api/v1/ves/commitments" -d "{\"tenant_id\":\"$TENANT\",\"store_id\":\"$STORE\",\"sequence_start\":$1,\"sequence_end\":$2}"; }
+check "events are committed" commit 1 3
+check "and more of them" commit 4 5
 
 # audit FILE [OPTIONS...] -- runs it; sets doc and code.
 audit()
@@ -75,6 +78,8 @@ damage "a conflict reopened" hub.db "UPDATE ves_conflicts SET closed = 0" confli
 damage "a member of a conflict is gone" till.db "DELETE FROM ves_conflict_members" conflicts
 damage "a state" till.db "UPDATE ves_entities SET state = replace(state, '5', '7') WHERE entity_id = 'SKU-2'" state
 damage "a number of a chain" hub.db "UPDATE ves_events SET agent_seq = 1 WHERE sequence_number = 2" "agent chains"
+damage "a root that was committed" hub.db "UPDATE ves_commitments SET merkle_root = zeroblob(32) WHERE sequence_start = 4" commitments
+damage "a commitment is gone" hub.db "DELETE FROM ves_commitments WHERE sequence_start = 1" commitments
 damage "a tile" hub.db "UPDATE ves_tiles SET hashes = zeroblob(length(hashes))" tree
 damage "the tree's edge" hub.db "UPDATE ves_tlogs SET edge = zeroblob(length(edge))" tree
 damage "its stream is not listed" hub.db "DELETE FROM ves_streams" file
