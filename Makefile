@@ -181,8 +181,10 @@ $(BUILD)/bench-tlog: $(BUILD)/bench/tlog.o $(TESTLIB_OBJ) $(LIB_A)
 	$(call say,LD,$@)
 	$(Q)$(CC) $(LDFLAGS_ALL) $^ $(LIBS) $(TEST_LIBS) -o $@
 
-# How fast a store is audited; run by hand.
+# How fast a store is audited, and a large one to audit; run by hand.
 $(BUILD)/bench-audit: $(BUILD)/bench/audit.o $(BUILD)/libves-server.a $(LIB_A)
+$(BUILD)/bench-log: $(BUILD)/bench/make_log.o $(BUILD)/libves-server.a $(LIB_A)
+$(BUILD)/bench-audit $(BUILD)/bench-log:
 	$(call say,LD,$@)
 	$(Q)$(CC) $(LDFLAGS_ALL) $^ $(SRV_LIBS) $(LIBS) -o $@
 

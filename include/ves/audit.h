@@ -4,7 +4,9 @@
  * Everything is read again and worked out anew: hashes, signatures, keys by
  * sequence number, receipts, batch commitments, the tree of the provable log,
  * agents' chains, verdicts, conflicts and states.  The store itself is only
- * read: a copy is judged and folded again.
+ * read: a copy is judged and folded again, by a child process, since a damaged
+ * log may bring down whoever judges it.  So it forks: the calling program has
+ * no other threads meanwhile.
  */
 #ifndef VES_AUDIT_H
 #define VES_AUDIT_H
