@@ -12,7 +12,7 @@
 #include "bench/bench.h"
 #include "crypto/crypto.h"
 
-enum { CHUNK = 20000, BATCH = 500, CONNECTIONS = 4 };
+enum { CHUNK = 20000, BATCH = 100, CONNECTIONS = 4 };
 
 static enum ves_status send_chunk(struct ves_bench_run *run, uint64_t events)
 {

@@ -1,6 +1,8 @@
 /* log_recover.c -- the lost tail of a stream, rebuilt from what stores hold. */
 #include "engine/log_recover.h"
 
+#include <string.h>
+
 #include "base/arena.h"
 #include "base/bytes.h"
 #include "base/error.h"
@@ -90,6 +92,84 @@ static enum ves_status take_row(void *ctx, const struct ves_log_row *row)
     return VES_OK;
 }
 
+/* Where the store says a key is valid, if that can be. */
+static enum ves_status read_span(struct recovering *r,
+                                 const struct ves_log_row *row,
+                                 struct ves_key_span *span)
+{
+    uint64_t n = row->sequence_number;
+
+    enum ves_status status = r->store->ops->key_span_get(
+        r->store, r->stream_no, &row->agent, row->agent_key_id, span);
+    if (status && status != VES_NOT_FOUND)
+        return store_failed(r, r->store, status);
+    if (status || !span->is_found || span->valid_from_sequence > n ||
+        (span->revoked_at_sequence > 0 && span->revoked_at_sequence <= n))
+        *span =
+            (struct ves_key_span){.is_found = true, .valid_from_sequence = n};
+    return VES_OK;
+}
+
+/* A key that was registered after the backup: without it what its agent sends
+ * next would be refused.  The file of a store is anybody's word; what shows
+ * that this sequencer had that key is an event it signed a receipt for.  It was
+ * for this stream; one that is known for another was for both. */
+static enum ves_status learn_key(struct recovering *r,
+                                 const struct ves_log_row *row)
+{
+    const struct ves_stream *stream = &r->stream.stream;
+    struct ves_store *store = r->sequencer->store;
+    struct ves_key_row known, key;
+    struct ves_key_span span;
+
+    enum ves_status status =
+        store->ops->key_get(store, &stream->tenant, &row->agent,
+                            row->agent_key_id, &r->arena, &known);
+    bool is_known = status == VES_OK;
+    if (status && status != VES_NOT_FOUND)
+        return store_failed(r, store, status);
+    if (is_known &&
+        (!known.has_store || ves_uuid_equal(&known.store, &stream->store)))
+        return VES_OK;
+    status = r->store->ops->key_get(r->store, &stream->tenant, &row->agent,
+                                    row->agent_key_id, &r->arena, &key);
+    if (status)
+        return status == VES_NOT_FOUND ? VES_OK
+                                       : store_failed(r, r->store, status);
+    if (!ves_ed25519_verify(&key.public_key,
+                            ves_bytes(row->event_hash.b, VES_HASH_SIZE),
+                            &row->signature) ||
+        (is_known &&
+         memcmp(known.public_key.b, key.public_key.b, VES_KEY_SIZE) != 0))
+        return VES_OK;
+    key.has_store = !is_known;
+    key.store = stream->store;
+    status = read_span(r, row, &span);
+    if (status)
+        return status;
+    status = store->ops->key_put(store, &key);
+    if (!status)
+        status = store->ops->key_span_put(
+            store, r->stream.stream_no, &row->agent, row->agent_key_id, &span);
+    return status ? store_failed(r, store, status) : VES_OK;
+}
+
+static enum ves_status learn_keys(struct recovering *r)
+{
+    const struct ves_log_row *last = NULL;
+    enum ves_status status = VES_OK;
+
+    for (size_t i = 0; i < r->count && !status; i++) {
+        const struct ves_log_row *row = &r->rows[i];
+        if (last && last->agent_key_id == row->agent_key_id &&
+            ves_uuid_equal(&last->agent, &row->agent))
+            continue;
+        status = learn_key(r, row);
+        last = row;
+    }
+    return status;
+}
+
 static enum ves_status append(struct recovering *r)
 {
     struct ves_store *store = r->sequencer->store;
@@ -112,26 +192,6 @@ static enum ves_status append(struct recovering *r)
     return status ? status : ves_log_tree_save(&tree);
 }
 
-/* Keys that were registered after the backup: without them what their agents
- * send next would be refused. */
-static enum ves_status take_key(void *ctx, const struct ves_key_row *row,
-                                const struct ves_key_span *span)
-{
-    struct recovering *r = ctx;
-    struct ves_store *store = r->sequencer->store;
-    struct ves_key_row known;
-
-    enum ves_status status = store->ops->key_get(
-        store, &row->tenant, &row->agent, row->key_id, &r->arena, &known);
-    if (status != VES_NOT_FOUND)
-        return status;
-    status = store->ops->key_put(store, row);
-    if (!status && span->is_found)
-        status = store->ops->key_span_put(store, r->stream.stream_no,
-                                          &row->agent, row->key_id, span);
-    return status;
-}
-
 static enum ves_status take_chunk(struct recovering *r)
 {
     ves_arena_reset(&r->arena);
@@ -144,8 +204,11 @@ static enum ves_status take_chunk(struct recovering *r)
         r->store, r->stream_no, r->next, CHUNK, take_row, r);
     if (status && status != VES_AGAIN)
         return store_failed(r, r->store, status);
-    status = r->count > 0 ? append(r) : VES_OK;
-    return status ? store_failed(r, r->sequencer->store, status) : VES_OK;
+    if (r->count == 0)
+        return VES_OK;
+    status = append(r);
+    return status ? store_failed(r, r->sequencer->store, status)
+                  : learn_keys(r);
 }
 
 static enum ves_status take_from(struct recovering *r, struct ves_store *from)
@@ -161,11 +224,6 @@ static enum ves_status take_from(struct recovering *r, struct ves_store *from)
     do {
         status = take_chunk(r);
     } while (!status && r->count > 0);
-    if (!status && from->ops->key_list(from, &r->stream.stream.tenant, NULL,
-                                       row.stream_no, take_key, r))
-        status = ves_fail(r->error, VES_IO,
-                          "the keys a store knows cannot be copied; nothing "
-                          "was changed");
     return status;
 }
 

@@ -26,8 +26,8 @@ struct ves_log_recovery {
     struct ves_receipt_keys keys;
 };
 
-/* Appends the events up to what->size and keys of agents that are missing, and
- * unfreezes the stream; in one transaction, all or nothing.  The log has to be
+/* Appends the events up to what->size and the keys that signed them, where a
+ * store has them and this sequencer has not, and unfreezes the stream; in one transaction, all or nothing.  The log has to be
  * judged again afterwards (ves_sequencer_upgrade does).  *events: how many
  * were appended.  VES_NOT_FOUND: an event is in none of the stores.
  * VES_CORRUPT: the root is another.  Both with words in *error. */

@@ -613,6 +613,77 @@ static void test_recover(void **state)
     assert_int_equal(recover(10, stores, 1, &root), VES_CORRUPT);
 }
 
+static void put_key(struct ves_store *store, const struct ves_uuid *agent,
+                    uint32_t key_id, const struct ves_public_key *key)
+{
+    const struct ves_key_row row = {.tenant = desk.hub.stream.tenant,
+                                    .agent = *agent,
+                                    .key_id = key_id,
+                                    .public_key = *key,
+                                    .algorithm = ves_bytes_str("ed25519"),
+                                    .registrar = ves_bytes_str("admin")};
+
+    assert_int_equal(store->ops->begin(store), VES_OK);
+    assert_int_equal(store->ops->key_put(store, &row), VES_OK);
+    assert_int_equal(store->ops->commit(store), VES_OK);
+}
+
+/* The file of a store may say anything: only a key that signed what this
+ * sequencer gave a receipt for is learnt, and for this stream only. */
+static void test_recover_keys(void **state)
+{
+    const struct ves_public_key *theirs = &desk.hub.key.signer.public_key;
+    const struct ves_public_key *ours = &desk.hub.agent_key.signer.public_key;
+    struct ves_log_recovery what = {
+        .size = 40, .store_count = 2, .keys = {find_receipt_key, NULL}};
+    struct ves_sequencer sequencer = desk.hub.sequencer;
+    struct ves_uuid agent = desk.hub.agent, other = agent;
+    struct ves_store *stores[2];
+    struct ves_key_span span;
+    struct ves_key_row key;
+    struct ves_error error;
+    struct ves_arena memory;
+    uint64_t events;
+
+    (void)state;
+    push_up_to(45);
+    what.root = naive_root(0, 40);
+    ves_stream_id(&desk.hub.stream, &what.stream_id);
+    other.b[0] ^= 1;
+    stores[0] = copy_of_log(25, 0, 0);
+    put_key(stores[0], &agent, 1, theirs);
+    put_key(stores[0], &agent, 2, theirs);
+    put_key(stores[0], &other, 1, theirs);
+    stores[1] = copy_of_log(45, 0, 0);
+    put_key(stores[1], &agent, 1, ours);
+    what.stores = stores;
+    sequencer.store = copy_of_log(10, 0, 0);
+    assert_int_equal(ves_log_tree_plant(&sequencer), VES_OK);
+    assert_int_equal(ves_log_recover(&sequencer, &what, &events, &error),
+                     VES_OK);
+    ves_arena_init(&memory, ves_alloc_default(), 1 << 20);
+    struct ves_store *store = sequencer.store;
+    const struct ves_uuid *tenant = &desk.hub.stream.tenant;
+    assert_int_equal(
+        store->ops->key_get(store, tenant, &agent, 1, &memory, &key), VES_OK);
+    assert_memory_equal(key.public_key.b, ours->b, VES_KEY_SIZE);
+    assert_true(key.has_store);
+    assert_true(ves_uuid_equal(&key.store, &desk.hub.stream.store));
+    assert_int_equal(store->ops->key_span_get(store, 1, &agent, 1, &span),
+                     VES_OK);
+    assert_int_equal(span.valid_from_sequence, 26);
+    assert_int_equal(
+        store->ops->key_get(store, tenant, &agent, 2, &memory, &key),
+        VES_NOT_FOUND);
+    assert_int_equal(
+        store->ops->key_get(store, tenant, &other, 1, &memory, &key),
+        VES_NOT_FOUND);
+    ves_arena_free(&memory);
+    ves_store_mem_close(store);
+    ves_store_mem_close(stores[0]);
+    ves_store_mem_close(stores[1]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -628,6 +699,7 @@ int main(void)
         T(test_claims),
         T(test_frozen),
         T(test_recover),
+        T(test_recover_keys),
     };
 
     cmocka_set_message_output(CM_OUTPUT_TAP);
