@@ -216,7 +216,7 @@ VES_NODISCARD enum ves_status ves_audit_outbox(struct ves_audit *audit);
 struct ves_audit_replay {
     struct ves_audit *audit;
     pid_t child; /* <= 0: none */
-    int socket;  /* to it; -1: none */
+    int go, out; /* pipes to it and from it; -1: none */
     bool is_started;
 };
 

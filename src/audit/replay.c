@@ -6,12 +6,12 @@
  * child: whatever becomes of it, the audit goes on and says so.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
-#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -249,7 +249,7 @@ static bool write_all(int fd, const void *bytes, size_t len)
     const uint8_t *at = bytes;
 
     while (len > 0) {
-        ssize_t n = send(fd, at, len, MSG_NOSIGNAL);
+        ssize_t n = write(fd, at, len);
         if (n < 0 && errno == EINTR)
             continue;
         if (n <= 0)
@@ -290,21 +290,23 @@ static void tell(const struct ves_audit *audit, int fd)
         is_told = write_all(fd, f, sizeof(*f));
 }
 
-/* The audit here is the child's own copy of it, with nothing found yet. */
-static void work(struct ves_audit *audit, int parent)
+/* The audit here is the child's own copy of it, with nothing found yet.  It
+ * goes when the other end of the pipe is closed, by a parent that lives. */
+static void work(struct ves_audit *audit, pid_t parent, int go, int out)
 {
     static const struct rlimit no_core = {0, 0};
-    char word;
+    char none;
 
     (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
     (void)setrlimit(RLIMIT_CORE, &no_core);
-    if (read_all(parent, &word, 1)) {
-        if (audit->role == VES_STORE_DEVICE)
-            replay_device(audit);
-        else
-            replay_sequencer(audit);
-        tell(audit, parent);
-    }
+    (void)read_all(go, &none, 1);
+    if (getppid() != parent)
+        _exit(1);
+    if (audit->role == VES_STORE_DEVICE)
+        replay_device(audit);
+    else
+        replay_sequencer(audit);
+    tell(audit, out);
     _exit(0);
 }
 
@@ -350,18 +352,34 @@ static void explain_end(struct ves_audit *audit, int ended)
 void ves_audit_replay_prepare(struct ves_audit_replay *replay,
                               struct ves_audit *audit)
 {
-    int ends[2];
+    pid_t parent = getpid();
+    int go[2], out[2];
 
-    *replay = (struct ves_audit_replay){.audit = audit, .socket = -1};
-    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends))
+    *replay = (struct ves_audit_replay){.audit = audit, .go = -1, .out = -1};
+    if (pipe2(go, O_CLOEXEC))
         return;
+    if (pipe2(out, O_CLOEXEC)) {
+        (void)close(go[0]);
+        (void)close(go[1]);
+        return;
+    }
     replay->child = fork();
     if (replay->child == 0) {
-        (void)close(ends[0]);
-        work(audit, ends[1]);
+        (void)close(go[1]);
+        (void)close(out[0]);
+        work(audit, parent, go[0], out[1]);
     }
-    (void)close(ends[1]);
-    replay->socket = ends[0];
+    (void)close(go[0]);
+    (void)close(out[1]);
+    replay->go = go[1];
+    replay->out = out[0];
+}
+
+static void close_pipe(int *fd)
+{
+    if (*fd >= 0)
+        (void)close(*fd);
+    *fd = -1;
 }
 
 void ves_audit_replay_start(struct ves_audit_replay *replay)
@@ -376,7 +394,7 @@ void ves_audit_replay_start(struct ves_audit_replay *replay)
     if (!replay->is_started)
         cannot(audit, "no process can be started");
     else
-        (void)write_all(replay->socket, "g", 1); /* _end says if it is gone */
+        close_pipe(&replay->go);
 }
 
 void ves_audit_replay_end(struct ves_audit_replay *replay, bool is_wanted)
@@ -387,11 +405,11 @@ void ves_audit_replay_end(struct ves_audit_replay *replay, bool is_wanted)
     if (replay->child > 0 && !(replay->is_started && is_wanted))
         (void)kill(replay->child, SIGKILL);
     bool is_told = replay->is_started && is_wanted &&
-                   read_all(replay->socket, &told, sizeof(told));
+                   read_all(replay->out, &told, sizeof(told));
     if (is_told)
-        take(replay->audit, &told, replay->socket);
-    if (replay->socket >= 0)
-        (void)close(replay->socket);
+        take(replay->audit, &told, replay->out);
+    close_pipe(&replay->go);
+    close_pipe(&replay->out);
     while (replay->child > 0 && waitpid(replay->child, &ended, 0) < 0 &&
            errno == EINTR)
         ;
