@@ -27,10 +27,11 @@ struct ves_log_recovery {
 };
 
 /* Appends the events up to what->size and the keys that signed them, where a
- * store has them and this sequencer has not, and unfreezes the stream; in one transaction, all or nothing.  The log has to be
- * judged again afterwards (ves_sequencer_upgrade does).  *events: how many
- * were appended.  VES_NOT_FOUND: an event is in none of the stores.
- * VES_CORRUPT: the root is another.  Both with words in *error. */
+ * store has them and this sequencer has not, and unfreezes the stream; in one
+ * transaction, all or nothing.  The log has to be judged again afterwards
+ * (ves_sequencer_upgrade does).  *events: how many were appended.
+ * VES_NOT_FOUND: an event is in none of the stores. VES_CORRUPT: the root is
+ * another.  Both with words in *error. */
 VES_NODISCARD enum ves_status
 ves_log_recover(struct ves_sequencer *sequencer,
                 const struct ves_log_recovery *what, uint64_t *events,
