@@ -62,9 +62,9 @@ static int run_settings(struct cli *cli)
     if (cli->is_json)
         return cli_print(jw);
     static const char *const names[] = {
-        "autoSync",         "syncIntervalMs",     "batchSize",
-        "maxRetries",       "retryBaseDelayMs",   "retryMaxDelayMs",
-        "conflictStrategy", "outboxRetentionDays"};
+        "autoSync",         "syncIntervalMs",      "batchSize",
+        "maxRetries",       "retryBaseDelayMs",    "retryMaxDelayMs",
+        "conflictStrategy", "outboxRetentionDays", "cosign"};
     struct ves_jr *jr = ves_jr_new(ves_alloc_default(), ves_jw_view(jw));
     for (size_t i = 0; jr && i < sizeof(names) / sizeof(names[0]); i++)
         printf("%-20s %-10s (%s)\n", names[i],

@@ -10,15 +10,18 @@
 #include "cli.h"
 
 static const struct cli_command *const commands[] = {
-    &cli_cmd_init,       &cli_cmd_append,   &cli_cmd_import,  &cli_cmd_push,
-    &cli_cmd_pull,       &cli_cmd_ack,      &cli_cmd_sync,    &cli_cmd_retry,
-    &cli_cmd_status,     &cli_cmd_outbox,   &cli_cmd_show,    &cli_cmd_log,
-    &cli_cmd_trail,      &cli_cmd_entity,   &cli_cmd_keys,    &cli_cmd_settings,
-    &cli_cmd_quarantine, &cli_cmd_doctor,   &cli_cmd_why,     &cli_cmd_backup,
-    &cli_cmd_prune,      &cli_cmd_serve,    &cli_cmd_admin,   &cli_cmd_bench,
-    &cli_cmd_conflicts,  &cli_cmd_conflict, &cli_cmd_resolve, &cli_cmd_mcp,
-    &cli_cmd_prove,      &cli_cmd_audit,    &cli_cmd_verify,  &cli_cmd_witness,
-    &cli_cmd_fetch,
+    &cli_cmd_init,      &cli_cmd_append,     &cli_cmd_import,
+    &cli_cmd_push,      &cli_cmd_pull,       &cli_cmd_ack,
+    &cli_cmd_sync,      &cli_cmd_retry,      &cli_cmd_status,
+    &cli_cmd_outbox,    &cli_cmd_show,       &cli_cmd_log,
+    &cli_cmd_trail,     &cli_cmd_entity,     &cli_cmd_keys,
+    &cli_cmd_settings,  &cli_cmd_quarantine, &cli_cmd_doctor,
+    &cli_cmd_why,       &cli_cmd_backup,     &cli_cmd_prune,
+    &cli_cmd_serve,     &cli_cmd_admin,      &cli_cmd_bench,
+    &cli_cmd_conflicts, &cli_cmd_conflict,   &cli_cmd_resolve,
+    &cli_cmd_mcp,       &cli_cmd_prove,      &cli_cmd_audit,
+    &cli_cmd_verify,    &cli_cmd_witness,    &cli_cmd_fetch,
+    &cli_cmd_witnesses,
 };
 
 enum { COMMANDS = sizeof(commands) / sizeof(commands[0]) };

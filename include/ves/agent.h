@@ -231,6 +231,17 @@ VES_API VES_NODISCARD enum ves_status ves_agent_settle(struct ves_agent *agent,
 VES_API VES_NODISCARD enum ves_status ves_agent_keys(struct ves_agent *agent,
                                                      struct ves_jw *jw,
                                                      struct ves_error *error);
+/* How far the log is witnessed, who vouches for it, and the keys of the log and
+ * of the stores as policies name them. */
+VES_API VES_NODISCARD enum ves_status
+ves_agent_witnesses(struct ves_agent *agent, struct ves_jw *jw,
+                    struct ves_error *error);
+/* Who must vouch for the log so that it counts as witnessed: a tlog-policy of
+ * C2SP; len 0: nobody is asked for.  VES_MALFORMED, VES_INVALID (a policy for
+ * other logs): nothing was changed. */
+VES_API VES_NODISCARD enum ves_status
+ves_agent_set_policy(struct ves_agent *agent, const char *text, size_t len,
+                     struct ves_error *error);
 /* Checks the store against itself: rows, counts, chains, hashes, signatures
  * of own events, permissions of key files; {ok, checks:[{name, ok, detail}]}.
  */

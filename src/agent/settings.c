@@ -37,6 +37,7 @@ static const struct setting settings[] = {
      KIND_NUMBER, 1000, 100, 60000},
     {"retryMaxDelayMs", "setting.retryMaxDelayMs", "VES_RETRY_MAX_DELAY_MS",
      KIND_NUMBER, 30000, 1000, 3600000},
+    {"cosign", "setting.cosign", "VES_COSIGN", KIND_BOOL, 1, 0, 1},
     {"conflictStrategy", "setting.conflictStrategy", "VES_CONFLICT_STRATEGY",
      KIND_STRATEGY, 3, 0, 3},
     {"outboxRetentionDays", "setting.outboxRetentionDays",

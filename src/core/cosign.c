@@ -50,19 +50,36 @@ bool ves_cosign_verify(const struct ves_public_key *key, struct ves_bytes text,
            ves_ed25519_verify(key, ves_bytes(message.bytes, message.len), sig);
 }
 
+void ves_cosign_message(struct ves_buf *out, struct ves_bytes text,
+                        uint64_t time_s)
+{
+    struct message message;
+
+    bool is_made = make_message(&message, text, time_s);
+    VES_ASSERT(is_made);
+    ves_buf_put(out, message.bytes, message.len);
+}
+
+void ves_cosign_write(struct ves_buf *buf, const struct ves_note_key *key,
+                      uint64_t time_s, const struct ves_sig *sig)
+{
+    uint8_t payload[8 + VES_SIG_SIZE];
+
+    VES_ASSERT(key->type == VES_NOTE_COSIGNATURE);
+    ves_store_u64(payload, time_s);
+    memcpy(payload + 8, sig->b, VES_SIG_SIZE);
+    ves_note_line_write(buf, key, payload, sizeof(payload));
+}
+
 void ves_cosign(struct ves_buf *buf, struct ves_bytes text, uint64_t time_s,
                 const struct ves_note_key *key,
                 const struct ves_secret_key *secret)
 {
     struct message message;
     struct ves_sig sig;
-    uint8_t payload[8 + VES_SIG_SIZE];
 
-    VES_ASSERT(key->type == VES_NOTE_COSIGNATURE);
     bool is_made = make_message(&message, text, time_s);
     VES_ASSERT(is_made);
     ves_ed25519_sign(secret, ves_bytes(message.bytes, message.len), &sig);
-    ves_store_u64(payload, time_s);
-    memcpy(payload + 8, sig.b, VES_SIG_SIZE);
-    ves_note_line_write(buf, key, payload, sizeof(payload));
+    ves_cosign_write(buf, key, time_s, &sig);
 }

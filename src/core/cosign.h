@@ -25,4 +25,11 @@ void ves_cosign(struct ves_buf *buf, struct ves_bytes text, uint64_t time_s,
                 const struct ves_note_key *key,
                 const struct ves_secret_key *secret);
 
+/* The same with a key that only a signer holds: the message it signs is
+ * appended to message, its signature makes the line with _cosign_write. */
+void ves_cosign_message(struct ves_buf *message, struct ves_bytes text,
+                        uint64_t time_s);
+void ves_cosign_write(struct ves_buf *buf, const struct ves_note_key *key,
+                      uint64_t time_s, const struct ves_sig *sig);
+
 #endif

@@ -381,3 +381,38 @@ void ves_policy_check(const struct ves_policy *policy,
     if (out->is_met)
         find_times(policy, times, out);
 }
+
+/* Is the quorum met by those who went as far and spoke as late? */
+static bool is_met_from(const struct ves_policy *policy,
+                        const struct ves_policy_word *words, uint64_t size,
+                        uint64_t time_s)
+{
+    uint64_t who = 0;
+
+    for (size_t i = 0; i < policy->witness_count; i++) {
+        if (words[i].size >= size && words[i].time_s >= time_s)
+            who |= UINT64_C(1) << i;
+    }
+    return ves_policy_is_met(policy, who);
+}
+
+void ves_policy_reach(const struct ves_policy *policy,
+                      const struct ves_policy_word *words,
+                      struct ves_policy_reach *out)
+{
+    *out = (struct ves_policy_reach){.size = 0};
+    if (policy->quorum == VES_QUORUM_NONE) {
+        out->size = UINT64_MAX;
+        return;
+    }
+    for (size_t i = 0; i < policy->witness_count; i++) {
+        if (words[i].size > out->size &&
+            is_met_from(policy, words, words[i].size, 0))
+            out->size = words[i].size;
+    }
+    for (size_t i = 0; out->size > 0 && i < policy->witness_count; i++) {
+        if (words[i].time_s > out->fresh_at &&
+            is_met_from(policy, words, out->size, words[i].time_s))
+            out->fresh_at = words[i].time_s;
+    }
+}

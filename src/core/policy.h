@@ -78,4 +78,23 @@ void ves_policy_check(const struct ves_policy *policy,
                       const struct ves_checkpoint *checkpoint,
                       struct ves_policy_verdict *out);
 
+/* The newest word of one witness about a log. */
+struct ves_policy_word {
+    uint64_t size; /* of the head it cosigned; 0: none */
+    uint64_t time_s;
+};
+
+/* How far a quorum vouches for a log. */
+struct ves_policy_reach {
+    uint64_t size;     /* 0: nowhere; UINT64_MAX: nobody is asked for */
+    uint64_t fresh_at; /* a quorum still said so then; 0: never */
+};
+
+/* Judges across heads, for one who knows that they are heads of one tree: a
+ * witness that cosigned one vouches for all that is before it.  words[i] is
+ * that of witness i. */
+void ves_policy_reach(const struct ves_policy *policy,
+                      const struct ves_policy_word *words,
+                      struct ves_policy_reach *out);
+
 #endif

@@ -27,6 +27,7 @@
 #include "core/invitation.h"
 #include "core/judge.h"
 #include "core/keydir.h"
+#include "core/policy.h"
 #include "core/receipt.h"
 #include "port/crypt.h"
 #include "port/store.h"
@@ -401,6 +402,44 @@ VES_NODISCARD enum ves_status ves_core_standing(struct ves_agent_core *core,
  * alert, and pushing stops until a pull shows that it has its history back. */
 VES_NODISCARD enum ves_status ves_core_behind(struct ves_agent_core *core,
                                               int64_t now_ms);
+/* ---- who vouches for the log (agent_witness.c) ----------------------------
+ */
+
+/* What counts as witnessed from now on: a tlog-policy, "" for nothing.
+ * VES_MALFORMED ... of ves_policy_read.  A transaction of its own. */
+VES_NODISCARD enum ves_status ves_core_set_policy(struct ves_agent_core *core,
+                                                  struct ves_bytes text);
+
+struct ves_core_witnessing {
+    struct ves_bytes policy_text; /* "" none; in the arena, as policy */
+    struct ves_policy *policy;    /* NULL: none */
+    struct ves_policy_word words[VES_POLICY_ITEMS_MAX]; /* of its witnesses */
+    struct ves_policy_reach reach;
+    struct ves_bytes origin;    /* the log's name; "" not known yet */
+    uint64_t logged, witnessed; /* sizes; 0: none */
+    struct ves_policy_word own; /* this store's newest cosignature */
+};
+
+VES_NODISCARD enum ves_status
+ves_core_witnessing(struct ves_agent_core *core, struct ves_arena *arena,
+                    struct ves_core_witnessing *out);
+
+/* This store's word on the largest head it verified. */
+struct ves_core_cosignature {
+    struct ves_buf note; /* the head, the log's lines and ours; "" when there
+                            is nothing new to say.  The caller's to free */
+    uint64_t size, time_s;
+};
+
+/* Makes it; needs the signer.  Says the same head again after an hour. */
+VES_NODISCARD enum ves_status ves_core_cosign(struct ves_agent_core *core,
+                                              int64_t now_ms,
+                                              struct ves_core_cosignature *out);
+/* It was sent; a transaction of its own. */
+VES_NODISCARD enum ves_status
+ves_core_cosigned(struct ves_agent_core *core,
+                  const struct ves_core_cosignature *sent);
+
 /* Keeps a head the sequencer told, for status; a lower one than known is
  * ignored.  Makes a transaction of its own. */
 VES_NODISCARD enum ves_status ves_core_note_head(struct ves_agent_core *core,

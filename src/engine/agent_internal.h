@@ -406,8 +406,18 @@ struct ves_page_key {
 };
 
 /* What a page says of the provable log (agent_log_page.c). */
+enum { VES_PAGE_VOUCHED_MAX = 8 }; /* of "witnessed" */
+
+struct ves_page_vouched {
+    struct ves_bytes text; /* the note, which head views */
+    struct ves_checkpoint head;
+};
+
 struct ves_page_log {
     const struct ves_json *checkpoint, *consistency; /* NULL: not there */
+    const struct ves_json *witnessed;
+    struct ves_page_vouched vouched[VES_PAGE_VOUCHED_MAX]; /* older heads */
+    size_t vouched_count;
     bool has_head;
     struct ves_bytes text; /* the note; what follows views it */
     struct ves_note *note;
@@ -468,11 +478,26 @@ struct ves_device_log {
     struct ves_agent_core *core;
     struct ves_arena *arena;
     struct ves_follow_row row;
-    struct ves_tlog_edge edge; /* at the cursor */
-    bool is_verified;          /* the page's head is good */
-    const char *code;          /* of a falsehood; NULL while none is known */
-    struct ves_error words;    /* about it */
+    struct ves_tlog_edge edge;          /* at the cursor */
+    bool is_verified;                   /* the page's head is good */
+    bool is_ours[VES_PAGE_VOUCHED_MAX]; /* of the page's older heads: is the
+                                           root what the events here make? */
+    const char *code;       /* of a falsehood; NULL while none is known */
+    struct ves_error words; /* about it */
 };
+
+/* Who vouches for it (agent_witness.c): reading "witnessed", where what cannot
+ * be read is left out; remembering which of those heads the events make; and
+ * what the store's policy says of all of them. */
+VES_NODISCARD enum ves_status
+ves_device_witness_read(struct ves_agent_core *core, struct ves_page *page);
+bool ves_device_witness_wants(const struct ves_page_log *told, uint64_t size);
+void ves_device_witness_pass(struct ves_device_log *log,
+                             const struct ves_page_log *told, uint64_t size,
+                             const struct ves_hash *root);
+VES_NODISCARD enum ves_status
+ves_device_witness_keep(struct ves_device_log *log, const struct ves_page *page,
+                        bool *is_changed);
 
 /* Reads what is kept; the edge is computed where it is not. */
 VES_NODISCARD enum ves_status ves_device_log_open(struct ves_device_log *log,

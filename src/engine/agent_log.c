@@ -172,9 +172,12 @@ static enum ves_status pass(struct ves_device_log *log,
             status = ves_tlog_edge_add(edge, 0, &page->log.leaves[i]);
         bool is_kept = found > 0 && kept.size == edge->size;
         bool is_head = page->log.has_head && head->size == edge->size;
-        if (status || (!is_kept && !is_head))
+        bool is_vouched = ves_device_witness_wants(&page->log, edge->size);
+        if (status || (!is_kept && !is_head && !is_vouched))
             continue;
         ves_tlog_edge_root(edge, &root);
+        if (is_vouched)
+            ves_device_witness_pass(log, &page->log, edge->size, &root);
         if (is_kept && !ves_hash_equal(&root, &kept.root))
             is_false(log, VES_LOG_MISMATCH,
                      "its events up to number %llu are not those of the head "
@@ -378,5 +381,7 @@ enum ves_status ves_device_log_keep(struct ves_device_log *log,
             status = keep_head(log, &page->log, now_ms);
         is_changed |= !is_known;
     }
+    if (!status)
+        status = ves_device_witness_keep(log, page, &is_changed);
     return status || !is_changed ? status : write_row(log);
 }

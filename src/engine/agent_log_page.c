@@ -90,7 +90,7 @@ enum ves_status ves_device_log_read(struct ves_agent_core *core,
         return VES_OK;
     told->has_head = true;
     told->is_key_unknown = !find_keys(core, told);
-    return VES_OK;
+    return ves_device_witness_read(core, page);
 }
 
 static void check_signature(struct ves_page_log *told)

@@ -111,7 +111,8 @@ static enum ves_status read_other(struct cutter *cutter, struct ves_bytes name,
     bool is_more = ves_bytes_is(name, "\"has_more\"");
     bool is_checkpoint = ves_bytes_is(name, "\"checkpoint\"");
     bool is_proof = ves_bytes_is(name, "\"consistency\"");
-    if (!is_head && !is_more && !is_checkpoint && !is_proof)
+    bool is_vouched = ves_bytes_is(name, "\"witnessed\"");
+    if (!is_head && !is_more && !is_checkpoint && !is_proof && !is_vouched)
         return VES_OK;
     enum ves_status status =
         ves_json_read(&page->arena, value, NULL, &node, NULL);
@@ -126,6 +127,8 @@ static enum ves_status read_other(struct cutter *cutter, struct ves_bytes name,
         page->log.checkpoint = node;
     else if (is_proof)
         page->log.consistency = node;
+    else if (is_vouched)
+        page->log.witnessed = node;
     else if (is_head)
         page->has_head = ves_json_as_u64(node, &page->head);
     else

@@ -167,6 +167,7 @@ static void put_cursor(struct ves_session *session, uint64_t cursor)
     struct ves_error ignored;
     if (ves_http_request(session->client, "PUT", path, bytes, &reply, &ignored))
         return;
+    ves_session_vouched(session);
 }
 
 static void add(struct ves_pull_report *report,
@@ -252,8 +253,11 @@ static enum ves_status apply(struct puller *p, uint64_t *from,
                                                  ves_clock_now_ms(), &result);
     drop(p->now);
     add(p->report, &result);
-    if (result.applied)
+    if (result.applied) {
+        if (!status && !result.has_more)
+            ves_session_vouch(p->session);
         put_cursor(p->session, result.cursor);
+    }
     if (status)
         return ves_agent_fail(agent, status, error, "pull");
     /* Nothing past the cursor is skipped: what the engine held back (half an
@@ -343,6 +347,7 @@ enum ves_status ves_session_pull(struct ves_session *session, uint64_t since,
                             .limit = options && options->limit ? options->limit
                                                                : UINT64_MAX};
     uint64_t from = 0;
+    ves_session_vouch(session);
     enum ves_status status = ves_core_pull_from(&agent->core, &from);
 
     if (status)

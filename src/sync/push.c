@@ -93,8 +93,10 @@ static enum ves_status send_batch(struct ves_session *session,
                         sent.text);
     ves_agent_note_contact(session->agent, network == VES_OK,
                            ves_clock_now_ms());
-    if (!network)
+    if (!network) {
         ves_session_note_busy(session, &reply);
+        ves_session_vouched(session);
+    }
     env.now_ms = ves_clock_now_ms();
     enum ves_status status = ves_random(env.random, sizeof(env.random), error);
     /* The answer is about the log, not about these events. */

@@ -206,6 +206,8 @@ enum ves_status ves_session_request(struct ves_session *session,
     }
     if (!status)
         ves_session_note_busy(session, reply);
+    if (!status)
+        ves_session_vouched(session);
     if (!status && ves_session_is_behind(session, reply))
         return ves_session_note_behind(session, error);
     if (!status && (reply->status < 200 || reply->status > 299))

@@ -15,8 +15,10 @@ struct ves_session {
     struct ves_contact contact;
     bool is_caught_up; /* pulled to the end in this conversation */
     bool is_stopped;   /* the caller's progress function said so */
-    uint32_t wait_s;   /* the last answer said that it is busy, for so long */
-    const char *what;  /* told last, and told again while a request waits */
+    bool has_word;     /* word is in the next request's header */
+    struct ves_core_cosignature word; /* its note is gone */
+    uint32_t wait_s;  /* the last answer said that it is busy, for so long */
+    const char *what; /* told last, and told again while a request waits */
     uint64_t done, total;
 };
 
@@ -31,6 +33,11 @@ void ves_session_close(struct ves_session *session);
  * from now on. */
 VES_NODISCARD enum ves_status
 ves_session_known_head(struct ves_session *session, struct ves_error *error);
+
+/* Lets the next request bring this store's cosignature of that head, when it
+ * says something new and the key is at hand; and notes that it went. */
+void ves_session_vouch(struct ves_session *session);
+void ves_session_vouched(struct ves_session *session);
 
 /* Is this the answer of a sequencer whose log has not that head? */
 bool ves_session_is_behind(struct ves_session *session,

@@ -319,6 +319,52 @@ static void test_other_origin(void **state)
     ves_buf_free(&buf);
 }
 
+/* Against every size and time there could be. */
+static void test_reach(void **state)
+{
+    uint64_t seed = 7;
+
+    (void)state;
+    assert_int_equal(read("witness a $0\nwitness b $1\nwitness c $2\n"
+                          "witness d $3\ngroup ab all a b\n"
+                          "group any2 2 ab c d\nquorum any2\n",
+                          NULL),
+                     VES_OK);
+    for (int round = 0; round < 2000; round++) {
+        struct ves_policy_word words[VES_POLICY_ITEMS_MAX] = {{0, 0}};
+        struct ves_policy_reach got;
+        uint64_t size = 0, fresh = 0;
+        for (size_t i = 0; i < 4; i++) {
+            seed = seed * UINT64_C(6364136223846793005) + 1;
+            words[i].size = (seed >> 40) % 6;
+            words[i].time_s = words[i].size ? 1 + (seed >> 50) % 6 : 0;
+        }
+        for (uint64_t s = 1; s < 6; s++) {
+            uint64_t who = 0;
+            for (size_t i = 0; i < 4; i++)
+                who |= (uint64_t)(words[i].size >= s) << i;
+            if (ves_policy_is_met(&policy, who))
+                size = s;
+        }
+        for (uint64_t t = 1; size > 0 && t < 8; t++) {
+            uint64_t who = 0;
+            for (size_t i = 0; i < 4; i++)
+                who |= (uint64_t)(words[i].size >= size && words[i].time_s >= t)
+                       << i;
+            if (ves_policy_is_met(&policy, who))
+                fresh = t;
+        }
+        ves_policy_reach(&policy, words, &got);
+        assert_int_equal(got.size, size);
+        assert_int_equal(got.fresh_at, fresh);
+    }
+    assert_int_equal(read("quorum none\n", NULL), VES_OK);
+    struct ves_policy_word none = {0, 0};
+    struct ves_policy_reach got;
+    ves_policy_reach(&policy, &none, &got);
+    assert_true(got.size == UINT64_MAX);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -327,6 +373,7 @@ int main(void)
         cmocka_unit_test(test_wrong),
         cmocka_unit_test(test_limits),
         cmocka_unit_test(test_verdict),
+        cmocka_unit_test(test_reach),
         cmocka_unit_test(test_other_origin),
     };
     cmocka_set_message_output(CM_OUTPUT_TAP);

@@ -1,0 +1,73 @@
+#!/bin/bash
+# 58-vouch.sh -- syncing is witnessing: stores cosign what they pulled, and a
+# policy says when that is enough.
+. "$(dirname "$0")/../lib/tap.sh"
+cd "$T" || exit 1
+fetch() { curl -s --noproxy '*' -H "x-api-key: $(cat "$SEQ.admin-key")" "$URL$1"; }
+metric() { fetch /metrics | sed -n "s/^$1 //p"; }
+at_least() { [ "$(metric "$1")" -ge "$2" ]; }
+shown() { json "$("$VES" witnesses --db "$1" --json)" "$2"; }
+signed() { [ "$(fetch "$PREFIX/checkpoint" | sed -n 2p)" = "$(fetch "/api/v1/ves/head?tenant_id=$TENANT&store_id=$STORE" | sed -E 's/.*"head_sequence":([0-9]+).*/\1/')" ]; }
+
+new_hub --log-host shop.example || { not_ok "a sequencer"; done_testing; }
+join till.db
+join office.db
+adjust till.db A 5
+check "the till syncs" "$VES" sync --db till.db
+PREFIX=$(json "$(fetch "/api/v1/ves/log?tenant_id=$TENANT&store_id=$STORE")" 'd["prefix"]')
+check "a head is signed" wait_for 20 signed
+for store in till office; do check "$store pulls it" "$VES" sync --db $store.db; done
+check "and says so with its next request" wait_for 20 at_least sequencer_cosignatures_total 1
+
+# A policy from what the program prints.
+like "lines of a policy: the log's" "$("$VES" witnesses --db till.db --lines)" '^log shop\.example/ves/[0-9a-f]{64}\+[0-9a-f]{8}\+A'
+is "and one a store" "$("$VES" witnesses --db till.db --lines | grep -c '^witness ')" 2
+{ "$VES" witnesses --db till.db --lines; echo "group both all $("$VES" witnesses --db till.db --lines | sed -n 's/^witness \([^ ]*\) .*/\1/p' | tr '\n' ' ')"; echo "quorum both"; } > policy
+check "the till has a policy" "$VES" witnesses --db till.db --policy policy
+sed 's/^quorum both/quorum nobody/' policy > broken
+exits "a broken one is refused" 1 "$VES" witnesses --db till.db --policy broken
+is "and changes nothing" "$(shown till.db 'd["hasPolicy"]')" true
+
+adjust till.db A 1
+check "a sale goes through before anybody vouches" "$VES" sync --db till.db
+is "nothing is pending" "$(store_is till.db 'd["counts"]["pending"]')" 0
+check "its head is signed" wait_for 20 signed
+"$VES" sync --db till.db > /dev/null
+LOGGED=$(shown till.db 'd["logged"]')
+# round -- each store pulls and says so; a second time, so that all hear it.
+round()
+{
+	local store
+	for store in office till; do "$VES" sync --db $store.db > /dev/null; done
+	[ "$(shown till.db 'd["witnessed"]')" -ge "$LOGGED" ]
+}
+check "both vouch for it in a few rounds" wait_for 30 round
+is "it is not stale" "$(shown till.db 'd["isStale"]')" false
+like "people see it" "$("$VES" witnesses --db till.db)" '^witnessed  up to event [0-9]+, last said'
+
+# Others count the same lines: in a bundle, and on what is published.
+fetch "$PREFIX/witnessed" > head
+is "the head has the log's line and the stores'" "$(grep -c '^— ' head)" 3
+id=$(json "$("$VES" outbox --db till.db --json)" 'd["events"][0]["eventId"]')
+"$VES" prove --db till.db "$id" -o sale.ves-bundle > /dev/null
+exits "a bundle is proven under the policy" 0 "$VES" verify --policy policy sale.ves-bundle
+openssl genpkey -algorithm ed25519 2> /dev/null | openssl pkey -pubout -outform DER | tail -c 32 > key
+stranger=$(python3 -c 'import base64, hashlib; k = b"\4" + open("key", "rb").read(); print("x+%s+%s" % (hashlib.sha256(b"x\n" + k).hexdigest()[:8], base64.b64encode(k).decode()))')
+{ grep -v '^quorum' policy; echo "witness x $stranger"; echo "group three all both x"; echo "quorum three"; } > three
+exits "and valid but not enough where a third must vouch" 10 "$VES" verify --policy three sale.ves-bundle
+
+# Who does not want to, does not.
+check "cosigning is switched off" "$VES" settings --db office.db cosign=false
+adjust till.db A 1
+"$VES" sync --db till.db > /dev/null
+wait_for 20 signed
+before=$(metric sequencer_cosignatures_total)
+"$VES" sync --db office.db > /dev/null
+"$VES" sync --db office.db > /dev/null
+is "nothing was sent" "$(metric sequencer_cosignatures_total) $(metric sequencer_cosignatures_ignored_total)" "$before 0"
+"$VES" sync --db till.db > /dev/null
+"$VES" sync --db till.db > /dev/null
+check "the till alone is not both" test "$(shown till.db 'd["witnessed"]')" -lt "$(shown till.db 'd["logged"]')"
+check "no policy, nothing witnessed" "$VES" witnesses --db till.db --no-policy
+is "nobody is asked for" "$(shown till.db '[d["hasPolicy"], d["witnessed"]]')" "[false, 0]"
+done_testing
