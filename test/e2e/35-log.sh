@@ -135,5 +135,5 @@ stop_server
 # The newest database, where it came back with its head file, needs nothing.
 rm -f data/hub.db data/hub.db-wal data/hub.db-shm && cp newest/hub.db* data/ && cp heads.8 heads/heads
 start_server $SEQ --head-file heads/heads && ok "the newest database starts" || not_ok "the newest database starts"
-check "with its head" cmp <(get "$LOG/checkpoint") head8
+check "with its head" cmp <(get "$LOG/checkpoint" | head -n 5) <(head -n 5 head8)
 done_testing
