@@ -386,6 +386,79 @@ static void test_damaged_state(void **state)
     assert_int_equal(add(&source_log, 0, 20), 500);
 }
 
+/* A list of the golden log and one more, and a witness that has read it. */
+static void open_with(const struct ves_note_key *other)
+{
+    struct ves_bytes vkey = test_log_text(&source_log, "log_vkey");
+    struct ves_buf text;
+
+    ves_witness_close(witness);
+    witness = NULL;
+    test_log_buf(&text);
+    ves_buf_putf(&text, "log %.*s\nlog ", (int)vkey.len,
+                 (const char *)vkey.ptr);
+    ves_note_key_write(&text, other);
+    ves_buf_put_bytes(&text, ves_bytes("\n", 2));
+    write_list((const char *)text.ptr);
+    ves_buf_free(&text);
+    open_witness();
+}
+
+/* The state of one origin in the place of another's. */
+static void test_other_state(void **state)
+{
+    (void)state;
+    char path[400], other_path[400], hex[65] = "";
+    struct test_log other = source_log;
+    struct ves_hash hash;
+    struct ves_buf body;
+
+    ves_note_key_init(&other.log_key, ves_bytes_str("other.example"),
+                      VES_NOTE_ED25519, &source_log.log_key.key);
+    open_with(&other.log_key);
+    test_log_buf(&body);
+    put_request(&body, &other, 0, 5);
+    assert_int_equal(add_bytes(ves_buf_view(&body)), 200);
+    ves_buf_free(&body);
+    ves_sha256_one("other.example", 13, &hash);
+    ves_hex_encode(hash.b, VES_HASH_SIZE, hex);
+    snprintf(other_path, sizeof(other_path), "%s/%.64s", folder, hex);
+    state_path(path);
+    assert_int_equal(rename(other_path, path), 0);
+    assert_int_equal(add(&source_log, 5, 12), 500);
+}
+
+/* Of two keys of one log one signs well and one wrongly; and what strangers
+ * sign is not kept. */
+static void test_lines(void **state)
+{
+    (void)state;
+    const uint8_t zero[64] = {0};
+    char path[400];
+    struct ves_note_key second, stranger;
+    struct ves_buf body, file;
+
+    ves_note_key_init(&second, source_log.log_key.name, VES_NOTE_ED25519,
+                      &source_log.agent_key);
+    ves_note_key_init(&stranger, ves_bytes_str("stranger.example"),
+                      VES_NOTE_ED25519, &source_log.agent_key);
+    open_with(&second);
+    test_log_buf(&body);
+    put_request(&body, &source_log, 0, 5);
+    ves_note_line_write(&body, &second, zero, sizeof(zero));
+    assert_int_equal(add_bytes(ves_buf_view(&body)), 403);
+    ves_buf_reset(&body);
+    put_request(&body, &source_log, 0, 5);
+    ves_note_line_write(&body, &stranger, zero, sizeof(zero));
+    assert_int_equal(add_bytes(ves_buf_view(&body)), 200);
+    ves_buf_free(&body);
+    state_path(path);
+    test_log_buf(&file);
+    assert_int_equal(ves_file_read(path, &file, NULL), VES_OK);
+    assert_null(memmem(file.ptr, file.len, "stranger", 8));
+    ves_buf_free(&file);
+}
+
 /* What cannot be written is not said. */
 static void test_unwritable(void **state)
 {
@@ -425,6 +498,7 @@ static void test_folder(void **state)
     /* A lost key is not replaced by one that has seen nothing. */
     assert_int_equal(unlink(path), 0);
     assert_int_equal(ves_witness_open(&options, &second, &error), VES_CORRUPT);
+    assert_int_equal(stat(path, &st), -1);
 }
 
 static void test_lists(void **state)
@@ -460,6 +534,11 @@ static void test_lists(void **state)
     write_list(text);
     open_witness();
     assert_int_equal(add(&source_log, 0, 12), 200);
+    memcpy(strstr(text, "ves.example/s/"), "ves.example/t/", 14);
+    write_list(text);
+    ves_witness_close(witness);
+    open_witness();
+    assert_int_equal(add(&source_log, 12, 20), 404);
 }
 
 /* ---- concurrency --------------------------------------------------------- */
@@ -585,6 +664,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_malformed, start, stop),
         cmocka_unit_test_setup_teardown(test_remembers, start, stop),
         cmocka_unit_test_setup_teardown(test_damaged_state, start, stop),
+        cmocka_unit_test_setup_teardown(test_other_state, start, stop),
+        cmocka_unit_test_setup_teardown(test_lines, start, stop),
         cmocka_unit_test_setup_teardown(test_unwritable, start, stop),
         cmocka_unit_test_setup_teardown(test_folder, start, stop),
         cmocka_unit_test_setup_teardown(test_lists, start, stop),
