@@ -27,7 +27,7 @@ static bool read_stream(struct ves_bytes text, struct ves_stream *out)
            ves_uuid_parse(text, &out->store) == VES_OK;
 }
 
-static bool is_name(struct ves_bytes text)
+bool ves_bundle_name_is_valid(struct ves_bytes text)
 {
     for (size_t i = 0; i < text.len; i++) {
         if (text.ptr[i] < 0x20 || text.ptr[i] > 0x7E)
@@ -76,7 +76,7 @@ static enum ves_status read_head(struct ves_bytes *rest, struct ves_bundle *out,
                         "STORE\", two lower-case UUIDs");
     out->policy = ves_bytes(NULL, 0);
     if (ves_line_take_value(rest, "policy", &out->policy) &&
-        !is_name(out->policy))
+        !ves_bundle_name_is_valid(out->policy))
         return ves_fail(error, VES_MALFORMED,
                         "the bundle's policy name is not plain text of at most "
                         "%d characters",
@@ -305,7 +305,7 @@ void ves_bundle_begin(struct ves_buf *buf, const struct ves_stream *stream,
     ves_buf_put_u8(buf, '\n');
     if (policy_name.len == 0)
         return;
-    VES_ASSERT(is_name(policy_name));
+    VES_ASSERT(ves_bundle_name_is_valid(policy_name));
     ves_buf_put_str(buf, "policy ");
     ves_buf_put_bytes(buf, policy_name);
     ves_buf_put_u8(buf, '\n');

@@ -81,6 +81,10 @@ void ves_bundle_sum_end(struct ves_bundle_sum *sum,
 /* ---- writing --------------------------------------------------------------
  * In this order: begin, keys, events by ascending number, end. */
 
+/* Printable ASCII, 1 to VES_BUNDLE_NAME_MAX bytes? */
+bool ves_bundle_name_is_valid(struct ves_bytes text);
+
+/* policy_name is empty or valid. */
 void ves_bundle_begin(struct ves_buf *buf, const struct ves_stream *stream,
                       struct ves_bytes policy_name);
 /* A signed key directory, as the sequencer sent it.  VES_MALFORMED when it

@@ -460,6 +460,55 @@ enum ves_status ves_part_take(struct ves_part *part, struct ves_bytes page,
     return status;
 }
 
+/* ---- what was known before ---------------------------------------------- */
+
+static bool read_path(const struct ves_alloc *alloc, struct ves_bytes text,
+                      struct ves_tlog_path *path)
+{
+    const struct ves_json *root;
+    struct ves_arena arena;
+    bool is_read = false;
+
+    ves_arena_init(&arena, alloc, PAGE_ARENA_MAX);
+    if (ves_json_read(&arena, text, NULL, &root, NULL) == VES_OK) {
+        const struct ves_json *array = ves_json_member(root, "path");
+        is_read = !ves_json_is_absent(array) &&
+                  read_hashes(array, path->hash, VES_TLOG_PATH_MAX);
+        path->count = is_read ? (uint32_t)array->count : 0;
+    }
+    ves_arena_free(&arena);
+    return is_read;
+}
+
+enum ves_status ves_part_extends(const struct ves_part *part,
+                                 const struct ves_checkpoint *known,
+                                 struct ves_bytes answer,
+                                 struct ves_error *error)
+{
+    struct ves_tlog_path path;
+    struct ves_hash root;
+
+    VES_ASSERT(part->edge.size == part->head_size);
+    if (known->size > part->head_size)
+        return ves_fail(error, VES_REFUSED,
+                        "the log's head has %llu entries, and this store has "
+                        "verified one of %llu: it was rolled back, or another "
+                        "server answers",
+                        (unsigned long long)part->head_size,
+                        (unsigned long long)known->size);
+    ves_tlog_edge_root(&part->edge, &root);
+    if (read_path(part->alloc, answer, &path) &&
+        ves_tlog_consistency_check(&path, known->size, &known->root,
+                                   part->head_size, &root) == VES_OK)
+        return VES_OK;
+    return ves_fail(error, VES_REFUSED,
+                    "the log of %llu entries is not shown to be the one of "
+                    "%llu, which this store has verified, and more: two "
+                    "histories, or a bad proof",
+                    (unsigned long long)part->head_size,
+                    (unsigned long long)known->size);
+}
+
 /* ---- the bundle ---------------------------------------------------------- */
 
 /* Hands the covers out one after the other, as a bundle asks for them. */

@@ -64,6 +64,15 @@ VES_NODISCARD enum ves_status ves_part_take(struct ves_part *part,
                                             struct ves_bytes page, bool *more,
                                             struct ves_error *error);
 
+/* Is the head that was known before a beginning of the part's log?  answer:
+ * what the log's consistency route says from known's size to head_size
+ * (doc/http.md); its path only is looked at.  The part must reach its head.
+ * VES_REFUSED, with words, unless it is shown. */
+VES_NODISCARD enum ves_status
+ves_part_extends(const struct ves_part *part,
+                 const struct ves_checkpoint *known, struct ves_bytes answer,
+                 struct ves_error *error);
+
 /* Appends the bundle; the part must reach its head (edge.size == head_size)
  * and have an event.  keys_json: the sequencer's key directory. */
 VES_NODISCARD enum ves_status ves_part_bundle(const struct ves_part *part,

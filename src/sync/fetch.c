@@ -267,6 +267,8 @@ enum ves_status ves_fetch(struct ves_agent *agent,
     if (!error)
         error = &own;
     enum ves_status status = check_options(options, error);
+    if (!status)
+        status = ves_pinned_check_name(options->policy_name, error);
     if (status)
         return status;
     struct fetch *fetch =

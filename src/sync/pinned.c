@@ -5,6 +5,7 @@
 
 #include "base/bytes.h"
 #include "base/error.h"
+#include "core/bundle.h"
 #include "ves/verify.h"
 
 enum ves_status ves_pinned_policy(const struct ves_agent_core *core,
@@ -39,6 +40,18 @@ void ves_pinned_log_key(const struct ves_agent *agent, struct ves_bytes origin,
     ves_note_key_write(&text, &key);
     snprintf(out, size, "%.*s", (int)text.len, (const char *)text.ptr);
     ves_buf_free(&text);
+}
+
+enum ves_status ves_pinned_check_name(const char *policy_name,
+                                      struct ves_error *error)
+{
+    if (!policy_name || !*policy_name ||
+        ves_bundle_name_is_valid(ves_bytes_str(policy_name)))
+        return VES_OK;
+    return ves_fail(error, VES_INVALID,
+                    "a policy's name is at most %d letters, digits, blanks and "
+                    "signs of ASCII",
+                    (int)VES_BUNDLE_NAME_MAX);
 }
 
 enum ves_status ves_pinned_verify(const struct ves_agent *agent,

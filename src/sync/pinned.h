@@ -15,6 +15,10 @@ ves_pinned_policy(const struct ves_agent_core *core, struct ves_bytes origin,
 void ves_pinned_log_key(const struct ves_agent *agent, struct ves_bytes origin,
                         char *out, size_t size);
 
+/* NULL, empty, or a name a bundle can carry?  VES_INVALID with words. */
+VES_NODISCARD enum ves_status ves_pinned_check_name(const char *policy_name,
+                                                    struct ves_error *error);
+
 /* Verifies a bundle with what this store believes.  VES_REFUSED, with the
  * line's words, unless every property is proven. */
 VES_NODISCARD enum ves_status ves_pinned_verify(const struct ves_agent *agent,

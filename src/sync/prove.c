@@ -325,6 +325,9 @@ enum ves_status ves_prove(struct ves_agent *agent,
     memset(report, 0, sizeof(*report));
     if (!error)
         error = &own;
+    enum ves_status status = ves_pinned_check_name(options->policy_name, error);
+    if (status)
+        return status;
     struct prove *prove =
         agent->alloc->realloc(agent->alloc->ctx, NULL, sizeof(*prove));
     if (!prove)
@@ -337,8 +340,7 @@ enum ves_status ves_prove(struct ves_agent *agent,
     ves_buf_init(&prove->policy, agent->alloc, POLICY_MAX);
     ves_buf_init(&out, agent->alloc, VES_BUNDLE_MAX);
     ves_agent_start(agent);
-    enum ves_status status =
-        ves_session_open(&prove->session, agent, &sync, error);
+    status = ves_session_open(&prove->session, agent, &sync, error);
     if (!status) {
         status = prove_all(prove, options, &out);
         ves_session_close(&prove->session);

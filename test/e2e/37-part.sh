@@ -55,6 +55,8 @@ exits "a bundle that is there is left alone" 1 fetch --entity-type order --out a
 exits "no bundle of nothing" 1 fetch --entity-type nothing --out none.ves-bundle
 check "nor a file" test ! -e none.ves-bundle
 exits "everything is what pull is for" 2 fetch
+exits "a policy's name is plain text" 1 fetch --entity-type order --out name.ves-bundle --policy-name "$(printf 'a\nkeys x')"
+exits "for prove, too" 1 "$VES" prove 1 --db till.db --out name.ves-bundle --policy-name "$(printf 'a\nkeys x')"
 exits "an empty type is none" 1 fetch --entity-type ""
 is "nothing is in the store" "$(json "$("$VES" status --db reader.db --json)" '(d["sequence"]["lastPulled"], d["counts"]["pending"], d["health"])')" '[0, 0, "healthy"]'
 

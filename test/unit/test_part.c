@@ -366,6 +366,53 @@ static void test_every_byte(void **state)
     ves_buf_free(&lines);
 }
 
+/* A head that was known before is a beginning of this log, or is not. */
+static enum ves_status extends(uint64_t size, const struct ves_hash *root,
+                               const struct ves_tlog_path *path,
+                               const char *name)
+{
+    const struct ves_checkpoint known = {ves_bytes_str(shop.origin), size,
+                                         *root};
+    struct ves_buf answer;
+
+    test_log_buf(&answer);
+    ves_buf_putf(&answer, "{\"%s\":[", name);
+    for (uint32_t i = 0; i < path->count; i++) {
+        ves_buf_put_str(&answer, i ? ",\"" : "\"");
+        ves_buf_put_hex(&answer, path->hash[i].b, VES_HASH_SIZE);
+        ves_buf_put_str(&answer, "\"");
+    }
+    ves_buf_put_str(&answer, "]}");
+    enum ves_status status =
+        ves_part_extends(&part, &known, ves_buf_view(&answer), &error);
+    assert_true(status == VES_OK || error.status == VES_REFUSED);
+    ves_buf_free(&answer);
+    return status;
+}
+
+static void test_known_heads(void **state)
+{
+    (void)state;
+    expect_taken(1, SIZE + 1);
+    for (uint64_t size = 1; size <= EVENTS; size++) {
+        struct ves_hash root = test_log_root(&shop.log, size);
+        struct ves_tlog_path path = {.count = 0};
+        if (size <= SIZE)
+            assert_int_equal(ves_tlog_consistency_make(
+                                 test_log_source(&shop.log), size, SIZE, &path),
+                             VES_OK);
+        assert_int_equal(extends(size, &root, &path, "path"),
+                         size <= SIZE ? VES_OK : VES_REFUSED);
+        assert_int_equal(extends(size, &root, &path, "paths"), VES_REFUSED);
+        root.b[9] ^= 4;
+        assert_int_equal(extends(size, &root, &path, "path"), VES_REFUSED);
+        root.b[9] ^= 4;
+        path.hash[path.count].b[0] = 1;
+        path.count++;
+        assert_int_equal(extends(size, &root, &path, "path"), VES_REFUSED);
+    }
+}
+
 #define T(f) cmocka_unit_test_setup_teardown(f, begin, end)
 
 int main(void)
@@ -379,6 +426,7 @@ int main(void)
         T(test_events),
         T(test_form),
         T(test_every_byte),
+        T(test_known_heads),
     };
     cmocka_set_message_output(CM_OUTPUT_TAP);
     return cmocka_run_group_tests(tests, NULL, NULL);
