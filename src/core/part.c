@@ -153,7 +153,7 @@ static enum ves_status check_note(struct page *page)
 
     if (ves_note_read(page->note_text, &page->note, page->error) ||
         ves_checkpoint_read(page->note.text, &page->head, page->error))
-        return VES_REFUSED;
+        return refuse(page, page->error->text);
     ves_stream_id(&part->stream, &own);
     if (!ves_origin_stream(page->head.origin, &named) ||
         !ves_hash_equal(&own, &named))

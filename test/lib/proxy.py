@@ -323,6 +323,51 @@ def log_unsigned(path, data):
     return data.split(b"\n\n")[0] + b"\n\n" if path.endswith("/checkpoint") else data
 
 
+def line_of_checkpoint(number, change):
+    """A lie about one line of the signed head."""
+    def lie(path, data):
+        if not path.endswith("/checkpoint"):
+            return data
+        lines = data.split(b"\n")
+        lines[number] = change(lines[number])
+        return b"\n".join(lines)
+    return lie
+
+
+def key_of(line, change):
+    """A signature line with another key's id or name in it."""
+    dash, name, payload = line.split(b" ")
+    return b" ".join([dash] + change(name, payload))
+
+
+log_origin = line_of_checkpoint(0, lambda line: b"other.example" + line[line.index(b"/"):])
+log_stream = line_of_checkpoint(0, lambda line: line[:-64] + b"0" * 64)
+log_size_0 = line_of_checkpoint(1, lambda line: b"0")
+log_leading_zero = line_of_checkpoint(1, lambda line: b"0" + line)
+log_plus = line_of_checkpoint(1, lambda line: b"+" + line)
+log_base64 = line_of_checkpoint(2, lambda line: line[:-2] + (b"B=" if line[-2:] != b"B=" else b"C="))
+log_unpadded = line_of_checkpoint(2, lambda line: line.rstrip(b"="))
+log_cr = line_of_checkpoint(2, lambda line: line + b"\r")
+log_key_name = line_of_checkpoint(4, lambda line: key_of(line, lambda name, payload: [b"x" + name, payload]))
+log_key_id = line_of_checkpoint(4, lambda line: key_of(line, lambda name, payload: [name, (b"A" if payload[:1] != b"A" else b"B") + payload[1:]]))
+log_signature = line_of_checkpoint(4, lambda line: key_of(line, lambda name, payload: [name, payload[:40] + (b"A" if payload[40:41] != b"A" else b"B") + payload[41:]]))
+
+
+def log_twice(path, data):
+    """The first entry in the second's place, too."""
+    return data[:149] + data[:149] + data[298:] if "/tile/entries/" in path else data
+
+
+def log_drop(path, data):
+    """The second entry left out."""
+    return data[:149] + data[298:] if "/tile/entries/" in path else data
+
+
+def log_insert(path, data):
+    """One more behind the first."""
+    return data[:149] + data if "/tile/entries/" in path else data
+
+
 def log_tile(path, data):
     return bytes([data[0] ^ 1]) + data[1:] if "/tile/0/" in path else data
 
