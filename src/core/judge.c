@@ -288,6 +288,35 @@ static enum ves_status apply(struct ves_judge_scan *scan,
     return status;
 }
 
+/* ---- a stretch of one author's own --------------------------------------- */
+
+/* Is all that the author had not seen on the entity its own, and applied?  Then
+ * nothing is concurrent, and what it knew is all there is. */
+static enum ves_status follow_own(struct ves_judge_scan *scan, bool *follows)
+{
+    const struct ves_judge_subject *subject = scan->subject;
+    const struct ves_judge_entity *entity = &scan->entity;
+    struct ves_judge_streak streak = {.is_found = false};
+
+    *follows = false;
+    /* An event that waited is looked at with what came after it. */
+    if (!scan->view->streak || !subject->has_context || entity->version == 0 ||
+        entity->last <= subject->seen || entity->last >= subject->sequence)
+        return VES_OK;
+    enum ves_status status =
+        scan->view->streak(scan->view->ctx, &subject->entity_key, &streak);
+    *follows = !status && streak.is_found &&
+               ves_uuid_equal(&streak.agent, &subject->agent) &&
+               streak.last_agent_seq < subject->agent_seq &&
+               streak.after <= subject->seen;
+    if (*follows) {
+        scan->known_version = entity->version;
+        scan->has_known_head = true;
+        scan->known_head = entity->head;
+    }
+    return status;
+}
+
 /* ---- facts --------------------------------------------------------------- */
 
 /* A fact gives way to no intent and to no tombstone, only to another fact. */
@@ -297,10 +326,14 @@ static enum ves_status judge_fact(struct ves_judge_scan *scan,
     const struct ves_judge_entity *entity = &scan->entity;
     struct found found = {.scan = scan, .out = out};
     enum ves_status status = VES_OK;
+    bool follows = false;
 
     /* Deltas on what only deltas changed: nothing to look for. */
-    if (!scan->is_delta || entity->written_at > scan->subject->seen)
-        status = ves_judge_scan_concurrent(scan);
+    if (!scan->is_delta || entity->written_at > scan->subject->seen) {
+        status = follow_own(scan, &follows);
+        if (!status && !follows)
+            status = ves_judge_scan_concurrent(scan);
+    }
     if (status)
         return status;
     if (scan->fact_hits.hashes.count > 0) {
@@ -473,9 +506,11 @@ static enum ves_status judge_intent(struct ves_judge_scan *scan,
                                     struct ves_judgement *out)
 {
     struct found found = {.scan = scan, .out = out};
-    bool joined = false;
+    bool joined = false, follows;
 
-    enum ves_status status = ves_judge_scan_own(scan);
+    enum ves_status status = follow_own(scan, &follows);
+    if (!status && !follows)
+        status = ves_judge_scan_own(scan);
     if (status)
         return status;
     if (is_on_branch(scan->subject)) {
@@ -485,7 +520,8 @@ static enum ves_status judge_intent(struct ves_judge_scan *scan,
         if (status || joined)
             return status;
     }
-    status = ves_judge_scan_concurrent(scan);
+    if (!follows)
+        status = ves_judge_scan_concurrent(scan);
     if (!status)
         status = find_tombstones(&found);
     if (!status)

@@ -144,6 +144,17 @@ struct ves_judge_entity {
     bool tombstone_is_fact;
 };
 
+/* One agent's events at the end of an entity's: all of its events with a
+ * sequence or an applied_at above `after` are of that agent, with causal
+ * context, applied at their own sequences, with ascending agent_seq up to
+ * last_agent_seq.  Who knows of none says is_found false. */
+struct ves_judge_streak {
+    bool is_found;
+    struct ves_uuid agent;
+    uint64_t last_agent_seq;
+    uint64_t after;
+};
+
 /* An applied event of an entity. */
 struct ves_judge_applied {
     struct ves_hash hash;
@@ -191,9 +202,9 @@ typedef bool ves_judge_hash_visitor(void *ctx, const struct ves_hash *hash);
 typedef bool ves_judge_sequence_visitor(void *ctx, uint64_t sequence);
 
 /* The log prefix before the event (at a second look at a waiting event, the
- * whole log).  Every function but `effects` and `referrers` is required; any
- * status but VES_OK ends the judging with it.  Outputs and what visitors are
- * given live until the next call. */
+ * whole log).  Every function but `effects`, `streak` and `referrers` is
+ * required; any status but VES_OK ends the judging with it.  Outputs and what
+ * visitors are given live until the next call. */
 struct ves_judge_view {
     void *ctx;
     enum ves_status (*entity)(void *ctx, const struct ves_hash *entity_key,
@@ -229,6 +240,11 @@ struct ves_judge_view {
                                const struct ves_judge_subject *subject,
                                struct ves_arena *arena,
                                struct ves_effects *out);
+    /* The streak at the end of an entity's events, so that a long offline
+     * stretch of one author costs no look at all of it for each event.  NULL:
+     * it is always looked at. */
+    enum ves_status (*streak)(void *ctx, const struct ves_hash *entity_key,
+                              struct ves_judge_streak *out);
     /* Applied events above a sequence that refer to the entity, in the order
      * of the log, for the note `dangling`; the newest are enough.  NULL: not
      * noted. */

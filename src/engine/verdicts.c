@@ -23,6 +23,8 @@ void ves_verdict_entity_open(struct ves_verdict_entity *entity)
     entity->newest = NULL;
     entity->applied = NULL;
     entity->is_changed = false;
+    entity->is_streak_known = false;
+    entity->streak.is_found = false;
 }
 
 enum ves_status
@@ -367,6 +369,10 @@ static enum ves_status write(void *ctx, const struct ves_judge_subject *subject,
     if (status)
         return status;
     bool was_waiting = event->row->verdict == VES_VERDICT_WAITING;
+    const struct ves_verdict_entity *entity = event->entity;
+    uint64_t last = entity->newest ? entity->newest->row->sequence_number
+                                   : entity->stored_last;
+    uint64_t head_applied_at = entity->row.head_applied_at;
     if (event->is_new && !was_waiting) {
         event->older = event->entity->newest;
         event->entity->newest = event;
@@ -375,6 +381,9 @@ static enum ves_status write(void *ctx, const struct ves_judge_subject *subject,
     status = write_row(v, event, judgement);
     if (!status && judgement->verdict == VES_VERDICT_APPLIED)
         status = apply(v, event, was_waiting, judgement);
+    if (!status)
+        ves_verdicts_streak_move(event, event->is_new && !was_waiting, last,
+                                 head_applied_at);
     if (judgement->verdict == VES_VERDICT_WAITING && !event->is_listed) {
         event->is_listed = true;
         event->next_waiting = v->waiting;

@@ -32,6 +32,8 @@ struct ves_verdict_entity {
     bool is_changed;
     /* As the store had it when the run began. */
     uint64_t stored_last, stored_version;
+    bool is_streak_known;
+    struct ves_judge_streak streak;
     struct ves_verdict_event *newest;  /* new in this run, by older */
     struct ves_verdict_event *applied; /* in this run, by earlier */
 };
@@ -217,6 +219,17 @@ ves_verdicts_conflict(struct ves_verdicts *v, const struct ves_hash *id,
 VES_NODISCARD enum ves_status
 ves_verdicts_referrers(void *ctx, const struct ves_hash *key, uint64_t above,
                        ves_judge_hash_visitor *visit, void *visit_ctx);
+
+/* streak.c: the end of an entity's events, kept as events are written; a
+ * function of struct ves_judge_view. */
+VES_NODISCARD enum ves_status ves_verdicts_streak(void *ctx,
+                                                  const struct ves_hash *key,
+                                                  struct ves_judge_streak *out);
+/* The event became what its row says; last and head_applied_at are of the
+ * entity before it. */
+void ves_verdicts_streak_move(const struct ves_verdict_event *event,
+                              bool is_first_word, uint64_t last,
+                              uint64_t head_applied_at);
 
 /* Where an event the judge was shown in this step is; sequence 0: it was not.
  */

@@ -545,6 +545,7 @@ struct ves_judge_view ves_verdicts_view(struct ves_verdicts *v)
         .against = view_against,
         .opposite = view_opposite,
         .effects = view_effects,
+        .streak = ves_verdicts_streak,
         .referrers = ves_verdicts_referrers,
     };
 }

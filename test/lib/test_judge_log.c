@@ -304,6 +304,49 @@ static enum ves_status view_entity(void *ctx, const struct ves_hash *key,
     return VES_OK;
 }
 
+static bool is_in_streak(const struct test_judge_event *event,
+                         const struct test_judge_event *later)
+{
+    const struct ves_judge_subject *subject = &event->subject;
+
+    return event->now.verdict == VES_VERDICT_APPLIED &&
+           event->applied_at == subject->sequence && subject->has_context &&
+           (!later || (ves_uuid_equal(&later->subject.agent, &subject->agent) &&
+                       later->subject.agent_seq > subject->agent_seq));
+}
+
+/* By its definition: the longest end, and what is beside it. */
+static enum ves_status view_streak(void *ctx, const struct ves_hash *key,
+                                   struct ves_judge_streak *out)
+{
+    struct test_judge_log *log = ctx;
+    const struct test_judge_event *later = NULL;
+    bool is_over = false;
+
+    *out = (struct ves_judge_streak){.is_found = false};
+    for (size_t i = log->count; i > 0; i--) {
+        const struct test_judge_event *event = &log->events[i - 1];
+        if (event->now.verdict == VES_VERDICT_NONE ||
+            !ves_hash_equal(&event->subject.entity_key, key))
+            continue;
+        is_over = is_over || !is_in_streak(event, later);
+        if (!is_over) {
+            if (!later)
+                out->last_agent_seq = event->subject.agent_seq;
+            out->is_found = true;
+            out->agent = event->subject.agent;
+            later = event;
+            continue;
+        }
+        if (event->subject.sequence > out->after)
+            out->after = event->subject.sequence;
+        if (event->now.verdict == VES_VERDICT_APPLIED &&
+            event->applied_at > out->after)
+            out->after = event->applied_at;
+    }
+    return VES_OK;
+}
+
 static enum ves_status view_applied(void *ctx, const struct ves_hash *key,
                                     ves_judge_applied_visitor *visit,
                                     void *visit_ctx)
@@ -743,6 +786,7 @@ test_judge_log_group(struct test_judge_log *log,
         .opener = view_opener,
         .against = view_against,
         .opposite = view_opposite,
+        .streak = log->is_odd ? NULL : view_streak,
         .referrers = view_referrers,
     };
     const struct ves_judge_writer writer = {

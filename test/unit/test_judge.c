@@ -399,6 +399,24 @@ static void deltas_on_deltas_cost_no_scan(void **state)
     assert_int_equal(log_->visited, 0);
 }
 
+/* A till that changed one order two hundred times offline: each change has all
+ * the earlier ones for its own, and none of them is looked at again.  What
+ * another did in between is. */
+static void a_stretch_of_ones_own_costs_no_scan(void **state)
+{
+    char name[16], head[16] = "A1";
+    (void)state;
+    APPLIED("A1", 0, 0, NULL, "set f 1");
+    for (unsigned i = 2; i <= 199; i++) {
+        snprintf(name, sizeof(name), "A%u", i);
+        struct test_judge_says says = edit(name, 1, i - 1, head, "set f 2");
+        applied(&says);
+        snprintf(head, sizeof(head), "A%u", i);
+    }
+    assert_int_equal(log_->visited, 0);
+    CONCURRENT("A199", "A198", "same_field", "B1", 197, 197, "A197", "set f 3");
+}
+
 /* ---- waiting ------------------------------------------------------------- */
 
 static void only_a_declared_dependency_waits(void **state)
@@ -974,6 +992,7 @@ int main(void)
         T(facts_conflict_with_facts_only),
         T(deltas_always_commute),
         T(deltas_on_deltas_cost_no_scan),
+        T(a_stretch_of_ones_own_costs_no_scan),
         T(only_a_declared_dependency_waits),
         T(a_waiting_event_may_become_a_conflict),
         T(a_dependency_is_met_by_a_resolution),

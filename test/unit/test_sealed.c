@@ -380,6 +380,65 @@ static void test_many_recipients(void **state)
     }
 }
 
+/* Refused as new under that code; `logged`: what a log may hold of it. */
+static void expect_in_log(enum ves_refusal_code code, enum ves_status logged)
+{
+    struct ves_event event;
+
+    assert_int_equal(take(&event), VES_REFUSED);
+    assert_int_equal(test_refusal.code, code);
+    assert_int_equal(
+        ves_event_read(&test_arena, test_env_text(), &event, &test_refusal),
+        VES_OK);
+    assert_int_equal(ves_event_check_logged(&test_arena, &event, &test_refusal),
+                     logged);
+    if (logged)
+        assert_int_equal(test_refusal.code, VES_REFUSAL_INVALID_CIPHER_HASH);
+}
+
+/* Another sequencer may have taken what the hash does not cover, or says
+ * all the same: names of algorithms, one key twice, more recipients. */
+static void test_in_a_log(void **state)
+{
+    (void)state;
+    static char list[128 * 1024];
+    static struct test_recipient reference[2 * VES_RECIPIENTS_MAX];
+    const size_t count = sizeof(reference) / sizeof(reference[0]);
+    uint8_t enc[32], wrap[48];
+    size_t enc_len = 32, wrap_len = 48, len = 0;
+    struct ves_hash hash;
+
+    assert_int_equal(ves_b64u_decode(ves_bytes_str(ENC), enc, &enc_len),
+                     VES_OK);
+    assert_int_equal(ves_b64u_decode(ves_bytes_str(WRAP), wrap, &wrap_len),
+                     VES_OK);
+    for (size_t i = 0; i < count; i++) {
+        reference[i].kid = (uint32_t)(i / 2);
+        reference[i].enc = ves_bytes(enc, 32);
+        reference[i].wrap = ves_bytes(wrap, 48);
+        len +=
+            (size_t)snprintf(list + len, sizeof(list) - len,
+                             "%c{\"ct_b64u\":\"" WRAP "\",\"enc_b64u\":\"" ENC
+                             "\",\"recipient_kid\":%zu}",
+                             i ? ',' : '[', i / 2);
+        assert_true(len < sizeof(list) - 2);
+    }
+    memcpy(list + len, "]", 2);
+    reset();
+    recipients = list;
+    aead = "\"AES-512\"";
+    test_rust_recipients_hash(reference, count, &hash);
+    set_hash(false, &hash);
+    expect_in_log(VES_REFUSAL_SCHEMA_VALIDATION, VES_OK);
+
+    /* What the hash does cover is another thing. */
+    reference[7].kid++;
+    test_rust_recipients_hash(reference, count, &hash);
+    set_hash(false, &hash);
+    expect_in_log(VES_REFUSAL_SCHEMA_VALIDATION, VES_REFUSED);
+    reset();
+}
+
 /* The JS layout: version in the associated data, recipients as canonical
  * JSON sorted by key id in whatever order they came, whole objects. */
 static void test_js_layout(void **state)
@@ -442,6 +501,7 @@ int main(void)
         cmocka_unit_test(test_sizes),
         cmocka_unit_test(test_recipients),
         cmocka_unit_test(test_many_recipients),
+        cmocka_unit_test(test_in_a_log),
         cmocka_unit_test(test_js_layout),
         cmocka_unit_test(test_payload_size),
     };
