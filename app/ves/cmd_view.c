@@ -78,6 +78,15 @@ static void human_status(struct ves_jr *jr)
            "seen\n",
            cli_str(jr, "/sequence/lastPulled"),
            cli_str(jr, "/sequence/remoteHead"));
+    if (ves_jr_has(jr, "/finality/verifiedAt"))
+        printf(
+            "log       logged up to %s, witnessed up to %s; a signed head was "
+            "verified at %s\n",
+            cli_str(jr, "/finality/logged"), cli_str(jr, "/finality/witnessed"),
+            cli_str(jr, "/finality/verifiedAt"));
+    else
+        puts("log       no signed head was verified yet: events are received, "
+             "not logged");
     printf("last push %s  last pull %s\n",
            ves_jr_has(jr, "/lastPushAt") ? cli_str(jr, "/lastPushAt") : "never",
            ves_jr_has(jr, "/lastPullAt") ? cli_str(jr, "/lastPullAt")

@@ -97,6 +97,16 @@ const char mcp_result_get_sync_status[] = JSON({
                     "type" : "integer",
                     "description" : "remoteHead - lastPulled"
                 },
+                "logged" : {
+                    "type" : "integer",
+                    "description" : "Events up to this number are in a log "
+                                    "whose signed head was verified here; "
+                                    "those above it rest on receipts"
+                },
+                "witnessed" : {
+                    "type" : "integer",
+                    "description" : "The same, cosigned by witnesses"
+                },
                 "gap" : {
                     "type" : "boolean",
                     "description" : "true if a sequence gap was seen; "

@@ -82,6 +82,8 @@ static void put_sequence(struct ves_jw *jw, struct ves_jr *jr)
     mcp_put_u64(jw, "remoteHead", ves_jr_u64(jr, "/sequence/remoteHead"));
     mcp_put_u64(jw, "lag", ves_jr_u64(jr, "/sequence/lag"));
     mcp_put_bool(jw, "gap", ves_jr_bool(jr, "/sequence/gap"));
+    mcp_put_u64(jw, "logged", ves_jr_u64(jr, "/finality/logged"));
+    mcp_put_u64(jw, "witnessed", ves_jr_u64(jr, "/finality/witnessed"));
     ves_jw_end(jw);
 }
 

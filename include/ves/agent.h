@@ -136,8 +136,10 @@ VES_API void ves_agent_rollback(struct ves_agent *agent);
  * person is needed, "offline"), summary,
  * counts{pending,syncing,synced,failed,conflict}, conflictsByType, followUps,
  * oldestPendingAt, lastPushAt, lastPullAt, lastPulledEventId,
- * sequence{lastPushed,lastPulled,remoteHead,lag,gap}, stateHash (null with
- * unknownSchemaAt: that event names a rule this program lacks),
+ * sequence{lastPushed,lastPulled,remoteHead,lag,gap}, finality{logged,
+ * witnessed (up to that number a verified head of the log, or one that
+ * witnesses cosigned, covers the events here), verifiedAt}, stateHash (null
+ * with unknownSchemaAt: that event names a rule this program lacks),
  * stateAtSequence, foldVersion, signatureFailures, quarantined, sequencer{...},
  * reasons[], nextSteps[]} */
 VES_API VES_NODISCARD enum ves_status ves_agent_status(struct ves_agent *agent,
@@ -162,7 +164,8 @@ VES_API void ves_agent_know(struct ves_agent *agent,
                             const struct ves_contact *contact);
 
 /* status: "pending" ... or NULL for all; {events:[{eventId, type, aggregateId,
- * status, timestamp, localSequence, sequenceNumber?, attempts, error?,
+ * status, timestamp, localSequence, sequenceNumber?, finality? ("received",
+ * "logged", "witnessed"), attempts, error?,
  * disposition?}], total} newest last. */
 VES_API VES_NODISCARD enum ves_status
 ves_agent_outbox(struct ves_agent *agent, const char *status, uint32_t limit,

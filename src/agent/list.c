@@ -16,6 +16,7 @@ static uint32_t bounded(uint32_t limit)
 /* ---- outbox -------------------------------------------------------------- */
 
 struct outbox_list {
+    struct ves_core_finality finality;
     struct ves_agent *agent;
     struct ves_jw *jw;
     uint64_t last;
@@ -70,6 +71,10 @@ static enum ves_status put_outbox_row(void *ctx,
     ves_jw_member_u64(jw, "localSequence", row->local_seq);
     if (row->sequence_number > 0)
         ves_jw_member_u64(jw, "sequenceNumber", row->sequence_number);
+    const char *finality = ves_finality_name(
+        &list->finality, row->sequence_number, row->has_receipt);
+    if (finality)
+        ves_jw_member_str(jw, "finality", finality);
     ves_jw_member_u64(jw, "attempts", row->attempts);
     if (row->next_attempt_ms > 0 && row->status == VES_OUTBOX_PENDING)
         ves_jw_member_time(jw, "nextAttemptAt", row->next_attempt_ms);
@@ -135,7 +140,9 @@ enum ves_status ves_agent_outbox_find(struct ves_agent *agent,
     ves_jw_object(jw);
     ves_jw_key(jw, "events");
     ves_jw_array(jw);
-    rc = find_rows(agent, &filter, &list, &total);
+    rc = ves_core_finality(&agent->core, &list.finality);
+    if (!rc)
+        rc = find_rows(agent, &filter, &list, &total);
     ves_jw_end(jw);
     if (rc)
         return ves_agent_fail(agent, rc, error, "listing the outbox");

@@ -128,15 +128,20 @@ static struct place place_of(const struct ves_found *found)
 }
 
 static void put_place(struct ves_agent *agent, struct ves_jw *jw,
-                      const struct ves_found *found)
+                      const struct ves_found *found,
+                      const struct ves_core_finality *finality)
 {
     struct place place = place_of(found);
+    const char *name =
+        ves_finality_name(finality, place.sequence_number, place.has_receipt);
     struct ves_hash hash;
 
     if (place.sequence_number == 0)
         return;
     ves_jw_member_u64(jw, "sequenceNumber", place.sequence_number);
     ves_jw_member_time(jw, "sequencedAt", place.sequenced_at_ms);
+    if (name)
+        ves_jw_member_str(jw, "finality", name);
     if (!place.has_receipt) {
         ves_jw_member_str(jw, "position", "unproven");
         return;
@@ -233,12 +238,16 @@ enum ves_status ves_agent_show(struct ves_agent *agent,
                                const struct ves_uuid *event_id,
                                struct ves_jw *jw, struct ves_error *error)
 {
+    struct ves_core_finality finality;
     struct ves_found found;
 
     ves_agent_start(agent);
     enum ves_status status = ves_agent_find(agent, event_id, &found, error);
     if (status)
         return status;
+    status = ves_core_finality(&agent->core, &finality);
+    if (status)
+        return ves_agent_fail(agent, status, error, "reading the log's heads");
     ves_jw_object(jw);
     ves_jw_member_uuid(jw, "eventId", event_id);
     if (found.is_in_outbox)
@@ -250,7 +259,7 @@ enum ves_status ves_agent_show(struct ves_agent *agent,
         status = put_body(agent, jw, &found, error);
         if (status)
             return status;
-        put_place(agent, jw, &found);
+        put_place(agent, jw, &found, &finality);
     }
     if (found.is_in_log)
         put_verdict(jw, &found.log);

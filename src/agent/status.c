@@ -219,6 +219,12 @@ static void put_sequence(struct ves_jw *jw, const struct standing *standing)
      * be missing is the part the sequencer no longer has. */
     ves_jw_member_bool(jw, "gap", core->is_diverged);
     ves_jw_end(jw);
+    ves_jw_key(jw, "finality");
+    ves_jw_object(jw);
+    ves_jw_member_u64(jw, "logged", core->finality.logged);
+    ves_jw_member_u64(jw, "witnessed", core->finality.witnessed);
+    ves_jw_member_time(jw, "verifiedAt", core->finality.verified_ms);
+    ves_jw_end(jw);
 }
 
 static void put_sequencer(struct ves_jw *jw, const struct ves_agent *agent,

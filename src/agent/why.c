@@ -214,6 +214,19 @@ static void say_receipt(struct why *why)
                         "; its signed receipt verified and is kept here.");
     else
         ves_buf_put_str(&why->text, "; there is no receipt for that number.");
+    if (row->sequence_number == 0)
+        return;
+    if (row->sequence_number <= why->core.finality.witnessed)
+        say(why,
+            "It is witnessed: a quorum of witnesses cosigned a head of the "
+            "log that covers it.");
+    else if (row->sequence_number <= why->core.finality.logged)
+        say(why,
+            "It is logged: a signed head of the log, verified here, covers "
+            "it.");
+    else
+        say(why, "It is received, not logged: no signed head of the log that "
+                 "was verified here covers it yet.");
 }
 
 static void say_verdict(struct why *why)

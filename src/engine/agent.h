@@ -288,6 +288,46 @@ ves_core_page_apply(struct ves_agent_core *core, struct ves_page *page,
                     int64_t now_ms, struct ves_pull_result *result);
 void ves_page_free(struct ves_page *page);
 
+/* ---- evidence --------------------------------------------------------------
+ *
+ * A head that is well signed and not of the log this store knows.  What shows
+ * that somebody lies is asked from the log itself (protocol of doc/http.md, the
+ * provable log), and is called evidence only when ves_verify proves it with the
+ * log's key alone; then it is an alert, too, with the file as its body. */
+
+/* Was the page refused for such a head?  Its note, in the page. */
+bool ves_page_is_disputed(const struct ves_page *page, struct ves_bytes *head);
+/* Numbers of the page's events that lie in its head; false: none. */
+bool ves_page_range(const struct ves_page *page, uint64_t *first, uint64_t *end,
+                    uint64_t *size);
+
+/* The inclusion of which number, in which size, shows whether the head theirs
+ * and the one verified here are of one history.  VES_NOT_FOUND: nothing was
+ * verified that it could be compared with; VES_REFUSED: it is not signed by the
+ * log. */
+VES_NODISCARD enum ves_status ves_core_dispute(struct ves_agent_core *core,
+                                               struct ves_bytes theirs,
+                                               uint64_t *size,
+                                               uint64_t *common);
+/* Evidence of two histories from the answer about that inclusion, appended to
+ * out.  VES_NOT_FOUND: they are one; VES_REFUSED: it proves nothing. */
+VES_NODISCARD enum ves_status
+ves_core_fork_evidence(struct ves_agent_core *core, struct ves_bytes theirs,
+                       struct ves_bytes inclusion, int64_t now_ms,
+                       struct ves_buf *out);
+/* Does a bundle of entries, those from number first on, differ from the page's
+ * events that have receipts?  *sequence: the first that does. */
+bool ves_page_differs(const struct ves_page *page, struct ves_bytes entries,
+                      uint64_t first, uint64_t *sequence);
+/* Evidence that the receipt of the page's event of that number was not kept:
+ * the log's entry there, and the answer about its inclusion in the page's
+ * head. */
+VES_NODISCARD enum ves_status
+ves_core_receipt_evidence(struct ves_agent_core *core,
+                          const struct ves_page *page, uint64_t sequence,
+                          struct ves_bytes entry, struct ves_bytes inclusion,
+                          int64_t now_ms, struct ves_buf *out);
+
 /* The largest signed head of the log that this store verified, a note with
  * all its lines; "" when none.  In arena. */
 VES_NODISCARD enum ves_status ves_core_known_head(struct ves_agent_core *core,
@@ -369,7 +409,24 @@ VES_NODISCARD enum ves_status ves_core_settle(struct ves_agent_core *core,
 /* ---- views ----------------------------------------------------------------
  */
 
+/* How final events here are (verifiability.md 3.2), by sequence number: each is
+ * at most the cursor, since a head proves nothing about events that are not
+ * here. */
+struct ves_core_finality {
+    uint64_t logged;     /* up to it, a verified signed head covers them */
+    uint64_t witnessed;  /* ... and a quorum cosigned one */
+    int64_t verified_ms; /* when the newest head was verified; 0: never */
+};
+
+VES_NODISCARD enum ves_status ves_core_finality(struct ves_agent_core *core,
+                                                struct ves_core_finality *out);
+/* "received" (a signed receipt), "logged" or "witnessed"; NULL: none of them,
+ * also of number 0. */
+const char *ves_finality_name(const struct ves_core_finality *finality,
+                              uint64_t sequence, bool has_receipt);
+
 struct ves_core_status {
+    struct ves_core_finality finality;
     uint64_t counts[VES_OUTBOX_STATUSES];
     uint64_t cursor, remote_head, last_pushed; /* sequence numbers */
     uint64_t signature_failures;               /* open alerts of that kind */

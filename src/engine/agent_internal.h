@@ -429,6 +429,7 @@ struct ves_page_log {
     uint32_t key_version;    /* of the one that signed it */
     struct ves_hash *leaves; /* of the page's items */
     const char *problem;     /* words; NULL while none is known */
+    bool is_disputed;        /* well signed, and not of this log */
 };
 
 struct ves_page {
@@ -466,6 +467,9 @@ struct ves_page {
 /* Largest log: a sequence number has 40 bits in a store. */
 #define VES_LOG_SIZE_MAX ((UINT64_C(1) << 40) - 1)
 
+/* A list of hashes as text; absent: none. */
+bool ves_device_path_read(const struct ves_json *list,
+                          struct ves_tlog_path *path);
 /* What page says of the log; nothing is verified. */
 VES_NODISCARD enum ves_status ves_device_log_read(struct ves_agent_core *core,
                                                   struct ves_page *page);
@@ -510,7 +514,7 @@ VES_NODISCARD enum ves_status ves_device_log_check(struct ves_device_log *log,
 /* Keeps a page that says what is false: bytes in quarantine, an alert, words in
  * core->error with VES_REFUSED. */
 VES_NODISCARD enum ves_status ves_device_log_refuse(struct ves_device_log *log,
-                                                    const struct ves_page *page,
+                                                    struct ves_page *page,
                                                     int64_t now_ms,
                                                     uint64_t *quarantined);
 /* Goes on to the page's items [first, end), which are applied. */

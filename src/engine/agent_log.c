@@ -136,6 +136,47 @@ enum ves_status ves_core_known_head(struct ves_agent_core *core,
     return ves_device_say(core, status);
 }
 
+/* ---- how final events are ------------------------------------------------ */
+
+static uint64_t smaller(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
+}
+
+enum ves_status ves_core_finality(struct ves_agent_core *core,
+                                  struct ves_core_finality *out)
+{
+    struct ves_follow_row row;
+    struct ves_arena arena;
+    uint64_t cursor;
+
+    *out = (struct ves_core_finality){.logged = 0};
+    ves_arena_init(&arena, core->alloc, VES_DEVICE_ARENA_MAX);
+    enum ves_status status = ves_device_cursor(core, &cursor);
+    if (!status)
+        status = core->store->ops->follow_get(core->store, core->stream_no,
+                                              &arena, &row);
+    if (!status)
+        *out = (struct ves_core_finality){.logged = smaller(row.logged, cursor),
+                                          .witnessed =
+                                              smaller(row.witnessed, cursor),
+                                          .verified_ms = row.verified_ms};
+    ves_arena_free(&arena);
+    return status == VES_NOT_FOUND ? VES_OK : status;
+}
+
+const char *ves_finality_name(const struct ves_core_finality *finality,
+                              uint64_t sequence, bool has_receipt)
+{
+    if (sequence == 0)
+        return NULL;
+    if (sequence <= finality->witnessed)
+        return "witnessed";
+    if (sequence <= finality->logged)
+        return "logged";
+    return has_receipt ? "received" : NULL;
+}
+
 /* ---- comparing ----------------------------------------------------------- */
 
 __attribute__((format(printf, 3, 4))) static void
@@ -307,8 +348,8 @@ static enum ves_status page_body(struct ves_arena *arena,
 }
 
 enum ves_status ves_device_log_refuse(struct ves_device_log *log,
-                                      const struct ves_page *page,
-                                      int64_t now_ms, uint64_t *quarantined)
+                                      struct ves_page *page, int64_t now_ms,
+                                      uint64_t *quarantined)
 {
     bool is_new = false;
     struct ves_device_alert alert = {.code = log->code,
@@ -321,6 +362,7 @@ enum ves_status ves_device_log_refuse(struct ves_device_log *log,
     if (status)
         return status;
     *quarantined = is_new;
+    page->log.is_disputed = strcmp(log->code, VES_CHECKPOINT_INVALID) != 0;
     (void)ves_fail(&log->core->error, VES_REFUSED,
                    "what the sequencer says of its log does not hold: %s (%s). "
                    "Nothing of the page was applied; its bytes are in "

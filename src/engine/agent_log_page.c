@@ -11,7 +11,8 @@
 #include "core/merkle.h"
 #include "engine/agent_internal.h"
 
-static bool read_path(const struct ves_json *list, struct ves_tlog_path *path)
+bool ves_device_path_read(const struct ves_json *list,
+                          struct ves_tlog_path *path)
 {
     path->count = 0;
     if (ves_json_is_absent(list))
@@ -84,7 +85,7 @@ enum ves_status ves_device_log_read(struct ves_agent_core *core,
         told->problem = "the checkpoint is no text";
     else
         told->problem = read_head(core, told);
-    if (!told->problem && !read_path(told->consistency, &told->path))
+    if (!told->problem && !ves_device_path_read(told->consistency, &told->path))
         told->problem = "the proof to the checkpoint is no list of hashes";
     if (told->problem)
         return VES_OK;
@@ -127,4 +128,21 @@ void ves_device_log_verify(const struct ves_agent_core *core,
     }
     if (told->has_head)
         check_signature(told);
+}
+
+bool ves_page_is_disputed(const struct ves_page *page, struct ves_bytes *head)
+{
+    *head = page->log.text;
+    return page->log.is_disputed;
+}
+
+bool ves_page_range(const struct ves_page *page, uint64_t *first, uint64_t *end,
+                    uint64_t *size)
+{
+    uint64_t last = page->asked_from + page->count - 1;
+
+    *first = page->asked_from;
+    *size = page->log.head.size;
+    *end = last < *size ? last : *size;
+    return page->count > 0 && *first <= *end;
 }

@@ -140,6 +140,8 @@ static enum ves_status read_status(struct ves_agent_core *core,
                                        UINT32_MAX, &fold);
     if (!status)
         status = ves_device_unknown_schema(core, &out->unknown_schema_at);
+    if (!status)
+        status = ves_core_finality(core, &out->finality);
     if (status)
         return ves_device_say(core, status);
     fill_state(&state, out);

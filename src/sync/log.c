@@ -60,7 +60,7 @@ static enum ves_status put_known_head(struct ves_session *session,
         status = ves_buf_status(&text);
     }
     if (!status)
-        status = ves_http_client_header(session->client, "x-ves-known-head",
+        status = ves_http_client_header(session->client, VES_KNOWN_HEAD_HEADER,
                                         (const char *)text.ptr);
     ves_buf_free(&own);
     ves_buf_free(&text);

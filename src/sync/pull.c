@@ -251,6 +251,12 @@ static enum ves_status apply(struct puller *p, uint64_t *from,
     memset(&result, 0, sizeof(result));
     enum ves_status status = ves_core_page_apply(&agent->core, take(p->now),
                                                  ves_clock_now_ms(), &result);
+    if (status == VES_REFUSED) {
+        (void)ves_agent_fail(agent, status, error, "pull");
+        ves_session_seek_evidence(p->session, p->now->page, error);
+    } else if (status) {
+        (void)ves_agent_fail(agent, status, error, "pull");
+    }
     drop(p->now);
     add(p->report, &result);
     if (result.applied) {
@@ -259,7 +265,7 @@ static enum ves_status apply(struct puller *p, uint64_t *from,
         put_cursor(p->session, result.cursor);
     }
     if (status)
-        return ves_agent_fail(agent, status, error, "pull");
+        return status;
     /* Nothing past the cursor is skipped: what the engine held back (half an
      * atomic group) is asked for again.  A page that moved nothing would be
      * asked for for ever. */
@@ -333,6 +339,8 @@ static enum ves_status pull_pages(struct puller *p, uint64_t from,
     keep_state_hash(p);
     if (!status)
         status = ves_session_known_head(p->session, error);
+    else if (status == VES_DIVERGED)
+        ves_session_seek_fork(p->session, error);
     return status;
 }
 

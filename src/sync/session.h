@@ -47,6 +47,17 @@ bool ves_session_is_behind(struct ves_session *session,
 VES_NODISCARD enum ves_status
 ves_session_note_behind(struct ves_session *session, struct ves_error *error);
 
+#define VES_KNOWN_HEAD_HEADER "x-ves-known-head"
+
+/* Asks for what shows to others that the sequencer lies, when it does: of a
+ * page that was refused, or of the head it has now.  Writes
+ * FILE.XXXXXXXX.ves-evidence beside the store, and its name into *error. */
+void ves_session_seek_evidence(struct ves_session *session,
+                               const struct ves_page *page,
+                               struct ves_error *error);
+void ves_session_seek_fork(struct ves_session *session,
+                           struct ves_error *error);
+
 /* Shows progress; false when the caller wants to stop. */
 bool ves_session_progress(struct ves_session *session, const char *what,
                           uint64_t done, uint64_t total);

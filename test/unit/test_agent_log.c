@@ -12,6 +12,7 @@
 #include <cmocka.h>
 
 #include "base/bytes.h"
+#include "core/evidence.h"
 #include "core/merkle.h"
 #include "engine/log_tree.h"
 #include "test/lib/test_fleet.h"
@@ -367,6 +368,105 @@ static void another_history(void **state)
     assert_int_equal(cursor(), 6);
 }
 
+/* ---- evidence ------------------------------------------------------------ */
+
+/* What a log answers about one of its entries. */
+static struct ves_bytes inclusion_of(struct test_fleet *at, uint64_t sequence,
+                                     uint64_t size)
+{
+    const struct ves_tlog_node node = {0, sequence - 1};
+    struct ves_log_source source;
+    struct ves_stream_row row;
+    struct ves_tlog_path path;
+    struct ves_hash leaf;
+    struct ves_bytes out;
+    struct ves_buf buf;
+
+    assert_int_equal(at->hub_store->ops->stream_get(
+                         at->hub_store, &at->hub.stream, false, &row),
+                     VES_OK);
+    ves_log_source_init(&source, at->hub_store, row.stream_no, size);
+    const struct ves_tlog_source *nodes = &source.tiles.source;
+    assert_int_equal(nodes->read(nodes->ctx, &node, 1, &leaf), VES_OK);
+    assert_int_equal(ves_tlog_inclusion_make(nodes, node, size, &path), VES_OK);
+    ves_buf_init(&buf, ves_alloc_default(), 1 << 16);
+    ves_buf_put_str(&buf, "{\"leafHash\":\"");
+    ves_buf_put_hex(&buf, leaf.b, VES_HASH_SIZE);
+    ves_buf_put_str(&buf, "\",\"path\":[");
+    for (uint32_t i = 0; i < path.count; i++) {
+        ves_buf_put_str(&buf, i ? ",\"" : "\"");
+        ves_buf_put_hex(&buf, path.hash[i].b, VES_HASH_SIZE);
+        ves_buf_put_u8(&buf, '"');
+    }
+    ves_buf_put_str(&buf, "]}");
+    assert_int_equal(ves_arena_copy(&arena, ves_buf_view(&buf), &out), VES_OK);
+    ves_buf_free(&buf);
+    return out;
+}
+
+static struct ves_bytes head_of(struct test_fleet *at, uint64_t size)
+{
+    struct ves_hash root = root_at(at, size);
+
+    return note_of("log.test", size, &root, &at->hub.key);
+}
+
+static enum ves_status fork(struct ves_bytes theirs, struct ves_bytes inclusion)
+{
+    struct ves_buf out;
+
+    ves_buf_init(&out, ves_alloc_default(), VES_EVIDENCE_MAX);
+    enum ves_status status = ves_core_fork_evidence(
+        &fleet.devices[READER].core, theirs, inclusion, fleet.hub.now_ms, &out);
+    ves_buf_free(&out);
+    return status;
+}
+
+/* Of every pair of sizes, wherever the two histories part, the proof of one
+ * entry is enough; and nobody is accused who tells the truth. */
+static void two_histories_are_shown(void **state)
+{
+    struct ves_agent_core *core = &fleet.devices[READER].core;
+    uint64_t size, common;
+
+    (void)state;
+    grow(&fleet, 21);
+    test_fleet_sign(&fleet);
+    assert_int_equal(test_fleet_pull(&fleet, READER, 0, NULL), VES_OK);
+    grow(&other, 13);
+    test_fleet_adjust(&other, 0, "CUP", "5");
+    grow(&other, 19);
+    size_t shown = 0;
+    for (uint64_t theirs = 1; theirs <= 32; theirs++) {
+        struct ves_bytes head = head_of(&other, theirs);
+        assert_int_equal(ves_core_dispute(core, head, &size, &common), VES_OK);
+        assert_int_equal(size, theirs);
+        assert_int_equal(common, theirs < 21 ? theirs : 21);
+        enum ves_status status = fork(head, inclusion_of(&other, common, size));
+        assert_int_equal(status, theirs < 14 ? VES_NOT_FOUND : VES_OK);
+        shown += status == VES_OK;
+    }
+    assert_int_equal(shown, 19);
+    assert_int_equal(alerts("log_fork"), shown);
+    for (uint64_t theirs = 1; theirs <= 21; theirs++) {
+        struct ves_bytes head = head_of(&fleet, theirs);
+        assert_int_equal(fork(head, inclusion_of(&fleet, theirs, theirs)),
+                         VES_NOT_FOUND);
+    }
+    /* A proof of something else is no proof. */
+    assert_int_equal(fork(head_of(&other, 30), inclusion_of(&other, 20, 30)),
+                     VES_REFUSED);
+    assert_int_equal(fork(head_of(&other, 30), ves_bytes_str("{}")),
+                     VES_REFUSED);
+    struct test_signer rogue;
+    struct ves_hash root = root_at(&other, 30);
+    test_signer_init(&rogue, 66);
+    assert_int_equal(ves_core_dispute(core,
+                                      note_of("log.test", 30, &root, &rogue),
+                                      &size, &common),
+                     VES_REFUSED);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -379,6 +479,7 @@ int main(void)
         T(two_heads_of_one_size),
         T(a_smaller_head),
         T(another_history),
+        T(two_histories_are_shown),
     };
 
     cmocka_set_message_output(CM_OUTPUT_TAP);

@@ -1,0 +1,205 @@
+/* evidence.c -- asking the sequencer's log for what shows that it lies.
+ *
+ * A sequencer that lies need not answer; then there is an alert and no file.
+ * What it answers is checked by the engine before anything is called evidence.
+ */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/bytes.h"
+#include "base/error.h"
+#include "base/text.h"
+#include "core/evidence.h"
+#include "core/merkle.h"
+#include "core/tlog_tile.h"
+#include "crypto/crypto.h"
+#include "os/clock.h"
+#include "os/file.h"
+#include "sync/session.h"
+
+enum { NAME_DIGITS = 8, PATH_TEXT = 256, STREAM_HEX = 2 * VES_HASH_SIZE };
+
+struct asking {
+    struct ves_session *session;
+    char prefix[PATH_TEXT]; /* "/ves/HEX/" */
+    struct ves_buf evidence;
+};
+
+static enum ves_status ask(struct asking *asking, const char *rest,
+                           struct ves_http_reply *reply)
+{
+    char path[2 * PATH_TEXT];
+    struct ves_error ignored;
+    struct ves_bytes none = {NULL, 0};
+
+    snprintf(path, sizeof(path), "%s%s", asking->prefix, rest);
+    enum ves_status status = ves_http_request(asking->session->client, "GET",
+                                              path, none, reply, &ignored);
+    return status ? status : reply->status == 200 ? VES_OK : VES_NOT_FOUND;
+}
+
+static enum ves_status ask_inclusion(struct asking *asking, uint64_t sequence,
+                                     uint64_t size,
+                                     struct ves_http_reply *reply)
+{
+    char rest[PATH_TEXT];
+
+    snprintf(rest, sizeof(rest), "inclusion/%" PRIu64 "?size=%" PRIu64,
+             sequence, size);
+    return ask(asking, rest, reply);
+}
+
+/* Two heads that are of two histories. */
+static enum ves_status seek_fork(struct asking *asking, struct ves_bytes theirs)
+{
+    struct ves_agent_core *core = &asking->session->agent->core;
+    struct ves_http_reply reply;
+    uint64_t size, common;
+
+    enum ves_status status = ves_core_dispute(core, theirs, &size, &common);
+    if (!status)
+        status = ask_inclusion(asking, common, size, &reply);
+    return status
+               ? status
+               : ves_core_fork_evidence(core, theirs, reply.body,
+                                        ves_clock_now_ms(), &asking->evidence);
+}
+
+/* An event of the page, with a receipt, that is not the log's: among the
+ * entries of one bundle. */
+static enum ves_status seek_receipt_in(struct asking *asking,
+                                       const struct ves_page *page,
+                                       uint64_t index, uint64_t size)
+{
+    struct ves_agent_core *core = &asking->session->agent->core;
+    uint64_t first = index * VES_TILE_WIDTH, left = size - first, sequence;
+    const struct ves_tile tile = {
+        .is_entries = true,
+        .index = index,
+        .width = left < VES_TILE_WIDTH ? (uint32_t)left : VES_TILE_WIDTH};
+    uint8_t entry[VES_LEAF_SIZE];
+    struct ves_http_reply reply;
+    struct ves_buf path;
+
+    ves_buf_init(&path, asking->session->agent->alloc, PATH_TEXT);
+    ves_tile_path_write(&path, &tile);
+    ves_buf_put_u8(&path, '\0');
+    enum ves_status status = ves_buf_status(&path);
+    if (!status)
+        status = ask(asking, (const char *)path.ptr, &reply);
+    ves_buf_free(&path);
+    if (status)
+        return status;
+    if (!ves_page_differs(page, reply.body, first + VES_TLOG_FIRST, &sequence))
+        return VES_NOT_FOUND;
+    memcpy(entry,
+           reply.body.ptr +
+               (sequence - VES_TLOG_FIRST - first) * (2 + VES_LEAF_SIZE) + 2,
+           sizeof(entry));
+    status = ask_inclusion(asking, sequence, size, &reply);
+    return status ? status
+                  : ves_core_receipt_evidence(
+                        core, page, sequence, ves_bytes(entry, sizeof(entry)),
+                        reply.body, ves_clock_now_ms(), &asking->evidence);
+}
+
+static enum ves_status seek_receipt(struct asking *asking,
+                                    const struct ves_page *page)
+{
+    uint64_t first, end, size;
+    enum ves_status status = VES_NOT_FOUND;
+
+    if (!ves_page_range(page, &first, &end, &size))
+        return VES_NOT_FOUND;
+    for (uint64_t i = (first - VES_TLOG_FIRST) / VES_TILE_WIDTH;
+         status == VES_NOT_FOUND && i * VES_TILE_WIDTH < end; i++)
+        status = seek_receipt_in(asking, page, i, size);
+    return status;
+}
+
+/* FILE.12345678.ves-evidence: the same evidence has the same name. */
+static enum ves_status write_file(struct asking *asking,
+                                  struct ves_error *error)
+{
+    const struct ves_agent *agent = asking->session->agent;
+    struct ves_bytes content = ves_buf_view(&asking->evidence);
+    char digits[2 * VES_HASH_SIZE + 1] = "";
+    struct ves_hash hash;
+    struct ves_buf path;
+
+    ves_sha256_one(content.ptr, content.len, &hash);
+    ves_hex_encode(hash.b, VES_HASH_SIZE, digits);
+    digits[NAME_DIGITS] = '\0';
+    ves_buf_init(&path, agent->alloc, 8192);
+    ves_buf_putf(&path, "%s.%s.ves-evidence", agent->path, digits);
+    ves_buf_put_u8(&path, '\0');
+    enum ves_status status = ves_buf_status(&path);
+    if (!status)
+        status = ves_file_write((const char *)path.ptr, content,
+                                VES_FILE_REPLACE, NULL);
+    if (!status && error)
+        status = ves_fail(error, error->status,
+                          "%.300s. Evidence that anybody with the log's key "
+                          "can check (ves verify) is in %s",
+                          error->text, (const char *)path.ptr);
+    ves_buf_free(&path);
+    return status;
+}
+
+static bool open_asking(struct asking *asking, struct ves_session *session)
+{
+    struct ves_hash id;
+    char hex[STREAM_HEX + 1] = "";
+
+    *asking = (struct asking){.session = session};
+    ves_stream_id(&session->agent->core.stream, &id);
+    ves_hex_encode(id.b, VES_HASH_SIZE, hex);
+    snprintf(asking->prefix, sizeof(asking->prefix), "/ves/%s/", hex);
+    ves_buf_init(&asking->evidence, session->agent->alloc, VES_EVIDENCE_MAX);
+    return ves_http_client_header(session->client, VES_KNOWN_HEAD_HEADER,
+                                  NULL) == VES_OK;
+}
+
+static void close_asking(struct asking *asking, enum ves_status found,
+                         struct ves_error *error)
+{
+    if (!found)
+        (void)!write_file(asking, error);
+    ves_buf_free(&asking->evidence);
+    (void)!ves_session_known_head(asking->session, NULL);
+}
+
+void ves_session_seek_fork(struct ves_session *session, struct ves_error *error)
+{
+    struct asking asking;
+    struct ves_http_reply reply;
+    struct ves_arena arena;
+    struct ves_bytes theirs;
+
+    if (!open_asking(&asking, session))
+        return;
+    ves_arena_init(&arena, session->agent->alloc, VES_NOTE_MAX + 4096);
+    enum ves_status status = ask(&asking, "checkpoint", &reply);
+    if (!status)
+        status = ves_arena_copy(&arena, reply.body, &theirs);
+    if (!status)
+        status = seek_fork(&asking, theirs);
+    ves_arena_free(&arena);
+    close_asking(&asking, status, error);
+}
+
+void ves_session_seek_evidence(struct ves_session *session,
+                               const struct ves_page *page,
+                               struct ves_error *error)
+{
+    struct asking asking;
+    struct ves_bytes theirs;
+
+    if (!ves_page_is_disputed(page, &theirs) || !open_asking(&asking, session))
+        return;
+    enum ves_status status = seek_fork(&asking, theirs);
+    if (status)
+        status = seek_receipt(&asking, page);
+    close_asking(&asking, status, error);
+}

@@ -1,0 +1,51 @@
+#!/bin/bash
+# 55-fork.sh -- a sequencer that shows two histories to a store: it is refused,
+# and the evidence is beside the store for anybody with the log's key.
+. "$(dirname "$0")/../lib/tap.sh"
+cd "$T" || exit 1
+mkdir data heads
+SEQ=data/hub.db
+start_server $SEQ --head-file heads/heads --log-host log.example || exit 1
+LISTEN=${URL#http://}
+KEY=$(cat $SEQ.admin-key)
+tenant=$(cat /proc/sys/kernel/random/uuid) store=$(cat /proc/sys/kernel/random/uuid)
+STREAM_ARGS="--tenant $tenant --store $store"
+join till.db && join other.db || exit 1
+logged() { [ "$(store_is "$1" 'd["finality"]["logged"]')" = "$2" ]; }
+synced_to() { "$VES" sync --db "$1" > /dev/null && logged "$1" "$2"; }
+for i in 1 2 3; do adjust till.db MUG "$i"; done
+check "what a signed head covers is logged" wait_for 20 synced_to till.db 3
+check "of others, too" wait_for 20 synced_to other.db 3
+id=$("$VES" outbox --db till.db --json --limit 1 | python3 -c 'import json,sys; print(json.load(sys.stdin)["events"][0]["eventId"])')
+is "the outbox says so" "$("$VES" outbox --db till.db --json | python3 -c 'import json,sys; print({e["finality"] for e in json.load(sys.stdin)["events"]})')" "{'logged'}"
+is "and show" "$(json "$("$VES" show --db till.db --json "$id")" 'd["finality"]')" logged
+like "and why" "$("$VES" why --db till.db "$id")" "It is logged: a signed head of the log"
+like "and status" "$("$VES" status --db till.db)" "logged up to 3, witnessed up to 0"
+sqlite3 $SEQ "VACUUM INTO '$T/old.db'"
+
+# The log goes on, and the till with it ...
+for i in 1 2 3; do adjust till.db MUG "$i"; done
+check "it goes on" wait_for 20 synced_to till.db 6
+vkey=$(curl -sS -H "x-api-key: $KEY" "$URL/api/v1/ves/log?tenant_id=$tenant&store_id=$store" | python3 -c 'import json,sys; print(json.load(sys.stdin)["vkeys"][-1])')
+printf 'log %s\nquorum none\n' "$vkey" > policy
+stop_server
+
+# ... then somebody goes on from a backup, with another history.
+rm -f data/hub.db data/hub.db-wal data/hub.db-shm && cp old.db data/hub.db
+start_server $SEQ --head-file heads/heads2 --new-head-file || exit 1
+for i in 1 2 3 4; do adjust other.db CUP "$i"; done
+check "who knows no better is told it" wait_for 20 synced_to other.db 7
+before=$(store_is till.db 'd["stateHash"]')
+exits "the till does not take it (exit 5)" 5 "$VES" pull --db till.db
+is "its state is what it was" "$(store_is till.db 'd["stateHash"]')" "$before"
+is "it asks for a person" "$(store_is till.db 'd["health"]')" attention
+like "it says where the evidence is" "$("$VES" pull --db till.db 2>&1)" 'in .*till.db\.[0-9a-f]{8}\.ves-evidence'
+is "in one file" "$(ls till.db.*.ves-evidence | wc -l)" 1
+exits "which proves it with the log's key alone" 0 "$VES" verify till.db.*.ves-evidence --policy policy
+sed 's/^[^+]*+/log x+/; s/\(.*\)\(....\)$/\1AAA=/' policy > other-policy
+"$VES" verify till.db.*.ves-evidence --policy other-policy > /dev/null 2>&1
+[ $? -ne 0 ] && ok "and not with another one" || not_ok "and not with another one"
+is "the alert keeps the file" "$(sqlite3 till.db "SELECT count(*) FROM ves_alerts WHERE code = 'log_fork' AND closed_ms = 0 AND length(body) > 0")" 1
+adjust till.db MUG 1
+is "selling goes on" "$(store_is till.db 'd["counts"]["pending"]')" 1
+done_testing
