@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "base/assert.h"
 #include "base/bytes.h"
 #include "base/endian.h"
 #include "base/error.h"
@@ -17,6 +18,7 @@
 #define INVITATION_TAG "VES_INVITATION_V1"
 #define REDEEM_TAG_1   "VES_REDEEM_V1"
 #define REDEEM_TAG_2   "VES_REDEEM_V2"
+#define REDEEM_TAG_3   "VES_REDEEM_V3"
 
 enum {
     VERSION = 1,
@@ -47,12 +49,16 @@ void ves_redeem_hash(const struct ves_stream *stream,
                      const struct ves_uuid *invitation_id,
                      const struct ves_uuid *agent, uint32_t key_id,
                      const struct ves_public_key *agent_key,
-                     const uint8_t *nonce, struct ves_hash *out)
+                     const uint8_t *nonce, const struct ves_hash *next,
+                     struct ves_hash *out)
 {
+    const char *tag = nonce ? REDEEM_TAG_2 : REDEEM_TAG_1;
     uint8_t number[4];
+
+    VES_ASSERT(nonce || !next);
     ves_store_u32(number, key_id);
     const struct ves_bytes parts[] = {
-        ves_bytes_str(nonce ? REDEEM_TAG_2 : REDEEM_TAG_1),
+        ves_bytes_str(next ? REDEEM_TAG_3 : tag),
         ves_bytes(stream->tenant.b, VES_UUID_SIZE),
         ves_bytes(stream->store.b, VES_UUID_SIZE),
         ves_bytes(invitation_id->b, VES_UUID_SIZE),
@@ -60,6 +66,7 @@ void ves_redeem_hash(const struct ves_stream *stream,
         ves_bytes(number, sizeof(number)),
         ves_bytes(agent_key->b, VES_KEY_SIZE),
         ves_bytes(nonce, nonce ? VES_REDEEM_NONCE_SIZE : 0),
+        ves_bytes(next ? next->b : NULL, next ? VES_HASH_SIZE : 0),
     };
     ves_sha256(parts, sizeof(parts) / sizeof(parts[0]), out);
 }

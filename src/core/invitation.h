@@ -48,14 +48,16 @@ void ves_invitation_hash(const struct ves_invitation *invitation,
 enum { VES_REDEEM_NONCE_SIZE = 16 };
 
 /* What redeeming signs, with the invitation's key and with the agent's:
- * SHA256("VES_REDEEM_V2" | tenant | store | invitation id | agent | U32 key id
- * | agent public key | nonce); with nonce NULL the first version, which is the
- * same without it and begins "VES_REDEEM_V1". */
+ * SHA256("VES_REDEEM_V3" | tenant | store | invitation id | agent | U32 key id
+ * | agent public key | nonce | next), next being what the key commits to
+ * (core/key_event.h).  With next NULL the second version, which is the same
+ * without it and begins "VES_REDEEM_V2"; with nonce NULL, too, the first. */
 void ves_redeem_hash(const struct ves_stream *stream,
                      const struct ves_uuid *invitation_id,
                      const struct ves_uuid *agent, uint32_t key_id,
                      const struct ves_public_key *agent_key,
-                     const uint8_t *nonce, struct ves_hash *out);
+                     const uint8_t *nonce, const struct ves_hash *next,
+                     struct ves_hash *out);
 
 /* Appends the string.  public_key must be the seed's.  VES_INVALID for
  * content that ves_invitation_read would not take (the owner's signature is

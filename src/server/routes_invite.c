@@ -245,7 +245,7 @@ static enum ves_status check_signatures(struct redeem *r)
     struct ves_hash hash;
     ves_redeem_hash(&r->body.stream, &r->body.invitation_id, &r->body.agent,
                     r->body.key_id, &r->body.public_key,
-                    r->body.has_nonce ? r->body.nonce : NULL, &hash);
+                    r->body.has_nonce ? r->body.nonce : NULL, NULL, &hash);
     struct ves_bytes message = ves_bytes(hash.b, VES_HASH_SIZE);
     if (!ves_ed25519_verify(&r->invitation.public_key, message,
                             &r->body.invitation_signature))

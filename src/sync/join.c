@@ -37,7 +37,7 @@ static enum ves_status write_body(struct ves_agent *agent,
     memset(&by_agent, 0, sizeof(by_agent));
     ves_redeem_hash(&invitation->stream, &invitation->invitation_id,
                     &core->agent, core->key_id, &core->signer->public_key,
-                    nonce, &by_agent.hash);
+                    nonce, NULL, &by_agent.hash);
     by_invitation = by_agent;
     struct ves_signer *signer = ves_signer_from_seed(invitation->seed);
     if (!signer)

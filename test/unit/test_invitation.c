@@ -225,7 +225,7 @@ static void hashes_are_those_of_the_header(void **state)
     assert_int_equal(
         EVP_Digest(preimage, 113, expected, &size, EVP_sha256(), NULL), 1);
     ves_redeem_hash(&in.stream, &in.invitation_id, &agent, 0x01020304,
-                    &in.owner_key, NULL, &hash);
+                    &in.owner_key, NULL, NULL, &hash);
     assert_memory_equal(hash.b, expected, VES_HASH_SIZE);
 
     uint8_t nonce[VES_REDEEM_NONCE_SIZE];
@@ -235,7 +235,7 @@ static void hashes_are_those_of_the_header(void **state)
     assert_int_equal(
         EVP_Digest(preimage, 129, expected, &size, EVP_sha256(), NULL), 1);
     ves_redeem_hash(&in.stream, &in.invitation_id, &agent, 0x01020304,
-                    &in.owner_key, nonce, &hash);
+                    &in.owner_key, nonce, NULL, &hash);
     assert_memory_equal(hash.b, expected, VES_HASH_SIZE);
 }
 

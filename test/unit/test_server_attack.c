@@ -213,7 +213,7 @@ static uint32_t redeem(struct test_http *http, const struct invite *invite,
     ves_uuid_format(&id, text);
     ves_redeem_hash(&invite->invitation.stream,
                     &invite->invitation.invitation_id, &id, 1,
-                    &key->signer.public_key, nonce, &hash);
+                    &key->signer.public_key, nonce, NULL, &hash);
     test_signer_sign(&invite->key, &hash, &by_invitation);
     test_signer_sign(key, &hash, &by_agent);
     return test_http_post(
