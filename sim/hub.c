@@ -82,7 +82,7 @@ bool sim_hub_register(struct sim_world *world, size_t device)
     };
 
     enum ves_status status =
-        ves_sequencer_register_key(&world->hub.sequencer, &row, &error);
+        ves_sequencer_register_key(&world->hub.sequencer, &row, 1, &error);
     sim_trace(world, 'r', (uint64_t)status);
     if (!status)
         world->devices[device].is_registered = true;
@@ -95,7 +95,8 @@ void sim_hub_revoke(struct sim_world *world, size_t device)
 
     if (!revoked->is_revoked &&
         ves_sequencer_revoke_key(&world->hub.sequencer, &world->stream.tenant,
-                                 &revoked->agent, 1, now_ms(world)) == VES_OK)
+                                 &revoked->agent, 1, now_ms(world), NULL,
+                                 NULL) == VES_OK)
         revoked->is_revoked = true;
 }
 

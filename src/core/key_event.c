@@ -84,10 +84,9 @@ void ves_key_policy_hash(const struct ves_stream *stream,
     uint8_t numbers[9];
     numbers[0] = event->is_strict ? 1 : 0;
     ves_store_u64(numbers + 1, event->number);
-    const struct ves_bytes parts[] = {ves_bytes_str("VES_KEY_POLICY_V1"),
-                                      id_bytes(&stream->tenant),
-                                      id_bytes(&stream->store),
-                                      ves_bytes(numbers, sizeof(numbers))};
+    const struct ves_bytes parts[] = {
+        ves_bytes_str("VES_KEY_POLICY_V1"), id_bytes(&stream->tenant),
+        id_bytes(&stream->store), ves_bytes(numbers, sizeof(numbers))};
     ves_sha256(parts, 4, out);
 }
 
@@ -119,17 +118,6 @@ const char *ves_key_event_type(enum ves_key_event_kind kind)
 {
     VES_ASSERT(kind != VES_KEY_EVENT_NONE);
     return type_names[kind];
-}
-
-void ves_key_event_entity(const struct ves_key_event *event,
-                          char out[VES_KEY_ENTITY_ID + 1])
-{
-    if (event->kind == VES_KEY_EVENT_POLICY) {
-        memcpy(out, VES_KEY_POLICY_ENTITY, sizeof(VES_KEY_POLICY_ENTITY));
-        return;
-    }
-    memcpy(out, VES_KEY_ENTITY_PREFIX, sizeof(VES_KEY_ENTITY_PREFIX) - 1);
-    ves_uuid_format(&event->agent, out + sizeof(VES_KEY_ENTITY_PREFIX) - 1);
 }
 
 /* ---- writing ------------------------------------------------------------- */
@@ -421,7 +409,6 @@ enum ves_status ves_key_event_read(const struct ves_event *event,
                                    struct ves_error *why)
 {
     struct reader reader = {.object = event->payload};
-    char entity[VES_KEY_ENTITY_ID + 1];
 
     memset(out, 0, sizeof(*out));
     out->kind = ves_key_event_kind_of(event);
@@ -435,11 +422,11 @@ enum ves_status ves_key_event_read(const struct ves_event *event,
                         "payload member %s of the key event is missing or not "
                         "what it should be",
                         reader.bad);
-    ves_key_event_entity(out, entity);
     if (!ves_bytes_is(event->entity_type, VES_KEY_ENTITY_TYPE) ||
-        !ves_bytes_is(event->entity_id, entity))
+        !ves_bytes_is(event->entity_id, VES_KEY_ENTITY_ID))
         return ves_fail(why, VES_INVALID,
-                        "the key event stands on another entity than %s",
-                        entity);
+                        "the key event stands on another entity than "
+                        "\"" VES_KEY_ENTITY_TYPE "\" \"" VES_KEY_ENTITY_ID
+                        "\"");
     return VES_OK;
 }

@@ -4,7 +4,7 @@
  * are events that the sequencer's own agent signs.  Its signature says where
  * they stand; whose word they are is in the payload: the stream's owner's, the
  * holder's of the key before, or nobody's but the sequencer's.  What is known
- * of an agent's keys at a number is a function of the events on the agent's
+ * of an agent's keys at a number is a function of the events on that one
  * entity before it: ves_key_event_apply.
  */
 #ifndef VES_CORE_KEY_EVENT_H
@@ -22,14 +22,11 @@
 #define VES_TYPE_KEY_POLICY     "ves.key.policy"
 #define VES_TYPE_SEQUENCER_KEY  "ves.sequencer.key"
 
-/* The entity of an agent's key events: this type, the prefix and its id. */
-#define VES_KEY_ENTITY_TYPE   "ves"
-#define VES_KEY_ENTITY_PREFIX "key/"
-/* The one of the policy. */
-#define VES_KEY_POLICY_ENTITY "key-policy"
+/* The entity all such events are on: type and id. */
+#define VES_KEY_ENTITY_TYPE "ves"
+#define VES_KEY_ENTITY_ID   "keys"
 
 enum {
-    VES_KEY_ENTITY_ID = sizeof(VES_KEY_ENTITY_PREFIX) - 1 + VES_UUID_TEXT,
     VES_KEYS_LOGGED_MAX = 4096, /* of one agent */
     VES_KEY_EVENT_MAX = 4096    /* bytes of a payload */
 };
@@ -118,9 +115,6 @@ void ves_key_policy_hash(const struct ves_stream *stream,
 enum ves_key_event_kind ves_key_event_kind_of(const struct ves_event *event);
 /* Its event type; kind is not NONE. */
 const char *ves_key_event_type(enum ves_key_event_kind kind);
-/* Writes the id of the entity it belongs to and a NUL. */
-void ves_key_event_entity(const struct ves_key_event *event,
-                          char out[VES_KEY_ENTITY_ID + 1]);
 
 /* Appends the payload as canonical JSON. */
 void ves_key_event_write(struct ves_buf *buf,
@@ -162,20 +156,20 @@ struct ves_key_policy {
 };
 
 /* name, code */
-#define VES_KEY_FAULT_MAP(X)                   \
-    X(NONE, "")                                \
-    X(NO_OWNER, "no_owner")                    \
-    X(OWNER, "owner_signature_invalid")        \
-    X(STRICT, "owner_signature_required")      \
-    X(EXISTS, "key_exists")                    \
-    X(UNKNOWN, "key_unknown")                  \
-    X(REVOKED, "key_revoked")                  \
-    X(KEY, "key_invalid")                      \
-    X(SIGNATURE, "key_signature_invalid")      \
-    X(UNCOMMITTED, "no_next_key_committed")    \
-    X(NOT_NEXT, "not_the_committed_next_key")  \
-    X(SEQUENCE, "sequence_invalid")            \
-    X(NUMBER, "policy_number_invalid")         \
+#define VES_KEY_FAULT_MAP(X)                  \
+    X(NONE, "")                               \
+    X(NO_OWNER, "no_owner")                   \
+    X(OWNER, "owner_signature_invalid")       \
+    X(STRICT, "owner_signature_required")     \
+    X(EXISTS, "key_exists")                   \
+    X(UNKNOWN, "key_unknown")                 \
+    X(REVOKED, "key_revoked")                 \
+    X(KEY, "key_invalid")                     \
+    X(SIGNATURE, "key_signature_invalid")     \
+    X(UNCOMMITTED, "no_next_key_committed")   \
+    X(NOT_NEXT, "not_the_committed_next_key") \
+    X(SEQUENCE, "sequence_invalid")           \
+    X(NUMBER, "policy_number_invalid")        \
     X(LIMIT, "too_many_keys")
 
 enum ves_key_fault {

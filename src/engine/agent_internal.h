@@ -10,6 +10,7 @@
 #include "core/checkpoint.h"
 #include "core/note.h"
 #include "engine/agent.h"
+#include "engine/key_log.h"
 #include "engine/rules_log.h"
 #include "engine/verdicts.h"
 
@@ -449,6 +450,10 @@ struct ves_page {
     size_t count, room;
     struct ves_page_key keys[VES_PAGE_KEYS]; /* met last */
     size_t next_key;
+    /* Opened where an item says something of keys, or the policy asks. */
+    bool has_key_log;
+    struct ves_key_log key_log;
+    uint64_t key_cursor; /* what it held before this page */
     struct ves_verify_item *verify;
     size_t verify_count;
     bool is_verified;
@@ -522,6 +527,26 @@ VES_NODISCARD enum ves_status ves_device_log_keep(struct ves_device_log *log,
                                                   const struct ves_page *page,
                                                   size_t first, size_t end,
                                                   int64_t now_ms);
+
+/* ---- keys in the log (agent_key_log.c) ------------------------------------
+ */
+
+/* An item of the page, after its signature's key was found: what it says of
+ * keys holds for the items behind it.  why->status: it does not hold, and the
+ * words say why, after a code and a colon.  Others than key events pass. */
+VES_NODISCARD enum ves_status
+ves_device_page_key_event(struct ves_agent_core *core, struct ves_page *page,
+                          const struct ves_event *event, struct ves_error *why);
+/* The key of an item's agent as the log or the pins have it; *is_found false:
+ * they do not say. */
+VES_NODISCARD enum ves_status ves_device_page_key(struct ves_agent_core *core,
+                                                  struct ves_page *page,
+                                                  const struct ves_event *event,
+                                                  struct ves_agent_key *out,
+                                                  bool *is_found);
+/* Does the owner's policy accept the item's key? */
+bool ves_device_page_allows(const struct ves_page *page,
+                            const struct ves_event *event);
 
 /* ---- own events in the log ----------------------------------------------- */
 

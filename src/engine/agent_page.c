@@ -305,9 +305,19 @@ static enum ves_status find_key(struct ves_agent_core *core,
             return VES_OK;
         }
     }
+    struct ves_page_key *place = &page->keys[page->next_key];
+    bool is_logged;
     enum ves_status status =
-        store->ops->key_get(store, &core->stream.tenant, &event->agent,
-                            event->agent_key_id, &page->arena, &row);
+        ves_device_page_key(core, page, event, &place->key, &is_logged);
+    if (status || is_logged) {
+        *out = is_logged ? &place->key : NULL;
+        return status;
+    }
+    /* The sequencer's own are pinned, or fetched. */
+    if (ves_uuid_equal(&event->agent, &core->sequencer_id))
+        return VES_OK;
+    status = store->ops->key_get(store, &core->stream.tenant, &event->agent,
+                                 event->agent_key_id, &page->arena, &row);
     if (!status)
         status = store->ops->key_span_get(store, core->stream_no, &event->agent,
                                           event->agent_key_id, &span);
@@ -315,7 +325,6 @@ static enum ves_status find_key(struct ves_agent_core *core,
         return VES_OK;
     if (status)
         return status;
-    struct ves_page_key *place = &page->keys[page->next_key];
     page->next_key = (page->next_key + 1) % VES_PAGE_KEYS;
     *place = (struct ves_page_key){
         .is_used = true,
@@ -326,6 +335,30 @@ static enum ves_status find_key(struct ves_agent_core *core,
                 .revoked_at_sequence = span.revoked_at_sequence}};
     *out = &place->key;
     return VES_OK;
+}
+
+static void tell_not_valid(struct ves_page_item *item,
+                           const struct ves_agent_key *key)
+{
+    struct ves_error words;
+
+    if (item->event.sequence_number < key->valid_from_sequence)
+        (void)ves_fail(
+            &words, VES_REFUSED,
+            "key %u of the agent may sign from number %llu on, and this "
+            "is %llu",
+            (unsigned)item->event.agent_key_id,
+            (unsigned long long)key->valid_from_sequence,
+            (unsigned long long)item->event.sequence_number);
+    else
+        (void)ves_fail(
+            &words, VES_REFUSED,
+            "key %u of the agent was revoked at number %llu, and this is "
+            "%llu",
+            (unsigned)item->event.agent_key_id,
+            (unsigned long long)key->revoked_at_sequence,
+            (unsigned long long)item->event.sequence_number);
+    set_problem(item, "key_not_valid", words.text);
 }
 
 /* May the agent's key sign this number (design.md D17)? */
@@ -344,9 +377,26 @@ static enum ves_status check_key(struct ves_agent_core *core,
     }
     item->key = key->public_key;
     if (!ves_agent_key_covers(key, item->event.sequence_number))
-        set_problem(item, "key_not_valid",
-                    "the agent's key may not sign at this number");
+        tell_not_valid(item, key);
+    else if (!ves_device_page_allows(page, &item->event))
+        set_problem(item, "key_not_owned",
+                    "the owner of this stream accepts only keys that he signed "
+                    "for, and the log has no such word for this one");
     return VES_OK;
+}
+
+/* What it says of keys, if it does. */
+static enum ves_status take_key_event(struct ves_agent_core *core,
+                                      struct ves_page *page,
+                                      struct ves_page_item *item)
+{
+    struct ves_error why;
+
+    enum ves_status status =
+        ves_device_page_key_event(core, page, &item->event, &why);
+    if (!status && why.status)
+        set_problem(item, "key_event_false", why.text);
+    return status;
 }
 
 static enum ves_status read_item(struct ves_agent_core *core,
@@ -379,6 +429,8 @@ static enum ves_status read_item(struct ves_agent_core *core,
     if (item->problem || page->is_key_unknown)
         return VES_OK;
     status = check_key(core, page, item);
+    if (!status && !item->problem && !page->is_key_unknown)
+        status = take_key_event(core, page, item);
     if (status || item->problem || page->is_key_unknown)
         return status;
     return spell(page, item, envelope);

@@ -5,6 +5,7 @@
 
 #include "base/bytes.h"
 #include "core/entity.h"
+#include "core/key_event.h"
 #include "core/rules.h"
 #include "engine/agent_internal.h"
 #include "engine/folding.h"
@@ -181,7 +182,7 @@ enum ves_status ves_core_prune(struct ves_agent_core *core, uint64_t from,
 {
     struct limit limit = {core, *below};
     struct ves_arena arena;
-    struct ves_hash rules;
+    struct ves_hash spared[2];
 
     *count = 0;
     ves_arena_init(&arena, core->alloc, VES_DEVICE_ARENA_MAX);
@@ -194,8 +195,11 @@ enum ves_status ves_core_prune(struct ves_agent_core *core, uint64_t from,
     *below = limit.below > from ? limit.below : from;
     /* What is declared there says how all other events are read. */
     ves_entity_key(ves_bytes_str(VES_SCHEMA_ENTITY_TYPE),
-                   ves_bytes_str(VES_SCHEMA_ENTITY_ID), &rules);
+                   ves_bytes_str(VES_SCHEMA_ENTITY_ID), &spared[0]);
+    /* And there, whose signatures count. */
+    ves_entity_key(ves_bytes_str(VES_KEY_ENTITY_TYPE),
+                   ves_bytes_str(VES_KEY_ENTITY_ID), &spared[1]);
     return ves_device_say(
         core, core->store->ops->log_prune(core->store, core->stream_no, *below,
-                                          &rules, count));
+                                          spared, 2, count));
 }

@@ -6,6 +6,7 @@
 #ifndef VES_ENGINE_COMMIT_H
 #define VES_ENGINE_COMMIT_H
 
+#include "engine/key_log.h"
 #include "engine/log_tree.h"
 #include "engine/map.h"
 #include "engine/sequencer.h"
@@ -73,6 +74,7 @@ struct ves_commit_stream {
     size_t replay_count;
     size_t refused_count;
     struct ves_rules_log rules;
+    struct ves_key_log keys_logged; /* asked by key events only */
     struct ves_verdicts verdicts;
     bool has_verdicts; /* and rules */
     struct ves_commit *commit;
@@ -111,5 +113,22 @@ VES_NODISCARD enum ves_status ves_commit_find_entity(
 VES_NODISCARD enum ves_status
 ves_commit_decide(struct ves_commit *commit,
                   struct ves_commit_request *request);
+
+/* sequencer.c: a commit of the sequencer's own events (engine/own_event.h).
+ * gather runs inside the transaction, changes what it has to, and makes
+ * prepared requests, which are freed here; none is fine.  All of it is stored
+ * or nothing: VES_REFUSED, with words in *error, when one of them was.
+ * *entered (may be NULL): how many. */
+struct ves_commit_own {
+    enum ves_status (*gather)(void *ctx, struct ves_arena *arena,
+                              struct ves_ingest **ingests, size_t *count);
+    void *ctx;
+};
+enum { VES_COMMIT_OWN_MAX = 256 }; /* events of one such commit */
+VES_NODISCARD enum ves_status ves_commit_own(struct ves_sequencer *sequencer,
+                                             const struct ves_commit_own *own,
+                                             int64_t now_ms,
+                                             struct ves_error *error,
+                                             size_t *entered);
 
 #endif

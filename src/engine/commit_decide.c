@@ -323,6 +323,28 @@ static enum ves_status check_rules(struct ves_commit *commit,
     return status;
 }
 
+/* What is said of a key is checked here, and by everybody who reads it. */
+static enum ves_status check_key_event(struct ves_commit *commit,
+                                       struct ves_commit_stream *stream,
+                                       const struct ves_commit_event *e,
+                                       uint64_t sequence,
+                                       struct ves_refusal *refusal)
+{
+    struct ves_error why = {.status = VES_OK};
+    struct ves_event event;
+
+    if (ves_key_event_kind_of(&e->event->event) == VES_KEY_EVENT_NONE)
+        return VES_OK;
+    enum ves_status status = ves_log_event_read(
+        &commit->arena, e->event->envelope, &commit->store->error, &event);
+    if (!status)
+        status = ves_key_log_add(&stream->keys_logged, &event, sequence, &why);
+    if (!status && why.status)
+        return ves_refuse(refusal, VES_REFUSAL_RESERVED_TYPE, NULL, "%s",
+                          why.text);
+    return status;
+}
+
 /* May it have that number?  VES_REFUSED: *refusal says why not. */
 static enum ves_status admit(struct ves_commit *commit,
                              struct ves_commit_stream *stream,
@@ -339,7 +361,11 @@ static enum ves_status admit(struct ves_commit *commit,
     if (!status && sequence > (uint64_t)VES_SEQUENCE_MAX)
         status = ves_fail(&commit->store->error, VES_LIMIT,
                           "the stream is full: it has 2^63-1 events");
-    return status ? status : check_foreign(commit, stream, e, refusal);
+    if (!status)
+        status = check_foreign(commit, stream, e, refusal);
+    /* Last: what it takes from the event counts from here on. */
+    return status ? status
+                  : check_key_event(commit, stream, e, sequence, refusal);
 }
 
 static enum ves_status decide_single(struct ves_commit *commit,

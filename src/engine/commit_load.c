@@ -310,6 +310,10 @@ static enum ves_status open_verdicts(struct ves_commit *commit,
                        commit->sequencer->alloc,
                        stream->row.has_owner_key ? &stream->row.owner_key
                                                  : NULL);
+    ves_key_log_open(&stream->keys_logged, commit->store, stream->row.stream_no,
+                     &stream->row.stream,
+                     stream->row.has_owner_key ? &stream->row.owner_key : NULL,
+                     &commit->sequencer->sequencer_id, &commit->arena);
     return ves_verdicts_open(
         &stream->verdicts, commit->store, stream->row.stream_no,
         commit->sequencer->alloc, &commit->arena, &host, &stream->rules,

@@ -57,9 +57,10 @@ static enum ves_status check_event(struct prepare *p,
     const struct ves_event *event = &item->event;
     struct ves_refusal *refusal = &item->refusal;
     static const char reserved[] = "ves.";
-    bool is_known = event->context.is_present &&
-                    (ves_bytes_is(event->event_type, VES_TYPE_RESOLVED) ||
-                     ves_rules_is_registration(event));
+    bool is_known = p->ingest->is_own ||
+                    (event->context.is_present &&
+                     (ves_bytes_is(event->event_type, VES_TYPE_RESOLVED) ||
+                      ves_rules_is_registration(event)));
 
     /* The whole request was checked on ids that were only peeked at. */
     if (!ves_stream_equal(&event->stream, &p->ingest->stream))

@@ -7,7 +7,7 @@
 #include "base/bytes.h"
 #include "base/error.h"
 #include "core/entity.h"
-#include "engine/folding.h"
+#include "engine/entity_events.h"
 
 enum { ARENA_MAX = 256 * 1024 * 1024 };
 
@@ -107,83 +107,19 @@ void ves_rules_log_cut(struct ves_rules_log *log, uint64_t head)
 /* ---- from the store -------------------------------------------------------
  */
 
-struct row_visit {
-    struct ves_rules_log *log;
-    struct ves_arena *arena;
-    uint64_t previous; /* of the entity */
-    struct ves_event event;
-    bool has_event;
-};
-
-static enum ves_status take_row(void *ctx, const struct ves_log_row *row)
-{
-    struct row_visit *visit = ctx;
-    struct ves_bytes envelope;
-
-    visit->previous = row->entity_prev;
-    visit->has_event = row->envelope.len > 0;
-    if (!visit->has_event)
-        return VES_OK;
-    if (ves_arena_copy(visit->arena, row->envelope, &envelope))
-        return VES_NOMEM;
-    return ves_log_event_read(visit->arena, envelope, &visit->log->store->error,
-                              &visit->event);
-}
-
-static enum ves_status read_row(struct row_visit *visit, uint64_t sequence)
-{
-    struct ves_rules_log *log = visit->log;
-
-    visit->previous = 0;
-    visit->has_event = false;
-    return log->store->ops->log_read(log->store, log->stream_no, sequence, 1,
-                                     take_row, visit);
-}
-
-/* Rows of the entity from the last back to the first, taken in log order. */
-static enum ves_status load_rows(struct ves_rules_log *log,
-                                 struct ves_arena *arena, uint64_t last,
-                                 uint64_t count)
-{
-    struct row_visit visit = {.log = log, .arena = arena};
-    struct ves_event *events =
-        ves_arena_alloc(arena, (size_t)count * sizeof(*events));
-    uint64_t *sequences =
-        ves_arena_alloc(arena, (size_t)count * sizeof(*sequences));
-    enum ves_status status = VES_OK;
-    size_t n = 0;
-
-    if (!events || !sequences)
-        return VES_NOMEM;
-    for (uint64_t at = last; at > 0 && n < count && !status;
-         at = visit.previous) {
-        status = read_row(&visit, at);
-        if (status || !visit.has_event)
-            continue;
-        events[n] = visit.event;
-        sequences[n++] = at;
-    }
-    for (; n > 0 && !status; n--)
-        status = take(log, &events[n - 1], sequences[n - 1], NULL);
-    return status;
-}
-
 enum ves_status ves_rules_log_load(struct ves_rules_log *log)
 {
-    struct ves_store *store = log->store;
-    struct ves_entity_row entity;
+    struct ves_entity_events of;
     struct ves_arena arena;
-    struct ves_hash key;
 
     if (log->is_loaded || !log->has_owner)
         return VES_OK;
-    ves_entity_key(ves_bytes_str(VES_SCHEMA_ENTITY_TYPE),
-                   ves_bytes_str(VES_SCHEMA_ENTITY_ID), &key);
     ves_arena_init(&arena, log->alloc, ARENA_MAX);
-    enum ves_status status =
-        store->ops->entity_get(store, log->stream_no, &key, 1, &arena, &entity);
-    if (!status && entity.is_found && entity.count > 0)
-        status = load_rows(log, &arena, entity.last, entity.count);
+    enum ves_status status = ves_entity_events_read(
+        log->store, log->stream_no, VES_SCHEMA_ENTITY_TYPE,
+        VES_SCHEMA_ENTITY_ID, &arena, &of);
+    for (size_t i = 0; i < of.count && !status; i++)
+        status = take(log, &of.events[i], of.sequences[i], NULL);
     ves_arena_free(&arena);
     log->is_loaded = !status;
     return status;

@@ -127,6 +127,8 @@ static enum ves_status write_rows(struct ves_commit *commit,
     if (!status)
         status = ves_verdicts_save(&stream->verdicts);
     if (!status)
+        status = ves_key_log_save(&stream->keys_logged, commit->now_ms);
+    if (!status)
         status = store->ops->stream_put(store, &stream->row);
     return status ? status : grow_tree(commit, stream);
 }
@@ -305,6 +307,16 @@ static enum ves_status run(struct ves_commit *commit,
     return status;
 }
 
+static void close_streams(struct ves_commit *commit)
+{
+    for (size_t i = 0; i < commit->stream_count; i++) {
+        if (!commit->streams[i].has_verdicts)
+            continue;
+        ves_verdicts_close(&commit->streams[i].verdicts);
+        ves_rules_log_close(&commit->streams[i].rules);
+    }
+}
+
 enum ves_status ves_sequencer_commit(struct ves_sequencer *sequencer,
                                      struct ves_ingest **ingests, size_t count,
                                      const struct ves_uuid *batch_ids,
@@ -336,12 +348,85 @@ enum ves_status ves_sequencer_commit(struct ves_sequencer *sequencer,
         else
             tell(&commit, batch_ids);
     }
-    for (size_t i = 0; i < commit.stream_count; i++) {
-        if (!commit.streams[i].has_verdicts)
-            continue;
-        ves_verdicts_close(&commit.streams[i].verdicts);
-        ves_rules_log_close(&commit.streams[i].rules);
-    }
+    close_streams(&commit);
     ves_arena_free(&commit.arena);
+    return status;
+}
+
+/* ---- the sequencer's own --------------------------------------------------
+ */
+
+static enum ves_status check_own(const struct ves_commit *commit,
+                                 struct ves_error *error)
+{
+    for (size_t r = 0; r < commit->request_count; r++) {
+        const struct ves_commit_request *request = &commit->requests[r];
+        if (request->stream->is_frozen)
+            return ves_fail(error, VES_BUSY,
+                            "the stream is frozen, so nothing was entered in "
+                            "its log and nothing was changed: %.*s",
+                            (int)request->stream->frozen_why.len,
+                            (const char *)request->stream->frozen_why.ptr);
+        if (request->events[0].outcome == VES_OUTCOME_REFUSED)
+            return ves_fail(error, VES_REFUSED, "%s; nothing was changed",
+                            request->events[0].refusal->message);
+    }
+    return VES_OK;
+}
+
+static enum ves_status run_own(struct ves_commit *commit,
+                               const struct ves_commit_own *own,
+                               struct ves_ingest **ingests, size_t *count,
+                               struct ves_error *error)
+{
+    enum ves_status status =
+        own->gather(own->ctx, &commit->arena, ingests, count);
+    if (status || *count == 0)
+        return status;
+    /* Nobody outside chooses what is in these. */
+    memcpy(commit->secret.b, ingests[0]->events[0].fingerprint.b,
+           VES_UUID_SIZE);
+    status = run(commit, ingests, *count);
+    return status ? status : check_own(commit, error);
+}
+
+enum ves_status ves_commit_own(struct ves_sequencer *sequencer,
+                               const struct ves_commit_own *own, int64_t now_ms,
+                               struct ves_error *error, size_t *entered)
+{
+    struct ves_store *store = sequencer->store;
+    struct ves_commit commit = {
+        .sequencer = sequencer, .store = store, .now_ms = now_ms};
+    struct ves_ingest *ingests[VES_COMMIT_OWN_MAX];
+    struct ves_error words = {.status = VES_OK};
+    size_t count = 0;
+
+    ves_arena_init(&commit.arena, sequencer->alloc,
+                   VES_COMMIT_OWN_MAX * COMMIT_BYTES_PER_EVENT +
+                       COMMIT_BYTES_MIN);
+    enum ves_status status = store->ops->begin(store);
+    if (!status) {
+        status = run_own(&commit, own, ingests, &count, &words);
+        if (!status)
+            status = store->ops->commit(store);
+        if (status && !words.status)
+            (void)ves_fail(&words, status, "%s; nothing was changed",
+                           store->error.status == status
+                               ? store->error.text
+                               : ves_status_message(status));
+        if (status)
+            store->ops->rollback(store);
+    }
+    for (size_t i = 0; !status && sequencer->grown && i < commit.stream_count;
+         i++)
+        sequencer->grown(sequencer->grown_ctx, &commit.streams[i].row.stream);
+    close_streams(&commit);
+    for (size_t i = 0; i < count; i++)
+        ves_ingest_free(ingests[i]);
+    ves_arena_free(&commit.arena);
+    if (entered)
+        *entered = count;
+    if (status && !error->status)
+        *error = words;
     return status;
 }

@@ -34,6 +34,10 @@ struct ves_sequencer {
                                   (core/checkpoint.h) */
     bool require_v2; /* refuse new events of version 1 (protocol.md A.5) */
     const struct ves_alloc *alloc;
+    /* Told of a stream that events of the sequencer's own were appended to,
+     * after the commit; may be NULL. */
+    void (*grown)(void *ctx, const struct ves_stream *stream);
+    void *grown_ctx;
 };
 
 /* Where prepare finds public keys; answers from memory, thread-safe.  false:
@@ -88,6 +92,7 @@ struct ves_caller {
 struct ves_ingest {
     struct ves_arena arena;
     struct ves_bytes body;
+    bool is_own; /* made by the sequencer itself (engine/own_event.h) */
     struct ves_stream stream;
     struct ves_uuid agent; /* agentId of the request */
     struct ves_ingest_event *events;
@@ -170,19 +175,41 @@ VES_NODISCARD enum ves_status ves_sequencer_key_span(
 
 /* Registers, replaces never: VES_CONFLICT when (tenant, agent, key id) exists
  * with another key, for another stream only, or revoked; the same key again is
- * VES_OK and changes nothing.  VES_INVALID: not a public key, or an empty
- * validity.  Writes head + 1 as first sequence of each stream of the tenant (or
- * of the one the key is for).  Needs no transaction open; makes one. */
+ * VES_OK and changes nothing.  VES_INVALID: not a public key, an empty
+ * validity, or the sequencer's own agent.  Writes head + 1 as first sequence of
+ * each stream of the tenant (or of the one the key is for), and enters the key
+ * in the log of each that has an owner (ADR 0025), at that number, in the same
+ * transaction.  row->proof is what is known of whose word it is:
+ * {nextKeyDigest?, ownerSignature?, invitationId?, ...}, members as in
+ * core/key_event.h; what does not verify is not repeated.  VES_REFUSED: the
+ * owner accepts only keys he signed for.  Needs no transaction open; makes
+ * one. */
 VES_NODISCARD enum ves_status
 ves_sequencer_register_key(struct ves_sequencer *sequencer,
-                           const struct ves_key_row *row,
+                           const struct ves_key_row *row, int64_t now_ms,
                            struct ves_error *error);
 
 /* Revokes at the next sequence of each stream; a key that is revoked stays as
- * it is, VES_OK.  VES_NOT_FOUND. */
+ * it is, VES_OK.  owner_signature (over ves_key_revoke_hash, of the stream the
+ * key is for; may be NULL) is entered with it.  VES_NOT_FOUND. */
 VES_NODISCARD enum ves_status ves_sequencer_revoke_key(
     struct ves_sequencer *sequencer, const struct ves_uuid *tenant,
-    const struct ves_uuid *agent, uint32_t key_id, int64_t now_ms);
+    const struct ves_uuid *agent, uint32_t key_id, int64_t now_ms,
+    const struct ves_sig *owner_signature, struct ves_error *error);
+
+/* Enters a rotation or a policy in the stream's log.  The same again is
+ * VES_OK and changes nothing.  VES_REFUSED with *error: it does not hold, or
+ * the stream has no owner; VES_NOT_FOUND: no such stream. */
+struct ves_key_event;
+VES_NODISCARD enum ves_status ves_sequencer_enter_key_event(
+    struct ves_sequencer *sequencer, const struct ves_stream *stream,
+    const struct ves_key_event *event, int64_t now_ms, struct ves_error *error);
+
+/* Enters what the tables know and the logs do not, of all streams that have
+ * an owner; a host does so when it starts. */
+VES_NODISCARD enum ves_status
+ves_sequencer_enter_keys(struct ves_sequencer *sequencer, int64_t now_ms,
+                         struct ves_error *error);
 
 /* Cuts a commitment over [start, end] (B.7, A.8).  The same range again gives
  * the stored one.  VES_INVALID with words: does not start at committed end

@@ -1,9 +1,9 @@
-/* sequencer_keys.c -- agent keys and where in a stream they are valid (D17). */
+/* sequencer_keys.c -- agent keys and where in a stream they are valid (D17), as
+ * the tables have it. */
+#include "engine/sequencer_keys.h"
 #include "base/assert.h"
 #include "base/bytes.h"
 #include "base/error.h"
-#include "crypto/crypto.h"
-#include "engine/sequencer.h"
 #include "engine/streams.h"
 
 enum { LISTS_MAX = 256 * 1024 * 1024 };
@@ -33,8 +33,8 @@ struct key_list {
     struct key_item *first;
 };
 
-static bool is_for_stream(const struct ves_key_row *key,
-                          const struct ves_stream *stream)
+bool ves_key_is_for(const struct ves_key_row *key,
+                    const struct ves_stream *stream)
 {
     return ves_uuid_equal(&key->tenant, &stream->tenant) &&
            (!key->has_store || ves_uuid_equal(&key->store, &stream->store));
@@ -55,7 +55,7 @@ static enum ves_status take_key(void *ctx, const struct ves_key_row *row,
     struct key_list *list = ctx;
     (void)span;
 
-    if (!is_for_stream(row, list->stream))
+    if (!ves_key_is_for(row, list->stream))
         return VES_OK;
     struct key_item *item = ves_arena_alloc(list->arena, sizeof(*item));
     if (!item)
@@ -110,7 +110,7 @@ enum ves_status ves_sequencer_key_span(struct ves_sequencer *sequencer,
     struct ves_store *store = sequencer->store;
 
     *span = (struct ves_key_span){.is_found = false};
-    if (!is_for_stream(key, &stream->stream))
+    if (!ves_key_is_for(key, &stream->stream))
         return VES_OK;
     enum ves_status status = store->ops->key_span_get(
         store, stream->stream_no, &key->agent, key->key_id, span);
@@ -171,10 +171,10 @@ static enum ves_status write_new_spans(struct ves_sequencer *sequencer,
     return status;
 }
 
-static enum ves_status register_key(struct ves_sequencer *sequencer,
-                                    const struct ves_key_row *row,
-                                    struct ves_arena *arena,
-                                    struct ves_error *error)
+enum ves_status ves_keys_register(struct ves_sequencer *sequencer,
+                                  const struct ves_key_row *row,
+                                  struct ves_arena *arena,
+                                  struct ves_error *error)
 {
     struct ves_store *store = sequencer->store;
     struct ves_key_row old;
@@ -188,37 +188,6 @@ static enum ves_status register_key(struct ves_sequencer *sequencer,
     if (!status)
         status = write_new_spans(sequencer, row, arena);
     return status ? store_failed(store, status, error) : VES_OK;
-}
-
-enum ves_status ves_sequencer_register_key(struct ves_sequencer *sequencer,
-                                           const struct ves_key_row *row,
-                                           struct ves_error *error)
-{
-    struct ves_store *store = sequencer->store;
-    struct ves_arena arena;
-
-    if (!ves_ed25519_key_is_valid(&row->public_key))
-        return ves_fail(error, VES_INVALID,
-                        "this is not an Ed25519 public key that can be used; "
-                        "nothing was registered");
-    if (row->valid_to_ms != 0 && row->valid_to_ms <= row->valid_from_ms)
-        return ves_fail(error, VES_INVALID,
-                        "validTo is not after validFrom; nothing was "
-                        "registered");
-    enum ves_status status = store->ops->begin(store);
-    if (status)
-        return store_failed(store, status, error);
-    ves_arena_init(&arena, sequencer->alloc, LISTS_MAX);
-    status = register_key(sequencer, row, &arena, error);
-    ves_arena_free(&arena);
-    if (!status) {
-        status = store->ops->commit(store);
-        if (status)
-            (void)store_failed(store, status, error);
-    }
-    if (status)
-        store->ops->rollback(store);
-    return status;
 }
 
 /* ---- revoking ------------------------------------------------------------ */
@@ -241,9 +210,9 @@ static enum ves_status revoke_in(struct ves_sequencer *sequencer,
                                     key->key_id, &span);
 }
 
-static enum ves_status revoke_key(struct ves_sequencer *sequencer,
-                                  struct ves_key_row *key, int64_t now_ms,
-                                  struct ves_arena *arena)
+enum ves_status ves_keys_revoke(struct ves_sequencer *sequencer,
+                                struct ves_key_row *key, int64_t now_ms,
+                                struct ves_arena *arena)
 {
     struct ves_store *store = sequencer->store;
     struct ves_stream_item *first;
@@ -256,28 +225,4 @@ static enum ves_status revoke_key(struct ves_sequencer *sequencer,
         return status;
     key->revoked_at_ms = now_ms > 0 ? now_ms : 1; /* 0 would say: not */
     return store->ops->key_put(store, key);
-}
-
-enum ves_status ves_sequencer_revoke_key(struct ves_sequencer *sequencer,
-                                         const struct ves_uuid *tenant,
-                                         const struct ves_uuid *agent,
-                                         uint32_t key_id, int64_t now_ms)
-{
-    struct ves_store *store = sequencer->store;
-    struct ves_key_row key;
-    struct ves_arena arena;
-
-    enum ves_status status = store->ops->begin(store);
-    if (status)
-        return status;
-    ves_arena_init(&arena, sequencer->alloc, LISTS_MAX);
-    status = store->ops->key_get(store, tenant, agent, key_id, &arena, &key);
-    if (!status && key.revoked_at_ms == 0)
-        status = revoke_key(sequencer, &key, now_ms, &arena);
-    if (!status)
-        status = store->ops->commit(store);
-    if (status)
-        store->ops->rollback(store);
-    ves_arena_free(&arena);
-    return status;
 }

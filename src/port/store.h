@@ -457,11 +457,11 @@ struct ves_store_ops {
     enum ves_status (*log_judge)(struct ves_store *s, uint32_t stream_no,
                                  const struct ves_log_row *rows, size_t count);
     /* Empties envelope and raw of rows with sequence < below, but of those on
-     * the entity `spared` (NULL: none); hashes, signatures and receipts stay.
-     * *count: how many. */
+     * the entities `spared` (two at most); hashes, signatures and receipts
+     * stay.  *count: how many. */
     enum ves_status (*log_prune)(struct ves_store *s, uint32_t stream_no,
                                  uint64_t below, const struct ves_hash *spared,
-                                 uint64_t *count);
+                                 size_t spared_count, uint64_t *count);
 
     /* Fills rows with the leaves of [from, from + count) as they are stored;
      * *found: how many there are from `from` on.  Reads nothing else. */

@@ -410,7 +410,7 @@ static enum ves_status register_agent(struct redeem *r, struct ves_error *error)
     enum ves_status status = ves_buf_status(&proof.buf);
     if (!status)
         status = ves_sequencer_register_key(&r->request->server->sequencer,
-                                            &row, error);
+                                            &row, r->now_ms, error);
     if (status == VES_CONFLICT)
         return refuse(&r->outcome, 409, "agent_exists", error->text);
     return status;

@@ -259,8 +259,8 @@ static void register_key(struct ves_request *request)
                               .valid_to_ms = body.valid_to_ms,
                               .algorithm = ves_bytes_str(body.algorithm),
                               .registrar = ves_bytes_str("admin")};
-    status =
-        ves_sequencer_register_key(&request->server->sequencer, &row, &error);
+    status = ves_sequencer_register_key(&request->server->sequencer, &row,
+                                        ves_clock_now_ms(), &error);
     if (status)
         ves_reply_status(request, status, &error);
     else
@@ -288,15 +288,17 @@ static void revoke_key(struct ves_request *request)
         return;
     }
     int64_t now_ms = ves_clock_now_ms();
-    enum ves_status status = ves_sequencer_revoke_key(
-        &request->server->sequencer, &tenant, &agent, (uint32_t)key_id, now_ms);
+    struct ves_error error = {0};
+    enum ves_status status =
+        ves_sequencer_revoke_key(&request->server->sequencer, &tenant, &agent,
+                                 (uint32_t)key_id, now_ms, NULL, &error);
     if (status == VES_NOT_FOUND) {
         ves_reply_error(request, 404, NULL,
                         "this agent has no key with that number");
         return;
     }
     if (status) {
-        ves_reply_status(request, status, &request->store->error);
+        ves_reply_status(request, status, &error);
         return;
     }
     struct ves_buf *out = &request->out;

@@ -230,6 +230,11 @@ static enum ves_status open_log(struct start *s)
                : ves_checkpoints_start(s->server, s->options, reader, s->error);
 }
 
+static void note_grown(void *ctx, const struct ves_stream *stream)
+{
+    ves_checkpoints_note(ctx, stream);
+}
+
 static enum ves_status open_sequencer(struct start *s)
 {
     struct ves_server *server = s->server;
@@ -241,6 +246,12 @@ static enum ves_status open_sequencer(struct start *s)
                             &sequencer->signer))
         return ves_fail(s->error, VES_NOMEM, "out of memory");
     enum ves_status status = open_log(s);
+    /* Only now is it sure that the log may grow. */
+    sequencer->grown = note_grown;
+    sequencer->grown_ctx = server;
+    if (!status)
+        status =
+            ves_sequencer_enter_keys(sequencer, ves_clock_now_ms(), s->error);
     if (!status)
         status =
             ves_witnesses_open(server, s->options, open_reader, s, s->error);

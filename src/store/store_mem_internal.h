@@ -126,7 +126,7 @@ enum ves_status ves_mem_log_judge(struct ves_store *s, uint32_t stream_no,
                                   const struct ves_log_row *rows, size_t count);
 enum ves_status ves_mem_log_prune(struct ves_store *s, uint32_t stream_no,
                                   uint64_t below, const struct ves_hash *spared,
-                                  uint64_t *count);
+                                  size_t spared_count, uint64_t *count);
 
 enum ves_status ves_mem_waiting_list(struct ves_store *s, uint32_t stream_no,
                                      const struct ves_hash *waits_for,

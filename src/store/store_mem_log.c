@@ -214,9 +214,19 @@ enum ves_status ves_mem_log_judge(struct ves_store *s, uint32_t stream_no,
     return ves_mem_end(st, mark, status, "keep verdicts");
 }
 
+static bool is_spared(const struct ves_hash *key, const struct ves_hash *spared,
+                      size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (ves_hash_equal(key, &spared[i]))
+            return true;
+    }
+    return false;
+}
+
 enum ves_status ves_mem_log_prune(struct ves_store *s, uint32_t stream_no,
                                   uint64_t below, const struct ves_hash *spared,
-                                  uint64_t *count)
+                                  size_t spared_count, uint64_t *count)
 {
     struct ves_mem_store *st = ves_mem_of(s);
     struct ves_mem_key key = log_key(stream_no, 0);
@@ -224,7 +234,7 @@ enum ves_status ves_mem_log_prune(struct ves_store *s, uint32_t stream_no,
     size_t mark = ves_mem_mark(&st->map);
     enum ves_status status = VES_OK;
 
-    VES_ASSERT(st->is_writing);
+    VES_ASSERT(st->is_writing && spared_count <= 2);
     *count = 0;
     for (; node && ves_mem_key_leads(&key, 5, node) && !status;
          node = node->next[0]) {
@@ -233,7 +243,7 @@ enum ves_status ves_mem_log_prune(struct ves_store *s, uint32_t stream_no,
         if (row.sequence_number >= below)
             break;
         if ((row.envelope.len == 0 && row.raw.len == 0) ||
-            (spared && ves_hash_equal(spared, &row.entity_key)))
+            is_spared(&row.entity_key, spared, spared_count))
             continue;
         row.envelope = row.raw = ves_bytes(NULL, 0);
         key = log_key(stream_no, row.sequence_number);

@@ -334,7 +334,7 @@ enum ves_status ves_sqlite_log_judge(struct ves_store *s, uint32_t stream_no,
 enum ves_status ves_sqlite_log_prune(struct ves_store *s, uint32_t stream_no,
                                      uint64_t below,
                                      const struct ves_hash *spared,
-                                     uint64_t *count);
+                                     size_t spared_count, uint64_t *count);
 
 enum ves_status ves_sqlite_waiting_list(struct ves_store *s, uint32_t stream_no,
                                         const struct ves_hash *waits_for,

@@ -423,23 +423,25 @@ enum ves_status ves_sqlite_log_judge(struct ves_store *s, uint32_t stream_no,
 enum ves_status ves_sqlite_log_prune(struct ves_store *s, uint32_t stream_no,
                                      uint64_t below,
                                      const struct ves_hash *spared,
-                                     uint64_t *count)
+                                     size_t spared_count, uint64_t *count)
 {
     struct ves_sqlite *st = ves_sqlite_of(s);
     struct ves_sql q;
     enum ves_status status;
 
-    VES_ASSERT(st->tx != VES_TX_NONE);
+    VES_ASSERT(st->tx != VES_TX_NONE && spared_count <= 2);
     *count = 0;
     status = ves_sql_open(st, &q, VES_SQL_LOG_PRUNE,
                           "UPDATE ves_events SET envelope = '', raw = NULL"
                           " WHERE id > ? AND id < ? AND entity_key IS NOT ?"
+                          " AND entity_key IS NOT ?"
                           " AND (envelope <> '' OR raw IS NOT NULL)");
     if (status)
         return status;
     ves_sql_put_i64(&q, ves_sqlite_rowid(stream_no, 0));
     ves_sql_put_i64(&q, ves_sqlite_rowid(stream_no, below));
-    ves_sql_put_blob_if(&q, spared != NULL, spared, VES_HASH_SIZE);
+    for (size_t i = 0; i < 2; i++)
+        ves_sql_put_blob_if(&q, i < spared_count, &spared[i], VES_HASH_SIZE);
     status = ves_sql_run(&q);
     ves_sql_close(&q);
     if (!status)

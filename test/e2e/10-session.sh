@@ -21,7 +21,7 @@ code=$?
 is "the README's session runs to its end" $code 0
 [ $code -eq 0 ] || sed 's/^/# /' session.out session.err
 like "a new stream is announced in the invitation's second last line" "$(cat "$T/first/invitation")" "^ves1\."
-like "sync says what it did" "$(cat session.out)" "pushed 2, pulled 2, acknowledged 2; 0 remain"
+like "sync says what it did" "$(cat session.out)" "pushed 2, pulled 4, acknowledged 2; 0 remain"
 like "the office shows the order" "$(cat session.out)" '^order ORD-1, version 1'
 like "and the log" "$(cat session.out)" "applied +[0-9a-f-]{36}  order.created +ORD-1"
 like "why explains" "$(cat session.out)" "^Done. The sequencer has it as number"

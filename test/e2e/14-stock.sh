@@ -25,7 +25,7 @@ hash=$(store_is office.db 'd["stateHash"]')
 like "the state hash is 64 digits" "$hash" '^[0-9a-f]{64}$'
 for s in till-1 till-2; do
 	is "$s has the office's state hash" "$(store_is $s.db 'd["stateHash"]')" "$hash"
-	is "$s has it at sequence 3" "$(store_is $s.db 'd["stateAtSequence"]')" 3
+	is "$s has it at sequence 6, three keys and three movements" "$(store_is $s.db 'd["stateAtSequence"]')" 6
 done
 adjust till-1.db MUG -1
 is "the state hash does not move for what is not sequenced" "$(store_is till-1.db 'd["stateHash"]')" "$hash"

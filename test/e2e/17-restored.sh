@@ -49,7 +49,7 @@ restored()
 	rm -f "$1" "$1-wal" "$1-shm"
 	mv "$2" "$1"
 }
-numbers() { sqlite3 "$SEQ" "SELECT count(*) FROM (SELECT agent, agent_seq FROM ves_events GROUP BY 1, 2 HAVING count(*) > 1)"; }
+numbers() { sqlite3 "$SEQ" "SELECT count(*) FROM (SELECT agent, agent_seq FROM ves_events WHERE agent_seq > 0 GROUP BY 1, 2 HAVING count(*) > 1)"; }
 for how in sync push; do
 	"$VES" backup --db till.db old.db > /dev/null
 	adjust till.db MUG 5

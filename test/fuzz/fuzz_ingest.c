@@ -61,12 +61,13 @@ static bool find_key(void *ctx, const struct ves_uuid *tenant,
         return false;
     ves_ed25519_keypair(seed, &secret, out);
     row.public_key = *out;
-    enum ves_status status = ves_sequencer_register_key(sequencer, &row, NULL);
+    enum ves_status status =
+        ves_sequencer_register_key(sequencer, &row, 1, NULL);
     /* What is revoked stays so when it is registered again. */
     require(status == VES_OK || (key_id == 2 && status == VES_CONFLICT));
     if (status == VES_OK && key_id == 2)
-        require(ves_sequencer_revoke_key(sequencer, tenant, agent, 2, NOW_MS) ==
-                VES_OK);
+        require(ves_sequencer_revoke_key(sequencer, tenant, agent, 2, NOW_MS,
+                                         NULL, NULL) == VES_OK);
     return true;
 }
 

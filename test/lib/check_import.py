@@ -105,7 +105,7 @@ def found(db, problems, with_others):
 
 
 def check_state(db, stock, money, problems):
-    states = {(r["entity_type"], r["entity_id"]): json.loads(r["state"])
+    states = {(r["entity_type"], r["entity_id"]): json.loads(r["state"] or "{}")
               for r in db.execute("SELECT * FROM ves_entities")}
     for code, quantity in stock.items():
         state = states.get(("inventory", code), {})

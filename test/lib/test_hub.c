@@ -20,7 +20,7 @@ void test_hub_register(struct test_hub *hub, const struct ves_uuid *agent,
         .registrar = ves_bytes_str("admin"),
     };
 
-    VES_ASSERT(ves_sequencer_register_key(&hub->sequencer, &row, NULL) ==
+    VES_ASSERT(ves_sequencer_register_key(&hub->sequencer, &row, 1, NULL) ==
                VES_OK);
     test_keys_add(&hub->keys, &row.tenant, agent, key_id, &row.public_key);
 }

@@ -91,8 +91,9 @@ struct ves_agent *test_shop_store(struct test_shop *shop, const char *name,
         .algorithm = ves_bytes_str("ed25519"),
         .registrar = ves_bytes_str("invitation"),
     };
-    assert_done(ves_sequencer_register_key(&shop->hub.sequencer, &row, &error),
-                &error);
+    assert_done(
+        ves_sequencer_register_key(&shop->hub.sequencer, &row, 1, &error),
+        &error);
     test_keys_add(&shop->hub.keys, &row.tenant, &row.agent, row.key_id,
                   &row.public_key);
     return agent;

@@ -42,8 +42,8 @@
       (stream_no, rows, count))                                                \
     X(log_prune,                                                               \
       (uint32_t stream_no, uint64_t below, const struct ves_hash *spared,      \
-       uint64_t *count),                                                       \
-      (stream_no, below, spared, count))                                       \
+       size_t spared_count, uint64_t *count),                                  \
+      (stream_no, below, spared, spared_count, count))                         \
     X(waiting_list,                                                            \
       (uint32_t stream_no, const struct ves_hash *waits_for, uint32_t limit,   \
        ves_waiting_visitor *visit, void *ctx),                                 \

@@ -165,7 +165,7 @@ static bool write_something(struct suite *s, unsigned which)
         OK(CALL(s, log_judge, 1, &log, 1));
         return true;
     case 5:
-        OK(CALL(s, log_prune, 1, 3, NULL, &count));
+        OK(CALL(s, log_prune, 1, 3, NULL, 0, &count));
         return true;
     case 6:
         suite_fill_entity(&entity, &s->arena, 77);

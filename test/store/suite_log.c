@@ -248,13 +248,13 @@ static void pruning_keeps_hashes_and_receipts(void **state)
     /* All but one of them, for its entity. */
     struct ves_log_row spared;
     suite_log_row(s, &spared, 2);
-    OK(CALL(s, log_prune, no, 3, &spared.entity_key, &count));
+    OK(CALL(s, log_prune, no, 3, &spared.entity_key, 1, &count));
     assert_true(count < full);
     uint64_t first = count;
-    OK(CALL(s, log_prune, no, 4, NULL, &count));
+    OK(CALL(s, log_prune, no, 4, NULL, 0, &count));
     assert_int_equal(first + count, full);
     assert_true(count > 1);
-    OK(CALL(s, log_prune, no, 4, NULL, &count));
+    OK(CALL(s, log_prune, no, 4, NULL, 0, &count));
     assert_int_equal(count, 0);
     suite_commit(s);
     OK(CALL(s, log_read, no, 1, 0, suite_see_log, &s->got));

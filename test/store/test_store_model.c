@@ -121,7 +121,7 @@ static void do_log_prune(struct call *c)
 {
     uint64_t count = 0;
 
-    say(c, DO(c, log_prune, pick_stream(c), pick(c, 20), NULL, &count));
+    say(c, DO(c, log_prune, pick_stream(c), pick(c, 20), NULL, 0, &count));
     ves_buf_putf(c->out, "count %llu\n", (unsigned long long)count);
 }
 

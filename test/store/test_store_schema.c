@@ -309,7 +309,7 @@ static void the_views_speak_to_people(void **state)
     ASK(db, "SELECT open_conflicts || ' ' || follow_ups FROM ves_status_view",
         "1 0");
     suite_begin(s);
-    OK(CALL(s, log_prune, 1, 2, NULL, &(uint64_t){0}));
+    OK(CALL(s, log_prune, 1, 2, NULL, 0, &(uint64_t){0}));
     suite_commit(s);
     ASK(db, "SELECT event_type IS NULL FROM ves_log_view", "1");
     place_close(s->store);
@@ -477,7 +477,7 @@ static void no_call_reads_a_whole_table(void **state)
     s->store = place_open_own();
     suite_append_log(s, 1, 3);
     suite_begin(s);
-    OK(CALL(s, log_prune, 1, 2, NULL, &count));
+    OK(CALL(s, log_prune, 1, 2, NULL, 0, &count));
     OK(CALL(s, entity_reset, 1));
     OK(CALL(s, verdict_reset, 1));
     if (s->role == SUITE_DEVICE) {

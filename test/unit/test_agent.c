@@ -547,7 +547,7 @@ static void a_pruned_log_keeps_its_states(void **state)
     test_fleet_sync(&fleet, 0);
     assert_int_equal(store->ops->begin(store), VES_OK);
     assert_int_equal(
-        store->ops->log_prune(store, core_of(0)->stream_no, 3, NULL, &count),
+        store->ops->log_prune(store, core_of(0)->stream_no, 3, NULL, 0, &count),
         VES_OK);
     assert_int_equal(count, 2);
     set_fold_version("0");

@@ -399,7 +399,7 @@ static void a_key_is_valid_from_and_until_its_numbers(void **state)
     fill_log(3);
     assert_int_equal(ves_sequencer_revoke_key(&fleet.hub.sequencer,
                                               &fleet.hub.stream.tenant, &agent,
-                                              1, fleet.hub.now_ms),
+                                              1, fleet.hub.now_ms, NULL, NULL),
                      VES_OK);
     assert_int_equal(test_fleet_pull(&fleet, 1, 0, NULL), VES_OK);
     assert_int_equal(cursor(), 3); /* what it signed before stays true */
@@ -1000,10 +1000,10 @@ an_end_is_taken_once_and_an_old_directory_changes_nothing(void **state)
     assert_int_equal(give_directory(), VES_OK);
     ves_buf_init(&old, ves_alloc_default(), TEXT_MAX);
     test_fleet_directory(&fleet, &old);
-    assert_int_equal(
-        ves_sequencer_revoke_key(&fleet.hub.sequencer, &fleet.hub.stream.tenant,
-                                 &core_of(0)->agent, 1, fleet.hub.now_ms),
-        VES_OK);
+    assert_int_equal(ves_sequencer_revoke_key(
+                         &fleet.hub.sequencer, &fleet.hub.stream.tenant,
+                         &core_of(0)->agent, 1, fleet.hub.now_ms, NULL, NULL),
+                     VES_OK);
     assert_int_equal(give_directory(), VES_OK);
     /* A late answer from before is no contradiction. */
     assert_int_equal(ves_core_keys(core_of(1), ves_buf_view(&old), 1), VES_OK);

@@ -238,10 +238,10 @@ static void test_replays_after_revocation(void **state)
 
     desk_add_plain(0, 1, 2);
     desk_push(0);
-    assert_int_equal(
-        ves_sequencer_revoke_key(&desk.hub.sequencer, &desk.hub.stream.tenant,
-                                 &desk.hub.agent, 1, desk.hub.now_ms),
-        VES_OK);
+    assert_int_equal(ves_sequencer_revoke_key(
+                         &desk.hub.sequencer, &desk.hub.stream.tenant,
+                         &desk.hub.agent, 1, desk.hub.now_ms, NULL, NULL),
+                     VES_OK);
     desk.hub.sequencer.require_v2 = true;
     desk_add_plain(1, 1, 2);
     desk_add(1, &late);

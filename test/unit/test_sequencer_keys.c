@@ -30,14 +30,14 @@ static struct ves_key_row key_row(uint32_t key_id, uint8_t seed)
 static enum ves_status add_key(const struct ves_key_row *row,
                                struct ves_error *error)
 {
-    return ves_sequencer_register_key(&desk.hub.sequencer, row, error);
+    return ves_sequencer_register_key(&desk.hub.sequencer, row, 1, error);
 }
 
 static enum ves_status revoke(uint32_t key_id)
 {
     return ves_sequencer_revoke_key(&desk.hub.sequencer,
                                     &desk.hub.stream.tenant, &desk.hub.agent,
-                                    key_id, desk.hub.now_ms);
+                                    key_id, desk.hub.now_ms, NULL, NULL);
 }
 
 static struct ves_key_span span_of(const struct ves_stream *stream,

@@ -95,13 +95,14 @@ static void register_keys(void)
         row.has_store = row.key_id == 5;
         row.store = others[1];
         assert_int_equal(
-            ves_sequencer_register_key(&desk.hub.sequencer, &row, NULL),
+            ves_sequencer_register_key(&desk.hub.sequencer, &row, 1, NULL),
             VES_OK);
         test_keys_add(&desk.hub.keys, &others[0], &row.agent, row.key_id,
                       &row.public_key);
     }
     assert_int_equal(ves_sequencer_revoke_key(&desk.hub.sequencer, &others[0],
-                                              &row.agent, 4, desk.hub.now_ms),
+                                              &row.agent, 4, desk.hub.now_ms,
+                                              NULL, NULL),
                      VES_OK);
 }
 
