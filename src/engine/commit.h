@@ -22,6 +22,8 @@ struct ves_commit_key {
     bool is_found; /* registered and for this stream */
     struct ves_key_row row;
     struct ves_key_span span;
+    bool is_unwanted; /* the owner of the stream did not sign for it, and
+                         accepts no others */
 };
 
 /* An event id within this commit. */

@@ -131,6 +131,11 @@ static enum ves_status check_key(struct ves_commit *commit,
                           "key %u of this agent is not registered for this "
                           "stream",
                           (unsigned)event->agent_key_id);
+    if (key->is_unwanted)
+        return ves_refuse(refusal, VES_REFUSAL_KEY_NOT_FOUND, NULL,
+                          "the owner of this stream accepts only keys that he "
+                          "signed for, and key %u of this agent is none",
+                          (unsigned)event->agent_key_id);
     if (key->span.revoked_at_sequence != 0 &&
         sequence >= key->span.revoked_at_sequence)
         return ves_refuse(refusal, VES_REFUSAL_KEY_REVOKED, NULL,

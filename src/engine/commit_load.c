@@ -431,6 +431,29 @@ static enum ves_status load_replays(struct ves_commit *commit,
 
 /* ---- keys ---------------------------------------------------------------- */
 
+static enum ves_status load_wish(struct ves_commit *commit,
+                                 struct ves_commit_stream *stream,
+                                 const struct ves_event *event,
+                                 struct ves_commit_key *key)
+{
+    const struct ves_key_state *state;
+    bool is_strict;
+
+    if (ves_uuid_equal(&event->agent, &commit->sequencer->sequencer_id))
+        return VES_OK;
+    enum ves_status status = ves_key_log_is_strict(
+        commit->store, stream->row.stream_no, &commit->arena, &is_strict);
+    if (status || !is_strict)
+        return status;
+    status = ves_key_log_find(&stream->keys_logged, &event->agent, &state);
+    if (status)
+        return status;
+    key->is_unwanted = !ves_key_log_allows(
+        &stream->keys_logged,
+        state ? ves_key_state_find(state, event->agent_key_id) : NULL);
+    return VES_OK;
+}
+
 static enum ves_status load_key(struct ves_commit *commit,
                                 struct ves_commit_stream *stream,
                                 const struct ves_event *event,
@@ -448,7 +471,7 @@ static enum ves_status load_key(struct ves_commit *commit,
     status = ves_sequencer_key_span(commit->sequencer, &stream->row, &key->row,
                                     &key->span);
     key->is_found = key->span.is_found;
-    return status;
+    return status ? status : load_wish(commit, stream, event, key);
 }
 
 enum ves_status ves_commit_find_key(struct ves_commit *commit,

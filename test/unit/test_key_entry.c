@@ -1,0 +1,484 @@
+/* test_key_entry.c -- keys enter the log at the sequencer and are followed by a
+ * store, from the log alone. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/bytes.h"
+#include "core/key_event.h"
+#include "engine/key_log.h"
+#include "test/lib/test_fleet.h"
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+enum { TEXT_MAX = 1024 * 1024 };
+
+static struct test_fleet fleet;
+static struct test_signer next[4];
+static struct ves_error error;
+
+static struct ves_sequencer *sequencer(void)
+{
+    return &fleet.hub.sequencer;
+}
+
+static uint64_t head(void)
+{
+    struct ves_stream_row row;
+    assert_int_equal(fleet.hub_store->ops->stream_get(
+                         fleet.hub_store, &fleet.hub.stream, false, &row),
+                     VES_OK);
+    return row.head;
+}
+
+/* The stream gets an owner, as an invitation makes it: the hub's agent key. */
+static void give_owner(void)
+{
+    struct ves_store *hub = fleet.hub_store;
+    struct ves_stream_row row;
+    assert_int_equal(hub->ops->begin(hub), VES_OK);
+    assert_int_equal(ves_sequencer_stream(sequencer(), &fleet.hub.stream, &row),
+                     VES_OK);
+    row.has_owner_key = true;
+    row.owner_key = fleet.hub.agent_key.signer.public_key;
+    assert_int_equal(hub->ops->stream_put(hub, &row), VES_OK);
+    assert_int_equal(hub->ops->commit(hub), VES_OK);
+}
+
+/* Three devices, whose keys and the hub agent's were registered before the
+ * stream had an owner. */
+static int set_up(void **state)
+{
+    (void)state;
+    test_fleet_open(&fleet, 3);
+    for (uint8_t i = 0; i < 4; i++)
+        test_signer_init(&next[i], (uint8_t)(60 + i));
+    give_owner();
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    test_fleet_close(&fleet);
+    return 0;
+}
+
+static void enter_all(void)
+{
+    assert_int_equal(
+        ves_sequencer_enter_keys(sequencer(), fleet.hub.now_ms, &error),
+        VES_OK);
+}
+
+static uint64_t cursor(size_t n)
+{
+    return test_fleet_status(&fleet, n).cursor;
+}
+
+static struct ves_key_span span_at(struct ves_store *store, uint32_t stream_no,
+                                   const struct ves_uuid *agent, uint32_t key)
+{
+    struct ves_key_span span;
+    assert_int_equal(
+        store->ops->key_span_get(store, stream_no, agent, key, &span), VES_OK);
+    return span;
+}
+
+static const struct ves_uuid *agent_of(size_t n)
+{
+    return &fleet.devices[n].core.agent;
+}
+
+/* What a store's log says of a key; count 0: nothing. */
+static struct ves_logged_key logged(size_t n, const struct ves_uuid *agent,
+                                    uint32_t key_id)
+{
+    const struct ves_agent_core *core = &fleet.devices[n].core;
+    const struct ves_key_state *state;
+    const struct ves_logged_key *key = NULL;
+    struct ves_logged_key copy = {0};
+    struct ves_key_log log;
+    struct ves_arena arena;
+    ves_arena_init(&arena, ves_alloc_default(), TEXT_MAX);
+    ves_key_log_open(&log, core->store, core->stream_no, &core->stream,
+                     &core->owner_key, &core->sequencer_id, &arena);
+    assert_int_equal(ves_key_log_find(&log, agent, &state), VES_OK);
+    if (state)
+        key = ves_key_state_find(state, key_id);
+    if (key)
+        copy = *key;
+    ves_arena_free(&arena);
+    return copy;
+}
+
+static struct ves_sig sign(const struct test_signer *by,
+                           const struct ves_hash *hash)
+{
+    struct ves_sig sig;
+    test_signer_sign(by, hash, &sig);
+    return sig;
+}
+
+/* Key `key_id` of device n by the owner's word, committing to `then`. */
+static enum ves_status register_owned(size_t n, uint32_t key_id,
+                                      const struct test_signer *key,
+                                      const struct test_signer *then,
+                                      const struct test_signer *by)
+{
+    struct ves_key_event e = {.kind = VES_KEY_EVENT_REGISTERED,
+                              .agent = *agent_of(n),
+                              .key_id = key_id,
+                              .public_key = key->signer.public_key,
+                              .has_next = true};
+    struct ves_hash hash;
+    char proof[512], *at = proof;
+    ves_key_next_hash(&then->signer.public_key, &e.next);
+    ves_key_register_hash(&fleet.hub.stream, &e, &hash);
+    struct ves_sig sig = sign(by, &hash);
+    at += sprintf(at, "{\"nextKeyDigest\":\"");
+    for (size_t i = 0; i < VES_HASH_SIZE; i++)
+        at += sprintf(at, "%02x", e.next.b[i]);
+    at += sprintf(at, "\",\"ownerSignature\":\"");
+    for (size_t i = 0; i < VES_SIG_SIZE; i++)
+        at += sprintf(at, "%02x", sig.b[i]);
+    sprintf(at, "\"}");
+    const struct ves_key_row row = {.tenant = fleet.hub.stream.tenant,
+                                    .has_store = true,
+                                    .store = fleet.hub.stream.store,
+                                    .agent = *agent_of(n),
+                                    .key_id = key_id,
+                                    .public_key = key->signer.public_key,
+                                    .algorithm = ves_bytes_str("ed25519"),
+                                    .registrar = ves_bytes_str("admin"),
+                                    .proof = ves_bytes_str(proof)};
+    enum ves_status status =
+        ves_sequencer_register_key(sequencer(), &row, fleet.hub.now_ms, &error);
+    if (!status)
+        test_keys_add(&fleet.hub.keys, &row.tenant, &row.agent, key_id,
+                      &row.public_key);
+    return status;
+}
+
+static enum ves_status rotate(size_t n, uint32_t from_id,
+                              const struct test_signer *from,
+                              const struct test_signer *to,
+                              const struct test_signer *then)
+{
+    struct ves_key_event e = {.kind = VES_KEY_EVENT_ROTATED,
+                              .agent = *agent_of(n),
+                              .key_id = from_id + 1,
+                              .previous_id = from_id,
+                              .public_key = to->signer.public_key,
+                              .has_next = true};
+    struct ves_hash hash;
+    ves_key_next_hash(&then->signer.public_key, &e.next);
+    ves_key_rotate_hash(&fleet.hub.stream, &e, &hash);
+    e.previous_signature = sign(from, &hash);
+    e.signature = sign(to, &hash);
+    return ves_sequencer_enter_key_event(sequencer(), &fleet.hub.stream, &e,
+                                         fleet.hub.now_ms, &error);
+}
+
+static enum ves_status set_policy(bool is_strict, uint64_t number)
+{
+    struct ves_key_event e = {
+        .kind = VES_KEY_EVENT_POLICY, .is_strict = is_strict, .number = number};
+    struct ves_hash hash;
+    ves_key_policy_hash(&fleet.hub.stream, &e, &hash);
+    e.signature = sign(&fleet.hub.agent_key, &hash);
+    return ves_sequencer_enter_key_event(sequencer(), &fleet.hub.stream, &e,
+                                         fleet.hub.now_ms, &error);
+}
+
+/* Device n goes on with another key. */
+static void use_key(size_t n, uint32_t key_id, const struct test_signer *key)
+{
+    fleet.devices[n].core.key_id = key_id;
+    fleet.devices[n].key = *key;
+}
+
+/* ---- at the sequencer ---------------------------------------------------- */
+
+static void what_the_tables_know_is_entered_once(void **state)
+{
+    (void)state;
+    test_fleet_adjust(&fleet, 0, "s", "1");
+    assert_int_equal(test_fleet_push(&fleet, 0, NULL), VES_OK);
+    assert_int_equal(head(), 1);
+    enter_all();
+    assert_int_equal(head(), 5); /* the hub's agent and three devices */
+    enter_all();
+    assert_int_equal(head(), 5);
+    assert_int_equal(test_fleet_pull(&fleet, 1, 0, NULL), VES_OK);
+    assert_int_equal(cursor(1), 5);
+    /* What was so before is said to have been so before. */
+    struct ves_logged_key key = logged(1, agent_of(0), 1);
+    assert_int_equal(key.author, VES_KEY_BY_SEQUENCER);
+    assert_int_equal(key.valid_from, 1);
+    assert_true(key.entered_at > 1);
+}
+
+static void a_stream_without_an_owner_has_no_key_events(void **state)
+{
+    (void)state;
+    struct ves_store *hub = fleet.hub_store;
+    struct ves_stream_row row;
+    assert_int_equal(hub->ops->begin(hub), VES_OK);
+    assert_int_equal(ves_sequencer_stream(sequencer(), &fleet.hub.stream, &row),
+                     VES_OK);
+    row.has_owner_key = false;
+    assert_int_equal(hub->ops->stream_put(hub, &row), VES_OK);
+    assert_int_equal(hub->ops->commit(hub), VES_OK);
+    enter_all();
+    assert_int_equal(
+        register_owned(0, 2, &next[0], &next[1], &fleet.hub.agent_key), VES_OK);
+    assert_int_equal(rotate(0, 2, &next[0], &next[1], &next[2]), VES_REFUSED);
+    assert_int_equal(head(), 0);
+}
+
+static void a_registration_that_does_not_hold_changes_nothing(void **state)
+{
+    (void)state;
+    enter_all();
+    assert_int_equal(set_policy(true, 1), VES_OK);
+    uint64_t before = head();
+    /* Signed by somebody else: only the sequencer's word is left, and the
+     * owner does not want that. */
+    assert_int_equal(register_owned(0, 2, &next[0], &next[1], &next[3]),
+                     VES_REFUSED);
+    assert_non_null(strstr(error.text, "owner"));
+    assert_int_equal(head(), before);
+    struct ves_arena arena;
+    struct ves_key_row row;
+    ves_arena_init(&arena, ves_alloc_default(), TEXT_MAX);
+    assert_int_equal(
+        fleet.hub_store->ops->key_get(fleet.hub_store, &fleet.hub.stream.tenant,
+                                      agent_of(0), 2, &arena, &row),
+        VES_NOT_FOUND);
+    ves_arena_free(&arena);
+    /* An older word of the owner's is no news. */
+    assert_int_equal(set_policy(false, 1), VES_REFUSED);
+    assert_int_equal(
+        register_owned(0, 2, &next[0], &next[1], &fleet.hub.agent_key), VES_OK);
+    assert_int_equal(head(), before + 1);
+}
+
+static void nobody_else_enters_key_events(void **state)
+{
+    (void)state;
+    struct ves_uuid id;
+    struct ves_push_result result = {0};
+    struct ves_core_env env = test_fleet_env(&fleet);
+    const struct ves_core_append what = {
+        .event_type = ves_bytes_str(VES_TYPE_KEY_REVOKED),
+        .is_system = true,
+        .entity_type = ves_bytes_str(VES_KEY_ENTITY_TYPE),
+        .entity_id = ves_bytes_str(VES_KEY_ENTITY_ID),
+        .payload = ves_bytes_str("{}")};
+    enter_all();
+    assert_int_equal(ves_core_append(&fleet.devices[0].core, &env, &what, &id),
+                     VES_OK);
+    assert_int_equal(test_fleet_push(&fleet, 0, &result), VES_OK);
+    assert_int_equal(result.failed, 1);
+    assert_int_equal(head(), 4);
+}
+
+static void the_ranges_of_requests_stay_whole(void **state)
+{
+    (void)state;
+    struct ves_push_result result = {0};
+    enter_all();
+    for (int i = 0; i < 5; i++)
+        test_fleet_adjust(&fleet, 0, "s", "1");
+    assert_int_equal(
+        register_owned(1, 2, &next[0], &next[1], &fleet.hub.agent_key), VES_OK);
+    assert_int_equal(test_fleet_push(&fleet, 0, &result), VES_OK);
+    assert_int_equal(result.last_sequence - result.first_sequence, 4);
+    assert_int_equal(result.first_sequence, 6);
+}
+
+/* ---- in a store ---------------------------------------------------------- */
+
+static void a_key_is_known_from_the_log_alone(void **state)
+{
+    (void)state;
+    struct ves_page *page;
+    struct ves_buf bytes;
+    bool needs_keys;
+    enter_all();
+    assert_int_equal(test_fleet_pull(&fleet, 1, 0, NULL), VES_OK);
+    assert_int_equal(
+        register_owned(0, 2, &next[0], &next[1], &fleet.hub.agent_key), VES_OK);
+    use_key(0, 2, &next[0]);
+    test_fleet_adjust(&fleet, 0, "s", "1");
+    assert_int_equal(test_fleet_push(&fleet, 0, NULL), VES_OK);
+    ves_buf_init(&bytes, ves_alloc_default(), TEXT_MAX);
+    test_fleet_page(&fleet, 5, 0, &bytes);
+    assert_int_equal(ves_core_page_read(&fleet.devices[1].core,
+                                        ves_buf_view(&bytes), 5, &page,
+                                        &needs_keys),
+                     VES_OK);
+    assert_false(needs_keys); /* the directory was not asked */
+    ves_page_free(page);
+    ves_buf_free(&bytes);
+    assert_int_equal(test_fleet_pull(&fleet, 1, 0, NULL), VES_OK);
+    assert_int_equal(cursor(1), 6);
+    assert_int_equal(logged(1, agent_of(0), 2).author, VES_KEY_BY_OWNER);
+    struct ves_key_span span =
+        span_at(fleet.devices[1].store, fleet.devices[1].core.stream_no,
+                agent_of(0), 2);
+    assert_int_equal(span.valid_from_sequence, 5);
+}
+
+static void a_rotation_needs_what_was_committed(void **state)
+{
+    (void)state;
+    enter_all();
+    /* The first key, entered by the sequencer, committed to nothing. */
+    assert_int_equal(rotate(0, 1, &fleet.devices[0].key, &next[0], &next[1]),
+                     VES_REFUSED);
+    assert_non_null(strstr(error.text, "no_next_key_committed"));
+    assert_int_equal(
+        register_owned(0, 2, &next[0], &next[1], &fleet.hub.agent_key), VES_OK);
+    uint64_t before = head();
+    assert_int_equal(rotate(0, 2, &next[0], &next[2], &next[3]), VES_REFUSED);
+    assert_non_null(strstr(error.text, "not_the_committed_next_key"));
+    assert_int_equal(head(), before);
+    assert_int_equal(rotate(0, 2, &next[0], &next[1], &next[2]), VES_OK);
+    assert_int_equal(head(), before + 1);
+    /* The answer was lost. */
+    assert_int_equal(rotate(0, 2, &next[0], &next[1], &next[2]), VES_OK);
+    assert_int_equal(head(), before + 1);
+    assert_int_equal(test_fleet_pull(&fleet, 1, 0, NULL), VES_OK);
+    assert_int_equal(logged(1, agent_of(0), 2).revoked_at, before + 1);
+    assert_int_equal(logged(1, agent_of(0), 3).valid_from, before + 1);
+    assert_int_equal(logged(1, agent_of(0), 3).author, VES_KEY_BY_ROTATION);
+}
+
+/* The sequencer's tables, as a liar has them. */
+static void forget_revocation(const struct ves_uuid *agent, uint32_t key_id)
+{
+    struct ves_store *hub = fleet.hub_store;
+    struct ves_key_span span = {.is_found = true, .valid_from_sequence = 1};
+    struct ves_stream_row row;
+    struct ves_arena arena;
+    struct ves_key_row key;
+    ves_arena_init(&arena, ves_alloc_default(), TEXT_MAX);
+    assert_int_equal(hub->ops->stream_get(hub, &fleet.hub.stream, false, &row),
+                     VES_OK);
+    assert_int_equal(hub->ops->begin(hub), VES_OK);
+    assert_int_equal(
+        hub->ops->key_span_put(hub, row.stream_no, agent, key_id, &span),
+        VES_OK);
+    assert_int_equal(hub->ops->key_get(hub, &fleet.hub.stream.tenant, agent,
+                                       key_id, &arena, &key),
+                     VES_OK);
+    key.revoked_at_ms = 0;
+    assert_int_equal(hub->ops->key_put(hub, &key), VES_OK);
+    assert_int_equal(hub->ops->commit(hub), VES_OK);
+    ves_arena_free(&arena);
+}
+
+static void a_revoked_key_is_refused_for_what_the_log_says(void **state)
+{
+    (void)state;
+    enter_all();
+    assert_int_equal(ves_sequencer_revoke_key(
+                         sequencer(), &fleet.hub.stream.tenant, agent_of(0), 1,
+                         fleet.hub.now_ms, NULL, &error),
+                     VES_OK);
+    assert_int_equal(head(), 5);
+    forget_revocation(agent_of(0), 1);
+    test_fleet_adjust(&fleet, 0, "s", "1");
+    assert_int_equal(test_fleet_push(&fleet, 0, NULL), VES_OK);
+    assert_int_equal(head(), 6);
+    /* One page with the revocation and what came behind it: a store that never
+     * saw a directory, or an honest one, refuses it all the same. */
+    assert_int_equal(test_fleet_pull(&fleet, 1, 0, NULL), VES_REFUSED);
+    assert_int_equal(cursor(1), 5);
+    assert_int_equal(test_fleet_open_records(&fleet, 1, VES_RECORD_QUARANTINE,
+                                             "key_not_valid"),
+                     1);
+    assert_non_null(
+        strstr(fleet.devices[1].core.error.text, "was revoked at number 5"));
+}
+
+static void a_directory_that_contradicts_the_log_is_evidence(void **state)
+{
+    (void)state;
+    struct ves_buf directory;
+    enter_all();
+    assert_int_equal(test_fleet_pull(&fleet, 1, 0, NULL), VES_OK);
+    struct ves_key_span span = {.is_found = true, .valid_from_sequence = 3};
+    struct ves_store *hub = fleet.hub_store;
+    assert_int_equal(hub->ops->begin(hub), VES_OK);
+    assert_int_equal(hub->ops->key_span_put(hub, 1, agent_of(0), 1, &span),
+                     VES_OK);
+    assert_int_equal(hub->ops->commit(hub), VES_OK);
+    ves_buf_init(&directory, ves_alloc_default(), TEXT_MAX);
+    test_fleet_directory(&fleet, &directory);
+    assert_int_equal(ves_core_keys(&fleet.devices[1].core,
+                                   ves_buf_view(&directory), fleet.hub.now_ms),
+                     VES_REFUSED);
+    assert_int_equal(
+        test_fleet_open_records(&fleet, 1, VES_RECORD_ALERT, "key_changed"), 1);
+    /* The other way round: what it showed first, the log does not say. */
+    assert_int_equal(ves_core_keys(&fleet.devices[2].core,
+                                   ves_buf_view(&directory), fleet.hub.now_ms),
+                     VES_OK);
+    ves_buf_free(&directory);
+    assert_int_equal(test_fleet_pull(&fleet, 2, 0, NULL), VES_REFUSED);
+    assert_non_null(
+        strstr(fleet.devices[2].core.error.text, "directory_contradicts_log"));
+}
+
+static void strict_is_checked_by_stores(void **state)
+{
+    (void)state;
+    enter_all();
+    assert_int_equal(set_policy(true, 1), VES_OK);
+    assert_int_equal(test_fleet_pull(&fleet, 1, 0, NULL), VES_OK);
+    /* Device 0 has the sequencer's word only.  A sequencer that does not ask
+     * the log sequences it; no store takes it. */
+    test_fleet_adjust(&fleet, 0, "s", "1");
+    struct ves_push_result result = {0};
+    assert_int_equal(test_fleet_push(&fleet, 0, &result), VES_OK);
+    assert_int_equal(result.failed, 1); /* this one asks */
+    struct ves_store *hub = fleet.hub_store;
+    assert_int_equal(hub->ops->begin(hub), VES_OK);
+    assert_int_equal(
+        hub->ops->meta_put(hub, "keys.policy.00000001", ves_bytes_str("open")),
+        VES_OK);
+    assert_int_equal(hub->ops->commit(hub), VES_OK);
+    test_fleet_adjust(&fleet, 2, "s", "1");
+    assert_int_equal(test_fleet_push(&fleet, 2, NULL), VES_OK);
+    assert_int_equal(head(), 6);
+    assert_int_equal(test_fleet_pull(&fleet, 1, 0, NULL), VES_REFUSED);
+    assert_int_equal(test_fleet_open_records(&fleet, 1, VES_RECORD_QUARANTINE,
+                                             "key_not_owned"),
+                     1);
+    assert_int_equal(cursor(1), 5);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(what_the_tables_know_is_entered_once),
+        TEST(a_stream_without_an_owner_has_no_key_events),
+        TEST(a_registration_that_does_not_hold_changes_nothing),
+        TEST(nobody_else_enters_key_events),
+        TEST(the_ranges_of_requests_stay_whole),
+        TEST(a_key_is_known_from_the_log_alone),
+        TEST(a_rotation_needs_what_was_committed),
+        TEST(a_revoked_key_is_refused_for_what_the_log_says),
+        TEST(a_directory_that_contradicts_the_log_is_evidence),
+        TEST(strict_is_checked_by_stores),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
