@@ -367,6 +367,17 @@ static int run_entity(struct cli *cli)
         human_entity);
 }
 
+/* "entered by owner at 3"; the directory's word has no place in the log. */
+static void print_word(struct ves_jr *jr, size_t i)
+{
+    if (ves_jr_u64(jr, "/agents/%zu/enteredAtSequence", i))
+        printf(", entered by %s at %s",
+               cli_str(jr, "/agents/%zu/enteredBy", i),
+               cli_str(jr, "/agents/%zu/enteredAtSequence", i));
+    else
+        printf(", not in the log: the directory's word");
+}
+
 static void human_keys(struct ves_jr *jr)
 {
     size_t n = ves_jr_count(jr, "/agents");
@@ -389,10 +400,13 @@ static void human_keys(struct ves_jr *jr)
         if (ves_jr_u64(jr, "/agents/%zu/revokedAtSequence", i))
             printf(", revoked at %s",
                    cli_str(jr, "/agents/%zu/revokedAtSequence", i));
+        print_word(jr, i);
         if (ves_jr_bool(jr, "/agents/%zu/own", i))
             printf("  (this store's own)");
         putchar('\n');
     }
+    if (ves_jr_bool(jr, "/onlyOwnersWord"))
+        printf("policy     only keys that the owner of the stream signed for\n");
 }
 
 static int run_keys(struct cli *cli)

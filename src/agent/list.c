@@ -6,6 +6,7 @@
 #include "agent/words.h"
 #include "base/bytes.h"
 #include "core/judge.h"
+#include "engine/key_log.h"
 
 static uint32_t bounded(uint32_t limit)
 {
@@ -339,7 +340,38 @@ enum ves_status ves_agent_quarantine(struct ves_agent *agent, uint32_t limit,
 struct key_list {
     struct ves_agent *agent;
     struct ves_jw *jw;
+    struct ves_key_log log;
 };
+
+static void put_sequence(struct ves_jw *jw, const char *name, uint64_t sequence)
+{
+    ves_jw_key(jw, name);
+    if (sequence > 0)
+        ves_jw_u64(jw, sequence);
+    else
+        ves_jw_null(jw);
+}
+
+/* Whose word it is, as the log has it (ADR 0025). */
+static void put_word(struct key_list *list, const struct ves_key_row *row)
+{
+    const struct ves_key_log_agent *agent = list->log.agents;
+    const struct ves_logged_key *key = NULL;
+    struct ves_jw *jw = list->jw;
+
+    while (agent && !ves_uuid_equal(&agent->state.agent, &row->agent))
+        agent = agent->next;
+    if (agent)
+        key = ves_key_state_find(&agent->state, row->key_id);
+    ves_jw_member_str(
+        jw, "enteredBy",
+        ves_key_author_name(key ? key->author : VES_KEY_BY_NOBODY));
+    put_sequence(jw, "enteredAtSequence", key ? key->entered_at : 0);
+    if (key && key->ended_at > 0)
+        ves_jw_member_str(jw, "endedBy", ves_key_author_name(key->ended_by));
+    if (key)
+        ves_jw_member_bool(jw, "nextCommitted", key->has_next);
+}
 
 static enum ves_status put_key(void *ctx, const struct ves_key_row *row,
                                const struct ves_key_span *span)
@@ -355,13 +387,10 @@ static enum ves_status put_key(void *ctx, const struct ves_key_row *row,
                        ves_uuid_equal(&row->agent, &list->agent->core.agent));
     ves_jw_member(jw, "algorithm", row->algorithm);
     ves_jw_member(jw, "registrar", row->registrar);
+    put_word(list, row);
     if (span->is_found) {
         ves_jw_member_u64(jw, "validFromSequence", span->valid_from_sequence);
-        ves_jw_key(jw, "revokedAtSequence");
-        if (span->revoked_at_sequence > 0)
-            ves_jw_u64(jw, span->revoked_at_sequence);
-        else
-            ves_jw_null(jw);
+        put_sequence(jw, "revokedAtSequence", span->revoked_at_sequence);
     }
     ves_jw_end(jw);
     return ves_jw_status(jw);
@@ -409,15 +438,22 @@ static void put_sequencer_keys(const struct ves_agent *agent, struct ves_jw *jw)
 enum ves_status ves_agent_keys(struct ves_agent *agent, struct ves_jw *jw,
                                struct ves_error *error)
 {
-    struct key_list list = {agent, jw};
+    struct key_list list = {.agent = agent, .jw = jw};
 
     ves_agent_start(agent);
+    ves_key_log_open(&list.log, agent->store, agent->core.stream_no,
+                     &agent->core.stream, &agent->core.owner_key,
+                     &agent->core.sequencer_id, &agent->arena);
+    enum ves_status status = ves_key_log_load(&list.log);
+    if (status)
+        return ves_agent_fail(agent, status, error, "reading the keys");
     ves_jw_object(jw);
     put_own_key(agent, jw);
     put_sequencer_keys(agent, jw);
+    ves_jw_member_bool(jw, "onlyOwnersWord", list.log.world.policy.is_strict);
     ves_jw_key(jw, "agents");
     ves_jw_array(jw);
-    enum ves_status status = agent->store->ops->key_list(
+    status = agent->store->ops->key_list(
         agent->store, &agent->core.stream.tenant, NULL, agent->core.stream_no,
         put_key, &list);
     ves_jw_end(jw);

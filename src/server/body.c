@@ -136,6 +136,14 @@ static void need_u32(struct reader *r, const char *name, uint32_t *out)
     *out = (uint32_t)value;
 }
 
+static void may_hex(struct reader *r, const char *name, bool *has, void *out,
+                    size_t len)
+{
+    *has = !r->status && optional(r->root, name);
+    if (*has)
+        need_hex(r, name, out, len);
+}
+
 static void may_time(struct reader *r, const char *name, int64_t *out)
 {
     const struct ves_json *node = r->status ? NULL : optional(r->root, name);
@@ -250,6 +258,51 @@ enum ves_status ves_key_body_read(struct ves_arena *arena,
     may_time(&r, "validTo", &out->valid_to_ms);
     read_algorithm(&r, &out->algorithm);
     read_possession(&r, out);
+    may_hex(&r, "nextKeyDigest", &out->has_next, out->next.b, VES_HASH_SIZE);
+    may_hex(&r, "ownerSignature", &out->has_owner_signature,
+            out->owner_signature.b, VES_SIG_SIZE);
+    return r.status;
+}
+
+enum ves_status ves_key_rotation_body_read(struct ves_arena *arena,
+                                           struct ves_bytes body,
+                                           struct ves_key_event_body *out,
+                                           struct ves_error *error)
+{
+    struct ves_key_event *event = &out->event;
+    struct reader r;
+    *event = (struct ves_key_event){.kind = VES_KEY_EVENT_ROTATED};
+    open(&r, arena, body, error);
+    need_stream(&r, &out->stream);
+    need_u32(&r, "previousKeyId", &event->previous_id);
+    need_u32(&r, "keyId", &event->key_id);
+    need_hex(&r, "publicKey", event->public_key.b, VES_KEY_SIZE);
+    may_hex(&r, "nextKeyDigest", &event->has_next, event->next.b,
+            VES_HASH_SIZE);
+    need_hex(&r, "previousSignature", event->previous_signature.b,
+             VES_SIG_SIZE);
+    need_hex(&r, "signature", event->signature.b, VES_SIG_SIZE);
+    return r.status;
+}
+
+enum ves_status ves_key_policy_body_read(struct ves_arena *arena,
+                                         struct ves_bytes body,
+                                         struct ves_key_event_body *out,
+                                         struct ves_error *error)
+{
+    struct ves_key_event *event = &out->event;
+    const struct ves_json *strict;
+    struct reader r;
+    *event = (struct ves_key_event){.kind = VES_KEY_EVENT_POLICY};
+    open(&r, arena, body, error);
+    need_stream(&r, &out->stream);
+    need_u64(&r, "number", VES_SAFE_INTEGER_MAX, &event->number);
+    need_hex(&r, "ownerSignature", event->signature.b, VES_SIG_SIZE);
+    strict = required(&r, "strict");
+    if (strict && strict->type != VES_JSON_TRUE &&
+        strict->type != VES_JSON_FALSE)
+        wrong(&r, "strict", "is neither true nor false");
+    event->is_strict = strict && strict->type == VES_JSON_TRUE;
     return r.status;
 }
 
@@ -321,6 +374,9 @@ enum ves_status ves_redeem_body_read(struct ves_arena *arena,
     out->has_nonce = !r.status && optional(r.root, "nonce");
     if (out->has_nonce)
         need_hex(&r, "nonce", out->nonce, sizeof(out->nonce));
+    may_hex(&r, "nextKeyDigest", &out->has_next, out->next.b, VES_HASH_SIZE);
+    if (!r.status && out->has_next && !out->has_nonce)
+        wrong(&r, "nonce", "is missing beside nextKeyDigest");
     return r.status;
 }
 

@@ -8,7 +8,7 @@
 #ifndef VES_SERVER_BODY_H
 #define VES_SERVER_BODY_H
 
-#include "core/invitation.h"
+#include "core/key_event.h"
 #include "core/merkle.h"
 #include "port/store.h"
 
@@ -39,6 +39,16 @@ struct ves_key_body {
     const char *algorithm;              /* "unspecified" or "ed25519" */
     bool has_possession;
     struct ves_sig possession; /* over ves_pop_hash */
+    bool has_next;
+    struct ves_hash next; /* core/key_event.h */
+    bool has_owner_signature;
+    struct ves_sig owner_signature; /* over ves_key_register_hash */
+};
+
+/* A rotation, or the owner's policy. */
+struct ves_key_event_body {
+    struct ves_stream stream;
+    struct ves_key_event event;
 };
 
 struct ves_invitation_body {
@@ -60,6 +70,8 @@ struct ves_redeem_body {
     struct ves_public_key public_key;
     bool has_nonce;
     uint8_t nonce[VES_REDEEM_NONCE_SIZE];
+    bool has_next; /* then has_nonce */
+    struct ves_hash next;
     struct ves_sig invitation_signature;
     struct ves_sig agent_signature;
 };
@@ -80,10 +92,15 @@ struct ves_api_key_body {
         struct ves_arena *arena, struct ves_bytes body,   \
         struct ves_##name##_body *out, struct ves_error *error)
 
+#define ves_key_rotation_body ves_key_event_body
+#define ves_key_policy_body   ves_key_event_body
+
 VES_BODY_READER(commitment);
 VES_BODY_READER(cursor);
 VES_BODY_READER(proof);
 VES_BODY_READER(key);
+VES_BODY_READER(key_rotation);
+VES_BODY_READER(key_policy);
 VES_BODY_READER(invitation);
 VES_BODY_READER(redeem);
 VES_BODY_READER(api_key);

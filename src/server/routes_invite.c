@@ -245,7 +245,8 @@ static enum ves_status check_signatures(struct redeem *r)
     struct ves_hash hash;
     ves_redeem_hash(&r->body.stream, &r->body.invitation_id, &r->body.agent,
                     r->body.key_id, &r->body.public_key,
-                    r->body.has_nonce ? r->body.nonce : NULL, NULL, &hash);
+                    r->body.has_nonce ? r->body.nonce : NULL,
+                    r->body.has_next ? &r->body.next : NULL, &hash);
     struct ves_bytes message = ves_bytes(hash.b, VES_HASH_SIZE);
     if (!ves_ed25519_verify(&r->invitation.public_key, message,
                             &r->body.invitation_signature))
@@ -385,6 +386,10 @@ static void write_proof(const struct redeem *r, struct ves_buf *buf)
     if (r->body.has_nonce) {
         ves_buf_put_str(buf, ",\"nonce\":");
         ves_put_hex(buf, "", r->body.nonce, sizeof(r->body.nonce));
+    }
+    if (r->body.has_next) {
+        ves_buf_put_str(buf, ",\"nextKeyDigest\":");
+        ves_put_hex(buf, "", r->body.next.b, VES_HASH_SIZE);
     }
     ves_buf_put_str(buf, ",\"ownerSignature\":");
     ves_put_hex(buf, "", r->invitation.owner_signature.b, VES_SIG_SIZE);

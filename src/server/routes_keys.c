@@ -11,6 +11,8 @@
 #include "server/server.h"
 #include "json/json.h"
 
+enum { PROOF_MAX = 512 };
+
 /* ---- directories --------------------------------------------------------- */
 
 struct directory {
@@ -234,6 +236,23 @@ static void reply_registered(struct ves_request *request,
     ves_reply(request, 200);
 }
 
+/* What goes into the log with the key. */
+static void write_proof(const struct ves_key_body *body, struct ves_buf *buf)
+{
+    if (!body->has_next && !body->has_owner_signature)
+        return;
+    ves_buf_put_u8(buf, '{');
+    if (body->has_next) {
+        ves_put_name(buf, true, "nextKeyDigest");
+        ves_put_hex(buf, "", body->next.b, VES_HASH_SIZE);
+    }
+    if (body->has_owner_signature) {
+        ves_put_name(buf, !body->has_next, "ownerSignature");
+        ves_put_hex(buf, "", body->owner_signature.b, VES_SIG_SIZE);
+    }
+    ves_buf_put_u8(buf, '}');
+}
+
 static void register_key(struct ves_request *request)
 {
     struct ves_key_body body;
@@ -249,6 +268,9 @@ static void register_key(struct ves_request *request)
                             body.has_store ? &body.store : NULL) ||
         !check_key(request, &body))
         return;
+    struct ves_buf proof;
+    ves_buf_init(&proof, request->server->alloc, PROOF_MAX);
+    write_proof(&body, &proof);
     struct ves_key_row row = {.tenant = body.tenant,
                               .has_store = body.has_store,
                               .store = body.store,
@@ -258,13 +280,80 @@ static void register_key(struct ves_request *request)
                               .valid_from_ms = body.valid_from_ms,
                               .valid_to_ms = body.valid_to_ms,
                               .algorithm = ves_bytes_str(body.algorithm),
-                              .registrar = ves_bytes_str("admin")};
+                              .registrar = ves_bytes_str("admin"),
+                              .proof = ves_buf_view(&proof)};
     status = ves_sequencer_register_key(&request->server->sequencer, &row,
                                         ves_clock_now_ms(), &error);
+    ves_buf_free(&proof);
     if (status)
         ves_reply_status(request, status, &error);
     else
         reply_registered(request, &body);
+}
+
+/* ---- what holders and owners say themselves -------------------------------
+ */
+
+static void enter_event(struct ves_request *request,
+                        const struct ves_key_event_body *body)
+{
+    struct ves_error error = {0};
+    enum ves_status status = ves_sequencer_enter_key_event(
+        &request->server->sequencer, &body->stream, &body->event,
+        ves_clock_now_ms(), &error);
+    if (status == VES_REFUSED)
+        ves_reply_error(request, 409, "key_event_refused", "%s", error.text);
+    else if (status)
+        ves_reply_status(request, status, &error);
+    else
+        ves_reply(request, 200);
+}
+
+static void rotate_key(struct ves_request *request)
+{
+    struct ves_key_event_body body;
+    struct ves_error error = {0};
+    struct ves_uuid agent;
+    const struct ves_caller *caller = &request->caller;
+    if (!ves_request_uuid(request, 0, "the agent id", &agent))
+        return;
+    enum ves_status status = ves_key_rotation_body_read(
+        &request->arena, ves_bytes(request->body, request->body_len), &body,
+        &error);
+    if (status) {
+        ves_reply_status(request, status, &error);
+        return;
+    }
+    if (!ves_request_allows(request, VES_RIGHT_WRITE, &body.stream.tenant,
+                            &body.stream.store))
+        return;
+    if (caller->has_agent && !ves_uuid_equal(&caller->agent, &agent)) {
+        ves_reply_error(request, 403, NULL, "this API key is another agent's");
+        return;
+    }
+    body.event.agent = agent;
+    ves_buf_putf(&request->out, "{\"success\":true,\"keyId\":%u}",
+                 body.event.key_id);
+    enter_event(request, &body);
+}
+
+static void set_policy(struct ves_request *request)
+{
+    struct ves_key_event_body body;
+    struct ves_error error = {0};
+    enum ves_status status = ves_key_policy_body_read(
+        &request->arena, ves_bytes(request->body, request->body_len), &body,
+        &error);
+    if (status) {
+        ves_reply_status(request, status, &error);
+        return;
+    }
+    if (!ves_request_allows(request, VES_RIGHT_ADMIN, &body.stream.tenant,
+                            &body.stream.store))
+        return;
+    ves_buf_putf(&request->out, "{\"success\":true,\"strict\":%s}",
+                 body.event.is_strict ? "true" : "false");
+    enter_event(request, &body);
 }
 
 static void revoke_key(struct ves_request *request)
@@ -321,6 +410,10 @@ const struct ves_route ves_routes_keys[] = {
      VES_ACCESS_READ, false, get_agent_keys},
     {VES_METHOD_POST, "/api/v1/agents/keys", VES_ROUTE_WRITE, VES_ACCESS_ADMIN,
      false, register_key},
+    {VES_METHOD_POST, "/api/v1/agents/{}/keys/rotate", VES_ROUTE_WRITE,
+     VES_ACCESS_WRITE, false, rotate_key},
+    {VES_METHOD_POST, "/api/v1/ves/key-policy", VES_ROUTE_WRITE,
+     VES_ACCESS_ADMIN, false, set_policy},
     {VES_METHOD_DELETE, "/api/v1/agents/{}/keys/{}", VES_ROUTE_WRITE,
      VES_ACCESS_ADMIN, false, revoke_key},
     {.pattern = NULL}};

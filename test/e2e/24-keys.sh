@@ -24,7 +24,8 @@ check "what was sequenced before is acknowledged" "$VES" ack --db till.db "$befo
 check "the office takes what came before" "$VES" sync --db office.db
 is "all of it" "$(on_hand office.db MUG)" 9
 check "the office knows since when" "$VES" pull --db office.db --since 1
-like "the directory says since when" "$(admin keys --tenant "$TENANT" --store "$STORE" --json)" '"validFromSequence":1,"revokedAtSequence":3,'
+like "the directory says since when, the number of the event that revoked it" "$(admin keys --tenant "$TENANT" --store "$STORE" --json)" '"validFromSequence":1,"revokedAtSequence":5,'
+like "keys says whose word each is" "$("$VES" keys --db office.db)" "revoked at 5, entered by owner at 1"
 check "the refusal can be listed, with its signature, and verifies" bash -c '
 	"$VES" admin refusals --server '"$URL"' --key-file '"$SEQ"'.admin-key --tenant '"$TENANT"' --store '"$STORE"' > refusals.json
 	PYTHONPATH='"$HERE/test/lib"' '"$PYTHON"' - <<P
