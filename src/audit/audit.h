@@ -13,6 +13,7 @@
 
 #include "base/arena.h"
 #include "core/tlog.h"
+#include "engine/key_log.h"
 #include "engine/map.h"
 #include "port/crypt.h"
 #include "port/store.h"
@@ -92,9 +93,17 @@ struct ves_audit_tiles {
     struct ves_hash hash[VES_STORE_TILE_LEVELS][VES_STORE_TILE_WIDTH];
 };
 
+/* keys.c: what the log says of keys, up to where the walk is. */
+struct ves_audit_keys {
+    bool is_followed; /* its owner and its sequencer are known here */
+    struct ves_key_log log;
+    uint64_t unlogged; /* events by keys it does not name */
+};
+
 struct ves_audit_stream {
     struct ves_stream_row row;
     struct ves_map agents, keys;
+    struct ves_audit_keys logged;
     struct ves_audit_agent *first_agent, **agent_end;
     struct ves_audit_commitment *commitments;
     struct ves_tlog_edge edge;
@@ -178,6 +187,33 @@ ves_audit_checker_add(struct ves_audit *audit, enum ves_audit_id check,
  * verified other signatures than these, so nothing of it counts. */
 VES_NODISCARD enum ves_status ves_audit_checker_flush(struct ves_audit *audit);
 void ves_audit_checker_stop(struct ves_audit *audit);
+
+/* ---- keys.c: keys as the log has them ---- */
+
+enum ves_audit_key_answer {
+    VES_AUDIT_KEY_UNKNOWN, /* the log does not name it */
+    VES_AUDIT_KEY_VALID,
+    VES_AUDIT_KEY_INVALID /* which has been found */
+};
+
+void ves_audit_keys_open(struct ves_audit *audit,
+                         struct ves_audit_stream *stream);
+/* The next event, whatever it is. */
+VES_NODISCARD enum ves_status
+ves_audit_keys_take(struct ves_audit *audit, struct ves_audit_stream *stream,
+                    const struct ves_event *event, uint64_t sequence);
+/* Is that agent the sequencer's own, and which key is that? */
+bool ves_audit_keys_own(const struct ves_audit *audit,
+                        const struct ves_audit_stream *stream,
+                        const struct ves_uuid *agent, uint32_t key_id,
+                        struct ves_public_key *out);
+enum ves_audit_key_answer ves_audit_keys_check(struct ves_audit *audit,
+                                               struct ves_audit_stream *stream,
+                                               const struct ves_log_row *row,
+                                               struct ves_public_key *out);
+/* Against the tables, and what cannot be told. */
+VES_NODISCARD enum ves_status
+ves_audit_keys_end(struct ves_audit *audit, struct ves_audit_stream *stream);
 
 /* ---- chain.c: agents' chains ---- */
 

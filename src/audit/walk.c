@@ -69,15 +69,23 @@ static enum ves_status take_key(void *ctx, const struct ves_key_row *row,
     return VES_OK;
 }
 
-/* The key of an event, if it may sign there. */
-static const struct key *check_key(struct walk *walk,
-                                   const struct ves_log_row *row)
+/* The key of an event, whether or not it may sign there; false: unknown.  The
+ * log's word counts, the directory's where it has none. */
+static bool check_key(struct walk *walk, const struct ves_log_row *row,
+                      struct ves_public_key *out)
 {
     struct key_name name = name_of(&row->agent, row->agent_key_id);
     const struct key *key = ves_map_get(&walk->stream->keys, name.b);
     uint64_t n = row->sequence_number;
 
     ves_audit_count(walk->audit, VES_AUDIT_KEYS, 1);
+    if (ves_audit_keys_own(walk->audit, walk->stream, &row->agent,
+                           row->agent_key_id, out) ||
+        ves_audit_keys_check(walk->audit, walk->stream, row, out) !=
+            VES_AUDIT_KEY_UNKNOWN)
+        return true;
+    if (key)
+        *out = key->key;
     if (!key)
         ves_audit_find(walk->audit, VES_AUDIT_KEYS, n,
                        "its agent's key %u is in no directory here",
@@ -88,7 +96,7 @@ static const struct key *check_key(struct walk *walk,
         ves_audit_find(walk->audit, VES_AUDIT_KEYS, n,
                        "its agent's key %u is not valid at this number",
                        row->agent_key_id);
-    return key;
+    return key != NULL;
 }
 
 /* ---- one event ----------------------------------------------------------- */
@@ -301,11 +309,14 @@ static enum ves_status visit(void *ctx, const struct ves_log_row *row)
         ves_audit_count(audit, VES_AUDIT_EVENTS, 1);
         status = read_event(walk, row, &event, &is_whole);
     }
-    const struct key *key = check_key(walk, row);
-    if (!status && key) {
+    struct ves_public_key key;
+    if (!status && is_whole)
+        status = ves_audit_keys_take(audit, walk->stream, &event,
+                                     row->sequence_number);
+    if (check_key(walk, row, &key) && !status) {
         ves_audit_count(audit, VES_AUDIT_SIGNATURES, 1);
         status = ves_audit_checker_add(
-            audit, VES_AUDIT_SIGNATURES, row->sequence_number, &key->key, 1,
+            audit, VES_AUDIT_SIGNATURES, row->sequence_number, &key, 1,
             is_whole ? &event.event_hash : &row->event_hash, &row->signature);
     }
     if (!status && row->has_receipt)
@@ -413,6 +424,7 @@ static enum ves_status prepare(struct walk *walk)
         status = store->ops->commitment_list(store, stream->row.stream_no, 1, 0,
                                              list_commitment, &list);
     walk->commitment = stream->commitments;
+    ves_audit_keys_open(audit, stream);
     if (!status)
         status = ves_audit_tree_open(audit, stream);
     return status ? status : read_times(walk);
@@ -434,6 +446,8 @@ enum ves_status ves_audit_walk(struct ves_audit *audit,
                                       &walk);
     if (!status)
         status = ves_audit_tree_end(audit, stream);
+    if (!status)
+        status = ves_audit_keys_end(audit, stream);
     if (!status)
         status =
             store->ops->entity_scan(store, stream->row.stream_no, &first, 0,

@@ -101,7 +101,8 @@ enum ves_status ves_device_page_key_event(struct ves_agent_core *core,
                                           struct ves_error *why)
 {
     why->status = VES_OK;
-    if (ves_key_event_kind_of(event) == VES_KEY_EVENT_NONE)
+    if (ves_key_event_kind_of(event) == VES_KEY_EVENT_NONE ||
+        ves_uuid_is_nil(&core->sequencer_id))
         return VES_OK;
     enum ves_status status = open_log(core, page);
     /* What is in the log already was taken with it. */
@@ -140,7 +141,8 @@ enum ves_status ves_device_page_key(struct ves_agent_core *core,
     bool is_strict = false;
 
     *is_found = false;
-    if (ves_uuid_equal(&event->agent, &core->sequencer_id)) {
+    if (ves_uuid_equal(&event->agent, &core->sequencer_id) &&
+        !ves_uuid_is_nil(&core->sequencer_id)) {
         *is_found = find_pinned(core, event->agent_key_id, out);
         return VES_OK;
     }

@@ -314,7 +314,8 @@ static enum ves_status find_key(struct ves_agent_core *core,
         return status;
     }
     /* The sequencer's own are pinned, or fetched. */
-    if (ves_uuid_equal(&event->agent, &core->sequencer_id))
+    if (ves_uuid_equal(&event->agent, &core->sequencer_id) &&
+        !ves_uuid_is_nil(&core->sequencer_id))
         return VES_OK;
     status = store->ops->key_get(store, &core->stream.tenant, &event->agent,
                                  event->agent_key_id, &page->arena, &row);

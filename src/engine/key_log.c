@@ -22,6 +22,7 @@ void ves_key_log_open(struct ves_key_log *log, struct ves_store *store,
         .sequencer = *sequencer};
     if (owner)
         log->world.owner = *owner;
+    log->is_loaded = ves_uuid_is_nil(sequencer);
 }
 
 /* ---- taking events ------------------------------------------------------- */
@@ -169,7 +170,8 @@ enum ves_status ves_key_log_add(struct ves_key_log *log,
                                 uint64_t sequence, struct ves_error *why)
 {
     why->status = VES_OK;
-    if (ves_key_event_kind_of(event) == VES_KEY_EVENT_NONE)
+    if (ves_key_event_kind_of(event) == VES_KEY_EVENT_NONE ||
+        ves_uuid_is_nil(&log->sequencer))
         return VES_OK;
     enum ves_status status = ves_key_log_load(log);
     return status ? status : take(log, event, sequence, why);

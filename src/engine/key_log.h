@@ -38,7 +38,8 @@ struct ves_key_log {
     struct ves_key_log_version *versions; /* newest first */
 };
 
-/* owner NULL: the stream has none. */
+/* owner NULL: the stream has none.  A nil sequencer: nobody knows who enters
+ * keys, so nothing of what is entered is followed. */
 void ves_key_log_open(struct ves_key_log *log, struct ves_store *store,
                       uint32_t stream_no, const struct ves_stream *stream,
                       const struct ves_public_key *owner,

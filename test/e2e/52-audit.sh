@@ -62,8 +62,8 @@ damage()
 		sed 's/^/# /' "$T/err"
 	fi
 }
-damage "one word of a payload" till.db "UPDATE ves_events SET envelope = replace(envelope, '\"delta\":5', '\"delta\":6') WHERE sequence_number = 1" events
-damage "spelt in another way" till.db "UPDATE ves_events SET envelope = replace(envelope, '\"delta\":5', '\"delta\": 5') WHERE sequence_number = 1" events
+damage "one word of a payload" till.db "UPDATE ves_events SET envelope = replace(envelope, '\"delta\":5', '\"delta\":6') WHERE sequence_number = 3" events
+damage "spelt in another way" till.db "UPDATE ves_events SET envelope = replace(envelope, '\"delta\":5', '\"delta\": 5') WHERE sequence_number = 3" events
 damage "another hash in the row" hub.db "UPDATE ves_events SET event_hash = zeroblob(32) WHERE sequence_number = 2" events
 damage "a signature" hub.db "UPDATE ves_events SET signature = zeroblob(64) WHERE sequence_number = 2" "agent signatures"
 damage "a receipt" till.db "UPDATE ves_events SET receipt = zeroblob(64) WHERE sequence_number = 2" receipts
@@ -77,7 +77,7 @@ damage "a verdict at the sequencer" hub.db "UPDATE ves_events SET verdict = 'app
 damage "a conflict reopened" hub.db "UPDATE ves_conflicts SET closed = 0" conflicts
 damage "a member of a conflict is gone" till.db "DELETE FROM ves_conflict_members" conflicts
 damage "a state" till.db "UPDATE ves_entities SET state = replace(state, '5', '7') WHERE entity_id = 'SKU-2'" state
-damage "a number of a chain" hub.db "UPDATE ves_events SET agent_seq = 1 WHERE sequence_number = 2" "agent chains"
+damage "a number of a chain" hub.db "UPDATE ves_events SET agent_seq = 1 WHERE sequence_number = 4" "agent chains"
 damage "a root that was committed" hub.db "UPDATE ves_commitments SET merkle_root = zeroblob(32) WHERE sequence_start = 4" commitments
 damage "a commitment is gone" hub.db "DELETE FROM ves_commitments WHERE sequence_start = 1" commitments
 damage "a tile" hub.db "UPDATE ves_tiles SET hashes = zeroblob(length(hashes))" tree

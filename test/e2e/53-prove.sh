@@ -15,8 +15,8 @@ exits "an event that was not pushed" 1 "$VES" prove "$first" --db "$T/till.db" -
 
 prove() { "$VES" prove "$@" > "$T/out" 2>&1; }
 # The head is signed a moment after the commit.
-check "by id and by number" wait_for 20 prove "$fifth" 2 "$first" "$first" --db "$T/till.db" -o "$T/x.ves-bundle"
-like "what it is" "$(cat "$T/out")" '^.*x\.ves-bundle: 3 events in a log of 7 entries, [0-9]+ bytes'
+check "by id and by number" wait_for 20 prove "$fifth" 4 "$first" "$first" --db "$T/till.db" -o "$T/x.ves-bundle"
+like "what it is" "$(cat "$T/out")" '^.*x\.ves-bundle: 3 events in a log of 9 entries, [0-9]+ bytes'
 like "and the log's key" "$(cat "$T/out")" '^log shop\.example/ves/[0-9a-f]{64}\+[0-9a-f]{8}\+'
 { grep '^log ' "$T/out"; echo 'quorum none'; } > "$T/policy"
 out=$("$VES" verify --policy "$T/policy" "$T/x.ves-bundle")
@@ -25,12 +25,12 @@ is "nothing but proven" "$(grep -cE '^(NOT PROVEN|FAILED)' <<< "$out")" 0
 like "all signatures" "$out" '^PROVEN +agent signatures: 3 of 3'
 exits "the stream it is of" 0 "$VES" verify --policy "$T/policy" --stream "$TENANT/$STORE" "$T/x.ves-bundle"
 exits "a file that is there is left alone" 1 "$VES" prove 1 --db "$T/till.db" -o "$T/x.ves-bundle"
-check "what another store proves is the same" "$VES" prove 1 2 5 --db "$T/office.db" -o "$T/y.ves-bundle"
+check "what another store proves is the same" "$VES" prove 3 4 7 --db "$T/office.db" -o "$T/y.ves-bundle"
 is "byte by byte, but for the directory" "$(grep -v '^keys ' "$T/y.ves-bundle" | sha256sum)" "$(grep -v '^keys ' "$T/x.ves-bundle" | sha256sum)"
 sed 's/"delta":5/"delta":6/' "$T/x.ves-bundle" > "$T/z.ves-bundle"
 exits "one digit of a payload" 40 "$VES" verify --policy "$T/policy" "$T/z.ves-bundle"
 doc=$("$VES" prove 3 --db "$T/till.db" -o "$T/three.ves-bundle" --json)
-is "as JSON" "$(json "$doc" 'd["events"], d["treeSize"]')" '[1, 7]'
+is "as JSON" "$(json "$doc" 'd["events"], d["treeSize"]')" '[1, 9]'
 exits "a number that is not there" 1 "$VES" prove 99 --db "$T/till.db" -o "$T/no.ves-bundle"
 exits "no file named" 2 "$VES" prove 1 --db "$T/till.db"
 check "nothing else was written" test ! -e "$T/no.ves-bundle"
@@ -48,7 +48,7 @@ remote=(--work "$T" --sequencer "$URL" --stream "$TENANT/$STORE" --credential-fi
 out=$("$VES" audit "${remote[@]}" --sequencer-key "$key" --policy "$T/policy")
 is "the sequencer's log and stream are sound" $? 0
 like "with its tree" "$out" '^PROVEN +tree: '
-like "and its verdicts" "$out" '^PROVEN +verdicts: 7: '
+like "and its verdicts" "$out" '^PROVEN +verdicts: 9: '
 exits "with the sequencer's key alone" 0 "$VES" audit "${remote[@]}" --sequencer-key "$key"
 exits "another key than its own" 40 "$VES" audit "${remote[@]}" --sequencer-key "0x$(printf 'a%.0s' $(seq 64))"
 exits "no key" 2 "$VES" audit "${remote[@]}"
@@ -63,7 +63,7 @@ n=$(json "$about" 'd["head"]["size"]' 2> /dev/null || sed -n 2p "$T/checkpoint")
 for f in checkpoint "tile/entries/000.p/$n" "tile/0/000.p/$n"; do
 	curl -sS -o "$T/kept-log/$f" -H "Authorization: ApiKey $(cat "$SEQ.admin-key")" "$URL$prefix/$f"
 done
-mapfile -t agents < <(json "$("$VES" keys --db "$T/till.db" --json)" '"\n".join("--agent-key\n%s/%d/%s" % (a["agentId"], a["keyId"], a["publicKey"]) for a in d["agents"])')
+mapfile -t agents < <(json "$("$VES" keys --db "$T/till.db" --json)" '"\n".join("--agent-key\n%s/%d/%s" % k for k in [(a["agentId"], a["keyId"], a["publicKey"]) for a in d["agents"]] + [(d["sequencer"]["sequencerId"], k["version"], k["publicKey"]) for k in d["sequencer"]["keys"]])')
 kept() { "$VES" audit --tiles "$T/kept-log" --policy "$T/policy" "$@"; }
 exits "without agents' keys not everything is proven" 10 kept
 exits "with them it is" 0 kept "${agents[@]}"
