@@ -410,7 +410,7 @@ const struct ves_route ves_routes_keys[] = {
      VES_ACCESS_READ, false, get_agent_keys},
     {VES_METHOD_POST, "/api/v1/agents/keys", VES_ROUTE_WRITE, VES_ACCESS_ADMIN,
      false, register_key},
-    {VES_METHOD_POST, "/api/v1/agents/{}/keys/rotate", VES_ROUTE_WRITE,
+    {VES_METHOD_POST, "/api/v1/agents/{}/key-rotations", VES_ROUTE_WRITE,
      VES_ACCESS_WRITE, false, rotate_key},
     {VES_METHOD_POST, "/api/v1/ves/key-policy", VES_ROUTE_WRITE,
      VES_ACCESS_ADMIN, false, set_policy},

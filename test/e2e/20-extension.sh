@@ -69,6 +69,6 @@ is "ves status and ves_status() agree" "$(q "SELECT json_extract(ves_status(),'\
 like "ves_why says it has not been sent" "$(q "SELECT json_extract(ves_why('$id'),'\$.explanation')")" 'not yet at the sequencer'
 check "ves sync sends what SQL signed" "$VES" sync --db "$T/till.db"
 is "everything is synced" "$(q "SELECT json_extract(ves_status(),'\$.counts.synced')")" 52
-like "ves_why says where it is" "$(q "SELECT json_extract(ves_why('$id'),'\$.explanation')")" 'number 1 of the stream'
+like "ves_why says where it is" "$(q "SELECT json_extract(ves_why('$id'),'\$.explanation')")" 'number 2 of the stream'
 is "ves_state_hash() is the stream's" "$(q 'SELECT ves_state_hash()')" "$(json "$("$VES" status --db "$T/till.db" --json)" 'd["stateHash"]')"
 done_testing

@@ -27,8 +27,8 @@ bash -eu examples.sh > examples.out 2> examples.err
 is "the examples of doc/http.md run with curl" $? 0
 [ ! -s examples.err ] || sed 's/^/# /' examples.err
 is "all of them" "$(grep -c '^curl' examples.sh)" 13
-like "and answer" "$(cat examples.out)" '"head_sequence":1'
-like "down to the metrics" "$(cat examples.out)" "^sequencer_head_sequence.tenant=.$TENANT.,store=.$STORE.. 1$"
+like "and answer" "$(cat examples.out)" '"head_sequence":2'
+like "down to the metrics" "$(cat examples.out)" "^sequencer_head_sequence.tenant=.$TENANT.,store=.$STORE.. 2$"
 
 # Over the body limit, with the length told before, and without.
 head -c 10485761 /dev/zero | tr '\0' ' ' > big

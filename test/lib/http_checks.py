@@ -962,9 +962,78 @@ def check_invitations():
            again.json["apiKey"] != r.json["apiKey"] and
            call("GET", "/api/v1/ves/head?" + STREAM,
                 key=r.json["apiKey"]).status == 401, again.data)
+    check_key_events(owner, agent, again.json["apiKey"])
     agent = str(uuid.uuid4())
     expect("another agent is too late", redeem(agent_seed=b"\x0f" * 32), 403,
            "invitation_used")
+
+
+def check_key_events(owner, agent, api_key):
+    """doc/adr/0025: in the log of a stream that has an owner."""
+    stream = v.raw_uuid(TENANT) + v.raw_uuid(STORE)
+    seeds = [bytes([0x60 + i]) * 32 for i in range(4)]
+
+    def digest(i):
+        return v.sha256(b"VES_KEY_NEXT_V1", v.public_key(seeds[i]))
+
+    h = v.sha256(b"VES_KEY_REGISTER_V1", stream, v.raw_uuid(agent), v.u32(2),
+                 v.public_key(seeds[0]), digest(1))
+    body = {"tenantId": TENANT, "storeId": STORE, "agentId": agent, "keyId": 2,
+            "publicKey": v.public_key(seeds[0]).hex(),
+            "nextKeyDigest": digest(1).hex(),
+            "ownerSignature": v.sign(owner, h).hex()}
+    expect("a key by the owner's word", call("POST", "/api/v1/agents/keys", body),
+           200)
+
+    def rotate(old, new, key=api_key, **change):
+        h = v.sha256(b"VES_KEY_ROTATE_V1", stream, v.raw_uuid(agent),
+                     v.u32(old + 2), v.u32(old + 3), v.public_key(seeds[new]),
+                     digest(3))
+        body = {"tenantId": TENANT, "storeId": STORE, "previousKeyId": old + 2,
+                "keyId": old + 3, "publicKey": v.public_key(seeds[new]).hex(),
+                "nextKeyDigest": digest(3).hex(),
+                "previousSignature": v.sign(seeds[old], h).hex(),
+                "signature": v.sign(seeds[new], h).hex()}
+        body.update(change)
+        return call("POST", "/api/v1/agents/%s/key-rotations" % agent, body, key)
+
+    expect("a rotation to a key that was not committed", rotate(0, 2), 409,
+           "key_event_refused", words="not_the_committed_next_key")
+    expect("a rotation without the old key", rotate(
+        0, 1, previousSignature="00" * 64), 409, "key_event_refused")
+    expect("a rotation that lacks a member", rotate(0, 1, keyId=None), 400)
+    other = "/api/v1/agents/%s/key-rotations" % uuid.uuid4()
+    expect("a rotation of another agent's key", call(
+        "POST", other, {"tenantId": TENANT, "storeId": STORE,
+                        "previousKeyId": 1, "keyId": 2, "publicKey": "00" * 32,
+                        "previousSignature": "00" * 64, "signature": "00" * 64},
+        api_key), 403)
+    expect("a rotation", rotate(0, 1), 200)
+    expect("the same again, its answer was lost", rotate(0, 1), 200)
+    expect("the old key cannot rotate any more", rotate(0, 2), 409)
+
+    def policy(strict, number, seed=owner):
+        h = v.sha256(b"VES_KEY_POLICY_V1", stream, bytes([strict]),
+                     v.u64(number))
+        return call("POST", "/api/v1/ves/key-policy", {
+            "tenantId": TENANT, "storeId": STORE, "strict": bool(strict),
+            "number": number, "ownerSignature": v.sign(seed, h).hex()})
+
+    expect("a policy its owner did not sign", policy(1, 1, seeds[0]), 409,
+           "key_event_refused")
+    expect("only the owner's keys", policy(1, 1), 200)
+    plain = {"tenantId": TENANT, "storeId": STORE, "agentId": str(uuid.uuid4()),
+             "keyId": 1, "publicKey": v.public_key(seeds[2]).hex()}
+    r = call("POST", "/api/v1/agents/keys", plain)
+    report("a key without the owner's word is refused", r.status in (403, 409,
+                                                                    422), r.data)
+    expect("an older word of his", policy(0, 1), 409)
+    expect("others, too, again", policy(0, 2), 200)
+    events = call("GET", "/api/v1/ves/events?%s&entity_type=ves" % STREAM).json
+    kinds = [e["envelope"]["event_type"] for e in events["events"]]
+    report("all of it is in the log", kinds[-4:] == [
+        "ves.key.registered", "ves.key.rotated", "ves.key.policy",
+        "ves.key.policy"], kinds)
 
 
 def main():
