@@ -371,8 +371,7 @@ static int run_entity(struct cli *cli)
 static void print_word(struct ves_jr *jr, size_t i)
 {
     if (ves_jr_u64(jr, "/agents/%zu/enteredAtSequence", i))
-        printf(", entered by %s at %s",
-               cli_str(jr, "/agents/%zu/enteredBy", i),
+        printf(", entered by %s at %s", cli_str(jr, "/agents/%zu/enteredBy", i),
                cli_str(jr, "/agents/%zu/enteredAtSequence", i));
     else
         printf(", not in the log: the directory's word");
@@ -406,7 +405,8 @@ static void human_keys(struct ves_jr *jr)
         putchar('\n');
     }
     if (ves_jr_bool(jr, "/onlyOwnersWord"))
-        printf("policy     only keys that the owner of the stream signed for\n");
+        printf(
+            "policy     only keys that the owner of the stream signed for\n");
 }
 
 static int run_keys(struct cli *cli)

@@ -453,9 +453,9 @@ enum ves_status ves_agent_keys(struct ves_agent *agent, struct ves_jw *jw,
     ves_jw_member_bool(jw, "onlyOwnersWord", list.log.world.policy.is_strict);
     ves_jw_key(jw, "agents");
     ves_jw_array(jw);
-    status = agent->store->ops->key_list(
-        agent->store, &agent->core.stream.tenant, NULL, agent->core.stream_no,
-        put_key, &list);
+    status = agent->store->ops->key_list(agent->store,
+                                         &agent->core.stream.tenant, NULL,
+                                         agent->core.stream_no, put_key, &list);
     ves_jw_end(jw);
     if (status)
         return ves_agent_fail(agent, status, error, "reading the keys");

@@ -247,19 +247,16 @@ static enum ves_status take_new(struct ves_arena *arena,
         .author = author,
         .has_next = event->has_next,
         .next = event->next,
-        .valid_from =
-            event->at_sequence != 0 ? event->at_sequence : sequence,
+        .valid_from = event->at_sequence != 0 ? event->at_sequence : sequence,
         .entered_at = sequence};
 
     return add(arena, state, &key);
 }
 
-enum ves_status ves_key_event_apply(struct ves_arena *arena,
-                                    const struct ves_key_world *world,
-                                    const struct ves_key_event *event,
-                                    uint64_t sequence,
-                                    struct ves_key_state *state,
-                                    enum ves_key_fault *fault)
+enum ves_status
+ves_key_event_apply(struct ves_arena *arena, const struct ves_key_world *world,
+                    const struct ves_key_event *event, uint64_t sequence,
+                    struct ves_key_state *state, enum ves_key_fault *fault)
 {
     enum ves_key_author author =
         event->has_statement ? VES_KEY_BY_OWNER : VES_KEY_BY_SEQUENCER;

@@ -45,7 +45,6 @@ struct apply {
     struct ves_log_row *rows; /* new ones */
     size_t row_count;
     struct ves_rules_log rules;
-    struct ves_key_log keys;
     struct ves_device_held held;     /* before them */
     const struct ves_event **events; /* held, then new */
     struct ves_judge_subject *subjects;
@@ -457,7 +456,6 @@ static enum ves_status gather(struct apply *apply, struct ves_hash **keys,
 {
     size_t count = apply->end - apply->first;
     size_t room = apply->held.count + count;
-    struct ves_error ignored; /* the page would have stopped there */
     size_t n = 0;
 
     apply->event_count = room;
@@ -488,8 +486,6 @@ static enum ves_status gather(struct apply *apply, struct ves_hash **keys,
             &apply->rules, apply->arena, event, number, &apply->subjects[i]);
         if (!status && is_new)
             status = ves_rules_log_add(&apply->rules, event, number, NULL);
-        if (!status && is_new)
-            status = ves_key_log_add(&apply->keys, event, number, &ignored);
         if (status)
             return status;
         wanted += apply->subjects[i].refs.count;
@@ -532,9 +528,10 @@ static enum ves_status apply_items(struct apply *apply)
     if (!status)
         status = settle_own(apply, &fold);
     if (!status)
-        status = write_items(apply, &fold);
+        status = ves_device_keys_save(apply->core, apply->arena, apply->page,
+                                      apply->first, apply->end, apply->now_ms);
     if (!status)
-        status = ves_key_log_save(&apply->keys, apply->now_ms);
+        status = write_items(apply, &fold);
     ves_device_fold_close(&fold);
     if (!status)
         apply->cursor += apply->row_count;
@@ -549,8 +546,6 @@ static enum ves_status apply_prefix(struct apply *apply)
         return VES_OK;
     ves_rules_log_open(&apply->rules, core->store, core->stream_no, core->alloc,
                        &core->owner_key);
-    ves_key_log_open(&apply->keys, core->store, core->stream_no, &core->stream,
-                     &core->owner_key, &core->sequencer_id, apply->arena);
     enum ves_status status = apply_items(apply);
     ves_rules_log_close(&apply->rules);
     return status;

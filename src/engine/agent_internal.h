@@ -544,6 +544,13 @@ VES_NODISCARD enum ves_status ves_device_page_key(struct ves_agent_core *core,
                                                   const struct ves_event *event,
                                                   struct ves_agent_key *out,
                                                   bool *is_found);
+/* What items first to end - 1 say of keys is written into the store's tables.
+ * Before they are in its log. */
+VES_NODISCARD enum ves_status ves_device_keys_save(struct ves_agent_core *core,
+                                                   struct ves_arena *arena,
+                                                   const struct ves_page *page,
+                                                   size_t first, size_t end,
+                                                   int64_t now_ms);
 /* Does the owner's policy accept the item's key? */
 bool ves_device_page_allows(const struct ves_page *page,
                             const struct ves_event *event);

@@ -179,3 +179,23 @@ bool ves_device_page_allows(const struct ves_page *page,
     }
     return ves_key_log_allows(&page->key_log, key);
 }
+
+enum ves_status ves_device_keys_save(struct ves_agent_core *core,
+                                     struct ves_arena *arena,
+                                     const struct ves_page *page, size_t first,
+                                     size_t end, int64_t now_ms)
+{
+    struct ves_error ignored; /* the page would have ended there */
+    struct ves_key_log log;
+    enum ves_status status = VES_OK;
+
+    if (!page->has_key_log)
+        return VES_OK;
+    ves_key_log_open(&log, core->store, core->stream_no, &core->stream,
+                     &core->owner_key, &core->sequencer_id, arena);
+    for (size_t i = first; i < end && !status; i++) {
+        const struct ves_event *event = &page->items[i].event;
+        status = ves_key_log_add(&log, event, event->sequence_number, &ignored);
+    }
+    return status ? status : ves_key_log_save(&log, now_ms);
+}

@@ -4,7 +4,6 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <stdio.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -137,17 +136,16 @@ static enum ves_status register_owned(size_t n, uint32_t key_id,
                               .public_key = key->signer.public_key,
                               .has_next = true};
     struct ves_hash hash;
-    char proof[512], *at = proof;
+    struct ves_buf proof;
     ves_key_next_hash(&then->signer.public_key, &e.next);
     ves_key_register_hash(&fleet.hub.stream, &e, &hash);
     struct ves_sig sig = sign(by, &hash);
-    at += sprintf(at, "{\"nextKeyDigest\":\"");
-    for (size_t i = 0; i < VES_HASH_SIZE; i++)
-        at += sprintf(at, "%02x", e.next.b[i]);
-    at += sprintf(at, "\",\"ownerSignature\":\"");
-    for (size_t i = 0; i < VES_SIG_SIZE; i++)
-        at += sprintf(at, "%02x", sig.b[i]);
-    sprintf(at, "\"}");
+    ves_buf_init(&proof, ves_alloc_default(), TEXT_MAX);
+    ves_buf_put_str(&proof, "{\"nextKeyDigest\":\"");
+    ves_buf_put_hex(&proof, e.next.b, VES_HASH_SIZE);
+    ves_buf_put_str(&proof, "\",\"ownerSignature\":\"");
+    ves_buf_put_hex(&proof, sig.b, VES_SIG_SIZE);
+    ves_buf_put_str(&proof, "\"}");
     const struct ves_key_row row = {.tenant = fleet.hub.stream.tenant,
                                     .has_store = true,
                                     .store = fleet.hub.stream.store,
@@ -156,7 +154,7 @@ static enum ves_status register_owned(size_t n, uint32_t key_id,
                                     .public_key = key->signer.public_key,
                                     .algorithm = ves_bytes_str("ed25519"),
                                     .registrar = ves_bytes_str("admin"),
-                                    .proof = ves_bytes_str(proof)};
+                                    .proof = ves_buf_view(&proof)};
     enum ves_status status =
         ves_sequencer_register_key(sequencer(), &row, fleet.hub.now_ms, &error);
     if (!status)
