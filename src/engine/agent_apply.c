@@ -236,15 +236,13 @@ static enum ves_status decide(struct apply *apply)
     enum ves_status status = pass_known(apply);
     if (status)
         return status;
-    /* Another process may have moved the cursor, or a caller asked beyond
-     * it: then the first item does not follow. */
+    /* Another process moved the cursor, or a caller asked beyond it. */
     if (apply->first < end && apply->end == end &&
         page->asked_from + apply->first != apply->cursor + 1) {
         apply->stop = STOP_GAP;
         apply->end = apply->first;
     }
-    /* Not of a page that was no answer to the question, such as an old one
-     * told again. */
+    /* Not of an old page that is told again. */
     if (apply->stop == STOP_NONE && page->count == 0 && page->has_head &&
         page->head + 1 < page->asked_from)
         apply->stop = STOP_DIVERGED;
