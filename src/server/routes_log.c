@@ -339,19 +339,27 @@ static void get_proof_file(struct ves_request *request)
     struct asked asked;
     struct ves_tlog_path path;
     struct ves_hash leaf;
+    struct ves_buf note;
     uint64_t index;
     if (!find_signed(request, &asked) ||
         !read_index(request, asked.log.signed_size, &index))
         return;
+    ves_buf_init(&note, request->server->alloc, VES_NOTE_MAX);
     enum ves_status status =
         prove(request, &asked, index, asked.log.signed_size, &leaf, &path);
+    if (!status)
+        status = ves_log_cosigned_note(
+            &note, request->store, asked.stream.stream_no,
+            asked.log.signed_size, asked.log.note, &request->arena);
     if (status) {
         ves_reply_status(request, status, &request->store->error);
-        return;
+    } else {
+        ves_tlog_proof_write(&request->out, NULL, index, &path,
+                             ves_buf_view(&note));
+        request->content_type = TEXT;
+        ves_reply(request, 200);
     }
-    ves_tlog_proof_write(&request->out, NULL, index, &path, asked.log.note);
-    request->content_type = TEXT;
-    ves_reply(request, 200);
+    ves_buf_free(&note);
 }
 
 /* ---- about a log --------------------------------------------------------- */

@@ -62,7 +62,7 @@ check "the witness is down: a sync" "$VES" sync --db till.db
 check "which is counted" wait_for 20 at_least sequencer_witness_failures_total 1
 is "and nothing is pending" "$(store_is till.db 'd["counts"]["pending"]')" 0
 start_witness "$port" || { not_ok "the witness again"; done_testing; }
-check "it is back: the head is cosigned" wait_for 20 has_line w.example
+check "it is back: the head is cosigned" wait_for 60 has_line w.example
 
 # Who answers without being the witness gets nothing in, and stops nothing; nor
 # does one that is silent keep the others waiting.
@@ -88,7 +88,7 @@ check "among liars: a sync" "$VES" sync --db till.db
 check "some are failures" wait_for 20 at_least sequencer_witness_failures_total 7
 check "some are alarms" wait_for 20 at_least sequencer_witness_alarms_total 2
 check "the silent one was asked" wait_for 20 grep -q silent asked
-is "none is believed" "$(fetch "$PREFIX/checkpoint" | grep -c '^— ')" 1
+is "none is believed" "$(fetch "$PREFIX/checkpoint" | grep '^— ' | grep -vc '^— shop\.example/')" 0
 stop_server
 is "its word freezes nothing" "$(sqlite3 hub.db 'SELECT frozen_at_ms FROM ves_tlogs')" 0
 is "and is an alert each" "$(sqlite3 hub.db "SELECT count(*) FROM ves_alerts WHERE code = 'witness'")" 2

@@ -857,6 +857,31 @@ def check_log(keys):
             ("no tile", "/tile/0/000.p/01", 400),
             ("from after to", "/consistency?from=3&to=2", 400)):
         expect(what, call("GET", prefix + path, key=keys["reader"]), status)
+    expect("nobody cosigned it yet", call(
+        "GET", prefix + "/witnessed", key=keys["reader"]), 404)
+    for bad in ("", "x", base64.b64encode(note.data).decode()):
+        expect("a cosignature that is none changes nothing", call(
+            "GET", "/api/v1/ves/head?" + STREAM, key=keys["reader"],
+            headers={"x-ves-cosignature": bad}), 200)
+    seconds = int(time.time())
+    name = origin.rsplit("/ves/", 1)[0] + "/agent/" + AGENT
+    signature = v.sign(SEED, b"cosignature/v1\ntime %d\n" % seconds + text + b"\n")
+    key_id = v.sha256(name.encode() + b"\n\x04" + v.public_key(SEED))[:4]
+    word = b"\xe2\x80\x94 " + name.encode() + b" " + base64.b64encode(
+        key_id + seconds.to_bytes(8, "big") + signature) + b"\n"
+    expect("a cosignature", call(
+        "GET", "/api/v1/ves/head?" + STREAM, key=keys["reader"],
+        headers={"x-ves-cosignature": base64.b64encode(note.data + word).decode()}), 200)
+    for _ in range(600):
+        cosigned = call("GET", prefix + "/witnessed", key=keys["reader"])
+        if cosigned.status == 200:
+            break
+        time.sleep(0.05)
+    report("is given out with its head", cosigned.data == note.data + word and call(
+        "GET", prefix + "/checkpoint", key=keys["reader"]).data == cosigned.data,
+        cosigned.data)
+    report("and in proof files", call(
+        "GET", prefix + "/proof/1", key=keys["reader"]).data.endswith(cosigned.data))
     expect("another tenant does not see the log", call(
         "GET", prefix + "/checkpoint", key=keys["elsewhere"]), 403)
     known = {"x-ves-known-head": base64.b64encode(note.data).decode()}
