@@ -14,6 +14,7 @@ static const char framing[] = "note";
 static const char of_agent[] = "/agent/";
 
 enum {
+    OWN_LINES_MAX = VES_NOTE_LINES_MAX - VES_COSIGNED_COSIGNERS_MAX,
     COSIGNATURE = 8 + VES_SIG_SIZE,      /* bytes of a payload */
     ORIGIN_TAIL = 5 + 2 * VES_HASH_SIZE, /* "/ves/ID" */
     AGENT_TAIL = sizeof(of_agent) - 1 + VES_UUID_TEXT
@@ -250,6 +251,7 @@ enum ves_status ves_cosigned_add(struct ves_cosigned *set,
                                  enum ves_cosigned_answer *answer)
 {
     const struct ves_cosigned_line *before = NULL;
+    bool is_there;
 
     VES_ASSERT(!ves_bytes_equal(line->name, head->origin));
     *answer = VES_COSIGNED_KNOWN;
@@ -272,6 +274,10 @@ enum ves_status ves_cosigned_add(struct ves_cosigned *set,
     if (!at)
         return VES_NOMEM;
     at->note = note;
+    /* A text that was not written here may have more than are kept. */
+    (void)place_of(at, line, &is_there);
+    if (!is_there && at->count == VES_COSIGNED_COSIGNERS_MAX)
+        return VES_OK;
     put_line(at, line);
     forget_old(set);
     *answer = VES_COSIGNED_ADDED;
@@ -320,7 +326,8 @@ static enum ves_status read_head(struct ves_cosigned *set,
            ves_bytes_equal(note->lines[own].name, checkpoint.origin))
         own++;
     size_t rest = note->count - own;
-    if (own == 0 || rest == 0 || rest > VES_COSIGNED_COSIGNERS_MAX ||
+    if (own == 0 || own > OWN_LINES_MAX || rest == 0 ||
+        rest > VES_COSIGNED_COSIGNERS_MAX ||
         set->count == VES_COSIGNED_HEADS_MAX ||
         (set->count > 0 &&
          set->heads[set->count - 1]->checkpoint.size <= checkpoint.size))

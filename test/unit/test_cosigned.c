@@ -327,6 +327,42 @@ static void a_crowd(void **state)
     }
 }
 
+static void put_head(struct ves_buf *out, uint64_t size, const char *who,
+                     unsigned count)
+{
+    struct ves_checkpoint head = head_of(ORIGIN, size);
+    struct ves_buf note;
+    char name[32];
+
+    test_log_buf(&note);
+    ves_buf_put_bytes(&note, note_of(&head));
+    for (unsigned i = 0; i < count; i++) {
+        snprintf(name, sizeof name, "%s%02u.example", who, i);
+        ves_buf_put_bytes(&note, line_of(name, 1).text);
+    }
+    ves_buf_putf(out, "note %zu\n", note.len);
+    ves_buf_put_bytes(out, ves_buf_view(&note));
+    ves_buf_free(&note);
+}
+
+/* More cosigners than would be kept, from somebody else's pen. */
+static void a_full_head_takes_no_more(void **state)
+{
+    struct ves_buf buf;
+
+    (void)state;
+    test_log_buf(&buf);
+    put_head(&buf, 5, "a", VES_COSIGNED_COSIGNERS_MAX);
+    put_head(&buf, 4, "b", 1);
+    assert_int_equal(ves_cosigned_read(keep(&buf), &arena, &set), VES_OK);
+    assert_int_equal(say(ORIGIN, "b00.example", 5, 9), VES_COSIGNED_FULL);
+    assert_int_equal(say(ORIGIN, "a00.example", 5, 9), VES_COSIGNED_ADDED);
+    check();
+    test_log_buf(&buf);
+    put_head(&buf, 5, "a", VES_COSIGNED_COSIGNERS_MAX + 1);
+    assert_int_equal(ves_cosigned_read(keep(&buf), &arena, &set), VES_CORRUPT);
+}
+
 static void damaged_texts(void **state)
 {
     struct ves_cosigned again;
@@ -367,6 +403,7 @@ int main(void)
             agents_are_bounded_and_push_out_no_witness, start, stop),
         cmocka_unit_test_setup_teardown(another_log_begins_anew, start, stop),
         cmocka_unit_test_setup_teardown(a_crowd, start, stop),
+        cmocka_unit_test_setup_teardown(a_full_head_takes_no_more, start, stop),
         cmocka_unit_test_setup_teardown(damaged_texts, start, stop),
     };
     cmocka_set_message_output(CM_OUTPUT_TAP);
