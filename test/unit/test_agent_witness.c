@@ -310,6 +310,14 @@ static void its_own_word(void **state)
     assert_true(word.size > head.size);
     assert_true(word.time_s > NOW);
     ves_buf_free(&word.note);
+    /* It vouched for more once: nothing smaller is said. */
+    word.size += 5;
+    assert_int_equal(ves_core_cosigned(core(), &word), VES_OK);
+    grow(&fleet, 1);
+    pull();
+    assert_int_equal(
+        ves_core_cosign(core(), 1000 * ((int64_t)NOW + 9999), &word), VES_OK);
+    assert_int_equal(word.note.len, 0);
 }
 
 int main(void)

@@ -111,6 +111,7 @@ struct word {
     const struct ves_uuid *agent; /* NULL: the serve's */
     const struct test_signer *key;
     uint64_t time_s;
+    const char *signs; /* what is really signed; NULL: the text */
 };
 
 static void write_word(struct ves_buf *out, const struct head *head,
@@ -135,7 +136,8 @@ static void write_word(struct ves_buf *out, const struct head *head,
         ves_buf_put_str(out, word->log_lines);
     else
         ves_buf_put_bytes(out, head->note.lines[0].text);
-    ves_cosign(out, text, word->time_s, &key, &word->key->secret);
+    ves_cosign(out, word->signs ? ves_bytes_str(word->signs) : text,
+               word->time_s, &key, &word->key->secret);
     ves_buf_free(&name);
 }
 
@@ -338,6 +340,10 @@ static void what_is_wrong_changes_nothing(void **state)
     /* Within the last signature, four characters before its end. */
     at[len - 12] = at[len - 12] == 'A' ? 'B' : 'A';
     expect_ignored("a broken signature");
+    word = good;
+    word.signs = "something else\n";
+    say(&head, &word);
+    expect_ignored("a good key's signature of something else");
     wait_for_head(&after);
     assert_string_equal(after.text, head.text);
 }
