@@ -546,7 +546,7 @@ void sim_device_pull(struct sim_world *world, size_t device, size_t process)
 }
 
 static void end_page(struct sim_world *world, size_t device, size_t process,
-                     struct ves_bytes bytes)
+                     struct ves_bytes bytes, bool has_false_head)
 {
     struct sim_process *p = &world->devices[device].processes[process];
     struct ves_pull_result result;
@@ -567,12 +567,17 @@ static void end_page(struct sim_world *world, size_t device, size_t process,
             ves_core_page_apply(&p->core, page, now_ms(world, device), &result);
     }
     ves_page_free(page);
+    if (has_false_head && result.applied > 0)
+        sim_fail(world,
+                 "store %zu applied %llu events that came with a false head",
+                 device, (unsigned long long)result.applied);
     sim_trace(world, 'L', (uint64_t)status * 1000 + result.applied);
     sim_check_device(world, device, false);
 }
 
 static void end_pull(struct sim_world *world, size_t device, size_t process,
-                     uint32_t http_status, struct ves_bytes bytes)
+                     uint32_t http_status, struct ves_bytes bytes,
+                     bool has_false_head)
 {
     struct sim_process *p = &world->devices[device].processes[process];
     enum ves_status status;
@@ -582,7 +587,7 @@ static void end_pull(struct sim_world *world, size_t device, size_t process,
         return;
     switch (p->pull_kind) {
     case SIM_PULL:
-        end_page(world, device, process, bytes);
+        end_page(world, device, process, bytes, has_false_head);
         break;
     case SIM_SEQUENCER_KEYS:
         status =
@@ -643,7 +648,7 @@ void sim_device_take(struct sim_world *world, const struct sim_message *reply)
                  bytes);
     else if (reply->kind == p->pull_kind && reply->request == p->pull_request)
         end_pull(world, reply->device, reply->process, reply->http_status,
-                 bytes);
+                 bytes, reply->has_false_head);
     /* Who is told the truth suspects nobody, unless somebody lied before. */
     if (!reply->is_false && alerts == 0 && open_alerts(self->disk) > 0)
         fail_alert(world, reply->device);

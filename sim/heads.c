@@ -16,6 +16,7 @@
 #include "engine/log_tree.h"
 #include "sim/world.h"
 #include "store/store_mem.h"
+#include "json/jcs.h"
 
 enum { SCRATCH_MAX = 64 << 20 };
 
@@ -134,6 +135,68 @@ void sim_heads_sign(struct sim_world *world)
     world->hub.faults.rng = &world->heads_rng;
     sign(world);
     world->hub.faults.rng = &world->rng;
+}
+
+/* ---- telling ------------------------------------------------------------- */
+
+/* The same head with another root, signed by the sequencer itself. */
+static void put_forged(struct sim_world *world, struct ves_bytes told,
+                       struct ves_buf *out)
+{
+    const struct sim_hub *hub = &world->hub;
+    struct ves_signer *signer = hub->sequencer.signer;
+    struct ves_checkpoint head;
+    struct ves_note_key key;
+    struct ves_note note;
+    struct ves_buf text;
+    struct ves_sig sig;
+
+    VES_ASSERT(ves_note_read(told, &note, NULL) == VES_OK &&
+               ves_checkpoint_read(note.text, &head, NULL) == VES_OK);
+    head.root.b[sim_below(&world->told_rng, VES_HASH_SIZE)] ^= 1;
+    ves_buf_init(&text, ves_alloc_default(), SCRATCH_MAX);
+    ves_checkpoint_write(&text, &head);
+    signer->sign_text(signer, ves_buf_view(&text), &sig);
+    ves_note_key_init(&key, head.origin, VES_NOTE_ED25519, &signer->public_key);
+    ves_buf_put_u8(&text, '\n');
+    ves_note_line_write(&text, &key, sig.b, VES_SIG_SIZE);
+    ves_jcs_write_string(out, ves_buf_view(&text));
+    ves_buf_free(&text);
+}
+
+void sim_heads_tell(struct sim_world *world, uint32_t stream_no, uint64_t end,
+                    struct ves_buf *out)
+{
+    struct ves_store *disk = world->hub.disk;
+    struct ves_tlog_row log = {.signed_size = 0};
+    size_t from = out->len;
+    struct ves_arena arena;
+    struct ves_buf forged;
+
+    ves_arena_init(&arena, ves_alloc_default(), SCRATCH_MAX);
+    VES_ASSERT(ves_log_page_write(out, disk, stream_no, end, &arena) == VES_OK);
+    if (disk->ops->tlog_get(disk, stream_no, &arena, &log) ||
+        log.signed_size == 0 || world->is_quiet ||
+        !sim_chance(&world->told_rng, world->options.forge)) {
+        ves_arena_free(&arena);
+        return;
+    }
+    ves_buf_init(&forged, ves_alloc_default(), SCRATCH_MAX);
+    ves_jcs_write_string(&forged, log.note);
+    size_t old = forged.len;
+    const uint8_t *at =
+        memmem(out->ptr + from, out->len - from, forged.ptr, old);
+    VES_ASSERT(at != NULL);
+    size_t before = (size_t)(at - out->ptr);
+    ves_buf_reset(&forged);
+    put_forged(world, log.note, &forged);
+    ves_buf_put(&forged, at + old, out->len - before - old);
+    out->len = before;
+    ves_buf_put_bytes(out, ves_buf_view(&forged));
+    ves_buf_free(&forged);
+    ves_arena_free(&arena);
+    world->lies++;
+    world->hub.is_lying = world->hub.has_false_head = true;
 }
 
 /* ---- starting again ------------------------------------------------------ */

@@ -25,7 +25,8 @@ static void reply(struct sim_world *world, const struct sim_message *request,
     VES_ASSERT(!body || ves_buf_status(body) == VES_OK);
     message.is_reply = true;
     message.is_false = world->hub.is_lying;
-    world->hub.is_lying = false;
+    message.has_false_head = world->hub.has_false_head;
+    world->hub.is_lying = world->hub.has_false_head = false;
     message.http_status = http_status;
     message.len = body ? body->len : 0;
     message.bytes = malloc(message.len ? message.len : 1);
@@ -352,10 +353,14 @@ static void answer_page(struct sim_world *world,
         put_other(&page, stream.head + 1);
     ves_buf_putf(out,
                  "],\"count\":%llu,\"next_sequence\":%llu,\"head_sequence\":"
-                 "%llu,\"has_more\":%s}",
+                 "%llu,\"has_more\":%s",
                  (unsigned long long)page.count, (unsigned long long)page.next,
                  (unsigned long long)stream.head,
                  page.next <= stream.head ? "true" : "false");
+    /* Without a head each check of an event is the only one there is. */
+    if (page.lie == SIM_TRUTH)
+        sim_heads_tell(world, stream.stream_no, page.next - 1, out);
+    ves_buf_put_str(out, "}");
     ves_buf_free(&page.held);
     reply(world, request, 200, out);
 }

@@ -27,6 +27,7 @@ static void spoil(struct sim_world *world, struct sim_message *message)
 
     world->spoiled++;
     message->is_false = true;
+    message->has_false_head = false;
     switch (sim_below(&world->rng, 4)) {
     case 0:
         message->len = message->len ? sim_below(&world->rng, message->len) : 0;

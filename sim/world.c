@@ -380,6 +380,7 @@ void sim_run(uint64_t seed, const struct sim_options *options,
     world->seed = seed;
     world->rng = seed;
     world->heads_rng = seed ^ UINT64_C(0x4845414453);
+    world->told_rng = seed ^ UINT64_C(0x544f4c44);
     world->trace = UINT64_C(14695981039346656037);
     world->options = *options;
     start(world);

@@ -57,6 +57,7 @@ struct sim_message {
     enum sim_kind kind;
     bool is_reply;
     bool is_false;          /* of a reply: a lie, or spoilt on the way */
+    bool has_false_head;    /* its events are true, its signed head is not */
     size_t device, process; /* device: place in sim_world.devices */
     uint64_t request;       /* its number; its own reply has it too */
     uint64_t from, limit;   /* SIM_PULL */
@@ -142,8 +143,9 @@ struct sim_hub {
         struct ves_ingest ingest;
     } queue[SIM_QUEUE_MAX];
     size_t queued;
-    bool is_lying;    /* the reply now written is false */
-    uint64_t checked; /* sequence numbers looked at */
+    bool is_lying;       /* the reply now written is false */
+    bool has_false_head; /* ... because of the head in it */
+    uint64_t checked;    /* sequence numbers looked at */
     uint64_t batches;
     uint64_t file_size; /* of the head in the head file; 0: none */
     struct ves_hash file_root;
@@ -152,7 +154,7 @@ struct sim_hub {
 
 struct sim_world {
     struct sim_options options;
-    uint64_t seed, rng, heads_rng, tick, trace;
+    uint64_t seed, rng, heads_rng, told_rng, tick, trace;
     bool is_quiet;
     struct ves_stream stream;
     struct sim_hub hub;
@@ -305,6 +307,10 @@ void sim_check_log(struct sim_world *world);
 /* Of what somebody signed: two envelopes with one hash are one event. */
 void sim_envelope_hash(const struct ves_log_row *row, struct ves_hash *out);
 
+/* heads.c: what a page that ends with number end says of the log, true or not.
+ */
+void sim_heads_tell(struct sim_world *world, uint32_t stream_no, uint64_t end,
+                    struct ves_buf *out);
 /* heads.c: signs the head of the log, with whatever goes wrong; takes the next
  * row of the log into account; looks at heads when the sequencer starts. */
 void sim_heads_sign(struct sim_world *world);
