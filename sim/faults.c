@@ -52,6 +52,18 @@ static enum ves_status sim_begin_flat(struct ves_store *s)
     return status ? status : own(s)->inner->ops->begin_flat(own(s)->inner);
 }
 
+static enum ves_status sim_begin_read(struct ves_store *s)
+{
+    enum ves_status status = trouble(s);
+
+    return status ? status : own(s)->inner->ops->begin_read(own(s)->inner);
+}
+
+static void sim_end_read(struct ves_store *s)
+{
+    own(s)->inner->ops->end_read(own(s)->inner);
+}
+
 /* The three ways a commit can go wrong: nothing done, all done but nobody
  * told, all done and the process dead. */
 static enum ves_status sim_commit(struct ves_store *s)
@@ -97,6 +109,8 @@ TEST_STORE_OPS(X)
 
 static const struct ves_store_ops ops = {.begin = sim_begin,
                                          .begin_flat = sim_begin_flat,
+                                         .begin_read = sim_begin_read,
+                                         .end_read = sim_end_read,
                                          .commit = sim_commit,
                                          .rollback = sim_rollback,
 #define X(name, parameters, arguments) .name = sim_##name,

@@ -283,6 +283,33 @@ static bool is_ours(struct making *m)
     return false;
 }
 
+/* The head of one moment; out->is_due stays false when there is none. */
+static enum ves_status make(struct making *m, const struct ves_stream *stream,
+                            struct ves_log_head *out)
+{
+    struct ves_store *reader = m->reader;
+
+    enum ves_status status =
+        reader->ops->stream_get(reader, stream, false, &m->stream);
+    if (!status)
+        status = reader->ops->tlog_get(reader, m->stream.stream_no, m->arena,
+                                       &m->log);
+    if (status)
+        return status == VES_NOT_FOUND ? VES_OK : store_failed(m, status);
+    if (m->log.frozen_at_ms || m->stream.head == 0 ||
+        (m->stream.head == m->log.signed_size && is_ours(m)))
+        return VES_OK;
+    status = start_from_signed(m);
+    if (!status)
+        status = recompute(m);
+    if (!status)
+        status = compare(m);
+    if (!status)
+        status = sign(m, &out->row);
+    out->is_due = !status;
+    return status;
+}
+
 enum ves_status ves_log_head_make(struct ves_sequencer *sequencer,
                                   struct ves_store *reader,
                                   const struct ves_stream *stream,
@@ -296,31 +323,16 @@ enum ves_status ves_log_head_make(struct ves_sequencer *sequencer,
                        .error = error};
 
     *out = (struct ves_log_head){.is_due = false};
-    enum ves_status status =
-        reader->ops->stream_get(reader, stream, false, &m.stream);
-    if (!status)
-        status =
-            reader->ops->tlog_get(reader, m.stream.stream_no, arena, &m.log);
+    enum ves_status status = reader->ops->begin_read(reader);
     if (status)
-        return status == VES_NOT_FOUND ? VES_OK : store_failed(&m, status);
-    if (m.log.frozen_at_ms || m.stream.head == 0 ||
-        (m.stream.head == m.log.signed_size && is_ours(&m)))
-        return VES_OK;
-    status = start_from_signed(&m);
-    if (!status)
-        status = recompute(&m);
-    if (!status)
-        status = compare(&m);
-    if (!status)
-        status = sign(&m, &out->row);
-    if (status)
-        return status;
-    out->is_due = true;
+        return store_failed(&m, status);
+    status = make(&m, stream, out);
+    reader->ops->end_read(reader);
     out->stream_no = m.stream.stream_no;
     out->stream_id = m.log.stream_id;
     out->expected_size = m.log.signed_size;
     out->row.signed_at_ms = now_ms;
-    return VES_OK;
+    return status;
 }
 
 static enum ves_status in_transaction(struct ves_store *store,

@@ -410,6 +410,10 @@ struct ves_store_ops {
     enum ves_status (*begin_flat)(struct ves_store *s);
     enum ves_status (*commit)(struct ves_store *s);
     void (*rollback)(struct ves_store *s); /* never fails; idempotent */
+    /* What is read until end_read is of one moment, whatever others commit
+     * meanwhile.  Not inside a transaction; nothing is written in between. */
+    enum ves_status (*begin_read)(struct ves_store *s);
+    void (*end_read)(struct ves_store *s); /* never fails; idempotent */
 
     /* -- small named values of the whole store; name is a literal -- */
     /* value "" and VES_NOT_FOUND when it was never put. */

@@ -193,9 +193,31 @@ static enum ves_status commit(struct ves_store *s)
     return VES_OK;
 }
 
+static enum ves_status begin_read(struct ves_store *s)
+{
+    struct ves_sqlite *st = ves_sqlite_of(s);
+
+    VES_ASSERT(st->tx == VES_TX_NONE && !st->is_reading &&
+               sqlite3_get_autocommit(st->db));
+    enum ves_status status = ves_sql_exec(st, "BEGIN");
+    st->is_reading = !status;
+    return status;
+}
+
+static void end_read(struct ves_store *s)
+{
+    struct ves_sqlite *st = ves_sqlite_of(s);
+
+    if (st->is_reading)
+        (void)!ves_sql_exec(st, "ROLLBACK");
+    st->is_reading = false;
+}
+
 static const struct ves_store_ops ops = {
     .begin = begin,
     .begin_flat = begin_flat,
+    .begin_read = begin_read,
+    .end_read = end_read,
     .commit = commit,
     .rollback = rollback,
     .meta_get = ves_sqlite_meta_get,

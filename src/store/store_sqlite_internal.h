@@ -141,8 +141,9 @@ struct ves_sqlite {
     bool is_ready; /* the schema was checked; our tables are there */
     enum ves_store_role role;
     enum ves_sqlite_tx tx;
-    bool is_failed; /* the open transaction cannot be committed */
-    int changes;    /* rows the connection had changed when VES_TX_FLAT began */
+    bool is_failed;  /* the open transaction cannot be committed */
+    bool is_reading; /* begin_read */
+    int changes; /* rows the connection had changed when VES_TX_FLAT began */
     bool (*wal_watch)(void *ctx, uint64_t pages); /* NULL: SQLite's own way */
     void *wal_ctx;
     struct { /* ves_store_sqlite_synchronous */

@@ -25,6 +25,22 @@ static enum ves_status count_begin_flat(struct ves_store *s)
     return status;
 }
 
+static enum ves_status count_begin_read(struct ves_store *s)
+{
+    struct test_counting *c = (struct test_counting *)s;
+    enum ves_status status = c->inner->ops->begin_read(c->inner);
+
+    s->error = c->inner->error;
+    return status;
+}
+
+static void count_end_read(struct ves_store *s)
+{
+    struct test_counting *c = (struct test_counting *)s;
+
+    c->inner->ops->end_read(c->inner);
+}
+
 static enum ves_status count_commit(struct ves_store *s)
 {
     struct test_counting *c = (struct test_counting *)s;
@@ -60,6 +76,8 @@ TEST_STORE_OPS(X)
 
 static const struct ves_store_ops ops = {.begin = count_begin,
                                          .begin_flat = count_begin_flat,
+                                         .begin_read = count_begin_read,
+                                         .end_read = count_end_read,
                                          .commit = count_commit,
                                          .rollback = count_rollback,
 #define X(name, parameters, arguments) .name = count_##name,

@@ -240,6 +240,25 @@ static void statements_can_be_given_back_early(void **state)
 /* ---- two at once ----------------------------------------------------------
  */
 
+static void what_is_read_is_of_one_moment(void **state)
+{
+    struct ves_store *writer = place_open_own(), *reader = place_open_own();
+
+    (void)state;
+    place_put_meta(writer, "before");
+    OK(reader->ops->begin_read(reader));
+    place_expect_meta(reader, "before");
+    place_put_meta(writer, "after");
+    place_expect_meta(reader, "before");
+    reader->ops->end_read(reader);
+    reader->ops->end_read(reader);
+    place_expect_meta(reader, "after");
+    place_put_meta(reader, "own");
+    place_expect_meta(writer, "own");
+    place_close(reader);
+    place_close(writer);
+}
+
 static void a_second_writer_is_told_busy(void **state)
 {
     struct ves_store *one = place_open_own(), *two = place_open_own();
@@ -424,6 +443,7 @@ int main(void)
         ON_DEVICE(a_flat_rollback_takes_the_callers_rows_along),
         ON_DEVICE(tables_made_in_a_transaction_go_with_it),
         ON_DEVICE(statements_can_be_given_back_early),
+        ON_DEVICE(what_is_read_is_of_one_moment),
         ON_DEVICE(a_second_writer_is_told_busy),
         ON_DEVICE(a_joined_writer_is_told_busy),
         ON_SEQUENCER(a_writer_waits_as_long_as_told),

@@ -16,6 +16,7 @@ static struct ves_server *server;
 static struct ves_store store;
 static struct ves_store_ops ops;
 static enum ves_status store_says;
+static bool is_reading; /* of one moment: others commit meanwhile */
 
 /* Two streams of one event; that of tenant 2 cannot be read. */
 static enum ves_status stream_get(struct ves_store *s,
@@ -24,6 +25,7 @@ static enum ves_status stream_get(struct ves_store *s,
 {
     (void)s;
     (void)create;
+    assert_true(is_reading);
     *row =
         (struct ves_stream_row){.stream_no = 1, .stream = *stream, .head = 1};
     return stream->tenant.b[0] == 2 ? VES_IO : VES_OK;
@@ -40,6 +42,7 @@ static enum ves_status tlog_get(struct ves_store *s, uint32_t stream_no,
     (void)s;
     (void)stream_no;
     (void)arena;
+    assert_true(is_reading);
     ves_buf_init(&buf, ves_alloc_default(), sizeof(bytes));
     ves_tlog_edge_write(&buf, &edge);
     assert_int_equal(ves_buf_status(&buf), VES_OK);
@@ -61,6 +64,20 @@ static enum ves_status tile_read(struct ves_store *s, uint32_t stream_no,
     memset(hashes, 0, sizeof(*hashes));
     *count = 1;
     return VES_OK;
+}
+
+static enum ves_status begin_read(struct ves_store *s)
+{
+    (void)s;
+    assert_false(is_reading);
+    is_reading = true;
+    return VES_OK;
+}
+
+static void end_read(struct ves_store *s)
+{
+    (void)s;
+    is_reading = false;
 }
 
 static enum ves_status begin(struct ves_store *s)
@@ -102,6 +119,8 @@ static int set_up(void **state)
 
     (void)state;
     ops = (struct ves_store_ops){.begin = begin,
+                                 .begin_read = begin_read,
+                                 .end_read = end_read,
                                  .commit = commit,
                                  .stream_get = stream_get,
                                  .tlog_get = tlog_get,
