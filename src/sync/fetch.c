@@ -137,6 +137,44 @@ static enum ves_status take_pages(struct fetch *fetch)
     return status;
 }
 
+/* The head this store has verified before is a beginning of the log that was
+ * shown. */
+static enum ves_status check_known(struct fetch *fetch)
+{
+    struct ves_agent *agent = fetch->agent;
+    const struct ves_bytes none = {NULL, 0};
+    struct ves_http_reply reply = {.status = 0};
+    struct ves_checkpoint known;
+    struct ves_note note;
+    struct ves_hash stream_id;
+    struct ves_bytes text;
+    char hex[2 * VES_HASH_SIZE], path[256];
+
+    enum ves_status status =
+        ves_core_known_head(&agent->core, &fetch->arena, &text);
+    if (status)
+        return ves_agent_fail(agent, status, fetch->error, "fetch");
+    if (text.len == 0)
+        return VES_OK;
+    if (ves_note_read(text, &note, fetch->error) ||
+        ves_checkpoint_read(note.text, &known, fetch->error))
+        return VES_CORRUPT;
+    ves_stream_id(&fetch->part.stream, &stream_id);
+    ves_hex_encode(stream_id.b, VES_HASH_SIZE, hex);
+    snprintf(path, sizeof(path),
+             "/ves/%.*s/consistency?from=%" PRIu64 "&to=%" PRIu64,
+             (int)sizeof(hex), hex, known.size, fetch->part.head_size);
+    if (known.size <= fetch->part.head_size)
+        status = ves_session_request(&fetch->session, "GET", path, none, &reply,
+                                     fetch->error);
+    if (!status)
+        status =
+            ves_part_extends(&fetch->part, &known, reply.body, fetch->error);
+    return status == VES_REFUSED
+               ? refuse(fetch, ves_buf_view(&fetch->part.note))
+               : status;
+}
+
 static enum ves_status get_keys(struct fetch *fetch)
 {
     const struct ves_bytes none = {NULL, 0};
@@ -219,6 +257,8 @@ static enum ves_status fetch_all(struct fetch *fetch)
     const char *path = fetch->options->path;
     enum ves_status status = take_pages(fetch);
 
+    if (!status)
+        status = check_known(fetch);
     if (!status && fetch->part.count > 0)
         status = make_bundle(fetch);
     if (!status && path && fetch->part.count == 0)

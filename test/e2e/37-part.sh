@@ -101,4 +101,9 @@ a_lie html 1 "not a page of events"
 a_lie gone-for-reads 4 "."
 is "the store is as it was, but for the alerts" "$(json "$("$VES" status --db reader.db --json)" '(d["sequence"]["lastPulled"], d["counts"]["pending"])')" '[0, 0]'
 check "and can pull" "$VES" pull --db reader.db
+
+# It has verified a head now: what is fetched must be that log, and more.
+check "a store that knows a head fetches" fetch --entity-type order --entity-id A-1
+known=$(json "$("$VES" quarantine --db reader.db --json)" 'sum(a["code"] == "part_invalid" for a in d["alerts"] if not a.get("closedAt"))')
+a_lie log-path 5 "two histories, or a bad proof"
 done_testing
