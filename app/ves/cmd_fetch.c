@@ -53,7 +53,7 @@ static void print_report(const struct ves_fetch_report *report,
         return;
     }
     printf("PROVEN      %llu events, where each stands in a signed log of %llu "
-           "entries, who signed it%s\n",
+           "entries, its signature by a key of the sequencer's signed list%s\n",
            (unsigned long long)report->events,
            (unsigned long long)report->tree_size,
            report->receipts == report->events ? ", its receipt" : "");
