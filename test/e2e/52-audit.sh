@@ -79,6 +79,7 @@ damage "a member of a conflict is gone" till.db "DELETE FROM ves_conflict_member
 damage "a state" till.db "UPDATE ves_entities SET state = replace(state, '5', '7') WHERE entity_id = 'SKU-2'" state
 damage "a number of a chain" hub.db "UPDATE ves_events SET agent_seq = 1 WHERE sequence_number = 4" "agent chains"
 damage "a root that was committed" hub.db "UPDATE ves_commitments SET merkle_root = zeroblob(32) WHERE sequence_start = 4" commitments
+damage "an event under a root that was committed" hub.db "UPDATE ves_events SET signature = zeroblob(64) WHERE sequence_number = 2" commitments
 damage "a commitment is gone" hub.db "DELETE FROM ves_commitments WHERE sequence_start = 1" commitments
 damage "a tile" hub.db "UPDATE ves_tiles SET hashes = zeroblob(length(hashes))" tree
 damage "the tree's edge" hub.db "UPDATE ves_tlogs SET edge = zeroblob(length(edge))" tree
