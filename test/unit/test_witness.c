@@ -1,12 +1,14 @@
 /* test_witness.c -- a witness: what it answers, what it remembers, over HTTP.
  */
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -471,6 +473,17 @@ static void test_unwritable(void **state)
     assert_int_equal(add(&source_log, 0, 12), 500);
     assert_null(memmem(reply.body.ptr, reply.body.len, "w.example", 9));
     assert_int_equal(rmdir(path), 0);
+    /* Nor is what finds no room on the disk. */
+    struct rlimit limit, none;
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &limit), 0);
+    none = limit;
+    none.rlim_cur = 0;
+    (void)signal(SIGXFSZ, SIG_IGN);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &none), 0);
+    unsigned status = add(&source_log, 0, 12);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+    assert_int_equal(status, 500);
+    assert_null(memmem(reply.body.ptr, reply.body.len, "w.example", 9));
     assert_int_equal(add(&source_log, 0, 12), 200);
 }
 
