@@ -179,6 +179,7 @@ static enum ves_status rotate(size_t n, uint32_t from_id,
     ves_key_rotate_hash(&fleet.hub.stream, &e, &hash);
     e.previous_signature = sign(from, &hash);
     e.signature = sign(to, &hash);
+    fleet.hub.now_ms += 1000; /* nobody asks twice at once */
     return ves_sequencer_enter_key_event(sequencer(), &fleet.hub.stream, &e,
                                          fleet.hub.now_ms, &error);
 }
