@@ -14,18 +14,18 @@ join till.db && join other.db || exit 1
 logged() { [ "$(store_is "$1" 'd["finality"]["logged"]')" = "$2" ]; }
 synced_to() { "$VES" sync --db "$1" > /dev/null && logged "$1" "$2"; }
 for i in 1 2 3; do adjust till.db MUG "$i"; done
-check "what a signed head covers is logged" wait_for 20 synced_to till.db 3
-check "of others, too" wait_for 20 synced_to other.db 3
+check "what a signed head covers is logged" wait_for 20 synced_to till.db 5
+check "of others, too" wait_for 20 synced_to other.db 5
 id=$("$VES" outbox --db till.db --json --limit 1 | python3 -c 'import json,sys; print(json.load(sys.stdin)["events"][0]["eventId"])')
 is "the outbox says so" "$("$VES" outbox --db till.db --json | python3 -c 'import json,sys; print({e["finality"] for e in json.load(sys.stdin)["events"]})')" "{'logged'}"
 is "and show" "$(json "$("$VES" show --db till.db --json "$id")" 'd["finality"]')" logged
 like "and why" "$("$VES" why --db till.db "$id")" "It is logged: a signed head of the log"
-like "and status" "$("$VES" status --db till.db)" "logged up to 3, witnessed up to 0"
+like "and status" "$("$VES" status --db till.db)" "logged up to 5, witnessed up to 0"
 sqlite3 $SEQ "VACUUM INTO '$T/old.db'"
 
 # The log goes on, and the till with it ...
 for i in 1 2 3; do adjust till.db MUG "$i"; done
-check "it goes on" wait_for 20 synced_to till.db 6
+check "it goes on" wait_for 20 synced_to till.db 8
 vkey=$(curl -sS -H "x-api-key: $KEY" "$URL/api/v1/ves/log?tenant_id=$tenant&store_id=$store" | python3 -c 'import json,sys; print(json.load(sys.stdin)["vkeys"][-1])')
 printf 'log %s\nquorum none\n' "$vkey" > policy
 stop_server
@@ -34,7 +34,7 @@ stop_server
 rm -f data/hub.db data/hub.db-wal data/hub.db-shm && cp old.db data/hub.db
 start_server $SEQ --head-file heads/heads2 --new-head-file || exit 1
 for i in 1 2 3 4; do adjust other.db CUP "$i"; done
-check "who knows no better is told it" wait_for 20 synced_to other.db 7
+check "who knows no better is told it" wait_for 20 synced_to other.db 9
 before=$(store_is till.db 'd["stateHash"]')
 exits "the till does not take it (exit 5)" 5 "$VES" pull --db till.db
 is "its state is what it was" "$(store_is till.db 'd["stateHash"]')" "$before"
