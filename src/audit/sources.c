@@ -127,6 +127,12 @@ static enum ves_status pull_all(struct ves_audit *audit, const char *credential,
         ves_agent_create(&store, &identity, &agent, audit->error);
     if (status)
         return status;
+    /* Nobody knows its key, so its word on the log would only be noise. */
+    status = ves_agent_set(agent, "cosign", "false", &why);
+    if (status) {
+        ves_agent_close(agent);
+        return ves_fail(audit->error, status, "%s", why.text);
+    }
     do
         status = ves_pull(agent, &sync, 0, &report, &why);
     while (!status && report.has_more && report.received > 0);

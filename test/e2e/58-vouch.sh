@@ -56,6 +56,11 @@ stranger=$(python3 -c 'import base64, hashlib; k = b"\4" + open("key", "rb").rea
 { grep -v '^quorum' policy; echo "witness x $stranger"; echo "group three all both x"; echo "quorum three"; } > three
 exits "and valid but not enough where a third must vouch" 10 "$VES" verify --policy three sale.ves-bundle
 
+(umask 077 && cp hub.db.admin-key credential)
+audit() { "$VES" audit --sequencer "$URL" --stream "$TENANT/$STORE" --credential-file credential --sequencer-key "$(json "$("$VES" keys --db till.db --json)" 'd["sequencer"]["keys"][0]["publicKey"]')" --policy "$1"; }
+exits "an audit of the sequencer is sound under the policy" 0 audit policy
+exits "and not all proven where a third must vouch" 10 audit three
+
 # Who does not want to, does not.
 check "cosigning is switched off" "$VES" settings --db office.db cosign=false
 adjust till.db A 1
