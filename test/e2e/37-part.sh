@@ -41,6 +41,8 @@ start_proxy mode || exit 1
 echo honest > mode
 URL=$PROXY
 join reader.db || exit 1
+head=$((head + 1)) # the key of the reader
+check "its key is logged" wait_for 10 log_signed
 fetch() { "$VES" fetch --db reader.db "$@"; }
 doc=$(fetch --entity-type order --json)
 is "fetch: all orders" "$(json "$doc" '",".join(str(e["sequenceNumber"]) for e in d["events"])')" "$(numbers 'e["entity_type"] == "order"')"
