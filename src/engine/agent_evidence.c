@@ -258,6 +258,36 @@ static enum ves_status prove(struct ves_agent_core *core,
     return status;
 }
 
+struct search {
+    const struct ves_device_alert *alert;
+    bool is_found;
+};
+
+static enum ves_status look(void *ctx, const struct ves_record *row)
+{
+    struct search *search = ctx;
+
+    search->is_found |=
+        row->closed_ms == 0 && row->body.len > 0 &&
+        row->sequence_number == search->alert->sequence_number &&
+        ves_bytes_is(row->code, search->alert->code);
+    return VES_OK;
+}
+
+/* Against one head of ours one piece of evidence is enough, however many others
+ * the sequencer goes on to sign. */
+static enum ves_status keep_alert(struct ves_agent_core *core, int64_t now_ms,
+                                  const struct ves_device_alert *alert)
+{
+    struct search search = {alert, false};
+
+    enum ves_status status = core->store->ops->record_list(
+        core->store, VES_RECORD_ALERT, core->stream_no, 0, true, 0, look,
+        &search);
+    return status || search.is_found ? status
+                                     : ves_device_alert(core, now_ms, alert);
+}
+
 /* The file is kept as an alert of code, so that it is there even if no file can
  * be written. */
 static enum ves_status keep(struct ves_agent_core *core,
@@ -279,7 +309,7 @@ static enum ves_status keep(struct ves_agent_core *core,
     if (status)
         return status;
     alert.body = ves_buf_view(out);
-    return ves_device_end(core, ves_device_alert(core, now_ms, &alert));
+    return ves_device_end(core, keep_alert(core, now_ms, &alert));
 }
 
 /* ---- two histories ------------------------------------------------------- */

@@ -489,6 +489,7 @@ struct ves_device_log {
     struct ves_follow_row row;
     struct ves_tlog_edge edge;          /* at the cursor */
     bool is_verified;                   /* the page's head is good */
+    bool is_unknown;                    /* it could not be compared */
     bool is_ours[VES_PAGE_VOUCHED_MAX]; /* of the page's older heads: is the
                                            root what the events here make? */
     const char *code;       /* of a falsehood; NULL while none is known */

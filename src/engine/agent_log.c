@@ -19,6 +19,9 @@ enum {
     HEADS_KEPT = 1000,
     PAGE_KEPT_MAX = 1024 * 1024, /* bytes of a page that is false */
     LEAVES_CHUNK = 512,          /* read at a time */
+    /* A head below the cursor that was not kept is worth computing the tree
+     * again up to that size; beyond it the next head says the same. */
+    AGAIN_MAX = 65536,
     EDGE_BYTES_MAX = 8 + VES_TLOG_EDGE_MAX * VES_HASH_SIZE
 };
 
@@ -93,7 +96,8 @@ enum ves_status ves_device_log_open(struct ves_device_log *log, uint64_t cursor)
     return grow(log, &log->edge, cursor);
 }
 
-/* The root of the first size events here; size is not above the cursor. */
+/* The root of the first size events here; size is not above the cursor.
+ * VES_NOT_FOUND: it is not worth its time. */
 static enum ves_status root_at(struct ves_device_log *log, uint64_t size,
                                struct ves_hash *root)
 {
@@ -112,6 +116,8 @@ static enum ves_status root_at(struct ves_device_log *log, uint64_t size,
         *root = kept.root;
         return VES_OK;
     }
+    if (!status && size > AGAIN_MAX)
+        return VES_NOT_FOUND;
     if (!status)
         status = grow(log, &edge, size);
     if (!status)
@@ -240,6 +246,9 @@ static enum ves_status compare_old(struct ves_device_log *log,
     struct ves_hash root;
 
     enum ves_status status = root_at(log, head->size, &root);
+    log->is_unknown = status == VES_NOT_FOUND;
+    if (log->is_unknown)
+        return VES_OK;
     if (!status && !ves_hash_equal(&root, &head->root))
         is_false(log,
                  head->size <= log->row.logged ? VES_LOG_FORK
@@ -324,7 +333,7 @@ enum ves_status ves_device_log_check(struct ves_device_log *log,
     }
     status = compare_head(log, page, edge);
     /* Nothing of a log is known to who has none of its events. */
-    log->is_verified = !status && !log->code && end > 0;
+    log->is_verified = !status && !log->code && !log->is_unknown && end > 0;
     return status;
 }
 

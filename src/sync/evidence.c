@@ -18,7 +18,7 @@
 #include "os/file.h"
 #include "sync/session.h"
 
-enum { NAME_DIGITS = 8, PATH_TEXT = 256, STREAM_HEX = 2 * VES_HASH_SIZE };
+enum { PATH_TEXT = 256, STREAM_HEX = 2 * VES_HASH_SIZE };
 
 struct asking {
     struct ves_session *session;
@@ -118,21 +118,21 @@ static enum ves_status seek_receipt(struct asking *asking,
     return status;
 }
 
-/* FILE.12345678.ves-evidence: the same evidence has the same name. */
+/* FILE.N.ves-evidence, N the size of the head that was verified here: one
+ * file, the newest, however many heads the sequencer goes on to sign. */
 static enum ves_status write_file(struct asking *asking,
                                   struct ves_error *error)
 {
-    const struct ves_agent *agent = asking->session->agent;
+    struct ves_agent *agent = asking->session->agent;
     struct ves_bytes content = ves_buf_view(&asking->evidence);
-    char digits[2 * VES_HASH_SIZE + 1] = "";
-    struct ves_hash hash;
+    struct ves_core_finality finality;
     struct ves_buf path;
 
-    ves_sha256_one(content.ptr, content.len, &hash);
-    ves_hex_encode(hash.b, VES_HASH_SIZE, digits);
-    digits[NAME_DIGITS] = '\0';
+    if (ves_core_finality(&agent->core, &finality))
+        return VES_IO;
     ves_buf_init(&path, agent->alloc, 8192);
-    ves_buf_putf(&path, "%s.%s.ves-evidence", agent->path, digits);
+    ves_buf_putf(&path, "%s.%llu.ves-evidence", agent->path,
+                 (unsigned long long)finality.logged);
     ves_buf_put_u8(&path, '\0');
     enum ves_status status = ves_buf_status(&path);
     if (!status)

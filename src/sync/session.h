@@ -51,7 +51,7 @@ ves_session_note_behind(struct ves_session *session, struct ves_error *error);
 
 /* Asks for what shows to others that the sequencer lies, when it does: of a
  * page that was refused, or of the head it has now.  Writes
- * FILE.XXXXXXXX.ves-evidence beside the store, and its name into *error. */
+ * FILE.N.ves-evidence beside the store, and its name into *error. */
 void ves_session_seek_evidence(struct ves_session *session,
                                const struct ves_page *page,
                                struct ves_error *error);

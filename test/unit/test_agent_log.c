@@ -447,7 +447,8 @@ static void two_histories_are_shown(void **state)
         shown += status == VES_OK;
     }
     assert_int_equal(shown, 19);
-    assert_int_equal(alerts("log_fork"), shown);
+    /* Against one head of ours one is enough. */
+    assert_int_equal(alerts("log_fork"), 1);
     for (uint64_t theirs = 1; theirs <= 21; theirs++) {
         struct ves_bytes head = head_of(&fleet, theirs);
         assert_int_equal(fork(head, inclusion_of(&fleet, theirs, theirs)),
