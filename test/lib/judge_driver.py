@@ -3,6 +3,7 @@
 
 usage: judge_driver.py SPEC_DIR SEED EVENTS [LENGTH [OPERATIONS]]
        judge_driver.py SPEC_DIR scopes|soak
+       judge_driver.py SPEC_DIR short SEED HISTORIES
 
 Reads judge.py in place, lets its own generator make histories until they have
 EVENTS events together, and writes one JSON line an event: what the event says,
@@ -11,7 +12,8 @@ is how many events of the line before come before it.  With OPERATIONS (names
 of the model's, commas between) only these are used, and each line also has all
 there is after it ("all", "states") and whether it is the last of its history.
 With "scopes", every history of a few small scopes (agents, operations, edits,
-resolutions, entities) instead; with "soak", of larger ones.
+resolutions, entities) instead; with "soak", of larger ones.  With "short",
+so many random histories of a few steps.
 """
 import json
 import random
@@ -194,6 +196,17 @@ def sample(seed, limit, length, ops):
         seed += 1
 
 
+def short(seed, histories):
+    """Few steps each, so that many beginnings are met; an empty history (no
+    agent wrote anything) is none."""
+    while histories:
+        judge.rand(seed, random.Random(seed).choice((4, 6, 8, 10)))
+        log = max(judge.CACHE, key=len)
+        history(seed, log)
+        histories -= 1 if log else 0
+        seed += 1
+
+
 # ---- every history of a scope ------------------------------------------------
 #
 # What the judge sees of an interleaving is the log: who is next, and how much
@@ -262,6 +275,8 @@ def exhaust(scopes):
 if __name__ == "__main__":
     if sys.argv[2] in ("scopes", "soak"):
         exhaust(SCOPES if sys.argv[2] == "scopes" else SOAK)
+    elif sys.argv[2] == "short":
+        short(int(sys.argv[3]), int(sys.argv[4]))
     else:
         sample(int(sys.argv[2]), int(sys.argv[3]),
                int(sys.argv[4]) if len(sys.argv) > 4 else 0,

@@ -7,7 +7,8 @@
  * conflicts and what became of them, order of application, versions, heads,
  * states, tombstones.
  *
- * VES_SEED and VES_EVENTS change the seed and the number of events.
+ * VES_SEED changes the seed, VES_EVENTS the number of events in long histories
+ * and the number of short histories.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -25,7 +26,7 @@
 #include "test/lib/test_util.h"
 #include "json/jcs.h"
 
-enum { EVENTS = 20000 };
+enum { EVENTS = 20000, HISTORIES = 20000 };
 
 static struct test_judge_log *logs; /* two: one answers the odd way */
 static struct ves_arena arena;
@@ -400,11 +401,20 @@ static void keep_line(struct ves_bytes line)
     assert_non_null(history[history_count++]);
 }
 
-static void check_line(struct ves_bytes line, unsigned number)
+/* What was held against the model; of a scope, where its walk goes back a new
+ * history begins. */
+struct run {
+    unsigned histories;
+    unsigned events;
+};
+
+static void check_line(struct ves_bytes line, unsigned number, bool *is_new)
 {
     struct test_judge_says says;
+    uint64_t keep = member_number(read_line(line, &says), "keep");
 
-    go_back(member_number(read_line(line, &says), "keep"));
+    *is_new = keep < history_count || history_count == 0;
+    go_back(keep);
     const struct ves_json *root = read_line(line, &says);
     const struct ves_json *want = ves_json_member(root, "want");
     keep_line(line);
@@ -425,23 +435,24 @@ static void check_line(struct ves_bytes line, unsigned number)
 }
 
 /* Runs the driver with those arguments and holds every line against the
- * judge; the number of events, 0 (and skipped) when there is no model. */
-static unsigned run_model(const char *arguments)
+ * judge; no events (and skipped) when there is no model. */
+static struct run run_model(const char *arguments)
 {
     char command[1024];
     char *line = NULL;
     size_t cap = 0;
     ssize_t len;
-    unsigned number = 0;
+    struct run run = {0, 0};
+    bool is_new;
 
     snprintf(command, sizeof(command), "%s/spec/judge.py", test_shared_dir());
     if (access(command, R_OK) != 0) {
         print_message("# %s is not there\n", command);
-        return 0;
+        return run;
     }
     if (system("python3 -c 'import sys' > /dev/null 2>&1") != 0) {
         print_message("# python3 is not there\n");
-        return 0;
+        return run;
     }
     snprintf(command, sizeof(command),
              "python3 test/lib/judge_driver.py '%s/spec' %s", test_shared_dir(),
@@ -451,22 +462,24 @@ static unsigned run_model(const char *arguments)
     go_back(0);
     FILE *model = popen(command, "r");
     assert_non_null(model);
-    while ((len = getline(&line, &cap, model)) > 0)
-        check_line(ves_bytes(line, (size_t)len), ++number);
+    while ((len = getline(&line, &cap, model)) > 0) {
+        check_line(ves_bytes(line, (size_t)len), ++run.events, &is_new);
+        run.histories += is_new ? 1 : 0;
+    }
     free(line);
     assert_int_equal(pclose(model), 0);
-    assert_true(number > 0);
-    print_message("# %u events\n", number);
+    assert_true(run.events > 0);
+    print_message("# %u histories, %u events\n", run.histories, run.events);
     for (size_t i = 0; i < met_count; i++)
         print_message("# %7u %s\n", met[i].count, met[i].name);
-    return number;
+    return run;
 }
 
 /* All interleavings of a few small scopes; VES_SOAK: of larger ones. */
 static void agrees_in_every_small_history(void **state)
 {
     (void)state;
-    if (run_model(getenv("VES_SOAK") ? "soak" : "scopes") == 0)
+    if (run_model(getenv("VES_SOAK") ? "soak" : "scopes").events == 0)
         skip();
 }
 
@@ -485,6 +498,7 @@ static void agrees_with_the_model(void **state)
         "conflict tail",
         "conflict closed_branch",
         "conflict stale_base",
+        "conflict future_base",
         "conflict concurrent_delete",
         "conflict ref_deleted",
         "superseded already_resolved",
@@ -499,7 +513,7 @@ static void agrees_with_the_model(void **state)
     snprintf(arguments, sizeof(arguments), "%llu %llu",
              seed ? strtoull(seed, NULL, 0) : 1ULL,
              events ? strtoull(events, NULL, 0) : (unsigned long long)EVENTS);
-    unsigned number = run_model(arguments);
+    unsigned number = run_model(arguments).events;
     if (number == 0) {
         skip();
         return;
@@ -512,6 +526,24 @@ static void agrees_with_the_model(void **state)
         if (times_met(must_meet[i]) == 0)
             fail_msg("never met: %s", must_meet[i]);
     }
+}
+
+static void agrees_in_short_histories(void **state)
+{
+    const char *seed = getenv("VES_SEED");
+    const char *asked = getenv("VES_EVENTS");
+    unsigned long long histories = asked ? strtoull(asked, NULL, 0) : HISTORIES;
+    char arguments[64];
+    (void)state;
+
+    snprintf(arguments, sizeof(arguments), "short %llu %llu",
+             seed ? strtoull(seed, NULL, 0) : 1ULL, histories);
+    struct run run = run_model(arguments);
+    if (run.events == 0) {
+        skip();
+        return;
+    }
+    assert_int_equal(run.histories, histories);
 }
 
 static int set_up(void **state)
@@ -543,6 +575,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(agrees_in_every_small_history),
+        cmocka_unit_test(agrees_in_short_histories),
         cmocka_unit_test(agrees_with_the_model),
     };
     cmocka_set_message_output(CM_OUTPUT_TAP);
