@@ -206,7 +206,7 @@ static enum ves_status say_row(void *ctx, const struct ves_log_row *row)
     else
         verdicts[row->verdict]++;
     if (saying->has_notes && row->note.len > 0 &&
-        strstr((const char *)row->note.ptr, "unusable"))
+        memmem(row->note.ptr, row->note.len, "unusable", 8))
         unusable++;
     ves_buf_put_u8(buf, '\n');
     return ves_buf_status(buf);
