@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "agent/story.h"
 #include "agent/words.h"
 #include "base/bytes.h"
 #include "core/entity.h"
@@ -268,6 +269,9 @@ enum ves_status ves_note_say(struct ves_agent *agent,
     if (row->sub_code.len > 0 && row->verdict == VES_VERDICT_SUPERSEDED) {
         ves_buf_put_str(text, " Its sub-code is ");
         ves_buf_put_bytes(text, row->sub_code);
+        /* The others are told with the conflict that they name. */
+        if (ves_bytes_is(row->sub_code, "no_such_conflict"))
+            ves_buf_putf(text, ": %s", ves_lost_because(row->sub_code));
         ves_buf_put_u8(text, '.');
     }
     enum ves_status status = say_waiting(agent, row, text);

@@ -70,7 +70,7 @@ static void put_name(struct ves_buf *text,
     put_bytes(text, conflict->entity_id);
 }
 
-static const char *lost_because(struct ves_bytes sub_code)
+const char *ves_lost_because(struct ves_bytes sub_code)
 {
     static const struct {
         const char *code, *words;
@@ -136,7 +136,7 @@ static void put_decision(struct ves_buf *text, struct ves_agent *agent,
         ves_buf_putf(text, "; %s.", won(&read));
     else
         ves_buf_putf(text, "; it has no effect, because %s.",
-                     lost_because(member->sub_code));
+                     ves_lost_because(member->sub_code));
 }
 
 static bool is_in(const struct ves_core_members *members,

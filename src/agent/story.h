@@ -20,4 +20,8 @@ VES_NODISCARD enum ves_status ves_event_story(struct ves_agent *agent,
                                               struct ves_buf *text,
                                               bool *is_open);
 
+/* Why a decision with that sub-code was set aside, static: "it names no
+ * conflict of that entity". */
+const char *ves_lost_because(struct ves_bytes sub_code);
+
 #endif
