@@ -107,5 +107,14 @@ check "and can pull" "$VES" pull --db reader.db
 # It has verified a head now: what is fetched must be that log, and more.
 check "a store that knows a head fetches" fetch --entity-type order --entity-id A-1
 known=$(json "$("$VES" quarantine --db reader.db --json)" 'sum(a["code"] == "part_invalid" for a in d["alerts"] if not a.get("closedAt"))')
+is "the head that it pulled is one it knows" "$(json "$("$VES" status --db reader.db --json)" 'd["finality"]["logged"]')" "$head"
+a_lie log-path 5 "two histories, or a bad proof"
+# From a head that is larger than the one it knows there is a proof to change.
+adjust till.db SKU-1 1
+"$VES" push --db till.db > /dev/null
+head=$((head + 1))
+check "the log goes on" wait_for 10 log_signed
+check "which a store that knows less fetches" fetch --entity-type order --entity-id A-1
+like "and sees" "$(fetch --entity-type nothing)" "in a signed log of $head entries"
 a_lie log-path 5 "two histories, or a bad proof"
 done_testing
