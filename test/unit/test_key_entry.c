@@ -479,5 +479,6 @@ int main(void)
         TEST(a_directory_that_contradicts_the_log_is_evidence),
         TEST(strict_is_checked_by_stores),
     };
+    cmocka_set_message_output(CM_OUTPUT_TAP);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
