@@ -49,6 +49,25 @@ void ves_audit_keys_open(struct ves_audit *audit,
     keys->log.is_loaded = true; /* it is given every event */
 }
 
+/* The version of the sequencer's key that the event at sequence entered. */
+static void check_version(struct ves_audit *audit,
+                          const struct ves_audit_keys *keys, uint64_t sequence)
+{
+    const struct ves_key_log_version *newest = keys->log.versions;
+
+    if (!newest || newest->sequence != sequence)
+        return;
+    for (size_t i = 0; i < audit->key_count; i++) {
+        if (audit->keys[i].version == newest->key.version &&
+            memcmp(audit->keys[i].key.b, newest->key.public_key.b,
+                   VES_KEY_SIZE) != 0)
+            ves_audit_find(audit, VES_AUDIT_KEYS, sequence,
+                           "it enters another version %u of the sequencer's "
+                           "key than the file has",
+                           newest->key.version);
+    }
+}
+
 enum ves_status ves_audit_keys_take(struct ves_audit *audit,
                                     struct ves_audit_stream *stream,
                                     const struct ves_event *event,
@@ -64,6 +83,8 @@ enum ves_status ves_audit_keys_take(struct ves_audit *audit,
     if (!status && why.status)
         ves_audit_find(audit, VES_AUDIT_KEYS, sequence,
                        "the key event does not hold: %.150s", why.text);
+    if (!status && !why.status)
+        check_version(audit, keys, sequence);
     return status;
 }
 

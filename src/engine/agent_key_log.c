@@ -93,6 +93,38 @@ static enum ves_status check_directory(struct ves_agent_core *core,
     return status;
 }
 
+static bool find_pinned(const struct ves_agent_core *core, uint32_t version,
+                        struct ves_agent_key *out)
+{
+    for (size_t i = 0; i < core->sequencer_key_count; i++) {
+        if (core->sequencer_keys[i].version != version)
+            continue;
+        *out = (struct ves_agent_key){.public_key =
+                                          core->sequencer_keys[i].public_key,
+                                      .valid_from_sequence = 1};
+        return true;
+    }
+    return false;
+}
+
+/* The version that the event entered, if it entered one. */
+static void check_version(const struct ves_agent_core *core,
+                          const struct ves_page *page,
+                          const struct ves_event *event, struct ves_error *why)
+{
+    const struct ves_key_log_version *newest = page->key_log.versions;
+    struct ves_agent_key pinned;
+
+    if (newest && newest->sequence == event->sequence_number &&
+        find_pinned(core, newest->key.version, &pinned) &&
+        !ves_bytes_equal(ves_bytes(pinned.public_key.b, VES_KEY_SIZE),
+                         ves_bytes(newest->key.public_key.b, VES_KEY_SIZE)))
+        (void)ves_fail(why, VES_REFUSED,
+                       "directory_contradicts_log: the log has another version "
+                       "%u of the sequencer's key than this store pinned",
+                       (unsigned)newest->key.version);
+}
+
 /* ---- a page -------------------------------------------------------------- */
 
 enum ves_status ves_device_page_key_event(struct ves_agent_core *core,
@@ -113,22 +145,10 @@ enum ves_status ves_device_page_key_event(struct ves_agent_core *core,
     if (!status && !why->status)
         status = check_directory(core, page, event, why);
     if (!status && !why->status)
+        check_version(core, page, event, why);
+    if (!status && !why->status)
         memset(page->keys, 0, sizeof(page->keys));
     return status;
-}
-
-static bool find_pinned(const struct ves_agent_core *core, uint32_t version,
-                        struct ves_agent_key *out)
-{
-    for (size_t i = 0; i < core->sequencer_key_count; i++) {
-        if (core->sequencer_keys[i].version != version)
-            continue;
-        *out = (struct ves_agent_key){.public_key =
-                                          core->sequencer_keys[i].public_key,
-                                      .valid_from_sequence = 1};
-        return true;
-    }
-    return false;
 }
 
 enum ves_status ves_device_page_key(struct ves_agent_core *core,

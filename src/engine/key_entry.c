@@ -31,6 +31,8 @@ struct entry {
     const struct ves_sig *owner_signature;
     const struct ves_stream *stream; /* of event */
     const struct ves_key_event *event;
+    const struct ves_key_event *versions; /* of the sequencer's key */
+    size_t version_count;
 };
 
 /* One stream of it. */
@@ -272,6 +274,39 @@ static enum ves_status enter_key(struct place *place,
     return status;
 }
 
+/* ---- the sequencer's own key --------------------------------------------- */
+
+static enum ves_status take_first(void *ctx, const struct ves_log_row *row)
+{
+    *(uint32_t *)ctx = row->receipt_key_version;
+    return VES_OK;
+}
+
+/* A store learns the versions that were there before its stream when it joins,
+ * so only what came later is news. */
+static enum ves_status enter_versions(struct place *place)
+{
+    const struct entry *entry = place->entry;
+    struct ves_store *store = entry->sequencer->store;
+    uint32_t known = UINT32_MAX;
+
+    if (entry->version_count == 0)
+        return VES_OK;
+    enum ves_status status = store->ops->log_read(
+        store, place->stream->stream_no, 1, 1, take_first, &known);
+    if (!status)
+        status = ves_key_log_load(&place->log);
+    if (!status && place->log.versions &&
+        place->log.versions->key.version > known)
+        known = place->log.versions->key.version;
+    for (size_t i = 0; !status && i < entry->version_count && !is_full(entry);
+         i++) {
+        if (entry->versions[i].key_id > known)
+            status = add_event(place, &entry->versions[i]);
+    }
+    return status;
+}
+
 /* ---- streams ------------------------------------------------------------- */
 
 static enum ves_status is_open(struct place *place, bool *out)
@@ -313,8 +348,10 @@ static enum ves_status enter_stream(struct entry *entry,
     enum ves_status status = is_open(&place, &can_enter);
     if (status || !can_enter)
         return status;
-    status = store->ops->key_list(store, &stream->stream.tenant, agent,
-                                  stream->stream_no, take_key, &list);
+    status = enter_versions(&place);
+    if (!status)
+        status = store->ops->key_list(store, &stream->stream.tenant, agent,
+                                      stream->stream_no, take_key, &list);
     for (struct key_item *item = list.first; !status && item && !is_full(entry);
          item = item->next)
         status = enter_key(&place, item);
@@ -494,11 +531,15 @@ static enum ves_status gather_all(struct entry *entry)
 }
 
 enum ves_status ves_sequencer_enter_keys(struct ves_sequencer *sequencer,
-                                         int64_t now_ms,
+                                         const struct ves_key_event *versions,
+                                         size_t count, int64_t now_ms,
                                          struct ves_error *error)
 {
-    struct entry entry = {
-        .sequencer = sequencer, .now_ms = now_ms, .error = error};
+    struct entry entry = {.sequencer = sequencer,
+                          .now_ms = now_ms,
+                          .error = error,
+                          .versions = versions,
+                          .version_count = count};
     enum ves_status status;
     size_t entered;
 

@@ -206,10 +206,13 @@ VES_NODISCARD enum ves_status ves_sequencer_enter_key_event(
     const struct ves_key_event *event, int64_t now_ms, struct ves_error *error);
 
 /* Enters what the tables know and the logs do not, of all streams that have
- * an owner; a host does so when it starts. */
+ * an owner; a host does so when it starts.  versions: of the sequencer's own
+ * key, oldest first, those that a statement introduces, as events; each enters
+ * the logs that began before it.  They need live as long as the call. */
 VES_NODISCARD enum ves_status
-ves_sequencer_enter_keys(struct ves_sequencer *sequencer, int64_t now_ms,
-                         struct ves_error *error);
+ves_sequencer_enter_keys(struct ves_sequencer *sequencer,
+                         const struct ves_key_event *versions, size_t count,
+                         int64_t now_ms, struct ves_error *error);
 
 /* Cuts a commitment over [start, end] (B.7, A.8).  The same range again gives
  * the stored one.  VES_INVALID with words: does not start at committed end

@@ -9,6 +9,7 @@
 #include "base/bytes.h"
 #include "base/error.h"
 #include "base/uuid.h"
+#include "core/key_event.h"
 #include "core/note.h"
 #include "crypto/crypto.h"
 #include "os/clock.h"
@@ -235,6 +236,27 @@ static void note_grown(void *ctx, const struct ves_stream *stream)
     ves_checkpoints_note(ctx, stream);
 }
 
+/* What our tables know, and the versions of our own key, enter the logs. */
+static enum ves_status enter_keys(struct start *s)
+{
+    const struct ves_identity *identity = &s->server->identity;
+    struct ves_key_event versions[VES_SEQUENCER_KEYS_MAX];
+    size_t count = 0;
+
+    for (size_t i = 0; i < identity->key_count; i++) {
+        const struct ves_identity_key *key = &identity->keys[i];
+        if (key->has_statement)
+            versions[count++] =
+                (struct ves_key_event){.kind = VES_KEY_EVENT_SEQUENCER,
+                                       .agent = identity->sequencer_id,
+                                       .key_id = key->version,
+                                       .public_key = key->public_key,
+                                       .signature = key->statement};
+    }
+    return ves_sequencer_enter_keys(&s->server->sequencer, versions, count,
+                                    ves_clock_now_ms(), s->error);
+}
+
 static enum ves_status open_sequencer(struct start *s)
 {
     struct ves_server *server = s->server;
@@ -250,8 +272,7 @@ static enum ves_status open_sequencer(struct start *s)
     sequencer->grown = note_grown;
     sequencer->grown_ctx = server;
     if (!status)
-        status =
-            ves_sequencer_enter_keys(sequencer, ves_clock_now_ms(), s->error);
+        status = enter_keys(s);
     if (!status)
         status =
             ves_witnesses_open(server, s->options, open_reader, s, s->error);

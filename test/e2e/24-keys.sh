@@ -78,7 +78,9 @@ stop_server
 LISTEN=${URL#http://} start_server "$SEQ" --rotate-key || exit 1
 adjust second.db MUG 1
 check "a store that missed two rotations fetches the keys and pushes" "$VES" push --db second.db
-is "its event is there once" "$(json "$("$VES" status --db second.db --json)" '[d["counts"]["pending"], d["counts"]["syncing"]]') $(sqlite3 "$SEQ" "SELECT count(*) FROM ves_events WHERE receipt_key_version = 4")" "[0, 1] 1"
+log=$(curl -sS -H "x-api-key: $(cat "$SEQ.admin-key")" "$URL/api/v1/ves/events?tenant_id=$TENANT&store_id=$STORE&limit=1000&receipts=1")
+is "its event is there once" "$(json "$("$VES" status --db second.db --json)" '[d["counts"]["pending"], d["counts"]["syncing"]]') $(json "$log" '[e["envelope"]["event_type"] for e in d["events"] if e["receipt"]["sequencerKeyVersion"] == 4]')" '[0, 1] ["ves.sequencer.key", "inventory.adjusted"]'
+is "each version is an event of the log, signed by itself" "$(json "$log" '[(e["envelope"]["payload"]["version"], e["envelope"]["agent_key_id"], e["receipt"]["sequencerKeyVersion"]) for e in d["events"] if e["envelope"]["event_type"] == "ves.sequencer.key"]')" "[[2, 2, 2], [3, 3, 3], [4, 4, 4]]"
 check "and syncs" "$VES" sync --db second.db
 is "it pinned both" "$(json "$("$VES" keys --db second.db --json)" '[k["version"] for k in d["sequencer"]["keys"]]')" "[1, 2, 3, 4]"
 check "the office follows" "$VES" sync --db office.db
@@ -89,6 +91,12 @@ check "a new store verifies the whole log" "$VES" sync --db third.db
 is "state hashes are equal" "$(for s in office second third; do "$VES" sync --db $s.db > /dev/null; store_is $s.db 'd["stateHash"]'; done | sort -u | wc -l)" 1
 check "an independent checker agrees" lib check_log "$SEQ" office.db second.db third.db
 stop_server
+check "an audit of the sequencer's file finds nothing" bash -c '"$VES" audit --json '"$SEQ"' | grep -q "\"findings\":\[\]"'
+sqlite3 office.db ".backup other.db"
+key=$(json "$("$VES" keys --db office.db --json)" 'd["sequencer"]["keys"][1]["publicKey"].removeprefix("0x")')
+sqlite3 other.db "UPDATE ves_meta SET value = replace(CAST(value AS TEXT), '$key', '$(printf '58%.0s' $(seq 32))') WHERE name = 'sequencer.keys'"
+chmod 600 other.db*
+like "one of a store that pinned another sees the log enter this one" "$("$VES" audit other.db)" "enters another version 2 of the sequencer's key"
 cp "$SEQ.key" kept.key
 cp till.db.key "$SEQ.key"
 timeout 60 "$VES" serve --db "$SEQ" --listen 127.0.0.1:0 > out 2>&1

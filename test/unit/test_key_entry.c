@@ -10,6 +10,7 @@
 
 #include "base/bytes.h"
 #include "core/key_event.h"
+#include "core/receipt.h"
 #include "engine/key_log.h"
 #include "test/lib/test_fleet.h"
 
@@ -70,9 +71,9 @@ static int tear_down(void **state)
 
 static void enter_all(void)
 {
-    assert_int_equal(
-        ves_sequencer_enter_keys(sequencer(), fleet.hub.now_ms, &error),
-        VES_OK);
+    assert_int_equal(ves_sequencer_enter_keys(sequencer(), NULL, 0,
+                                              fleet.hub.now_ms, &error),
+                     VES_OK);
 }
 
 static uint64_t cursor(size_t n)
@@ -302,6 +303,86 @@ static void the_ranges_of_requests_stay_whole(void **state)
     assert_int_equal(result.first_sequence, 6);
 }
 
+/* Version 2 of the sequencer's key is `signs`; the log is told it is `said`. */
+static void rotate_sequencer(const struct test_signer *signs,
+                             const struct test_signer *said)
+{
+    struct ves_key_event version = {.kind = VES_KEY_EVENT_SEQUENCER,
+                                    .agent = sequencer()->sequencer_id,
+                                    .key_id = 2,
+                                    .public_key = said->signer.public_key};
+    struct ves_hash hash;
+    ves_seqkey_hash(&fleet.hub.key.signer.public_key, &version.public_key, 2,
+                    &hash);
+    version.signature = sign(&fleet.hub.key, &hash);
+    fleet.hub.key = *signs;
+    sequencer()->key_version = 2;
+    for (size_t n = 0; n < 3; n++) {
+        struct ves_agent_core *core = &fleet.devices[n].core;
+        core->sequencer_keys[1] =
+            (struct ves_sequencer_key){2, signs->signer.public_key};
+        core->sequencer_key_count = 2;
+    }
+    for (int again = 0; again < 2; again++)
+        assert_int_equal(ves_sequencer_enter_keys(sequencer(), &version, 1,
+                                                  fleet.hub.now_ms, &error),
+                         VES_OK);
+}
+
+/* The newest version in a store's log, and where. */
+static struct ves_key_log_version logged_version(size_t n)
+{
+    const struct ves_agent_core *core = &fleet.devices[n].core;
+    struct ves_key_log_version newest = {.sequence = 0};
+    struct ves_key_log log;
+    struct ves_arena arena;
+    ves_arena_init(&arena, ves_alloc_default(), TEXT_MAX);
+    ves_key_log_open(&log, core->store, core->stream_no, &core->stream,
+                     &core->owner_key, &core->sequencer_id, &arena);
+    assert_int_equal(ves_key_log_load(&log), VES_OK);
+    if (log.versions)
+        newest = *log.versions;
+    ves_arena_free(&arena);
+    return newest;
+}
+
+static void a_version_of_the_sequencers_key_is_entered_once(void **state)
+{
+    (void)state;
+    test_fleet_adjust(&fleet, 0, "s", "1");
+    assert_int_equal(test_fleet_push(&fleet, 0, NULL), VES_OK);
+    rotate_sequencer(&next[0], &next[0]);
+    assert_int_equal(head(), 6); /* and four agents' keys */
+    assert_int_equal(test_fleet_pull(&fleet, 1, 0, NULL), VES_OK);
+    assert_int_equal(cursor(1), 6);
+    struct ves_key_log_version version = logged_version(1);
+    assert_int_equal(version.sequence, 2);
+    assert_int_equal(version.key.version, 2);
+    assert_memory_equal(&version.key.public_key, &next[0].signer.public_key,
+                        sizeof(version.key.public_key));
+}
+
+static void a_stream_that_began_later_has_it_from_the_invitation(void **state)
+{
+    (void)state;
+    rotate_sequencer(&next[0], &next[0]);
+    assert_int_equal(head(), 4);
+    assert_int_equal(test_fleet_pull(&fleet, 1, 0, NULL), VES_OK);
+    assert_int_equal(logged_version(1).sequence, 0);
+}
+
+static void a_version_that_nobody_pinned_is_refused(void **state)
+{
+    (void)state;
+    test_fleet_adjust(&fleet, 0, "s", "1");
+    assert_int_equal(test_fleet_push(&fleet, 0, NULL), VES_OK);
+    rotate_sequencer(&next[0], &next[1]);
+    assert_int_equal(test_fleet_pull(&fleet, 1, 0, NULL), VES_REFUSED);
+    assert_non_null(
+        strstr(fleet.devices[1].core.error.text, "directory_contradicts_log"));
+    assert_int_equal(cursor(1), 1);
+}
+
 /* ---- in a store ---------------------------------------------------------- */
 
 static void a_key_is_known_from_the_log_alone(void **state)
@@ -473,6 +554,9 @@ int main(void)
         TEST(a_registration_that_does_not_hold_changes_nothing),
         TEST(nobody_else_enters_key_events),
         TEST(the_ranges_of_requests_stay_whole),
+        TEST(a_version_of_the_sequencers_key_is_entered_once),
+        TEST(a_stream_that_began_later_has_it_from_the_invitation),
+        TEST(a_version_that_nobody_pinned_is_refused),
         TEST(a_key_is_known_from_the_log_alone),
         TEST(a_rotation_needs_what_was_committed),
         TEST(a_revoked_key_is_refused_for_what_the_log_says),
