@@ -327,6 +327,16 @@ ves_core_receipt_evidence(struct ves_agent_core *core,
                           const struct ves_page *page, uint64_t sequence,
                           struct ves_bytes entry, struct ves_bytes inclusion,
                           int64_t now_ms, struct ves_buf *out);
+/* Was the page refused because its event of that number is not the one that a
+ * receipt of this store promised?  size: of its head, 0 without one. */
+bool ves_page_breaks(const struct ves_page *page, uint64_t *sequence,
+                     uint64_t *size);
+/* Evidence of it from the answer about that number's inclusion in the page's
+ * head; without one, or where it proves nothing, from the receipt that the page
+ * has for the other event.  VES_NOT_FOUND: there is neither. */
+VES_NODISCARD enum ves_status ves_core_promise_evidence(
+    struct ves_agent_core *core, const struct ves_page *page,
+    struct ves_bytes inclusion, int64_t now_ms, struct ves_buf *out);
 
 /* The largest signed head of the log that this store verified, a note with
  * all its lines; "" when none.  In arena. */

@@ -269,12 +269,15 @@ static enum ves_status decide(struct apply *apply)
 /* A page that says what is false of the log is of no use at all. */
 static enum ves_status check_log(struct apply *apply)
 {
-    bool is_whole = apply->stop == STOP_NONE && !apply->page->is_short;
-
     enum ves_status status = ves_device_log_open(&apply->log, apply->cursor);
+
     if (!status)
         status = ves_device_log_check(&apply->log, apply->page, apply->first,
-                                      is_whole);
+                                      apply->stop == STOP_NONE &&
+                                          !apply->page->is_short);
+    if (!status)
+        status = ves_device_promises(&apply->log, &apply->own, apply->page,
+                                     apply->first, apply->end);
     if (!status && apply->log.code) {
         /* An event that is false says more of what is wrong. */
         if (apply->stop != STOP_FALSE)
@@ -318,13 +321,18 @@ static void fill_row(const struct ves_page_item *item, struct ves_log_row *row)
     row->receipt_key_version = item->receipt.key_version;
 }
 
-/* The entity's chain, whose newest links may be in rows not written yet. */
+/* The chain of event i's entity, whose newest links may be in rows not written
+ * yet; an event of an earlier page is linked already. */
 static enum ves_status link_row(struct apply *apply,
-                                struct ves_device_slot *slot,
-                                const struct ves_page_item *item,
-                                struct ves_log_row *row)
+                                struct ves_device_fold *fold, size_t i)
 {
+    if (i < apply->held.count)
+        return VES_OK;
     struct ves_agent_core *core = apply->core;
+    size_t k = i - apply->held.count;
+    const struct ves_page_item *item = &apply->page->items[apply->first + k];
+    struct ves_log_row *row = &apply->rows[k];
+    struct ves_device_slot *slot = ves_device_fold_slot(fold, &row->entity_key);
     struct ves_entity_row *entity = &slot->entity.row;
     uint64_t wanted = ves_chain_wanted(entity);
 
@@ -340,8 +348,7 @@ static enum ves_status link_row(struct apply *apply,
     return VES_OK;
 }
 
-/* Judges the events [at, at + count) that stand together; those of an earlier
- * page are linked already. */
+/* Judges the events [at, at + count) that stand together. */
 static enum ves_status judge_unit(struct apply *apply,
                                   struct ves_device_fold *fold, size_t at,
                                   size_t count)
@@ -357,14 +364,8 @@ static enum ves_status judge_unit(struct apply *apply,
     }
     if (!status)
         status = ves_verdicts_step(&fold->verdicts, count);
-    for (size_t i = at; i < at + count && !status; i++) {
-        if (i < apply->held.count)
-            continue;
-        size_t k = i - apply->held.count;
-        struct ves_log_row *row = &apply->rows[k];
-        status = link_row(apply, ves_device_fold_slot(fold, &row->entity_key),
-                          &apply->page->items[apply->first + k], row);
-    }
+    for (size_t i = at; i < at + count && !status; i++)
+        status = link_row(apply, fold, i);
     return status;
 }
 
@@ -375,14 +376,8 @@ static enum ves_status hold(struct apply *apply, struct ves_device_fold *fold,
 {
     enum ves_status status = VES_OK;
 
-    for (size_t i = at; i < apply->event_count && !status; i++) {
-        if (i < apply->held.count)
-            continue;
-        size_t k = i - apply->held.count;
-        struct ves_log_row *row = &apply->rows[k];
-        status = link_row(apply, ves_device_fold_slot(fold, &row->entity_key),
-                          &apply->page->items[apply->first + k], row);
-    }
+    for (size_t i = at; i < apply->event_count && !status; i++)
+        status = link_row(apply, fold, i);
     return status;
 }
 

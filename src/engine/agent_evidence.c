@@ -453,7 +453,7 @@ receipt_evidence(struct ves_agent_core *core, struct ves_arena *arena,
     evidence->receipts[0].receipt = *receipt;
     evidence->receipts[0].event_hash = *event_hash;
     evidence->node.index = receipt->sequence_number - VES_TLOG_FIRST;
-    return keep(core, evidence, "receipt_broken",
+    return keep(core, evidence, VES_RECEIPT_BROKEN,
                 "the log has another event where a receipt promised one; the "
                 "evidence is kept",
                 now_ms, out);
@@ -476,6 +476,69 @@ enum ves_status ves_core_receipt_evidence(struct ves_agent_core *core,
     enum ves_status status =
         receipt_evidence(core, &arena, &item->receipt, &item->event.event_hash,
                          page->log.text, entry, inclusion, now_ms, out);
+    ves_arena_free(&arena);
+    return ves_device_say(core, status);
+}
+
+bool ves_page_breaks(const struct ves_page *page, uint64_t *sequence,
+                     uint64_t *size)
+{
+    *sequence = page->log.broken.receipt.sequence_number;
+    *size = page->log.has_head ? page->log.head.size : 0;
+    return page->log.broken.is_there;
+}
+
+/* The receipt that came with the event that stands there. */
+static enum ves_status second_receipt(struct ves_agent_core *core,
+                                      struct ves_arena *arena,
+                                      const struct ves_page *page,
+                                      const struct ves_page_item *item,
+                                      int64_t now_ms, struct ves_buf *out)
+{
+    const struct ves_broken_promise *broken = &page->log.broken;
+    struct ves_evidence *evidence = ves_arena_alloc(arena, sizeof(*evidence));
+
+    if (!evidence)
+        return VES_NOMEM;
+    memset(evidence, 0, sizeof(*evidence));
+    evidence->kind = VES_EVIDENCE_RECEIPTS;
+    evidence->stream = core->stream;
+    evidence->heads[0].checkpoint = page->log.head;
+    evidence->receipts[0].receipt = broken->receipt;
+    evidence->receipts[0].event_hash = broken->event_hash;
+    evidence->receipts[1].receipt = item->receipt;
+    evidence->receipts[1].event_hash = item->event.event_hash;
+    return keep(core, evidence, VES_RECEIPT_BROKEN,
+                "the sequencer signed one number for two events; the evidence "
+                "is kept",
+                now_ms, out);
+}
+
+enum ves_status ves_core_promise_evidence(struct ves_agent_core *core,
+                                          const struct ves_page *page,
+                                          struct ves_bytes inclusion,
+                                          int64_t now_ms, struct ves_buf *out)
+{
+    const struct ves_broken_promise *broken = &page->log.broken;
+    uint64_t sequence = broken->receipt.sequence_number;
+    VES_ASSERT(broken->is_there);
+    const struct ves_page_item *item =
+        &page->items[sequence - page->asked_from];
+    const struct ves_leaf leaf = {
+        core->stream, sequence, item->event.event_hash, item->event.signature};
+    enum ves_status status = VES_NOT_FOUND;
+    uint8_t entry[VES_LEAF_SIZE];
+    struct ves_arena arena;
+
+    core->error.status = VES_OK;
+    ves_arena_init(&arena, core->alloc, VES_DEVICE_ARENA_MAX);
+    ves_leaf_write(&leaf, entry);
+    if (inclusion.len > 0)
+        status = receipt_evidence(
+            core, &arena, &broken->receipt, &broken->event_hash, page->log.text,
+            ves_bytes(entry, sizeof(entry)), inclusion, now_ms, out);
+    if (status && page->log.has_head && item->has_receipt)
+        status = second_receipt(core, &arena, page, item, now_ms, out);
     ves_arena_free(&arena);
     return ves_device_say(core, status);
 }

@@ -414,6 +414,13 @@ struct ves_page_vouched {
     struct ves_checkpoint head;
 };
 
+/* A receipt of this store for a number at which the log has another event. */
+struct ves_broken_promise {
+    bool is_there;
+    struct ves_hash event_hash;
+    struct ves_receipt receipt;
+};
+
 struct ves_page_log {
     const struct ves_json *checkpoint, *consistency; /* NULL: not there */
     const struct ves_json *witnessed;
@@ -431,6 +438,7 @@ struct ves_page_log {
     struct ves_hash *leaves; /* of the page's items */
     const char *problem;     /* words; NULL while none is known */
     bool is_disputed;        /* well signed, and not of this log */
+    struct ves_broken_promise broken;
 };
 
 struct ves_page {
@@ -464,10 +472,12 @@ struct ves_page {
 /* ---- the log that is followed -------------------------------------------- */
 
 /* Codes of alerts: what a head says is false by itself; it is not that of the
- * events it came with; it contradicts one that the log signed before. */
+ * events it came with; it contradicts one that the log signed before; the
+ * events are not those that receipts promised. */
 #define VES_CHECKPOINT_INVALID "checkpoint_invalid"
 #define VES_LOG_MISMATCH       "log_mismatch"
 #define VES_LOG_FORK           "log_fork"
+#define VES_RECEIPT_BROKEN     "receipt_broken"
 
 /* Largest log: a sequence number has 40 bits in a store. */
 #define VES_LOG_SIZE_MAX ((UINT64_C(1) << 40) - 1)
@@ -592,6 +602,13 @@ bool ves_device_own_contradicts(const struct ves_device_own *own,
 VES_NODISCARD enum ves_status ves_device_own_event(
     struct ves_device_own *own, const struct ves_page_item *item,
     const struct ves_log_row *row, struct ves_device_slot *slot);
+/* Are the page's items [first, end), which own knows, those that receipts of
+ * this store promised?  Otherwise log has the code and the page the receipt
+ * (agent_promise.c). */
+VES_NODISCARD enum ves_status
+ves_device_promises(struct ves_device_log *log,
+                    const struct ves_device_own *own, struct ves_page *page,
+                    size_t first, size_t end);
 /* Writes rows, rows taken back, which join the chains of their entities in
  * fold, and the agent's chain. */
 VES_NODISCARD enum ves_status ves_device_own_save(struct ves_device_own *own,

@@ -364,6 +364,12 @@ enum ves_status ves_device_log_refuse(struct ves_device_log *log,
     struct ves_device_alert alert = {.code = log->code,
                                      .detail = log->words.text,
                                      .sequence_number = page->log.head.size};
+    const struct ves_broken_promise *broken = &page->log.broken;
+
+    if (broken->is_there) {
+        alert.sequence_number = broken->receipt.sequence_number;
+        alert.event_id = &broken->receipt.event_id;
+    }
 
     enum ves_status status = page_body(log->arena, page, &alert.body);
     if (!status)

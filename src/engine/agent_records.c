@@ -120,7 +120,8 @@ static bool is_settled(const struct search *search,
                        const struct ves_record *row)
 {
     if (ves_bytes_is(row->code, "equivocation") ||
-        ves_bytes_is(row->code, VES_LOG_FORK))
+        ves_bytes_is(row->code, VES_LOG_FORK) ||
+        ves_bytes_is(row->code, VES_RECEIPT_BROKEN))
         return false;
     if (ves_bytes_is(row->code, VES_LOG_MISMATCH) ||
         ves_bytes_is(row->code, VES_CHECKPOINT_INVALID))

@@ -208,6 +208,12 @@ struct ves_outbox_row {
     bool is_likely_conflict; /* advice (decision 7), while it is pending */
 };
 
+/* A number that a receipt gave to a row which was not pulled yet. */
+struct ves_promise_row {
+    uint64_t sequence_number;
+    uint64_t local_seq;
+};
+
 struct ves_outbox_filter {
     uint32_t status_mask; /* bit 1u << status; 0: all */
     bool has_entity;
@@ -573,6 +579,13 @@ struct ves_store_ops {
     enum ves_status (*outbox_overlay)(struct ves_store *s, uint64_t last,
                                       uint64_t count, ves_outbox_visitor *visit,
                                       void *ctx);
+    /* Rows in the overlay that have a receipt for one of the numbers first to
+     * last, at most max: by number, then by local_seq.  Found by an index of
+     * their own, however long the outbox is. */
+    enum ves_status (*outbox_promised)(struct ves_store *s, uint64_t first,
+                                       uint64_t last, size_t max,
+                                       struct ves_promise_row *rows,
+                                       size_t *found);
     /* Writes the moving members of rows by local_seq.  VES_NOT_FOUND when a
      * row is not there. */
     enum ves_status (*outbox_update)(struct ves_store *s,

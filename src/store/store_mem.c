@@ -320,6 +320,7 @@ static const struct ves_store_ops ops = {
     .outbox_get = ves_mem_outbox_get,
     .outbox_list = ves_mem_outbox_list,
     .outbox_overlay = ves_mem_outbox_overlay,
+    .outbox_promised = ves_mem_outbox_promised,
     .outbox_update = ves_mem_outbox_update,
     .outbox_resign = ves_mem_outbox_resign,
     .outbox_counts = ves_mem_outbox_counts,

@@ -191,6 +191,10 @@ enum ves_status ves_mem_outbox_list(struct ves_store *s,
 enum ves_status ves_mem_outbox_overlay(struct ves_store *s, uint64_t last,
                                        uint64_t count,
                                        ves_outbox_visitor *visit, void *ctx);
+enum ves_status ves_mem_outbox_promised(struct ves_store *s, uint64_t first,
+                                        uint64_t last, size_t max,
+                                        struct ves_promise_row *rows,
+                                        size_t *found);
 enum ves_status ves_mem_outbox_resign(struct ves_store *s,
                                       const struct ves_outbox_row *row);
 enum ves_status ves_mem_outbox_update(struct ves_store *s,

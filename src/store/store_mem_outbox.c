@@ -218,6 +218,41 @@ enum ves_status ves_mem_outbox_overlay(struct ves_store *s, uint64_t last,
     return !status && row->is_in_overlay ? visit(ctx, row) : status;
 }
 
+/* Into its place among the first max. */
+static void add_promise(const struct ves_outbox_row *row, size_t max,
+                        struct ves_promise_row *rows, size_t *found)
+{
+    size_t at = *found;
+
+    while (at > 0 && rows[at - 1].sequence_number > row->sequence_number)
+        at--;
+    if (at == max)
+        return;
+    if (*found < max)
+        ++*found;
+    memmove(&rows[at + 1], &rows[at], (*found - at - 1) * sizeof(*rows));
+    rows[at] = (struct ves_promise_row){row->sequence_number, row->local_seq};
+}
+
+enum ves_status ves_mem_outbox_promised(struct ves_store *s, uint64_t first,
+                                        uint64_t last, size_t max,
+                                        struct ves_promise_row *rows,
+                                        size_t *found)
+{
+    struct ves_mem_store *st = ves_mem_of(s);
+    struct ves_mem_key key = outbox_key(0);
+
+    *found = 0;
+    for (const struct ves_mem_node *node = ves_mem_seek(&st->map, &key);
+         node && ves_mem_key_leads(&key, 5, node); node = node->next[0]) {
+        const struct ves_outbox_row *row = node->value;
+        if (row->is_in_overlay && row->has_receipt &&
+            row->sequence_number >= first && row->sequence_number <= last)
+            add_promise(row, max, rows, found);
+    }
+    return VES_OK;
+}
+
 /* The members outbox_append fixed. */
 static void keep_fixed(struct ves_outbox_row *row,
                        const struct ves_outbox_row *old)

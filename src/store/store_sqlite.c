@@ -255,6 +255,7 @@ static const struct ves_store_ops ops = {
     .outbox_get = ves_sqlite_outbox_get,
     .outbox_list = ves_sqlite_outbox_list,
     .outbox_overlay = ves_sqlite_outbox_overlay,
+    .outbox_promised = ves_sqlite_outbox_promised,
     .outbox_update = ves_sqlite_outbox_update,
     .outbox_resign = ves_sqlite_outbox_resign,
     .outbox_counts = ves_sqlite_outbox_counts,

@@ -69,6 +69,7 @@ enum ves_sql_id {
     VES_SQL_OUTBOX_LIST, /* four of them, see store_sqlite_outbox_list.c */
     VES_SQL_OUTBOX_LIST_END = VES_SQL_OUTBOX_LIST + 3,
     VES_SQL_OUTBOX_OVERLAY,
+    VES_SQL_OUTBOX_PROMISED,
     VES_SQL_RECORD_LAST, /* from here by enum ves_record_kind */
     VES_SQL_RECORD_APPEND = VES_SQL_RECORD_LAST + VES_RECORD_KINDS,
     VES_SQL_RECORD_LIST = VES_SQL_RECORD_APPEND + VES_RECORD_KINDS,
@@ -411,6 +412,10 @@ enum ves_status ves_sqlite_outbox_list(struct ves_store *s,
 enum ves_status ves_sqlite_outbox_overlay(struct ves_store *s, uint64_t last,
                                           uint64_t count,
                                           ves_outbox_visitor *visit, void *ctx);
+enum ves_status ves_sqlite_outbox_promised(struct ves_store *s, uint64_t first,
+                                           uint64_t last, size_t max,
+                                           struct ves_promise_row *rows,
+                                           size_t *found);
 enum ves_status ves_sqlite_outbox_resign(struct ves_store *s,
                                          const struct ves_outbox_row *row);
 enum ves_status ves_sqlite_outbox_update(struct ves_store *s,

@@ -41,6 +41,13 @@
     " ON o.local_seq = c.prev WHERE c.left > 0 AND c.prev < c.seq)"    \
     " SELECT seq FROM chain WHERE is_in) ORDER BY local_seq"
 
+/* The terms of the partial index, so that SQLite takes it. */
+#define PROMISED                                              \
+    "SELECT sequence_number, local_seq FROM ves_outbox WHERE" \
+    " is_in_overlay AND receipt IS NOT NULL"                  \
+    " AND sequence_number BETWEEN ?1 AND ?2"                  \
+    " ORDER BY sequence_number, local_seq LIMIT ?3"
+
 enum way { WAY_ALL, WAY_OPEN, WAYS };
 
 static const char *const statements[WAYS][2] = {
@@ -121,4 +128,31 @@ enum ves_status ves_sqlite_outbox_overlay(struct ves_store *s, uint64_t last,
     ves_sql_put_u64(&q, last > INT64_MAX ? 0 : last);
     ves_sql_put_u64(&q, count > INT64_MAX ? INT64_MAX : count);
     return visit_rows(&q, visit, ctx);
+}
+
+enum ves_status ves_sqlite_outbox_promised(struct ves_store *s, uint64_t first,
+                                           uint64_t last, size_t max,
+                                           struct ves_promise_row *rows,
+                                           size_t *found)
+{
+    struct ves_sqlite *st = ves_sqlite_of(s);
+    struct ves_sql q;
+    enum ves_status status = ves_sqlite_need(st, VES_STORE_DEVICE);
+
+    *found = 0;
+    if (!status)
+        status = ves_sql_open(st, &q, VES_SQL_OUTBOX_PROMISED, PROMISED);
+    if (status)
+        return status;
+    ves_sql_put_u64(&q, first > INT64_MAX ? INT64_MAX : first);
+    ves_sql_put_u64(&q, last > INT64_MAX ? INT64_MAX : last);
+    ves_sql_put_u64(&q, max > INT64_MAX ? INT64_MAX : max);
+    while (ves_sql_next(&q) && *found < max) {
+        struct ves_promise_row *row = &rows[(*found)++];
+        row->sequence_number = ves_sql_u64(&q);
+        row->local_seq = ves_sql_u64(&q);
+    }
+    status = ves_sql_check(&q);
+    ves_sql_close(&q);
+    return status;
 }

@@ -765,6 +765,9 @@ static const char *const device_5[] = {
     " size INTEGER AS (id & 1099511627775) VIRTUAL,"
     " root BLOB NOT NULL"
     ");",
+    /* Only what has a receipt and was not pulled yet. */
+    "CREATE INDEX ves_outbox_promised ON ves_outbox (sequence_number)"
+    " WHERE is_in_overlay AND receipt IS NOT NULL;",
     NULL};
 
 static const char *const *const device_1_scripts[] = {

@@ -118,6 +118,20 @@ static enum ves_status seek_receipt(struct asking *asking,
     return status;
 }
 
+/* An event of the page stands where a receipt promised one of this store. */
+static enum ves_status seek_promise(struct asking *asking,
+                                    const struct ves_page *page,
+                                    uint64_t sequence, uint64_t size)
+{
+    struct ves_http_reply reply = {.status = 0};
+    bool is_told = sequence <= size &&
+                   ask_inclusion(asking, sequence, size, &reply) == VES_OK;
+
+    return ves_core_promise_evidence(&asking->session->agent->core, page,
+                                     is_told ? reply.body : ves_bytes(NULL, 0),
+                                     ves_clock_now_ms(), &asking->evidence);
+}
+
 /* FILE.N.ves-evidence, N the size of the head that was verified here: one
  * file, the newest, however many heads the sequencer goes on to sign. */
 static enum ves_status write_file(struct asking *asking,
@@ -196,9 +210,13 @@ void ves_session_seek_evidence(struct ves_session *session,
     struct asking asking;
     struct ves_bytes theirs;
 
+    uint64_t sequence, size;
+
     if (!ves_page_is_disputed(page, &theirs) || !open_asking(&asking, session))
         return;
-    enum ves_status status = seek_fork(&asking, theirs);
+    enum ves_status status = ves_page_breaks(page, &sequence, &size)
+                                 ? seek_promise(&asking, page, sequence, size)
+                                 : seek_fork(&asking, theirs);
     if (status)
         status = seek_receipt(&asking, page);
     close_asking(&asking, status, error);

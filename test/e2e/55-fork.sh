@@ -10,12 +10,14 @@ LISTEN=${URL#http://}
 KEY=$(cat $SEQ.admin-key)
 tenant=$(cat /proc/sys/kernel/random/uuid) store=$(cat /proc/sys/kernel/random/uuid)
 STREAM_ARGS="--tenant $tenant --store $store"
-join till.db && join other.db || exit 1
+join till.db && join other.db && join promised.db || exit 1
 in_log() { sqlite3 "$SEQ" "SELECT max(sequence_number) FROM ves_log_view"; }
 all_logged() { "$VES" sync --db "$1" > /dev/null && [ "$(store_is "$1" 'd["finality"]["logged"]')" = "$(in_log)" ]; }
 for i in 1 2 3; do adjust till.db MUG "$i"; done
 check "what a signed head covers is logged" wait_for 20 all_logged till.db
 check "of others, too" wait_for 20 all_logged other.db
+check "and of one more" wait_for 20 all_logged promised.db
+known=$(in_log)
 id=$("$VES" outbox --db till.db --json --limit 1 | python3 -c 'import json,sys; print(json.load(sys.stdin)["events"][0]["eventId"])')
 is "the outbox says so" "$("$VES" outbox --db till.db --json | python3 -c 'import json,sys; print({e["finality"] for e in json.load(sys.stdin)["events"]})')" "{'logged'}"
 is "and show" "$(json "$("$VES" show --db till.db --json "$id")" 'd["finality"]')" logged
@@ -23,7 +25,11 @@ like "and why" "$("$VES" why --db till.db "$id")" "It is logged: a signed head o
 like "and status" "$("$VES" status --db till.db)" "logged up to $(in_log), witnessed up to 0"
 sqlite3 $SEQ "VACUUM INTO '$T/old.db'"
 
-# The log goes on, and the till with it ...
+# The log goes on, and the till with it; one store has a receipt and does not
+# pull ...
+adjust promised.db BOWL 7
+check "an event gets its receipt" "$VES" push --db promised.db
+is "for the next number" "$(sqlite3 promised.db "SELECT max(sequence_number) FROM ves_outbox")" $((known + 1))
 for i in 1 2 3; do adjust till.db MUG "$i"; done
 check "it goes on" wait_for 20 all_logged till.db
 size=$(in_log)
@@ -47,6 +53,17 @@ sed 's/^[^+]*+/log x+/; s/\(.*\)\(....\)$/\1AAA=/' policy > other-policy
 "$VES" verify till.db.*.ves-evidence --policy other-policy > /dev/null 2>&1
 [ $? -ne 0 ] && ok "and not with another one" || not_ok "and not with another one"
 is "the alert keeps the file" "$(sqlite3 till.db "SELECT count(*) FROM ves_alerts WHERE code = 'log_fork' AND closed_ms = 0 AND length(body) > 0")" 1
+
+# The store with the receipt verified no head that contradicts this history, but
+# another event stands where its own was promised to stand.
+exits "a broken promise is refused (exit 5)" 5 "$VES" pull --db promised.db
+is "nothing of it is here" "$(sqlite3 promised.db "SELECT count(*) FROM ves_events")" "$known"
+is "a person is asked" "$(store_is promised.db 'd["health"]')" attention
+like "the file is named" "$("$VES" pull --db promised.db 2>&1)" 'in .*promised\.db\.'"$known"'\.ves-evidence'
+like "it is proven with the log's key alone" "$("$VES" verify promised.db."$known".ves-evidence --policy policy)" "another event where"
+exits "by exit code, too" 0 "$VES" verify promised.db."$known".ves-evidence --policy policy
+like "its kind" "$(head -c 200 promised.db."$known".ves-evidence)" "receipt"
+is "that alert keeps the file" "$(sqlite3 promised.db "SELECT count(*) FROM ves_alerts WHERE code = 'receipt_broken' AND closed_ms = 0 AND length(body) > 0")" 1
 adjust till.db MUG 1
 is "selling goes on" "$(store_is till.db 'd["counts"]["pending"]')" 1
 done_testing

@@ -113,6 +113,10 @@
     X(outbox_overlay,                                                          \
       (uint64_t last, uint64_t count, ves_outbox_visitor * visit, void *ctx),  \
       (last, count, visit, ctx))                                               \
+    X(outbox_promised,                                                         \
+      (uint64_t first, uint64_t last, size_t max,                              \
+       struct ves_promise_row * rows, size_t * found),                         \
+      (first, last, max, rows, found))                                         \
     X(outbox_update, (const struct ves_outbox_row *rows, size_t count),        \
       (rows, count))                                                           \
     X(outbox_resign, (const struct ves_outbox_row *row), (row))                \

@@ -198,6 +198,56 @@ static void the_overlay_of_an_entity_is_its_chain(void **state)
     suite_compare(s);
 }
 
+static void put_promise(struct ves_buf *buf, uint64_t number, uint64_t seq)
+{
+    ves_buf_putf(buf, "%llu %llu\n", (unsigned long long)number,
+                 (unsigned long long)seq);
+}
+
+static size_t check_promised(struct suite *s, const struct ves_outbox_row *rows,
+                             uint64_t first, uint64_t last, size_t max)
+{
+    struct ves_promise_row promised[COUNT];
+    size_t want = 0, found;
+
+    for (uint64_t number = first; number <= last; number++) {
+        for (uint64_t i = 0; i < COUNT && want < max; i++) {
+            if (!rows[i].is_in_overlay || !rows[i].has_receipt ||
+                rows[i].sequence_number != number)
+                continue;
+            put_promise(&s->want, number, i + 1);
+            want++;
+        }
+    }
+    OK(CALL(s, outbox_promised, first, last, max, promised, &found));
+    for (size_t i = 0; i < found; i++)
+        put_promise(&s->got, promised[i].sequence_number,
+                    promised[i].local_seq);
+    suite_compare(s);
+    return found;
+}
+
+static void what_is_promised_is_found_by_number(void **state)
+{
+    struct suite *s = *state;
+    struct ves_outbox_row *rows =
+        ves_arena_alloc(&s->arena, COUNT * sizeof *rows);
+    size_t seen = 0;
+
+    assert_non_null(rows);
+    for (uint64_t i = 0; i < COUNT; i++) {
+        suite_fill_outbox(&rows[i], &s->arena, 2000 + i);
+        rows[i].event_id = suite_uuid('E', i);
+        rows[i].sequence_number = 1 + (i * 7) % 20;
+    }
+    append(s, rows, COUNT);
+    for (uint64_t first = 0; first < 22; first += 3)
+        for (uint64_t last = first; last < 22; last++)
+            for (size_t max = 0; max <= COUNT; max += COUNT / 4)
+                seen += check_promised(s, rows, first, last, max);
+    assert_true(seen > 100);
+}
+
 static void a_link_that_leads_forward_ends_the_chain(void **state)
 {
     struct suite *s = *state;
@@ -393,6 +443,7 @@ static const struct CMUnitTest outbox_tests[] = {
     DEVICE_TEST(a_taken_event_id_conflicts),
     DEVICE_TEST(every_filter_gives_its_rows_in_order),
     DEVICE_TEST(the_overlay_of_an_entity_is_its_chain),
+    DEVICE_TEST(what_is_promised_is_found_by_number),
     DEVICE_TEST(a_link_that_leads_forward_ends_the_chain),
     DEVICE_TEST(pages_put_together_give_the_whole),
     DEVICE_TEST(a_visitor_may_stop),

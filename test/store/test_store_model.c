@@ -508,6 +508,20 @@ static void do_key_read(struct call *c)
         suite_print_key(c->out, &row, NULL);
 }
 
+static void do_outbox_promised(struct call *c)
+{
+    struct ves_promise_row rows[BATCH];
+    uint64_t first = pick(c, 40);
+    size_t found;
+
+    say(c, DO(c, outbox_promised, first, first + pick(c, 40),
+              1 + pick(c, BATCH), rows, &found));
+    for (size_t i = 0; i < found; i++)
+        ves_buf_putf(c->out, "promised %llu %llu\n",
+                     (unsigned long long)rows[i].sequence_number,
+                     (unsigned long long)rows[i].local_seq);
+}
+
 static void do_outbox_list(struct call *c)
 {
     struct ves_outbox_filter f = {.status_mask = (uint32_t)pick(c, 32),
@@ -518,6 +532,8 @@ static void do_outbox_list(struct call *c)
                                   .limit = (uint32_t)pick(c, 6)};
 
     if (pick(c, 3) == 0)
+        do_outbox_promised(c);
+    else if (pick(c, 3) == 0)
         say(c, DO(c, outbox_overlay, pick(c, 40), pick(c, 5), suite_see_outbox,
                   c->out));
     else

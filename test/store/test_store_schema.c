@@ -456,8 +456,13 @@ static void use_all_lists(struct suite *s)
 
         OK(CALL(s, outbox_list, &f, suite_see_outbox, &s->got));
     }
-    if (s->role == SUITE_DEVICE)
+    if (s->role == SUITE_DEVICE) {
+        struct ves_promise_row promise;
+        size_t promised;
+
         OK(CALL(s, outbox_overlay, 1, 1, suite_see_outbox, &s->got));
+        OK(CALL(s, outbox_promised, 1, 9, 1, &promise, &promised));
+    }
     if (s->role == SUITE_SEQUENCER) {
         assert_int_equal(CALL(s, commitment_get, &id, &no, &commitment),
                          VES_NOT_FOUND);

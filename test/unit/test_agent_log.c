@@ -468,6 +468,143 @@ static void two_histories_are_shown(void **state)
                      VES_REFUSED);
 }
 
+/* ---- receipts and the log ------------------------------------------------ */
+
+/* The reader has a receipt for number 4, and the log came there with another
+ * event, as the other sequencer, which has the same key, tells it. */
+static void break_promise(void)
+{
+    grow(&fleet, 3);
+    test_fleet_sign(&fleet);
+    assert_int_equal(test_fleet_pull(&fleet, READER, 0, NULL), VES_OK);
+    test_fleet_adjust(&fleet, READER, "BOWL", "1");
+    assert_int_equal(test_fleet_push(&fleet, READER, NULL), VES_OK);
+    grow(&other, 3);
+    test_fleet_adjust(&other, 0, "CUP", "5");
+    grow(&other, 4);
+    test_fleet_sign(&other);
+}
+
+static void a_promise_that_is_broken(void **state)
+{
+    (void)state;
+    break_promise();
+    /* With a head, or without one, which nothing else would notice. */
+    expect_false(&other, 4, 0, NULL, "", "receipt_broken");
+    assert_int_equal(take(&other, 4, 1, NULL, ""), VES_REFUSED);
+    assert_int_equal(take(&other, 1, 0, NULL, ""), VES_REFUSED);
+    other.has_log = false;
+    assert_int_equal(take(&other, 4, 2, NULL, ""), VES_REFUSED);
+    assert_int_equal(cursor(), 3);
+    /* The truth is taken, and does not undo what was signed. */
+    test_fleet_sign(&fleet);
+    assert_int_equal(test_fleet_pull(&fleet, READER, 0, NULL), VES_OK);
+    assert_int_equal(cursor(), 4);
+    assert_int_equal(follow().logged, 4);
+    assert_int_equal(alerts("receipt_broken"), 1);
+}
+
+static enum ves_status copy_row(void *ctx, const struct ves_outbox_row *row)
+{
+    struct ves_outbox_row *out = ctx;
+
+    *out = *row;
+    out->error = out->disposition = ves_bytes(NULL, 0);
+    return VES_OK;
+}
+
+/* A damaged file accuses nobody. */
+static void a_promise_that_nobody_signed(void **state)
+{
+    const struct ves_outbox_filter all = {.status_mask = 0};
+    struct ves_store *s = store();
+    struct ves_promise_row promise;
+    struct ves_outbox_row row;
+    size_t found;
+
+    (void)state;
+    break_promise();
+    assert_int_equal(s->ops->outbox_promised(s, 1, 99, 1, &promise, &found),
+                     VES_OK);
+    assert_int_equal(found, 1);
+    assert_int_equal(promise.sequence_number, 4);
+    assert_int_equal(s->ops->outbox_list(s, &all, copy_row, &row), VES_OK);
+    row.receipt.b[7] ^= 1;
+    assert_int_equal(s->ops->begin(s), VES_OK);
+    assert_int_equal(s->ops->outbox_update(s, &row, 1), VES_OK);
+    assert_int_equal(s->ops->commit(s), VES_OK);
+    assert_int_equal(take(&other, 4, 0, NULL, ""), VES_OK);
+    assert_int_equal(alerts("receipt_broken"), 0);
+}
+
+/* The kind of the evidence; what is proven is read by whoever has the file. */
+static enum ves_status show(struct ves_page *page, struct ves_bytes inclusion,
+                            const char *kind)
+{
+    struct ves_evidence *read = ves_arena_alloc(&arena, sizeof(*read));
+    struct ves_buf out;
+
+    assert_non_null(read);
+    ves_buf_init(&out, ves_alloc_default(), VES_EVIDENCE_MAX);
+    enum ves_status status = ves_core_promise_evidence(
+        &fleet.devices[READER].core, page, inclusion, fleet.hub.now_ms, &out);
+    if (!status) {
+        assert_int_equal(ves_evidence_read(ves_buf_view(&out),
+                                           ves_alloc_default(), read, NULL),
+                         VES_OK);
+        assert_string_equal(ves_evidence_kind_name(read->kind), kind);
+    }
+    ves_buf_free(&out);
+    return status;
+}
+
+/* Refused, so that the page can be asked for what it broke. */
+static struct ves_page *refused_page(void)
+{
+    struct ves_agent_core *core = &fleet.devices[READER].core;
+    struct ves_pull_result result = {0};
+    struct ves_page *page;
+    struct ves_buf buf;
+    bool needs_keys;
+
+    ves_buf_init(&buf, ves_alloc_default(), TEXT_MAX);
+    test_fleet_page(&other, 4, 2, &buf);
+    assert_int_equal(
+        ves_core_page_read(core, ves_buf_view(&buf), 4, &page, &needs_keys),
+        VES_OK);
+    ves_buf_free(&buf);
+    assert_false(needs_keys);
+    ves_core_page_verify(core, page);
+    assert_int_equal(ves_core_page_apply(core, page, fleet.hub.now_ms, &result),
+                     VES_REFUSED);
+    return page;
+}
+
+static void a_broken_promise_is_shown(void **state)
+{
+    uint64_t sequence, size;
+
+    (void)state;
+    break_promise();
+    struct ves_page *page = refused_page();
+    assert_true(ves_page_breaks(page, &sequence, &size));
+    assert_int_equal(sequence, 4);
+    assert_int_equal(size, 8);
+    assert_int_equal(show(page, inclusion_of(&other, 4, 8), "receipt"), VES_OK);
+    /* A log that does not answer, or beside the point. */
+    assert_int_equal(show(page, ves_bytes(NULL, 0), "receipts"), VES_OK);
+    assert_int_equal(show(page, inclusion_of(&other, 5, 8), "receipts"),
+                     VES_OK);
+    ves_page_free(page);
+    /* Events without receipts, and no head. */
+    other.has_receipts = false;
+    page = refused_page();
+    assert_int_equal(show(page, ves_bytes(NULL, 0), ""), VES_NOT_FOUND);
+    assert_int_equal(show(page, inclusion_of(&other, 5, 8), ""), VES_REFUSED);
+    assert_int_equal(show(page, inclusion_of(&other, 4, 8), "receipt"), VES_OK);
+    ves_page_free(page);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -481,6 +618,9 @@ int main(void)
         T(a_smaller_head),
         T(another_history),
         T(two_histories_are_shown),
+        T(a_promise_that_is_broken),
+        T(a_promise_that_nobody_signed),
+        T(a_broken_promise_is_shown),
     };
 
     cmocka_set_message_output(CM_OUTPUT_TAP);
