@@ -15,6 +15,9 @@ static const struct cli_option options[] = {
     {"uses", "N", "invite: how often it may be redeemed (default 1, 0: any)"},
     {"valid", "HOURS", "invite: how long it is valid (default 168)"},
     {"read-only", NULL, "invite: the new store may only pull"},
+    {"strict", "on|off",
+     "keys: from now on only keys the stream's owner signed for, or others "
+     "again"},
     {"agent", "UUID", "revoke: whose key"},
     {"key-id", "N", "revoke: which key (default 1)"},
     {"with-api-keys", NULL,
@@ -89,18 +92,23 @@ static int ask(struct cli *cli, const char *method, const char *path,
     return http_status < 300 ? CLI_DONE : CLI_REFUSED;
 }
 
-/* Sends one administrative request and prints the reply. */
-static int call(struct cli *cli, const char *method, const char *path)
+/* What came back, and how it went. */
+static int print_reply(struct ves_jw *jw, int code)
 {
-    struct ves_jw *jw = cli_writer();
-    int code = ask(cli, method, path, jw);
-
     if (ves_jw_view(jw).len == 0) {
         ves_jw_free(jw);
         return code;
     }
     int printed = cli_print(jw);
     return printed ? printed : code;
+}
+
+/* Sends one administrative request and prints the reply. */
+static int call(struct cli *cli, const char *method, const char *path)
+{
+    struct ves_jw *jw = cli_writer();
+
+    return print_reply(jw, ask(cli, method, path, jw));
 }
 
 /* Revokes every live API key that is bound to an agent. */
@@ -174,6 +182,27 @@ static const char *need(struct cli *cli, const char *name)
     return value;
 }
 
+static int set_policy(struct cli *cli, const char *strict)
+{
+    bool is_strict = strcmp(strict, "on") == 0;
+    uint32_t http_status = 0;
+    struct ves_stream stream;
+
+    if (!is_strict && strcmp(strict, "off") != 0)
+        cli_usage(cli, "--strict is on or off, not %s", strict);
+    cli_uuid(cli, need(cli, "tenant"), &stream.tenant);
+    cli_uuid(cli, need(cli, "store"), &stream.store);
+    struct ves_jw *jw = cli_writer();
+    enum ves_status status = ves_admin_key_policy(
+        cli_get(cli, "server"), cli_get(cli, "key-file"), cli_get(cli, "ca"),
+        &stream, is_strict, jw, &http_status, &cli->error);
+    if (status) {
+        ves_jw_free(jw);
+        return cli_fail(cli, status);
+    }
+    return print_reply(jw, http_status < 300 ? CLI_DONE : CLI_REFUSED);
+}
+
 static int run(struct cli *cli)
 {
     const char *act = cli->argv[0];
@@ -190,6 +219,10 @@ static int run(struct cli *cli)
         cli_usage(cli, "--server URL and --key-file FILE are needed");
     if (strcmp(act, "invite") == 0)
         return invite(cli);
+    if (cli_get(cli, "strict") && strcmp(act, "keys") != 0)
+        cli_usage(cli, "--strict is for keys");
+    if (strcmp(act, "keys") == 0 && cli_get(cli, "strict"))
+        return set_policy(cli, cli_get(cli, "strict"));
     if (strcmp(act, "keys") == 0) {
         snprintf(path, sizeof(path),
                  "/api/v1/ves/keys?tenant_id=%s&store_id=%s",

@@ -239,6 +239,15 @@ ves_admin_call(const char *url, const char *key_file, const char *tls_ca,
                struct ves_jw *jw, uint32_t *http_status,
                struct ves_error *error);
 
+/* The owner's word, signed with the owner key beside key_file, that from here
+ * on the stream takes only keys he signed for (is_strict), or others again.
+ * VES_NOT_FOUND: the owner key is not there.  The rest as in _call. */
+VES_API VES_NODISCARD enum ves_status
+ves_admin_key_policy(const char *url, const char *key_file, const char *tls_ca,
+                     const struct ves_stream *stream, bool is_strict,
+                     struct ves_jw *jw, uint32_t *http_status,
+                     struct ves_error *error);
+
 #ifdef __cplusplus
 }
 #endif

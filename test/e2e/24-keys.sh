@@ -120,6 +120,32 @@ VES_PASSPHRASE_FILE=nothing exits "not without" 1 "$VES" append --db sealed.db i
 VES_PASSPHRASE_FILE=nothing check "looking needs none" "$VES" status --db sealed.db
 VES_PASSPHRASE_FILE=nothing check "pushing needs none" "$VES" push --db sealed.db
 
+# ---- only the owner's word
+strict() { admin keys --tenant "$TENANT" --store "$STORE" --strict "$@"; }
+key=$(json "$("$VES" keys --db office.db --json)" 'd["own"]["publicKey"]')
+# registered UUID -- what a registration over plain HTTP, without the owner's word, is answered.
+registered() { curl -sS -o /dev/null -w '%{http_code}' -H "x-api-key: $(cat "$SEQ.admin-key")" -d '{"tenantId":"'"$TENANT"'","storeId":"'"$STORE"'","agentId":"'"$1"'","keyId":1,"publicKey":"'"$key"'"}' "$URL/api/v1/agents/keys"; }
+is "the sequencer's word is enough" "$(registered 0190a0b0-0000-7000-8000-00000000d0d0)" 200
+check "until the owner wants no other than his" strict on
+is "then it is not" "$(registered 0190a0b0-0000-7000-8000-00000000d0d1)" 403
+adjust office.db MUG 1
+check "whom he invited goes on" "$VES" sync --db office.db
+like "and knows" "$("$VES" keys --db office.db)" '^policy +only keys that the owner'
+check "he invites others" join strict.db
+check "and changes his mind" strict off
+is "which is as it was" "$(registered 0190a0b0-0000-7000-8000-00000000d0d1)" 200
+"$VES" sync --db office.db > /dev/null
+is "everywhere" "$(json "$("$VES" keys --db office.db --json)" 'd["onlyOwnersWord"]')" false
+exits "on or off" 2 strict maybe
+mv "$SEQ.admin-key.owner-$TENANT-$STORE" away
+exits "nobody says so without the owner's key" 1 strict on
+like "which is named" "$(strict on 2>&1)" "owner key .*owner-$TENANT-$STORE is not there"
+check "nor is one made" test ! -e "$SEQ.admin-key.owner-$TENANT-$STORE"
+"$VES" init --db foreign.db --invite "$(admin invite --tenant "$TENANT" --store "$STORE" 2>&1 | tail -n 1)" > /dev/null 2>&1
+check "another owner's key" test -e "$SEQ.admin-key.owner-$TENANT-$STORE"
+exits "is refused" 5 strict on
+mv away "$SEQ.admin-key.owner-$TENANT-$STORE"
+
 # ---- kept to themselves
 bad=
 for f in *.db *.db-wal *.key *.credential *.admin-key *.owner-*; do
