@@ -398,6 +398,7 @@ static void put_details(const struct mcp_app *app, struct ves_jw *jw,
     mcp_copy_str(jw, "lastError", jr, "/error");
     mcp_copy_str(jw, "nextRetryAt", jr, "/nextAttemptAt");
     put_receipt(jw, jr);
+    mcp_copy_str(jw, "finality", jr, "/finality");
     put_conflict(app, jw, show);
     if (!is_whole)
         mcp_put_bool(jw, "payloadTruncated", true);

@@ -308,6 +308,14 @@ const char mcp_result_get_outbox_event[] = JSON({
             },
             "required" : [ "sequence", "verified" ]
         },
+        "finality" : {
+            "type" : "string",
+            "description" : "How final its place is: received, a receipt "
+                            "promises it; logged, it is in a log whose signed "
+                            "head was verified here; witnessed, that head is "
+                            "cosigned",
+            "enum" : [ "received", "logged", "witnessed" ]
+        },
         "conflict" : {
             "type" : "object",
             "properties" : {

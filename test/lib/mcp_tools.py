@@ -125,6 +125,8 @@ def lifecycle():
     ok("one event: payload, signature, receipt",
        r["event"]["payload"] == {"delta": 1} and r["signatureCheck"]["valid"] and r["receipt"]["verified"]
        and r["receipt"]["sequence"] == 3 and r["status"] == "synced" and r["event"]["signature"], r)
+    logged = s.call("get_sync_status")["sequence"]["logged"]
+    ok("and how final it is, as status says", r["finality"] == ("logged" if logged >= 3 else "received"), (r, logged))
     ok("no such event", shape(s.call("get_outbox_event", eventId="018f3c2a-6a0e-7c11-9d0a-3f1b2c4d5e6f"), "EVENT_NOT_FOUND"))
     trail = json.loads(s.ask("resources/read", uri="ves://audit")["result"]["contents"][0]["text"])["operations"]
     ok("the trail has what was done", {"push", "pull", "ack"} <= {e["code"] for e in trail}, trail[:3])
