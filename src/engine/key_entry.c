@@ -64,7 +64,7 @@ static enum ves_status add_event(struct place *place,
     struct ves_ingest *ingest = ves_arena_alloc(entry->arena, sizeof(*ingest));
     if (!ingest)
         return VES_NOMEM;
-    if (*entry->count == 0)
+    if (place->head == place->stream->head) /* its first of this call */
         status = ves_own_key_put(entry->sequencer, &what.stream.tenant);
     if (!status)
         status = ves_own_event_prepare(entry->sequencer, &what, entry->now_ms,

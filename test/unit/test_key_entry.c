@@ -362,6 +362,54 @@ static void a_version_of_the_sequencers_key_is_entered_once(void **state)
                         sizeof(version.key.public_key));
 }
 
+/* A stream of another tenant, with an owner and one agent's key, whose log
+ * began.  Its owner came last, so nothing was entered yet. */
+static void add_tenant(const struct ves_stream *stream)
+{
+    struct ves_store *hub = fleet.hub_store;
+    struct ves_stream_row row;
+    const struct ves_key_row key = {.tenant = stream->tenant,
+                                    .agent = *agent_of(0),
+                                    .key_id = 1,
+                                    .public_key = next[3].signer.public_key,
+                                    .algorithm = ves_bytes_str("ed25519"),
+                                    .registrar = ves_bytes_str("admin")};
+    assert_int_equal(
+        ves_sequencer_register_key(sequencer(), &key, fleet.hub.now_ms, &error),
+        VES_OK);
+    assert_int_equal(hub->ops->begin(hub), VES_OK);
+    assert_int_equal(ves_sequencer_stream(sequencer(), stream, &row), VES_OK);
+    row.has_owner_key = true;
+    row.owner_key = fleet.hub.agent_key.signer.public_key;
+    assert_int_equal(hub->ops->stream_put(hub, &row), VES_OK);
+    assert_int_equal(hub->ops->commit(hub), VES_OK);
+}
+
+static void each_tenant_lists_the_sequencers_own_key(void **state)
+{
+    (void)state;
+    const struct ves_stream other = {test_id(0xe1), test_id(0xe2)};
+    struct ves_store *hub = fleet.hub_store;
+    struct ves_stream_row row;
+    struct ves_key_row key;
+    struct ves_arena arena;
+    add_tenant(&other);
+    enter_all();
+    assert_int_equal(head(), 4);
+    assert_int_equal(hub->ops->stream_get(hub, &other, false, &row), VES_OK);
+    assert_int_equal(row.head, 1);
+    ves_arena_init(&arena, ves_alloc_default(), TEXT_MAX);
+    assert_int_equal(hub->ops->key_get(hub, &fleet.hub.stream.tenant,
+                                       &sequencer()->sequencer_id, 1, &arena,
+                                       &key),
+                     VES_OK);
+    assert_int_equal(hub->ops->key_get(hub, &other.tenant,
+                                       &sequencer()->sequencer_id, 1, &arena,
+                                       &key),
+                     VES_OK);
+    ves_arena_free(&arena);
+}
+
 static void a_stream_that_began_later_has_it_from_the_invitation(void **state)
 {
     (void)state;
@@ -555,6 +603,7 @@ int main(void)
         TEST(nobody_else_enters_key_events),
         TEST(the_ranges_of_requests_stay_whole),
         TEST(a_version_of_the_sequencers_key_is_entered_once),
+        TEST(each_tenant_lists_the_sequencers_own_key),
         TEST(a_stream_that_began_later_has_it_from_the_invitation),
         TEST(a_version_that_nobody_pinned_is_refused),
         TEST(a_key_is_known_from_the_log_alone),
