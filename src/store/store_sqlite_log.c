@@ -441,7 +441,9 @@ enum ves_status ves_sqlite_log_prune(struct ves_store *s, uint32_t stream_no,
     ves_sql_put_i64(&q, ves_sqlite_rowid(stream_no, 0));
     ves_sql_put_i64(&q, ves_sqlite_rowid(stream_no, below));
     for (size_t i = 0; i < 2; i++)
-        ves_sql_put_blob_if(&q, i < spared_count, &spared[i], VES_HASH_SIZE);
+        ves_sql_put_blob_if(&q, i < spared_count,
+                            i < spared_count ? &spared[i] : NULL,
+                            VES_HASH_SIZE);
     status = ves_sql_run(&q);
     ves_sql_close(&q);
     if (!status)

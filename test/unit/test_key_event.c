@@ -203,8 +203,8 @@ static void test_unreadable(void **unused)
     struct ves_event event = event_of(&e);
     static const char *const bad[] = {
         "{}", "{\"agent_id\":\"07070000-0000-0000-0000-000000000000\"}",
-        "{\"agent_id\":\"07070000-0000-0000-0000-000000000000\",\"key_id\":"
-        "4294967296,\"public_key\":\"0x00\"}",
+        ("{\"agent_id\":\"07070000-0000-0000-0000-000000000000\",\"key_id\":"
+         "4294967296,\"public_key\":\"0x00\"}"),
         "7"};
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
         event.payload = test_json(&arena, bad[i]);
