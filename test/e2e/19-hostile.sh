@@ -106,6 +106,44 @@ a_lie truncate again
 a_lie cut cut
 a_lie gone-for-reads cut
 
+# a_head MODE CODE WORDS -- a signed head, or its proof, that is false: nothing of
+# its page is let in, for this reason.
+a_head()
+{
+	local bad="" before
+	before=$(pulled)
+	echo "$1" > mode
+	"$VES" pull --db victim.db > out 2> err
+	[ $? -eq 5 ] || bad="$bad; not exit 5"
+	grep -qE -- "($3).*\\($2\\)" err || bad="$bad; words: $(cat err)"
+	[ "$(pulled)" -eq "$before" ] || bad="$bad; something of it was applied"
+	is "a head: $1" "$bad" ""
+}
+adjust till.db MUG 1
+adjust till.db MUG 1
+"$VES" sync --db till.db > /dev/null
+check "there are new events under a head" wait_for 30 all_signed
+a_head told-origin checkpoint_invalid "no key of this sequencer|another log than before"
+a_head told-stream checkpoint_invalid "is of another log"
+a_head told-key-name checkpoint_invalid "no key of this sequencer signed"
+a_head told-key-id checkpoint_invalid "no key of this sequencer signed"
+a_head told-signature checkpoint_invalid "signature does not verify"
+a_head told-root checkpoint_invalid "signature does not verify"
+a_head told-forged checkpoint_invalid "no key of this sequencer signed"
+a_head told-smaller checkpoint_invalid "signature does not verify"
+a_head told-size-0 checkpoint_invalid "size|signed note"
+a_head told-cr checkpoint_invalid "signed note"
+a_head told-further log_mismatch "not proven that the head"
+a_head told-unproven log_mismatch "not proven that the head"
+a_head told-more checkpoint_invalid "head that needs none"
+look
+is "a person is asked" "$health" attention
+is "for both reasons" "$(tr ' ' '\n' <<< "$codes" | sort -u | xargs)" "checkpoint_invalid log_mismatch"
+echo honest > mode
+check "the truth is taken" "$VES" sync --db victim.db
+look
+is "and settles what was false by itself" "$health $kept $lag $codes" "healthy 0 0 "
+
 # An event that gets a second number: the evidence is about a number that is
 # not there yet, so it stays open until that number is, and verifies.
 adjust till.db MUG 1

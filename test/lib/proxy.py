@@ -6,7 +6,9 @@ names one lie, told in what comes back (functions page_*, answer_*, keys_*
 below) or in how it comes back (wire_*).  It holds an agent key and a receipt
 key of its own to forge with.
 """
+import base64
 import copy
+import hashlib
 import http.client
 import json
 import os
@@ -351,6 +353,54 @@ log_cr = line_of_checkpoint(2, lambda line: line + b"\r")
 log_key_name = line_of_checkpoint(4, lambda line: key_of(line, lambda name, payload: [b"x" + name, payload]))
 log_key_id = line_of_checkpoint(4, lambda line: key_of(line, lambda name, payload: [name, (b"A" if payload[:1] != b"A" else b"B") + payload[1:]]))
 log_signature = line_of_checkpoint(4, lambda line: key_of(line, lambda name, payload: [name, payload[:40] + (b"A" if payload[40:41] != b"A" else b"B") + payload[41:]]))
+
+
+# ---- the same in a page of all events ------------------------------------------
+
+
+def told(lie):
+    """A lie about the signed head that comes with a page."""
+    def change(page):
+        page["checkpoint"] = lie("/checkpoint", page["checkpoint"].encode()).decode()
+    return change
+
+
+page_told_origin = told(log_origin)
+page_told_stream = told(log_stream)
+page_told_key_name = told(log_key_name)
+page_told_key_id = told(log_key_id)
+page_told_signature = told(log_signature)
+page_told_root = told(log_root)
+page_told_smaller = told(line_of_checkpoint(1, lambda line: b"1"))
+page_told_size_0 = told(log_size_0)
+page_told_cr = told(log_cr)
+
+
+def page_told_further(page):
+    """The head lies further on than the page, and the proof is of something else."""
+    del page["events"][1:]
+    page.update(count=1, next_sequence=number(page["events"][0]) + 1, has_more=True,
+                consistency=["5a" * 32] * 3)
+
+
+def page_told_unproven(page):
+    page_told_further(page)
+    page["consistency"] = []
+
+
+def page_told_more(page):
+    """A proof where the page ends with the head, which needs none."""
+    page["consistency"] = page.get("consistency", []) + ["5a" * 32]
+
+
+def page_told_forged(page):
+    """Another root at this size, signed well, by somebody else."""
+    lines = page["checkpoint"].split("\n")
+    text = "\n".join(lines[:2] + ["A" * 43 + "="]) + "\n"
+    public = v.public_key(FORGER)
+    key_id = hashlib.sha256(lines[0].encode() + b"\n\x01" + public).digest()[:4]
+    line = base64.b64encode(key_id + v.sign(FORGER, text.encode())).decode()
+    page["checkpoint"] = "%s\n\u2014 %s %s\n" % (text, lines[0], line)
 
 
 def log_path(path, data):
