@@ -31,8 +31,8 @@ else
 	new_hub
 	join "$T/till.db"
 	make_events() { for i in $(seq "$1"); do echo "SELECT ves_append('inventory.adjusted','SKU-$i','{\"delta\":$i}');"; done | sqlite3 -bail -cmd ".load ${VES_EXTENSION:-$HERE/$BUILD/ves.so}" "$T/till.db" > /dev/null; }
-	KEY=$(cat "$SEQ.admin-key") size=0
-	for more in 3 250 3 600; do
+	KEY=$(cat "$SEQ.admin-key") size=1 # the till's key
+	for more in 2 250 3 600; do
 		check "$more events more" make_events $more
 		"$VES" push --db "$T/till.db" > /dev/null
 		size=$((size + more))

@@ -158,6 +158,7 @@ static enum ves_status register_owned(size_t n, uint32_t key_id,
                                     .proof = ves_buf_view(&proof)};
     enum ves_status status =
         ves_sequencer_register_key(sequencer(), &row, fleet.hub.now_ms, &error);
+    ves_buf_free(&proof);
     if (!status)
         test_keys_add(&fleet.hub.keys, &row.tenant, &row.agent, key_id,
                       &row.public_key);
