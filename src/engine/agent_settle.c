@@ -24,6 +24,7 @@ struct settle {
 
     struct ves_reply *reply; /* NULL without a readable answer */
     struct ves_device_state state;
+    uint64_t cursor;
     struct ves_device_lease lease;
     struct ves_device_retry retry;
     bool is_fenced;              /* another pusher has taken over */
@@ -152,6 +153,26 @@ static void place(struct settle *settle, struct ves_outbox_row *row,
     row->status = is_in_conflict ? VES_OUTBOX_CONFLICT : VES_OUTBOX_SYNCING;
 }
 
+/* Has the log, which is here up to the cursor, another event at the number that
+ * the receipt promises? */
+static enum ves_status is_broken(const struct settle *settle,
+                                 const struct ves_outbox_row *row,
+                                 uint64_t number, bool *broken)
+{
+    struct ves_agent_core *core = settle->core;
+    struct ves_leaf_row leaf;
+    size_t found;
+
+    *broken = false;
+    if (row->sequence_number > 0 || number > settle->cursor)
+        return VES_OK;
+    enum ves_status status = core->store->ops->log_leaves(
+        core->store, core->stream_no, number, 1, &leaf, &found);
+    *broken = !status && found > 0 && leaf.sequence_number == number &&
+              !ves_hash_equal(&leaf.event_hash, &row->event_hash);
+    return status;
+}
+
 static enum ves_status take_receipt(struct settle *settle,
                                     struct ves_outbox_row *row,
                                     const struct ves_reply_event *event)
@@ -164,6 +185,20 @@ static enum ves_status take_receipt(struct settle *settle,
         return alert(settle, "receipt_contradiction",
                      "the sequencer signed two numbers for one event", row,
                      event->receipt_text);
+    }
+    bool broken;
+    enum ves_status status =
+        is_broken(settle, row, receipt->sequence_number, &broken);
+    if (status)
+        return status;
+    if (broken) {
+        settle->has_falsehood = true;
+        if (is_ours(settle, row))
+            give_back(row, VES_ERROR_PROTOCOL);
+        return alert(settle, "receipt_contradiction",
+                     "the sequencer signed a number at which its log has "
+                     "another event",
+                     row, event->receipt_text);
     }
     settle->answered++;
     count_receipt(settle, receipt);
@@ -563,15 +598,12 @@ static enum ves_status end_failure(struct settle *settle,
 static enum ves_status store_rows(struct settle *settle)
 {
     struct ves_agent_core *core = settle->core;
-    uint64_t cursor = 0;
     size_t n = 0, back = 0;
 
     if (settle->count == 0)
         return VES_OK;
     enum ves_status status = core->store->ops->outbox_update(
         core->store, settle->rows, settle->count);
-    if (!status)
-        status = ves_device_cursor(core, &cursor);
     if (status)
         return status;
     struct ves_outbox_row *returning =
@@ -585,7 +617,7 @@ static enum ves_status store_rows(struct settle *settle)
         if (row->is_refused && row->is_in_overlay)
             settle->leaving[n++] = *row;
         /* Refused once, and now there is a receipt. */
-        if (!row->is_in_overlay && row->sequence_number > cursor)
+        if (!row->is_in_overlay && row->sequence_number > settle->cursor)
             returning[back++] = *row;
     }
     status = ves_device_overlay(core, settle->arena, settle->leaving, n, false);
@@ -624,6 +656,8 @@ static enum ves_status load(struct settle *settle)
     settle->count = settle->push->count;
     enum ves_status status =
         ves_device_state_get(core, settle->arena, &settle->state);
+    if (!status)
+        status = ves_device_cursor(core, &settle->cursor);
     if (!status)
         status = ves_device_lease_get(core, settle->arena, &settle->lease);
     if (!status)

@@ -262,6 +262,40 @@ static void version_0_is_tried_with_every_pinned_key(void **state)
     assert_true(row_of(&a).has_receipt);
 }
 
+/* Well signed, and the log that was pulled has another event there. */
+static void a_number_that_is_taken_is_a_falsehood(void **state)
+{
+    struct ves_receipt receipt = {
+        .sequence_number = 1, .sequencer_id = test_id(0xaa), .key_version = 1};
+
+    (void)state;
+    test_fleet_adjust(&fleet, 1, "s", "1");
+    assert_int_equal(test_fleet_push(&fleet, 1, NULL), VES_OK);
+    assert_int_equal(test_fleet_pull(&fleet, 0, 0, NULL), VES_OK);
+    receipt.event_id = test_fleet_adjust(&fleet, 0, "s", "1");
+    struct ves_outbox_row row = row_of(&receipt.event_id);
+    ves_receipt_hash(&fleet.hub.stream, &receipt.event_id, 1, &row.event_hash,
+                     &receipt.receipt_hash);
+    test_signer_sign(&fleet.hub.key, &receipt.receipt_hash, &receipt.signature);
+    begin(0, true, 1);
+    ves_buf_reset(&answer);
+    ves_buf_put_str(&answer, "{\"receipts\":[");
+    ves_receipt_write(&answer, &receipt);
+    ves_buf_put_str(&answer, "]}");
+    ves_buf_put_u8(&answer, 0);
+    assert_int_equal(end(200, (char *)answer.ptr), VES_REFUSED);
+    row = row_of(&receipt.event_id);
+    assert_false(row.has_receipt);
+    assert_int_equal(row.sequence_number, 0);
+    assert_int_equal(row.status, VES_OUTBOX_PENDING);
+    assert_int_equal(test_fleet_open_records(&fleet, 0, VES_RECORD_ALERT,
+                                             "receipt_contradiction"),
+                     1);
+    /* What is true is taken. */
+    assert_int_equal(test_fleet_push(&fleet, 0, NULL), VES_OK);
+    assert_int_equal(row_of(&receipt.event_id).sequence_number, 2);
+}
+
 static void two_numbers_for_one_event_are_a_falsehood(void **state)
 {
     struct ves_uuid a = test_fleet_adjust(&fleet, 0, "s", "1");
@@ -1190,6 +1224,7 @@ int main(void)
         TEST(a_receipt_by_an_unknown_version_asks_for_keys),
         TEST(version_0_is_tried_with_every_pinned_key),
         TEST(two_numbers_for_one_event_are_a_falsehood),
+        TEST(a_number_that_is_taken_is_a_falsehood),
         TEST(an_unsigned_sequencer_proves_nothing),
         TEST(a_signed_refusal_leaves_the_overlay),
         TEST(an_unsigned_refusal_keeps_the_overlay_and_holds_the_entity),
