@@ -25,12 +25,14 @@ for folder in "$HERE"/test/compat/*/; do
 	"$VES" append --db "$till" weather.measured W-9 --payload '{"degrees":1}' > /dev/null
 	is "$name: its agent can sign" "$(store_is "$till" 'd["counts"]["pending"]')" $(($(expected pending) + 1))
 
-	# The sequencer goes on where it stood, with the same keys.
+	# The sequencer goes on where it stood, with the same keys; those that its
+	# log does not have yet are entered.
+	missing=$((2 - $(sqlite3 "$SEQ" "SELECT count(*) FROM ves_events WHERE envelope LIKE '%\"ves.key.registered\"%'")))
 	LISTEN=$(expected address) start_server "$SEQ" || { not_ok "$name: the sequencer serves"; continue; }
 	ok "$name: the sequencer serves"
 	check "$name: the store syncs with it" "$VES" sync --db "$till"
 	is "$name: the state after that is what it became then" "$(store_is "$till" 'd["stateHash"]')" "$(expected after_state_hash)"
-	is "$name: one number further on, and the keys of two agents entered" "$(store_is "$till" 'd["stateAtSequence"]')" $(($(expected after_at_sequence) + 3))
+	is "$name: one number further on, and $missing keys entered" "$(store_is "$till" 'd["stateAtSequence"]')" $(($(expected after_at_sequence) + 1 + missing))
 	is "$name: nothing is left to send" "$(store_is "$till" 'd["counts"]["pending"] + d["counts"]["syncing"]')" 0
 	check "$name: the doctor still finds nothing wrong" "$VES" doctor --db "$till"
 	STREAM_ARGS="--tenant 11111111-1111-4111-8111-111111111111 --store 22222222-2222-4222-8222-222222222222"
