@@ -81,6 +81,7 @@ for liar in $liars; do
 	PY
 done > policy2
 echo "quorum none" >> policy2
+was=$(size)
 stop_server
 start_server "$SEQ" --witness-policy policy2 || { not_ok "a start with liars"; done_testing; }
 adjust till.db A 1
@@ -88,6 +89,9 @@ check "among liars: a sync" "$VES" sync --db till.db
 check "some are failures" wait_for 20 at_least sequencer_witness_failures_total 7
 check "some are alarms" wait_for 20 at_least sequencer_witness_alarms_total 2
 check "the silent one was asked" wait_for 20 grep -q silent asked
+# The head before it had a true witness.
+grown() { [ "$(size)" -gt "$was" ]; }
+check "the head is one that only liars were asked for" wait_for 20 grown
 is "none is believed" "$(fetch "$PREFIX/checkpoint" | grep '^— ' | grep -vc '^— shop\.example/')" 0
 stop_server
 is "its word freezes nothing" "$(sqlite3 hub.db 'SELECT frozen_at_ms FROM ves_tlogs')" 0
