@@ -8,7 +8,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/assert.h"
@@ -26,6 +25,7 @@
 #include "os/mhd.h"
 #include "os/random.h"
 #include "os/signals.h"
+#include "os/timed.h"
 #include "os/token.h"
 
 enum {
@@ -71,12 +71,8 @@ static void stream_wait(struct request *r)
     struct ves_mcp_stream *s = r->stream;
     const union MHD_ConnectionInfo *info = MHD_get_connection_info(
         r->connection, MHD_CONNECTION_INFO_CONNECTION_FD);
-    struct timespec until;
+    struct timespec until = ves_timed_after(LOOK_MS);
 
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_nsec += (long)LOOK_MS * 1000000;
-    until.tv_sec += until.tv_nsec / 1000000000;
-    until.tv_nsec %= 1000000000;
     if (pthread_cond_timedwait(&s->changed, &s->lock, &until) == 0 || !info)
         return;
     struct pollfd item = {.fd = info->connect_fd, .events = POLLRDHUP};

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/bytes.h"
+#include "os/timed.h"
 
 enum { STREAM_MAX = 16 * 1024 * 1024 /* waiting for a slow client */ };
 
@@ -61,7 +62,6 @@ static void stream_destroy(struct ves_mcp_sink *sink)
 struct ves_mcp_stream *ves_mcp_stream_new(const struct ves_alloc *alloc)
 {
     struct ves_mcp_stream *s = alloc->realloc(alloc->ctx, NULL, sizeof(*s));
-    pthread_condattr_t monotonic;
 
     if (!s)
         return NULL;
@@ -72,10 +72,7 @@ struct ves_mcp_stream *ves_mcp_stream_new(const struct ves_alloc *alloc)
     s->sink.destroy = stream_destroy;
     s->alloc = alloc;
     pthread_mutex_init(&s->lock, NULL);
-    pthread_condattr_init(&monotonic);
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-    pthread_cond_init(&s->changed, &monotonic);
-    pthread_condattr_destroy(&monotonic);
+    ves_timed_cond_init(&s->changed);
     ves_buf_init(&s->events, alloc, STREAM_MAX);
     ves_buf_init(&s->answer, alloc, VES_MCP_REPLY_MAX);
     return s;

@@ -2,11 +2,11 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/error.h"
 #include "crypto/crypto.h"
 #include "mcp/server.h"
+#include "os/timed.h"
 
 void ves_mcp_say(const struct ves_mcp *mcp, const char *format, ...)
 {
@@ -27,7 +27,6 @@ enum ves_status ves_mcp_new(const struct ves_mcp_options *options,
 {
     const struct ves_alloc *alloc = ves_alloc_default();
     struct ves_mcp *mcp = alloc->realloc(alloc->ctx, NULL, sizeof(*mcp));
-    pthread_condattr_t monotonic;
 
     if (!mcp)
         return ves_fail(error, VES_NOMEM, "out of memory");
@@ -42,11 +41,8 @@ enum ves_status ves_mcp_new(const struct ves_mcp_options *options,
     mcp->alloc = alloc;
     mcp->queue_end = &mcp->queue;
     pthread_mutex_init(&mcp->lock, NULL);
-    pthread_condattr_init(&monotonic);
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-    pthread_cond_init(&mcp->changed, &monotonic);
+    ves_timed_cond_init(&mcp->changed);
     pthread_cond_init(&mcp->has_work, NULL);
-    pthread_condattr_destroy(&monotonic);
     enum ves_status status =
         ves_mcp_registry_make(&mcp->registry, alloc, &mcp->options, error);
     if (status) {

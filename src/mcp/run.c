@@ -1,27 +1,20 @@
 /* run.c -- handlers on workers, questions to the client, cancellation. */
 #include <signal.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/assert.h"
 #include "base/bytes.h"
 #include "mcp/server.h"
 #include "os/clock.h"
 #include "os/signals.h"
+#include "os/timed.h"
 
 enum { ROOM_MS = 1000, TICK_MS = 200, STACK = 512 * 1024 };
 
 /* Waits on a condition of the server's for at most ms; the lock is held. */
 static void wait_changed(struct ves_mcp *mcp, pthread_cond_t *cond, int ms)
 {
-    struct timespec until;
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += ms / 1000;
-    until.tv_nsec += (long)(ms % 1000) * 1000000;
-    if (until.tv_nsec >= 1000000000) {
-        until.tv_sec++;
-        until.tv_nsec -= 1000000000;
-    }
+    struct timespec until = ves_timed_after((unsigned)ms);
     (void)pthread_cond_timedwait(cond, &mcp->lock, &until);
 }
 

@@ -2,7 +2,6 @@
 #include "server/checkpoints.h"
 
 #include <string.h>
-#include <time.h>
 
 #include "base/assert.h"
 #include "base/bytes.h"
@@ -12,6 +11,7 @@
 #include "os/clock.h"
 #include "os/process.h"
 #include "os/random.h"
+#include "os/timed.h"
 #include "server/server.h"
 #include "store/store_sqlite.h"
 
@@ -202,17 +202,6 @@ unsigned ves_checkpoints_wait_ms(const struct ves_server *server)
 
 /* ---- the maker ----------------------------------------------------------- */
 
-static struct timespec after(unsigned ms)
-{
-    struct timespec at;
-    clock_gettime(CLOCK_MONOTONIC, &at);
-    at.tv_sec += ms / 1000;
-    at.tv_nsec += (long)(ms % 1000) * 1000000;
-    at.tv_sec += at.tv_nsec / 1000000000;
-    at.tv_nsec %= 1000000000;
-    return at;
-}
-
 /* Until there is something to sign and it is time, or no more room to note
  * what comes.  false: the end.  Under the lock. */
 static bool wait_for_work(struct ves_checkpoints *checkpoints)
@@ -223,7 +212,7 @@ static bool wait_for_work(struct ves_checkpoints *checkpoints)
     while (!checkpoints->is_stopping &&
            checkpoints->count < VES_CHECKPOINTS_STREAMS_MAX &&
            (ms = wait_ms(checkpoints)) > 0) {
-        struct timespec at = after(ms);
+        struct timespec at = ves_timed_after(ms);
         (void)pthread_cond_timedwait(&checkpoints->changed, &checkpoints->lock,
                                      &at);
     }
@@ -337,12 +326,8 @@ enum ves_status ves_checkpoints_run(struct ves_server *server,
                                     struct ves_error *error)
 {
     struct ves_checkpoints *checkpoints = &server->checkpoints;
-    pthread_condattr_t attr;
     pthread_mutex_init(&checkpoints->lock, NULL);
-    pthread_condattr_init(&attr);
-    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-    pthread_cond_init(&checkpoints->changed, &attr);
-    pthread_condattr_destroy(&attr);
+    ves_timed_cond_init(&checkpoints->changed);
     if (pthread_create(&checkpoints->maker, NULL, make_all, server)) {
         pthread_cond_destroy(&checkpoints->changed);
         pthread_mutex_destroy(&checkpoints->lock);

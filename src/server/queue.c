@@ -2,19 +2,15 @@
 #include "server/queue.h"
 
 #include <limits.h>
-#include <time.h>
 
+#include "os/timed.h"
 #include "server/request.h"
 
 void ves_queue_init(struct ves_queue *queue)
 {
     *queue = (struct ves_queue){0};
     pthread_mutex_init(&queue->lock, NULL);
-    pthread_condattr_t attr;
-    pthread_condattr_init(&attr);
-    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-    pthread_cond_init(&queue->ready, &attr);
-    pthread_condattr_destroy(&attr);
+    ves_timed_cond_init(&queue->ready);
 }
 
 void ves_queue_deinit(struct ves_queue *queue)
@@ -89,23 +85,12 @@ struct ves_request *ves_queue_take(struct ves_queue *queue, size_t takers,
     return list;
 }
 
-static struct timespec after(unsigned ms)
-{
-    struct timespec at;
-    clock_gettime(CLOCK_MONOTONIC, &at);
-    at.tv_sec += ms / 1000;
-    at.tv_nsec += (long)(ms % 1000) * 1000000;
-    at.tv_sec += at.tv_nsec / 1000000000;
-    at.tv_nsec %= 1000000000;
-    return at;
-}
-
 bool ves_queue_wait(struct ves_queue *queue, unsigned ms)
 {
     int rc = 0;
     struct timespec end = {0, 0};
     if (ms != UINT_MAX)
-        end = after(ms);
+        end = ves_timed_after(ms);
     pthread_mutex_lock(&queue->lock);
     while (rc == 0 && !queue->first && !queue->is_closed && !queue->is_poked) {
         queue->waiting++;
@@ -135,7 +120,7 @@ void ves_queue_gather(struct ves_queue *queue, const atomic_size_t *coming,
     int rc = 0;
     pthread_mutex_lock(&queue->lock);
     wait_for_first(queue);
-    struct timespec end = after(ms_max);
+    struct timespec end = ves_timed_after(ms_max);
     while (rc == 0 && queue->first && !queue->is_closed &&
            queue->bytes < atomic_load(coming)) {
         queue->waiting++;

@@ -5,7 +5,6 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/bytes.h"
 #include "base/error.h"
@@ -15,6 +14,7 @@
 #include "net/http_client.h"
 #include "os/clock.h"
 #include "os/file.h"
+#include "os/timed.h"
 #include "server/server.h"
 #include "store/store_sqlite.h"
 
@@ -619,17 +619,6 @@ static enum ves_status read_policy(struct ves_witnesses *witnesses,
                           path);
 }
 
-static void make_condition(struct ves_witnesses *witnesses)
-{
-    pthread_condattr_t attr;
-
-    pthread_mutex_init(&witnesses->lock, NULL);
-    pthread_condattr_init(&attr);
-    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-    pthread_cond_init(&witnesses->changed, &attr);
-    pthread_condattr_destroy(&attr);
-}
-
 enum ves_status
 ves_witnesses_open(struct ves_server *server,
                    const struct ves_serve_options *options,
@@ -648,7 +637,8 @@ ves_witnesses_open(struct ves_server *server,
     memset(witnesses, 0, sizeof(*witnesses));
     witnesses->server = server;
     ves_buf_init(&witnesses->text, alloc, VES_POLICY_MAX);
-    make_condition(witnesses);
+    pthread_mutex_init(&witnesses->lock, NULL);
+    ves_timed_cond_init(&witnesses->changed);
     server->witnesses = witnesses;
     enum ves_status status =
         read_policy(witnesses, options->witness_policy, error);
