@@ -162,21 +162,20 @@ static void take_noted(struct ves_checkpoints *checkpoints,
 static void note_failed(struct ves_checkpoints *checkpoints,
                         const struct ves_checkpoints_made *made)
 {
-    checkpoints->is_failing = false;
+    checkpoints->pause_ms = checkpoints->interval_ms;
     for (size_t i = 0; i < made->count; i++) {
         if (!made->of[i].is_failed)
             continue;
         add(checkpoints, &made->of[i].stream);
-        checkpoints->is_failing = true;
+        checkpoints->pause_ms = VES_CHECKPOINTS_RETRY_MS;
     }
 }
 
 static unsigned wait_ms(const struct ves_checkpoints *checkpoints)
 {
-    unsigned pause =
-        checkpoints->is_failing ? VES_CHECKPOINTS_RETRY_MS : VES_CHECKPOINTS_MS;
     uint64_t ms = (ves_metric_now_us() - checkpoints->signed_us) / 1000;
-    return ms >= pause ? 0 : pause - (unsigned)ms;
+    return ms >= checkpoints->pause_ms ? 0
+                                       : checkpoints->pause_ms - (unsigned)ms;
 }
 
 /* ---- without a maker ----------------------------------------------------- */
@@ -193,11 +192,6 @@ void ves_checkpoints_sign(struct ves_server *server)
     keep_made(server, &made);
     note_failed(checkpoints, &made);
     ves_arena_free(&arena);
-}
-
-unsigned ves_checkpoints_wait_ms(const struct ves_server *server)
-{
-    return wait_ms(&server->checkpoints);
 }
 
 /* ---- the maker ----------------------------------------------------------- */
@@ -435,7 +429,8 @@ enum ves_status ves_checkpoints_start(struct ves_server *server,
                                       struct ves_store *reader,
                                       struct ves_error *error)
 {
-    server->checkpoints = (struct ves_checkpoints){.reader = reader};
+    server->checkpoints = (struct ves_checkpoints){
+        .reader = reader, .interval_ms = VES_CHECKPOINTS_MS};
     enum ves_status status = VES_OK;
     if (options->head_file)
         status = open_file(server, options, error);

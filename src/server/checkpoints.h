@@ -35,13 +35,14 @@ struct ves_checkpoints {
     struct ves_head_file file;
     struct ves_store *reader; /* another view of the store; owned */
     uint64_t signed_us;       /* when it was done last */
-    bool is_failing;          /* the last one left some unsigned */
+    unsigned pause_ms;        /* from then to the next */
 
     pthread_t maker;
     bool is_running;
     pthread_mutex_t lock;
     pthread_cond_t changed;
     /* Under the lock. */
+    unsigned interval_ms; /* the pause when nothing failed */
     struct ves_stream streams[VES_CHECKPOINTS_STREAMS_MAX]; /* grown since */
     size_t count;
     struct ves_checkpoints_made *made; /* to be kept by the committer */
@@ -80,8 +81,5 @@ void ves_checkpoints_finish(struct ves_server *server);
 
 /* Signs the heads of all noted streams.  What fails stays noted. */
 void ves_checkpoints_sign(struct ves_server *server);
-
-/* Milliseconds until noted streams should be signed. */
-unsigned ves_checkpoints_wait_ms(const struct ves_server *server);
 
 #endif
