@@ -13,7 +13,7 @@
 #include "core/lines.h"
 #include "core/scratch.h"
 
-static const char first_line[] = "ves-evidence@v1";
+static const char first_line[] = VES_EVIDENCE_MARK;
 
 enum {
     RECEIPT_ARENA_MAX = 256 * 1024,

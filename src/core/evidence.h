@@ -16,6 +16,9 @@ enum {
     VES_EVIDENCE_ENTRY_MAX = 1024  /* bytes of an entry: a leaf has 147 */
 };
 
+/* What every file begins with. */
+#define VES_EVIDENCE_MARK "ves-evidence@v1"
+
 /* kind, word in the file */
 #define VES_EVIDENCE_MAP(X)                                                   \
     X(FORK, "fork")         /* two checkpoints that are not of one history */ \

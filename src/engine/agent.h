@@ -332,11 +332,24 @@ ves_core_receipt_evidence(struct ves_agent_core *core,
 bool ves_page_breaks(const struct ves_page *page, uint64_t *sequence,
                      uint64_t *size);
 /* Evidence of it from the answer about that number's inclusion in the page's
- * head; without one, or where it proves nothing, from the receipt that the page
- * has for the other event.  VES_NOT_FOUND: there is neither. */
+ * head.  VES_NOT_FOUND: there is none; the page's own receipt for the other
+ * event is (ves_core_rival_evidence). */
 VES_NODISCARD enum ves_status ves_core_promise_evidence(
     struct ves_agent_core *core, const struct ves_page *page,
     struct ves_bytes inclusion, int64_t now_ms, struct ves_buf *out);
+
+/* Evidence from an answer of GET /api/v1/ves/events, whatever became of it as a
+ * page: of its events that have receipts, the first that stands where this
+ * store's log or outbox has another one, or in two places, which a receipt or
+ * the head that is here proves.  VES_NOT_FOUND: there is none. */
+VES_NODISCARD enum ves_status
+ves_core_rival_evidence(struct ves_agent_core *core, struct ves_bytes reply,
+                        int64_t now_ms, struct ves_buf *out);
+/* All of a page, as it came. */
+struct ves_bytes ves_page_text(const struct ves_page *page);
+/* The newest evidence that an open alert keeps.  VES_NOT_FOUND: none. */
+VES_NODISCARD enum ves_status
+ves_core_kept_evidence(struct ves_agent_core *core, struct ves_buf *out);
 
 /* The largest signed head of the log that this store verified, a note with
  * all its lines; "" when none.  In arena. */

@@ -18,20 +18,11 @@
 #include "engine/agent_internal.h"
 #include "ves/verify.h"
 
-enum {
-    LEAVES_CHUNK = 512, /* read at a time */
-    POLICY_MAX = 16 * 1024,
-    HEX = 2 * VES_HASH_SIZE
-};
+enum { POLICY_MAX = 16 * 1024, HEX = 2 * VES_HASH_SIZE };
 
 /* ---- this store's tree --------------------------------------------------- */
 
-struct own_tree {
-    struct ves_agent_core *core;
-    struct ves_leaf_row rows[LEAVES_CHUNK];
-};
-
-static enum ves_status add_rows(struct own_tree *tree, uint64_t first,
+static enum ves_status add_rows(struct ves_device_tree *tree, uint64_t first,
                                 size_t count, struct ves_tlog_edge *edge)
 {
     struct ves_agent_core *core = tree->core;
@@ -56,7 +47,7 @@ static enum ves_status add_rows(struct own_tree *tree, uint64_t first,
 }
 
 /* A complete subtree is a tree of its own. */
-static enum ves_status read_node(struct own_tree *tree,
+static enum ves_status read_node(struct ves_device_tree *tree,
                                  const struct ves_tlog_node *node,
                                  struct ves_hash *out)
 {
@@ -67,17 +58,19 @@ static enum ves_status read_node(struct own_tree *tree,
 
     while (!status && edge.size < width) {
         uint64_t left = width - edge.size;
-        status =
-            add_rows(tree, first + edge.size,
-                     left < LEAVES_CHUNK ? (size_t)left : LEAVES_CHUNK, &edge);
+        status = add_rows(tree, first + edge.size,
+                          left < VES_DEVICE_TREE_CHUNK ? (size_t)left
+                                                       : VES_DEVICE_TREE_CHUNK,
+                          &edge);
     }
     if (!status)
         ves_tlog_edge_root(&edge, out);
     return status;
 }
 
-static enum ves_status read_nodes(void *ctx, const struct ves_tlog_node *nodes,
-                                  size_t count, struct ves_hash *out)
+enum ves_status ves_device_tree_read(void *ctx,
+                                     const struct ves_tlog_node *nodes,
+                                     size_t count, struct ves_hash *out)
 {
     enum ves_status status = VES_OK;
 
@@ -88,8 +81,8 @@ static enum ves_status read_nodes(void *ctx, const struct ves_tlog_node *nodes,
 
 /* ---- what is shown ------------------------------------------------------- */
 
-static enum ves_status read_head(struct ves_bytes bytes,
-                                 struct ves_evidence_head *out)
+enum ves_status ves_device_evidence_head(struct ves_bytes bytes,
+                                         struct ves_evidence_head *out)
 {
     out->note_bytes = bytes;
     enum ves_status status = ves_note_read(bytes, &out->note, NULL);
@@ -129,11 +122,15 @@ static enum ves_status read_heads(struct ves_agent_core *core,
         status = ves_device_cursor(core, &cursor);
     if (status)
         return status;
-    if (row.note.len == 0 || row.logged > cursor)
+    if (row.note.len == 0)
         return VES_NOT_FOUND;
-    status = read_head(row.note, &out->heads[0]);
+    status = ves_device_evidence_head(row.note, &out->heads[0]);
     if (!status)
-        status = read_head(theirs, &out->heads[1]);
+        status = ves_device_evidence_head(theirs, &out->heads[1]);
+    /* Of two of one size nobody has to show a place. */
+    if (!status && row.logged > cursor &&
+        out->heads[1].checkpoint.size != row.logged)
+        return VES_NOT_FOUND;
     if (!status && (!is_signed(core, &out->heads[1]) ||
                     !ves_bytes_equal(out->heads[0].checkpoint.origin,
                                      out->heads[1].checkpoint.origin)))
@@ -288,12 +285,10 @@ static enum ves_status keep_alert(struct ves_agent_core *core, int64_t now_ms,
                                      : ves_device_alert(core, now_ms, alert);
 }
 
-/* The file is kept as an alert of code, so that it is there even if no file can
- * be written. */
-static enum ves_status keep(struct ves_agent_core *core,
-                            const struct ves_evidence *evidence,
-                            const char *code, const char *detail,
-                            int64_t now_ms, struct ves_buf *out)
+enum ves_status ves_device_evidence_keep(struct ves_agent_core *core,
+                                         const struct ves_evidence *evidence,
+                                         const char *code, const char *detail,
+                                         int64_t now_ms, struct ves_buf *out)
 {
     const struct ves_checkpoint *head = &evidence->heads[0].checkpoint;
     struct ves_device_alert alert = {
@@ -351,7 +346,7 @@ static enum ves_status fork_evidence(struct ves_agent_core *core,
                                      struct ves_buf *out)
 {
     struct ves_evidence *evidence = ves_arena_alloc(arena, sizeof(*evidence));
-    struct own_tree *tree = ves_arena_alloc(arena, sizeof(*tree));
+    struct ves_device_tree *tree = ves_arena_alloc(arena, sizeof(*tree));
     struct ves_tlog_path path;
     struct ves_hash leaf;
 
@@ -369,7 +364,7 @@ static enum ves_status fork_evidence(struct ves_agent_core *core,
         status = ves_hash_equal(&first->root, &second->root) ? VES_NOT_FOUND
                                                              : VES_OK;
     } else {
-        const struct ves_tlog_source own = {read_nodes, tree};
+        const struct ves_tlog_source own = {ves_device_tree_read, tree};
         uint64_t common =
             first->size < second->size ? first->size : second->size;
         if (!read_inclusion(arena, inclusion, &leaf, &path) ||
@@ -380,9 +375,10 @@ static enum ves_status fork_evidence(struct ves_agent_core *core,
         status = find_node(evidence, &own, common, &leaf, &path);
     }
     return status ? status
-                  : keep(core, evidence, "log_fork",
-                         "the log signed two histories; the evidence is kept",
-                         now_ms, out);
+                  : ves_device_evidence_keep(
+                        core, evidence, "log_fork",
+                        "the log signed two histories; the evidence is kept",
+                        now_ms, out);
 }
 
 enum ves_status ves_core_fork_evidence(struct ves_agent_core *core,
@@ -442,7 +438,8 @@ receipt_evidence(struct ves_agent_core *core, struct ves_arena *arena,
         return VES_NOMEM;
     memset(evidence, 0, sizeof(*evidence));
     evidence->kind = VES_EVIDENCE_RECEIPT;
-    enum ves_status status = read_head(head, &evidence->heads[0]);
+    enum ves_status status =
+        ves_device_evidence_head(head, &evidence->heads[0]);
     if (status)
         return status;
     if (entry.len != VES_LEAF_SIZE || !is_signed(core, &evidence->heads[0]) ||
@@ -453,10 +450,11 @@ receipt_evidence(struct ves_agent_core *core, struct ves_arena *arena,
     evidence->receipts[0].receipt = *receipt;
     evidence->receipts[0].event_hash = *event_hash;
     evidence->node.index = receipt->sequence_number - VES_TLOG_FIRST;
-    return keep(core, evidence, VES_RECEIPT_BROKEN,
-                "the log has another event where a receipt promised one; the "
-                "evidence is kept",
-                now_ms, out);
+    return ves_device_evidence_keep(
+        core, evidence, VES_RECEIPT_BROKEN,
+        "the log has another event where a receipt promised one; the "
+        "evidence is kept",
+        now_ms, out);
 }
 
 enum ves_status ves_core_receipt_evidence(struct ves_agent_core *core,
@@ -488,32 +486,6 @@ bool ves_page_breaks(const struct ves_page *page, uint64_t *sequence,
     return page->log.broken.is_there;
 }
 
-/* The receipt that came with the event that stands there. */
-static enum ves_status second_receipt(struct ves_agent_core *core,
-                                      struct ves_arena *arena,
-                                      const struct ves_page *page,
-                                      const struct ves_page_item *item,
-                                      int64_t now_ms, struct ves_buf *out)
-{
-    const struct ves_broken_promise *broken = &page->log.broken;
-    struct ves_evidence *evidence = ves_arena_alloc(arena, sizeof(*evidence));
-
-    if (!evidence)
-        return VES_NOMEM;
-    memset(evidence, 0, sizeof(*evidence));
-    evidence->kind = VES_EVIDENCE_RECEIPTS;
-    evidence->stream = core->stream;
-    evidence->heads[0].checkpoint = page->log.head;
-    evidence->receipts[0].receipt = broken->receipt;
-    evidence->receipts[0].event_hash = broken->event_hash;
-    evidence->receipts[1].receipt = item->receipt;
-    evidence->receipts[1].event_hash = item->event.event_hash;
-    return keep(core, evidence, VES_RECEIPT_BROKEN,
-                "the sequencer signed one number for two events; the evidence "
-                "is kept",
-                now_ms, out);
-}
-
 enum ves_status ves_core_promise_evidence(struct ves_agent_core *core,
                                           const struct ves_page *page,
                                           struct ves_bytes inclusion,
@@ -537,8 +509,6 @@ enum ves_status ves_core_promise_evidence(struct ves_agent_core *core,
         status = receipt_evidence(
             core, &arena, &broken->receipt, &broken->event_hash, page->log.text,
             ves_bytes(entry, sizeof(entry)), inclusion, now_ms, out);
-    if (status && page->log.has_head && item->has_receipt)
-        status = second_receipt(core, &arena, page, item, now_ms, out);
     ves_arena_free(&arena);
     return ves_device_say(core, status);
 }

@@ -8,6 +8,7 @@
 
 #include "base/buf.h"
 #include "core/checkpoint.h"
+#include "core/evidence.h"
 #include "core/note.h"
 #include "engine/agent.h"
 #include "engine/key_log.h"
@@ -538,6 +539,32 @@ VES_NODISCARD enum ves_status ves_device_log_keep(struct ves_device_log *log,
                                                   const struct ves_page *page,
                                                   size_t first, size_t end,
                                                   int64_t now_ms);
+
+/* ---- evidence (agent_evidence.c, agent_rivals.c) --------------------------
+ */
+
+enum { VES_DEVICE_TREE_CHUNK = 512 }; /* leaves read at a time */
+
+/* This store's events as the source of proofs, for ves_device_tree_read. */
+struct ves_device_tree {
+    struct ves_agent_core *core;
+    struct ves_leaf_row rows[VES_DEVICE_TREE_CHUNK];
+};
+
+/* The read of a struct ves_tlog_source whose ctx is a ves_device_tree. */
+VES_NODISCARD enum ves_status
+ves_device_tree_read(void *ctx, const struct ves_tlog_node *nodes, size_t count,
+                     struct ves_hash *out);
+/* Reads a note that is a checkpoint; *out views bytes. */
+VES_NODISCARD enum ves_status
+ves_device_evidence_head(struct ves_bytes bytes, struct ves_evidence_head *out);
+/* Writes the file to out, and keeps it as the body of an alert of that code, so
+ * that it is there even if no file can be written.  The checkpoint of heads[0]
+ * names the log, and its size the alert's number, for every kind.  VES_REFUSED:
+ * ves_verify does not prove it with the log's key alone. */
+VES_NODISCARD enum ves_status ves_device_evidence_keep(
+    struct ves_agent_core *core, const struct ves_evidence *evidence,
+    const char *code, const char *detail, int64_t now_ms, struct ves_buf *out);
 
 /* ---- keys in the log (agent_key_log.c) ------------------------------------
  */

@@ -136,6 +136,11 @@ bool ves_page_is_disputed(const struct ves_page *page, struct ves_bytes *head)
     return page->log.is_disputed;
 }
 
+struct ves_bytes ves_page_text(const struct ves_page *page)
+{
+    return page->text;
+}
+
 bool ves_page_range(const struct ves_page *page, uint64_t *first, uint64_t *end,
                     uint64_t *size)
 {

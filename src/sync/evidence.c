@@ -17,26 +17,40 @@
 #include "os/clock.h"
 #include "os/file.h"
 #include "sync/session.h"
+#include "json/json.h"
 
-enum { PATH_TEXT = 256, STREAM_HEX = 2 * VES_HASH_SIZE };
+enum {
+    PATH_TEXT = 256,
+    STREAM_HEX = 2 * VES_HASH_SIZE,
+    HEAD_ARENA_MAX = 64 * 1024,
+    RIVALS_MAX = 50 /* events asked for on either side of where a log ends */
+};
 
 struct asking {
     struct ves_session *session;
     char prefix[PATH_TEXT]; /* "/ves/HEX/" */
+    bool is_of_log;         /* what was found before is about the same */
     struct ves_buf evidence;
 };
+
+static enum ves_status ask_path(struct asking *asking, const char *path,
+                                struct ves_http_reply *reply)
+{
+    struct ves_error ignored;
+    struct ves_bytes none = {NULL, 0};
+
+    enum ves_status status = ves_http_request(asking->session->client, "GET",
+                                              path, none, reply, &ignored);
+    return status ? status : reply->status == 200 ? VES_OK : VES_NOT_FOUND;
+}
 
 static enum ves_status ask(struct asking *asking, const char *rest,
                            struct ves_http_reply *reply)
 {
     char path[2 * PATH_TEXT];
-    struct ves_error ignored;
-    struct ves_bytes none = {NULL, 0};
 
     snprintf(path, sizeof(path), "%s%s", asking->prefix, rest);
-    enum ves_status status = ves_http_request(asking->session->client, "GET",
-                                              path, none, reply, &ignored);
-    return status ? status : reply->status == 200 ? VES_OK : VES_NOT_FOUND;
+    return ask_path(asking, path, reply);
 }
 
 static enum ves_status ask_inclusion(struct asking *asking, uint64_t sequence,
@@ -132,6 +146,54 @@ static enum ves_status seek_promise(struct asking *asking,
                                      ves_clock_now_ms(), &asking->evidence);
 }
 
+/* Where its log ends, as it says. */
+static enum ves_status ask_end(struct asking *asking, const char *query,
+                               uint64_t *end)
+{
+    struct ves_http_reply reply;
+    struct ves_arena arena;
+    const struct ves_json *root;
+    char path[320];
+
+    snprintf(path, sizeof(path), "/api/v1/ves/head?%s", query);
+    enum ves_status status = ask_path(asking, path, &reply);
+    if (status)
+        return status;
+    ves_arena_init(&arena, asking->session->agent->alloc, HEAD_ARENA_MAX);
+    if (ves_json_read(&arena, reply.body, NULL, &root, NULL) ||
+        !ves_json_get_u64(root, "head_sequence", end))
+        status = VES_NOT_FOUND;
+    ves_arena_free(&arena);
+    return status;
+}
+
+/* The last events that this store and the sequencer both have a number for, as
+ * the sequencer has them: of two histories they are two. */
+static enum ves_status seek_rivals(struct asking *asking)
+{
+    struct ves_agent_core *core = &asking->session->agent->core;
+    struct ves_http_reply reply;
+    char query[128], path[320];
+    uint64_t from, end;
+
+    ves_session_stream_query(&core->stream, query, sizeof(query));
+    enum ves_status status = ves_core_pull_from(core, &from);
+    if (!status)
+        status = ask_end(asking, query, &end);
+    if (status)
+        return status;
+    from = from < end ? from : end;
+    from = from > RIVALS_MAX ? from - RIVALS_MAX : 1;
+    snprintf(path, sizeof(path),
+             "/api/v1/ves/events?%s&from=%" PRIu64 "&limit=%d&receipts=1",
+             query, from, 2 * RIVALS_MAX);
+    status = ask_path(asking, path, &reply);
+    return status
+               ? status
+               : ves_core_rival_evidence(core, reply.body, ves_clock_now_ms(),
+                                         &asking->evidence);
+}
+
 /* FILE.N.ves-evidence, N the size of the head that was verified here: one
  * file, the newest, however many heads the sequencer goes on to sign. */
 static enum ves_status write_file(struct asking *asking,
@@ -178,6 +240,10 @@ static bool open_asking(struct asking *asking, struct ves_session *session)
 static void close_asking(struct asking *asking, enum ves_status found,
                          struct ves_error *error)
 {
+    /* What was found before is told again. */
+    if (found && asking->is_of_log)
+        found = ves_core_kept_evidence(&asking->session->agent->core,
+                                       &asking->evidence);
     if (!found)
         (void)!write_file(asking, error);
     ves_buf_free(&asking->evidence);
@@ -193,12 +259,16 @@ void ves_session_seek_fork(struct ves_session *session, struct ves_error *error)
 
     if (!open_asking(&asking, session))
         return;
+    asking.is_of_log = true;
     ves_arena_init(&arena, session->agent->alloc, VES_NOTE_MAX + 4096);
     enum ves_status status = ask(&asking, "checkpoint", &reply);
     if (!status)
         status = ves_arena_copy(&arena, reply.body, &theirs);
     if (!status)
         status = seek_fork(&asking, theirs);
+    /* It need not have signed a head since it went on. */
+    if (status)
+        status = seek_rivals(&asking);
     ves_arena_free(&arena);
     close_asking(&asking, status, error);
 }
@@ -212,12 +282,20 @@ void ves_session_seek_evidence(struct ves_session *session,
 
     uint64_t sequence, size;
 
-    if (!ves_page_is_disputed(page, &theirs) || !open_asking(&asking, session))
+    if (!open_asking(&asking, session))
         return;
-    enum ves_status status = ves_page_breaks(page, &sequence, &size)
-                                 ? seek_promise(&asking, page, sequence, size)
-                                 : seek_fork(&asking, theirs);
+    enum ves_status status = VES_NOT_FOUND;
+    asking.is_of_log = ves_page_is_disputed(page, &theirs);
+    if (asking.is_of_log) {
+        status = ves_page_breaks(page, &sequence, &size)
+                     ? seek_promise(&asking, page, sequence, size)
+                     : seek_fork(&asking, theirs);
+        if (status)
+            status = seek_receipt(&asking, page);
+    }
     if (status)
-        status = seek_receipt(&asking, page);
+        status =
+            ves_core_rival_evidence(&session->agent->core, ves_page_text(page),
+                                    ves_clock_now_ms(), &asking.evidence);
     close_asking(&asking, status, error);
 }

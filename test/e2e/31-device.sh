@@ -84,7 +84,12 @@ LISTEN=127.0.0.1:$PORT start_server "$SEQ" || exit 1
 for n in 1 2 3 4; do adjust office.db MUG 100; done
 "$VES" sync --db office.db > /dev/null
 exits "two histories are noticed" 5 "$VES" sync --db till.db
-like "and said" "$("$VES" pull --db till.db 2>&1)" "has not the log whose signed head this store verified"
+like "and said" "$("$VES" pull --db till.db 2>&1)" "has not the log whose signed head this store verified|gave one number to two different events"
+like "the message names the evidence" "$("$VES" pull --db till.db 2>&1)" 'in .*till\.db\.[0-9]+\.ves-evidence'
+is "in one file" "$(ls till.db.*.ves-evidence | wc -l)" 1
+vkey=$(curl -sS -H "x-api-key: $(cat "$SEQ.admin-key")" "$URL/api/v1/ves/log?tenant_id=$TENANT&store_id=$STORE" | python3 -c 'import json,sys; print(json.load(sys.stdin)["vkeys"][-1])')
+printf 'log %s\nquorum none\n' "$vkey" > policy
+exits "which proves it with the log's key alone" 0 "$VES" verify till.db.*.ves-evidence --policy policy
 is "health is attention" "$(store_is till.db 'd["health"]')" attention
 is "nothing of the other history was applied" "$(on_hand till.db MUG)" 20
 agrees "two histories" till.db

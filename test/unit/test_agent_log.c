@@ -592,17 +592,106 @@ static void a_broken_promise_is_shown(void **state)
     assert_int_equal(size, 8);
     assert_int_equal(show(page, inclusion_of(&other, 4, 8), "receipt"), VES_OK);
     /* A log that does not answer, or beside the point. */
-    assert_int_equal(show(page, ves_bytes(NULL, 0), "receipts"), VES_OK);
-    assert_int_equal(show(page, inclusion_of(&other, 5, 8), "receipts"),
-                     VES_OK);
+    assert_int_equal(show(page, ves_bytes(NULL, 0), ""), VES_NOT_FOUND);
+    assert_int_equal(show(page, inclusion_of(&other, 5, 8), ""), VES_REFUSED);
     ves_page_free(page);
-    /* Events without receipts, and no head. */
+    /* Events without receipts. */
     other.has_receipts = false;
     page = refused_page();
     assert_int_equal(show(page, ves_bytes(NULL, 0), ""), VES_NOT_FOUND);
     assert_int_equal(show(page, inclusion_of(&other, 5, 8), ""), VES_REFUSED);
     assert_int_equal(show(page, inclusion_of(&other, 4, 8), "receipt"), VES_OK);
     ves_page_free(page);
+}
+
+/* What a page of a sequencer shows by its receipts alone: the kind of the
+ * evidence, "" for none. */
+static void expect_rival(const struct test_fleet *from, uint64_t first,
+                         uint32_t limit, const char *kind)
+{
+    struct ves_evidence *read = ves_arena_alloc(&arena, sizeof(*read));
+    struct ves_agent_core *core = &fleet.devices[READER].core;
+    struct ves_buf reply, out, kept;
+
+    assert_non_null(read);
+    ves_buf_init(&reply, ves_alloc_default(), TEXT_MAX);
+    ves_buf_init(&out, ves_alloc_default(), VES_EVIDENCE_MAX);
+    ves_buf_init(&kept, ves_alloc_default(), VES_EVIDENCE_MAX);
+    test_fleet_page((struct test_fleet *)(uintptr_t)from, first, limit, &reply);
+    enum ves_status status = ves_core_rival_evidence(core, ves_buf_view(&reply),
+                                                     fleet.hub.now_ms, &out);
+    if (kind[0] == '\0') {
+        assert_int_equal(status, VES_NOT_FOUND);
+    } else {
+        assert_int_equal(status, VES_OK);
+        assert_int_equal(ves_evidence_read(ves_buf_view(&out),
+                                           ves_alloc_default(), read, NULL),
+                         VES_OK);
+        assert_string_equal(ves_evidence_kind_name(read->kind), kind);
+        assert_int_equal(ves_core_kept_evidence(core, &kept), VES_OK);
+        assert_true(ves_bytes_equal(ves_buf_view(&kept), ves_buf_view(&out)));
+    }
+    ves_buf_free(&kept);
+    ves_buf_free(&out);
+    ves_buf_free(&reply);
+}
+
+/* The reader knows no head that the other history contradicts, but it has
+ * events with receipts, and so has that one. */
+static void rivals_by_receipts(void **state)
+{
+    (void)state;
+    grow(&fleet, 3);
+    test_fleet_sign(&fleet);
+    assert_int_equal(test_fleet_pull(&fleet, READER, 0, NULL), VES_OK);
+    grow(&fleet, 2);
+    fleet.has_log = false;
+    assert_int_equal(test_fleet_pull(&fleet, READER, 0, NULL), VES_OK);
+    assert_int_equal(follow().logged, 3);
+    expect_rival(&fleet, 1, 0, "");
+    grow(&other, 3);
+    other.has_log = false;
+    expect_rival(&other, 1, 0, "");
+    test_fleet_adjust(&other, 0, "CUP", "5");
+    grow(&other, 2);
+    expect_rival(&other, 6, 0, "");
+    expect_rival(&other, 1, 0, "receipts");
+    expect_rival(&other, 5, 1, "receipts");
+    other.has_receipts = false;
+    struct ves_buf kept;
+    ves_buf_init(&kept, ves_alloc_default(), VES_EVIDENCE_MAX);
+    assert_int_equal(ves_core_kept_evidence(&fleet.devices[READER].core, &kept),
+                     VES_OK);
+    ves_buf_free(&kept);
+    expect_rival(&other, 1, 0, "");
+}
+
+/* Its own events came without receipts; the head that covers them is as good.
+ */
+static void rivals_by_a_head(void **state)
+{
+    (void)state;
+    fleet.has_receipts = false;
+    grow(&fleet, 5);
+    test_fleet_sign(&fleet);
+    assert_int_equal(test_fleet_pull(&fleet, READER, 0, NULL), VES_OK);
+    grow(&fleet, 1);
+    fleet.has_log = false;
+    assert_int_equal(test_fleet_pull(&fleet, READER, 0, NULL), VES_OK);
+    grow(&other, 3);
+    test_fleet_adjust(&other, 0, "CUP", "5");
+    grow(&other, 3);
+    expect_rival(&other, 6, 0, "");
+    expect_rival(&other, 1, 0, "receipt");
+}
+
+static void rivals_by_an_own_receipt(void **state)
+{
+    (void)state;
+    break_promise();
+    other.has_log = false;
+    expect_rival(&other, 1, 0, "receipts");
+    expect_rival(&other, 5, 0, "");
 }
 
 int main(void)
@@ -621,6 +710,9 @@ int main(void)
         T(a_promise_that_is_broken),
         T(a_promise_that_nobody_signed),
         T(a_broken_promise_is_shown),
+        T(rivals_by_receipts),
+        T(rivals_by_a_head),
+        T(rivals_by_an_own_receipt),
     };
 
     cmocka_set_message_output(CM_OUTPUT_TAP);
