@@ -17,12 +17,13 @@
  * lock, short against a batch. */
 enum { PART = 8 };
 
-/* One call, on its caller's stack.  All members but the first three are under
+/* One call, on its caller's stack.  All members but the first four are under
  * the pool's lock. */
 struct job {
     void (*run)(void *ctx, size_t from, size_t to);
     void *ctx;
     size_t count;
+    bool is_urgent;
     size_t taken; /* items handed out */
     size_t done;  /* items finished */
     struct job *next;
@@ -34,7 +35,7 @@ struct ves_pool {
     pthread_mutex_t lock;
     pthread_cond_t has_work; /* jobs is not empty, or is_stopping */
     pthread_cond_t has_done; /* some job's last item was finished */
-    struct job *jobs;        /* with items not yet taken, oldest first */
+    struct job *jobs;        /* with items not yet taken: urgent, then old */
     bool is_stopping;
     unsigned worker_count;
     pthread_t workers[VES_POOL_THREADS_MAX - 1];
@@ -51,8 +52,9 @@ struct pool_signer {
 static void enqueue(struct ves_pool *pool, struct job *job)
 {
     struct job **link = &pool->jobs;
-    while (*link)
+    while (*link && (!job->is_urgent || (*link)->is_urgent))
         link = &(*link)->next;
+    job->next = *link;
     *link = job;
 }
 
@@ -87,6 +89,8 @@ static void *work(void *ctx)
 {
     struct ves_pool *pool = ctx;
     ves_thread_name("ves-pool");
+    /* Whoever asked works along, and may have others waiting for it. */
+    ves_thread_give_way();
     pthread_mutex_lock(&pool->lock);
     while (!pool->is_stopping) {
         if (pool->jobs)
@@ -98,22 +102,19 @@ static void *work(void *ctx)
     return NULL;
 }
 
-/* Runs items [0, count), on this thread and the workers. */
-static void run_batch(struct ves_pool *pool,
-                      void (*run)(void *ctx, size_t from, size_t to), void *ctx,
-                      size_t count)
+/* Runs all items of a job, on this thread and the workers. */
+static void run_batch(struct ves_pool *pool, struct job *job)
 {
-    struct job job = {.run = run, .ctx = ctx, .count = count};
-    if (pool->worker_count == 0 || count <= PART) {
-        run(ctx, 0, count);
+    if (pool->worker_count == 0 || job->count <= PART) {
+        job->run(job->ctx, 0, job->count);
         return;
     }
     pthread_mutex_lock(&pool->lock);
-    enqueue(pool, &job);
+    enqueue(pool, job);
     pthread_cond_broadcast(&pool->has_work);
-    while (job.taken < job.count)
-        run_part(pool, &job);
-    while (job.done < job.count)
+    while (job->taken < job->count)
+        run_part(pool, job);
+    while (job->done < job->count)
         pthread_cond_wait(&pool->has_done, &pool->lock);
     pthread_mutex_unlock(&pool->lock);
 }
@@ -132,7 +133,8 @@ static void verify_part(void *ctx, size_t from, size_t to)
 static void verify(struct ves_verifier *self, struct ves_verify_item *items,
                    size_t count)
 {
-    run_batch((struct ves_pool *)self, verify_part, items, count);
+    struct job job = {.run = verify_part, .ctx = items, .count = count};
+    run_batch((struct ves_pool *)self, &job);
 }
 
 struct ves_verifier *ves_pool_verifier(struct ves_pool *pool)
@@ -158,7 +160,12 @@ static void sign(struct ves_signer *self, struct ves_sign_item *items,
 {
     struct pool_signer *signer = (struct pool_signer *)self;
     struct sign_batch batch = {signer->inner, items};
-    run_batch(signer->pool, sign_part, &batch, count);
+    /* Who signs holds a transaction open; who verifies has not begun one. */
+    struct job job = {.run = sign_part,
+                      .ctx = &batch,
+                      .count = count,
+                      .is_urgent = true};
+    run_batch(signer->pool, &job);
 }
 
 static void sign_text(struct ves_signer *self, struct ves_bytes text,
