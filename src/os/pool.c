@@ -161,10 +161,8 @@ static void sign(struct ves_signer *self, struct ves_sign_item *items,
     struct pool_signer *signer = (struct pool_signer *)self;
     struct sign_batch batch = {signer->inner, items};
     /* Who signs holds a transaction open; who verifies has not begun one. */
-    struct job job = {.run = sign_part,
-                      .ctx = &batch,
-                      .count = count,
-                      .is_urgent = true};
+    struct job job = {
+        .run = sign_part, .ctx = &batch, .count = count, .is_urgent = true};
     run_batch(signer->pool, &job);
 }
 
