@@ -19,7 +19,11 @@ enum {
     WAL_CHECKPOINT_PAGES = 10000,
     /* A WAL that grew further than usual is cut back to this. */
     WAL_KEEP_BYTES = 100 * 1024 * 1024,
-    CACHE_KIB = 32 * 1024,
+    /* Clean pages: few, because SQLite walks its whole cache at many a commit,
+     * and what is not in it is in the system's.  Changed ones stay until the
+     * commit up to SPILL_PAGES; earlier they would be written twice. */
+    CACHE_KIB = 4 * 1024,
+    SPILL_PAGES = 8192,
     SETUP_WAIT_MS = 5000, /* for others who open the same new file */
     SETUP_NAP_MS = 10
 };
@@ -386,8 +390,9 @@ static enum ves_status set_up(struct ves_sqlite *st, int busy_timeout_ms)
     sqlite3_db_config(st->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
     snprintf(text, sizeof text,
              "PRAGMA trusted_schema = OFF; PRAGMA foreign_keys = ON;"
-             " PRAGMA cache_size = -%d; PRAGMA temp_store = MEMORY",
-             CACHE_KIB);
+             " PRAGMA cache_size = -%d; PRAGMA cache_spill = %d;"
+             " PRAGMA temp_store = MEMORY",
+             CACHE_KIB, SPILL_PAGES);
     status = ves_sql_exec(st, text);
     if (status || st->is_read_only)
         return status;
