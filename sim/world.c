@@ -9,6 +9,7 @@
 #include "base/assert.h"
 #include "base/bytes.h"
 #include "crypto/crypto.h"
+#include "crypto/verifier.h"
 
 enum { QUIET_ROUNDS = 400 };
 
@@ -84,16 +85,6 @@ static void sign(struct ves_signer *signer, struct ves_sign_item *items,
     for (size_t i = 0; i < count; i++)
         sim_sign((struct sim_signer *)(void *)signer, &items[i].hash,
                  &items[i].sig);
-}
-
-static void verify(struct ves_verifier *self, struct ves_verify_item *items,
-                   size_t count)
-{
-    (void)self;
-    for (size_t i = 0; i < count; i++)
-        items[i].is_valid = ves_ed25519_verify(
-            &items[i].key, ves_bytes(items[i].hash.b, VES_HASH_SIZE),
-            &items[i].sig);
 }
 
 void sim_sign(const struct sim_signer *signer, const struct ves_hash *hash,
@@ -353,7 +344,7 @@ static void start(struct sim_world *world)
 {
     memset(world->stream.tenant.b, 0x11, VES_UUID_SIZE);
     memset(world->stream.store.b, 0x22, VES_UUID_SIZE);
-    world->verifier.verify = verify;
+    world->verifier.verify = ves_verify_each;
     world->hub.faults.rng = &world->rng;
     sim_hub_start(world);
     world->agents = world->options.stores + world->options.strangers;

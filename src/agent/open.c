@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "crypto/crypto.h"
+#include "crypto/verifier.h"
 #include "os/keyfile.h"
 #include "os/pool.h"
 #include "store/sqlite_api.h"
@@ -149,16 +150,6 @@ static enum ves_status meta_get_hex(struct ves_agent *agent, const char *name,
 /* ---- opening --------------------------------------------------------------
  */
 
-static void verify_directly(struct ves_verifier *self,
-                            struct ves_verify_item *items, size_t count)
-{
-    (void)self;
-    for (size_t i = 0; i < count; i++)
-        items[i].is_valid = ves_ed25519_verify(
-            &items[i].key, ves_bytes(items[i].hash.b, VES_HASH_SIZE),
-            &items[i].sig);
-}
-
 static char *join(struct ves_agent *agent, const char *text, const char *end)
 {
     size_t len = strlen(text), end_len = strlen(end);
@@ -255,7 +246,7 @@ enum ves_status ves_agent_open_file(const struct ves_agent_options *options,
     agent->allow_relaxed_sync = options->allow_relaxed_sync;
     agent->passphrase = options->passphrase;
     agent->passphrase_ctx = options->passphrase_ctx;
-    agent->direct.verify = verify_directly;
+    agent->direct.verify = ves_verify_each;
     agent->core.store = store;
     agent->core.alloc = alloc;
     agent->core.verifier = &agent->direct;

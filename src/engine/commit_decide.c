@@ -302,6 +302,17 @@ static enum ves_status check_command(const struct ves_commit_event *e,
                       "already");
 }
 
+/* What a log of the stream says of an event that it does not take. */
+static enum ves_status refuse_for(enum ves_status status,
+                                  const struct ves_error *why,
+                                  struct ves_refusal *refusal)
+{
+    return !status && why->status
+               ? ves_refuse(refusal, VES_REFUSAL_RESERVED_TYPE, NULL, "%s",
+                            why->text)
+               : status;
+}
+
 /* Rules are the owner's to make: whoever sends others has no right to. */
 static enum ves_status check_rules(struct ves_commit *commit,
                                    struct ves_commit_stream *stream,
@@ -322,10 +333,7 @@ static enum ves_status check_rules(struct ves_commit *commit,
         &commit->arena, e->event->envelope, &commit->store->error, &event);
     if (!status)
         status = ves_rules_log_add(&stream->rules, &event, sequence, &why);
-    if (!status && why.status)
-        return ves_refuse(refusal, VES_REFUSAL_RESERVED_TYPE, NULL, "%s",
-                          why.text);
-    return status;
+    return refuse_for(status, &why, refusal);
 }
 
 /* What is said of a key is checked here, and by everybody who reads it. */
@@ -344,10 +352,7 @@ static enum ves_status check_key_event(struct ves_commit *commit,
         &commit->arena, e->event->envelope, &commit->store->error, &event);
     if (!status)
         status = ves_key_log_add(&stream->keys_logged, &event, sequence, &why);
-    if (!status && why.status)
-        return ves_refuse(refusal, VES_REFUSAL_RESERVED_TYPE, NULL, "%s",
-                          why.text);
-    return status;
+    return refuse_for(status, &why, refusal);
 }
 
 /* May it have that number?  VES_REFUSED: *refusal says why not. */

@@ -9,6 +9,7 @@
 #include "base/uuid.h"
 #include "core/scratch.h"
 #include "crypto/crypto.h"
+#include "crypto/verifier.h"
 #include "json/jcs.h"
 
 enum { ELEMENT_MAX = 64 * 1024 };
@@ -101,16 +102,6 @@ static bool find_own(void *ctx, const struct ves_uuid *tenant,
     return true;
 }
 
-static void verify_own(struct ves_verifier *self, struct ves_verify_item *items,
-                       size_t count)
-{
-    (void)self;
-    for (size_t i = 0; i < count; i++)
-        items[i].is_valid = ves_ed25519_verify(
-            &items[i].key, ves_bytes(items[i].hash.b, VES_HASH_SIZE),
-            &items[i].sig);
-}
-
 enum ves_status ves_own_event_prepare(struct ves_sequencer *sequencer,
                                       const struct ves_own_event *what,
                                       int64_t now_ms, struct ves_arena *arena,
@@ -123,7 +114,7 @@ enum ves_status ves_own_event_prepare(struct ves_sequencer *sequencer,
                                       .agent = sequencer->sequencer_id,
                                       .rights = VES_RIGHT_WRITE};
     const struct ves_key_source keys = {.ctx = sequencer, .find = find_own};
-    struct ves_verifier verifier = {.verify = verify_own};
+    struct ves_verifier verifier = {.verify = ves_verify_each};
     struct ves_bytes body;
 
     enum ves_status status = write_body(sequencer, what, now_ms, arena, &body);

@@ -22,6 +22,7 @@
 #include "os/mhd.h"
 #include "os/process.h"
 #include "os/random.h"
+#include "os/timed.h"
 #include "server/cosignatures.h"
 #include "server/known_head.h"
 #include "server/request.h"
@@ -620,7 +621,7 @@ enum ves_status ves_http_start(struct ves_server *server,
     /* Without randomness ids are only easier to guess. */
     (void)!ves_random(&http->id_seed, sizeof(http->id_seed), NULL);
     pthread_mutex_init(&http->lock, NULL);
-    pthread_cond_init(&http->drained, NULL);
+    ves_timed_cond_init(&http->drained);
     http->daemon = start_daemon(http, options);
     if (!http->daemon) {
         close(options->socket);
@@ -647,14 +648,7 @@ void ves_http_quiesce(struct ves_http *http)
 
 bool ves_http_drain(struct ves_http *http, unsigned timeout_ms)
 {
-    struct timespec until;
-    clock_gettime(CLOCK_REALTIME, &until);
-    until.tv_sec += timeout_ms / 1000;
-    until.tv_nsec += (long)(timeout_ms % 1000) * 1000000;
-    if (until.tv_nsec >= 1000000000) {
-        until.tv_sec++;
-        until.tv_nsec -= 1000000000;
-    }
+    struct timespec until = ves_timed_after(timeout_ms);
     int result = 0;
     pthread_mutex_lock(&http->lock);
     while (atomic_load(&http->in_flight) && result == 0)
