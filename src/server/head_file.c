@@ -71,12 +71,17 @@ enum ves_status ves_head_file_check_place(const char *path, const char *db,
 
 /* ---- reading ------------------------------------------------------------- */
 
+/* A head takes the place of a smaller one, or of itself, never of another.
+ * VES_CORRUPT. */
 static enum ves_status put(struct ves_head_file *file,
                            const struct ves_hash *stream_id, uint64_t size,
                            const struct ves_hash *root)
 {
     struct head *head =
         (struct head *)ves_table_find(&file->heads, stream_id->b);
+    if (head && (size < head->size ||
+                 (size == head->size && !ves_hash_equal(root, &head->root))))
+        return VES_CORRUPT;
     if (!head)
         head = (struct head *)ves_table_add(&file->heads, stream_id->b,
                                             sizeof(*head));
@@ -98,6 +103,17 @@ static bool cut(struct ves_bytes *rest, uint8_t sep, struct ves_bytes *part)
     return true;
 }
 
+/* 64 lower-case digits, as they are written. */
+static bool read_hash(struct ves_bytes text, struct ves_hash *out)
+{
+    char again[2 * VES_HASH_SIZE];
+    if (text.len != sizeof(again) ||
+        ves_hex_decode(text, out->b, VES_HASH_SIZE))
+        return false;
+    ves_hex_encode(out->b, VES_HASH_SIZE, again);
+    return memcmp(again, text.ptr, sizeof(again)) == 0;
+}
+
 static enum ves_status read_line(struct ves_head_file *file,
                                  struct ves_bytes line)
 {
@@ -105,9 +121,8 @@ static enum ves_status read_line(struct ves_head_file *file,
     struct ves_hash stream_id, root;
     uint64_t size;
     if (!cut(&line, ' ', &id) || !cut(&line, ' ', &size_text) ||
-        ves_hex_decode(id, stream_id.b, VES_HASH_SIZE) ||
-        ves_decimal_parse(size_text, &size) ||
-        ves_hex_decode(line, root.b, VES_HASH_SIZE))
+        !read_hash(id, &stream_id) || ves_decimal_parse(size_text, &size) ||
+        size == 0 || size > VES_TLOG_SIZE_MAX || !read_hash(line, &root))
         return VES_MALFORMED;
     file->lines++;
     return put(file, &stream_id, size, &root);
@@ -146,10 +161,14 @@ static enum ves_status read_all(struct ves_head_file *file,
         number++;
         status = read_line(file, line);
         if (status)
-            (void)ves_fail(error, status,
-                           "line %llu of the head file %s is no head; bring "
-                           "the file back as it was",
-                           (unsigned long long)number, file->path);
+            (void)ves_fail(
+                error, status, "line %llu of the head file %s %s",
+                (unsigned long long)number, file->path,
+                status == VES_CORRUPT
+                    ? "takes back a head of an earlier line, and what is "
+                      "signed is never taken back; bring the file back as it "
+                      "was"
+                    : "is no head; bring the file back as it was");
     }
     return status;
 }
@@ -246,7 +265,11 @@ enum ves_status ves_head_file_write(struct ves_head_file *file,
     if (!status)
         status = ves_buf_status(&buf);
     if (status)
-        (void)ves_fail(error, status, "no memory for the head file");
+        (void)ves_fail(error, status, "%s",
+                       status == VES_CORRUPT
+                           ? "a head that is to be signed takes back one that "
+                             "the head file has"
+                           : "no memory for the head file");
     else if (file->fd < 0 ||
              file->lines + lines >
                  LINES_MIN + LINES_FACTOR * (uint64_t)file->heads.count)

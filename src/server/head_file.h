@@ -9,6 +9,9 @@
  *   ves-heads 1 SEQUENCER-ID
  *   STREAM-ID SIZE ROOT          one line a signed head; the last one counts
  *
+ * Hashes are 64 lower-case digits.  The heads of a stream never get smaller,
+ * and those of one size are one head.
+ *
  * Lines are appended and flushed; a file that has grown is written anew.  A
  * last line without its end was not flushed, so nobody has seen its head.
  */
@@ -34,8 +37,8 @@ ves_head_file_check_place(const char *path, const char *db,
                           struct ves_error *error);
 
 /* Reads the file, making it when it is missing and can_create.  VES_NOT_FOUND,
- * VES_MALFORMED, VES_REFUSED: of another sequencer; VES_IO.  seed: of the
- * table. */
+ * VES_MALFORMED, VES_REFUSED: of another sequencer; VES_CORRUPT: a head takes
+ * back one of an earlier line; VES_IO.  seed: of the table. */
 VES_NODISCARD enum ves_status
 ves_head_file_open(const char *path, const struct ves_uuid *sequencer_id,
                    bool can_create, const struct ves_alloc *alloc,
@@ -56,7 +59,8 @@ void ves_head_file_each(const struct ves_head_file *file,
                         void *ctx);
 
 /* Writes the heads that are due and flushes them.  On failure the file may
- * have some of them, which is harmless: it knows more than was published. */
+ * have some of them, which is harmless: it knows more than was published.
+ * VES_CORRUPT, nothing written: one takes back what the file has. */
 VES_NODISCARD enum ves_status
 ves_head_file_write(struct ves_head_file *file,
                     const struct ves_log_head *heads, size_t count,

@@ -172,6 +172,26 @@ static void test_what_is_no_head_file(void **state)
         {"ves-heads 1 aa010000-0000-0000-0000-000000000000\n12 5 13\n",
          VES_MALFORMED},
         {"ves-heads 1 aa010000-0000-0000-0000-000000000000\n\n", VES_MALFORMED},
+#define FIRST "ves-heads 1 aa010000-0000-0000-0000-000000000000\n"
+#define DIGITS \
+    "ab00000000000000000000000000000000000000000000000000000000000000"
+#define UPPER "AB00000000000000000000000000000000000000000000000000000000000000"
+#define OTHER "ac00000000000000000000000000000000000000000000000000000000000000"
+        /* One spelling. */
+        {FIRST UPPER " 5 " DIGITS "\n", VES_MALFORMED},
+        {FIRST DIGITS " 5 " UPPER "\n", VES_MALFORMED},
+        {FIRST "0x" DIGITS " 5 " DIGITS "\n", VES_MALFORMED},
+        {FIRST DIGITS " 05 " DIGITS "\n", VES_MALFORMED},
+        {FIRST DIGITS " 5 " DIGITS " \n", VES_MALFORMED},
+        {FIRST DIGITS " 5 " DIGITS "\r\n", VES_MALFORMED},
+        {FIRST DIGITS " 0 " DIGITS "\n", VES_MALFORMED},
+        {FIRST DIGITS " 9223372036854775808 " DIGITS "\n", VES_MALFORMED},
+        /* What is signed is never taken back. */
+        {FIRST DIGITS " 5 " DIGITS "\n" DIGITS " 4 " DIGITS "\n", VES_CORRUPT},
+        {FIRST DIGITS " 5 " DIGITS "\n" DIGITS " 5 " OTHER "\n", VES_CORRUPT},
+        {FIRST DIGITS " 5 " DIGITS "\n" DIGITS " 6 " OTHER "\n" DIGITS
+                      " 5 " DIGITS "\n",
+         VES_CORRUPT},
     };
     struct ves_head_file file;
 
@@ -183,6 +203,43 @@ static void test_what_is_no_head_file(void **state)
         assert_int_equal(still.len, strlen(bad[i].text));
         free((void *)(uintptr_t)still.ptr);
     }
+}
+
+/* The same head again, after the key was rotated; another stream's is its own
+ * affair. */
+static void test_what_is_no_step_back(void **state)
+{
+    struct ves_head_file file;
+
+    (void)state;
+    write_text(FIRST DIGITS " 5 " DIGITS "\n" OTHER " 4 " DIGITS "\n" DIGITS
+                            " 5 " DIGITS "\n",
+               sizeof(FIRST) - 1 + 3 * (64 + 3 + 64 + 1));
+    assert_int_equal(open_file(false, &file), VES_OK);
+    expect(&file, 0xab, 5, 0);
+    expect(&file, 0xac, 4, 0);
+    ves_head_file_close(&file);
+}
+
+/* Nor does the file take a head that takes back one it has. */
+static void test_no_head_is_taken_back(void **state)
+{
+    struct ves_log_head heads[3] = {head(1, 5, 50), head(1, 4, 40),
+                                    head(1, 5, 51)};
+    struct ves_head_file file;
+
+    (void)state;
+    assert_int_equal(open_file(true, &file), VES_OK);
+    write_heads(&file, heads, 1);
+    for (size_t i = 1; i < 3; i++) {
+        assert_int_equal(ves_head_file_write(&file, heads + i, 1, &error),
+                         VES_CORRUPT);
+        expect(&file, 1, 5, 50);
+    }
+    ves_head_file_close(&file);
+    assert_int_equal(open_file(false, &file), VES_OK);
+    expect(&file, 1, 5, 50);
+    ves_head_file_close(&file);
 }
 
 static void test_place(void **state)
@@ -215,6 +272,8 @@ int main(void)
         T(test_it_is_written_anew),
         T(test_torn_end),
         T(test_what_is_no_head_file),
+        T(test_what_is_no_step_back),
+        T(test_no_head_is_taken_back),
         T(test_place),
     };
 
