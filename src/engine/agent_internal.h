@@ -198,12 +198,31 @@ struct ves_device_alert {
     struct ves_bytes body;           /* evidence */
 };
 
-/* Keeps the alert; the same one again, while it is open, is not kept twice. */
+enum {
+    /* Evidence that is kept of one kind of falsehood; the first always is. */
+    VES_EVIDENCE_ROWS_MAX = 64,
+    VES_EVIDENCE_BYTES_MAX = 8 * 1024 * 1024
+};
+
+/* The alert that says so; settling it makes room again. */
+#define VES_EVIDENCE_FULL "evidence_full"
+
+/* May len more bytes about that code be kept?  Counts them when they may. */
+VES_NODISCARD enum ves_status
+ves_device_evidence_take(struct ves_agent_core *core, struct ves_bytes code,
+                         size_t len, bool *has_room);
+/* What was kept so far counts no more. */
+VES_NODISCARD enum ves_status
+ves_device_evidence_forget(struct ves_agent_core *core);
+
+/* Keeps the alert; the same one again, while it is open, is not kept twice.
+ * Beyond VES_EVIDENCE_ROWS_MAX its body is not kept. */
 VES_NODISCARD enum ves_status
 ves_device_alert(struct ves_agent_core *core, int64_t now_ms,
                  const struct ves_device_alert *alert);
-/* Same as record of quarantine, with an alert beside it. *is_new: not there
- * before. */
+/* Same as record of quarantine, with an alert beside it; beyond
+ * VES_EVIDENCE_ROWS_MAX only an alert, unless one of its code is open. *is_new:
+ * was put into quarantine, and was not there before. */
 VES_NODISCARD enum ves_status
 ves_device_quarantine(struct ves_agent_core *core, int64_t now_ms,
                       const struct ves_device_alert *alert, bool *is_new);

@@ -42,35 +42,46 @@ static enum ves_status visit_like(void *ctx, const struct ves_record *row)
 
     if (row->closed_ms != 0)
         return VES_OK;
-    if (is_same(row, search->like)) {
+    if (search->code ? ves_bytes_is(row->code, search->code)
+                     : is_same(row, search->like)) {
         search->is_found = true;
         return VES_AGAIN;
     }
     return --search->left == 0 ? VES_AGAIN : VES_OK;
 }
 
-static enum ves_status is_known(struct ves_agent_core *core,
+/* Looks for an open record as search says: like one, or of a code. */
+static enum ves_status look_for(struct ves_agent_core *core,
                                 enum ves_record_kind kind,
-                                const struct ves_record *record, bool *known)
+                                struct search *search)
 {
-    struct search search = {.like = record};
-
     enum ves_status status = core->store->ops->record_count_open(
-        core->store, kind, core->stream_no, &search.left);
-    if (!status && search.left > 0) {
-        status =
-            core->store->ops->record_list(core->store, kind, core->stream_no, 0,
-                                          true, 0, visit_like, &search);
-        if (status == VES_AGAIN)
-            status = VES_OK;
-    }
-    *known = search.is_found;
-    return status;
+        core->store, kind, core->stream_no, &search->left);
+    if (status || search->left == 0)
+        return status;
+    status = core->store->ops->record_list(core->store, kind, core->stream_no,
+                                           0, true, 0, visit_like, search);
+    return status == VES_AGAIN ? VES_OK : status;
 }
 
+static enum ves_status say_full(struct ves_agent_core *core, int64_t now_ms)
+{
+    static const struct ves_device_alert full = {
+        .code = VES_EVIDENCE_FULL,
+        .detail = "so much evidence of one kind of falsehood is kept that no "
+                  "more of it is: what is false is refused as before, but only "
+                  "the bytes that came first can be looked at. When this alert "
+                  "is settled there is room again"};
+    return ves_device_alert(core, now_ms, &full);
+}
+
+enum { KEPT = 1, KNOWN, NO_ROOM };
+
+/* *what: of the three.  A body for which there is no room is not kept, and of
+ * quarantine then nothing is. */
 static enum ves_status keep(struct ves_agent_core *core, int64_t now_ms,
                             enum ves_record_kind kind,
-                            const struct ves_device_alert *alert, bool *is_new)
+                            const struct ves_device_alert *alert, int *what)
 {
     struct ves_record record = {
         .at_ms = now_ms,
@@ -80,13 +91,24 @@ static enum ves_status keep(struct ves_agent_core *core, int64_t now_ms,
         .detail = ves_bytes_str(alert->detail),
         .body = alert->body,
     };
-    bool known = false;
+    struct search search = {.like = &record};
+    bool has_room = true;
 
     if (alert->event_id)
         record.event_id = *alert->event_id;
-    enum ves_status status = is_known(core, kind, &record, &known);
-    *is_new = !known;
-    if (status || known)
+    enum ves_status status = look_for(core, kind, &search);
+    *what = search.is_found ? KNOWN : KEPT;
+    if (status || search.is_found)
+        return status;
+    if (record.body.len > 0)
+        status = ves_device_evidence_take(core, record.code, record.body.len,
+                                          &has_room);
+    if (!status && !has_room) {
+        *what = NO_ROOM;
+        record.body = ves_bytes(NULL, 0);
+        status = say_full(core, now_ms);
+    }
+    if (status || (kind == VES_RECORD_QUARANTINE && !has_room))
         return status;
     return core->store->ops->record_append(core->store, kind, core->stream_no,
                                            &record, 1);
@@ -95,8 +117,8 @@ static enum ves_status keep(struct ves_agent_core *core, int64_t now_ms,
 enum ves_status ves_device_alert(struct ves_agent_core *core, int64_t now_ms,
                                  const struct ves_device_alert *alert)
 {
-    bool is_new;
-    return keep(core, now_ms, VES_RECORD_ALERT, alert, &is_new);
+    int what;
+    return keep(core, now_ms, VES_RECORD_ALERT, alert, &what);
 }
 
 enum ves_status ves_device_quarantine(struct ves_agent_core *core,
@@ -104,14 +126,20 @@ enum ves_status ves_device_quarantine(struct ves_agent_core *core,
                                       const struct ves_device_alert *alert,
                                       bool *is_new)
 {
+    struct search search = {.code = alert->code};
+    int what;
+
     enum ves_status status =
-        keep(core, now_ms, VES_RECORD_QUARANTINE, alert, is_new);
+        keep(core, now_ms, VES_RECORD_QUARANTINE, alert, &what);
+    *is_new = what == KEPT;
+    if (!status && what == NO_ROOM)
+        status = look_for(core, VES_RECORD_ALERT, &search);
+    if (status || search.is_found)
+        return status;
     /* The bytes are in quarantine; the alert need not hold them again. */
     struct ves_device_alert bare = *alert;
     bare.body = ves_bytes(NULL, 0);
-    if (!status)
-        status = ves_device_alert(core, now_ms, &bare);
-    return status;
+    return ves_device_alert(core, now_ms, &bare);
 }
 
 /* Is a record of quarantine settled by what was applied since?  Two histories
@@ -341,6 +369,8 @@ static enum ves_status settle_alert(struct ves_agent_core *core,
                                                 now_ms);
     if (!status)
         status = settle_kept(core, arena, now_ms, &settling->alert);
+    if (!status && ves_bytes_is(settling->alert.code, VES_EVIDENCE_FULL))
+        status = ves_device_evidence_forget(core);
     return status ? status : settle_trail(core, now_ms, settling, why);
 }
 

@@ -15,6 +15,7 @@
 #include "base/limits.h"
 #include "core/entity.h"
 #include "core/keydir.h"
+#include "engine/agent_internal.h"
 #include "engine/chain.h"
 #include "store/store_mem.h"
 #include "test/lib/test_fleet.h"
@@ -506,6 +507,133 @@ static void a_person_settles_what_no_answer_does(void **state)
     assert_int_equal(open_quarantine("equivocation"), 0);
     assert_true(trail_says("settle", said));
     assert_int_equal(ves_core_settle(core, 1, why, NOW), VES_CONFLICT);
+}
+
+struct alert_search {
+    const char *code;
+    uint64_t no;
+};
+
+static enum ves_status visit_alert(void *ctx, const struct ves_record *row)
+{
+    struct alert_search *search = ctx;
+
+    if (row->closed_ms == 0 && ves_bytes_is(row->code, search->code))
+        search->no = row->no;
+    return VES_OK;
+}
+
+static void settle(const char *code)
+{
+    struct ves_agent_core *core = core_of(1);
+    struct alert_search search = {code, 0};
+
+    assert_int_equal(core->store->ops->record_list(
+                         core->store, VES_RECORD_ALERT, core->stream_no, 0,
+                         false, 0, visit_alert, &search),
+                     VES_OK);
+    assert_int_equal(
+        ves_core_settle(core, search.no, ves_bytes_str("looked at"), 1000),
+        VES_OK);
+}
+
+/* The n-th of many false signatures of item 2 of a page from 1 on. */
+static enum ves_status take_false_signature(const char *good, int n)
+{
+    char *bad = strdup(good);
+    char *at =
+        after(after(bad, "{\"envelope\":", 2), "\"agent_signature\":\"0x", 1) +
+        n % 64;
+    *at = (char)(*at == 'a' + n / 64 ? 'f' : 'a' + n / 64);
+    enum ves_status status = take(bad, 1);
+    free(bad);
+    return status;
+}
+
+/* Whoever lies for ever does not fill the disk, and does not keep out what
+ * else is proven. */
+static void a_flood_of_falsehoods_is_bounded(void **state)
+{
+    (void)state;
+    fill_log(3);
+    char *good = strdup(make_page(1, 0));
+    for (int n = 0; n < VES_EVIDENCE_ROWS_MAX + 20; n++) {
+        assert_int_equal(take_false_signature(good, n), VES_REFUSED);
+        assert_int_equal(cursor(), 1);
+        assert_int_equal(result.quarantined, n < VES_EVIDENCE_ROWS_MAX);
+    }
+    assert_int_equal(open_quarantine("signature_invalid"),
+                     VES_EVIDENCE_ROWS_MAX);
+    assert_int_equal(open_alerts("signature_invalid"), 1);
+    assert_int_equal(open_alerts(VES_EVIDENCE_FULL), 1);
+    /* Another kind has its own room. */
+    char *other = strdup(good);
+    char *at = after(after(other, "{\"envelope\":", 2), "\"delta\":\"", 1);
+    *at = *at == '1' ? '2' : '1';
+    assert_int_equal(take(other, 1), VES_REFUSED);
+    assert_int_equal(open_quarantine("hash_mismatch"), 1);
+    free(other);
+
+    /* The truth settles the lies, and makes no room for more of them; they are
+     * seen all the same. */
+    assert_int_equal(take(good, 1), VES_OK);
+    assert_int_equal(cursor(), 3);
+    assert_int_equal(open_quarantine(NULL), 0);
+    assert_int_equal(open_alerts(NULL), 1);
+    fill_log(3);
+    free(good);
+    good = strdup(make_page(4, 0));
+    for (int n = 0; n < 2; n++) {
+        char *bad = strdup(good);
+        at = after(after(bad, "{\"envelope\":", 1), "\"agent_signature\":\"0x",
+                   1);
+        at[n] = at[n] == '1' ? '2' : '1';
+        assert_int_equal(take(bad, 4), VES_REFUSED);
+        assert_int_equal(result.quarantined, n);
+        assert_int_equal(open_quarantine("signature_invalid"), n);
+        assert_int_equal(open_alerts("signature_invalid"), 1);
+        free(bad);
+        /* Somebody looks: the next is kept. */
+        if (n == 0)
+            settle(VES_EVIDENCE_FULL);
+    }
+    assert_int_equal(open_alerts(VES_EVIDENCE_FULL), 0);
+    free(good);
+}
+
+/* What is large is bounded by bytes, but never the first of its kind. */
+static void large_evidence_is_bounded(void **state)
+{
+    struct ves_agent_core *core = core_of(1);
+    size_t large = VES_EVIDENCE_BYTES_MAX + 1,
+           part = VES_EVIDENCE_BYTES_MAX / 4;
+    uint8_t *body = calloc(1, large);
+    struct ves_device_alert alert = {.code = "log_fork", .detail = "two"};
+    bool is_new;
+
+    (void)state;
+    assert_non_null(body);
+    assert_int_equal(ves_device_begin(core), VES_OK);
+    alert.body = ves_bytes(body, large);
+    assert_int_equal(ves_device_quarantine(core, 1, &alert, &is_new), VES_OK);
+    assert_true(is_new);
+    body[0] = 1;
+    alert.body = ves_bytes(body, 1);
+    assert_int_equal(ves_device_quarantine(core, 1, &alert, &is_new), VES_OK);
+    assert_false(is_new);
+    for (uint8_t i = 0; i < 6; i++) {
+        alert.code = "malformed";
+        body[0] = i;
+        alert.body = ves_bytes(body, part);
+        assert_int_equal(ves_device_quarantine(core, 1, &alert, &is_new),
+                         VES_OK);
+        assert_int_equal(is_new, i < 4);
+    }
+    assert_int_equal(ves_device_end(core, VES_OK), VES_OK);
+    assert_int_equal(open_quarantine(NULL), 5);
+    assert_int_equal(open_alerts("malformed"), 1);
+    assert_int_equal(open_alerts(VES_EVIDENCE_FULL), 1);
+    free(body);
 }
 
 static void an_event_cannot_have_two_numbers(void **state)
@@ -1172,6 +1300,8 @@ int main(void)
         TEST(a_key_is_valid_from_and_until_its_numbers),
         TEST(one_number_for_two_events_is_equivocation),
         TEST(a_person_settles_what_no_answer_does),
+        TEST(a_flood_of_falsehoods_is_bounded),
+        TEST(large_evidence_is_bounded),
         TEST(an_event_cannot_have_two_numbers),
         TEST(a_sequencer_that_lost_its_tail_is_noticed),
         TEST(own_events_leave_the_overlay_when_they_come_back),
