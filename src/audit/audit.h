@@ -100,6 +100,14 @@ struct ves_audit_keys {
     uint64_t unlogged; /* events by keys it does not name */
 };
 
+/* A head that the store keeps. */
+struct ves_audit_head {
+    uint64_t size;
+    struct ves_hash root;
+    const char *words; /* what it is */
+    struct ves_audit_head *next;
+};
+
 struct ves_audit_stream {
     struct ves_stream_row row;
     struct ves_map agents, keys;
@@ -107,6 +115,8 @@ struct ves_audit_stream {
     struct ves_audit_agent *first_agent, **agent_end;
     struct ves_audit_commitment *commitments;
     struct ves_tlog_edge edge;
+    /* Heads that the walk has not passed, ascending; where the last went in. */
+    struct ves_audit_head *heads, **heads_at;
     /* What a sequencer has stored of the tree. */
     bool has_tree;
     uint64_t signed_size;
@@ -238,6 +248,26 @@ ves_audit_tree_end(struct ves_audit *audit, struct ves_audit_stream *stream);
 
 /* After all streams: was every head that is known met? */
 void ves_audit_tree_heads(struct ves_audit *audit);
+
+/* ---- heads.c: heads that the store keeps ---- */
+
+/* Each looks at the notes by themselves and keeps the heads for the walk: the
+ * newest that was signed, those that were cosigned, those a follower kept. */
+VES_NODISCARD enum ves_status
+ves_audit_heads_signed(struct ves_audit *audit, struct ves_audit_stream *stream,
+                       const struct ves_tlog_row *row);
+VES_NODISCARD enum ves_status
+ves_audit_heads_cosigned(struct ves_audit *audit,
+                         struct ves_audit_stream *stream);
+VES_NODISCARD enum ves_status
+ves_audit_heads_followed(struct ves_audit *audit,
+                         struct ves_audit_stream *stream);
+/* The edge has grown by an entry. */
+void ves_audit_heads_pass(struct ves_audit *audit,
+                          struct ves_audit_stream *stream);
+/* After the last one. */
+void ves_audit_heads_left(struct ves_audit *audit,
+                          const struct ves_audit_stream *stream);
 
 /* ---- walk.c ---- */
 

@@ -4,42 +4,10 @@
 
 #include "audit/audit.h"
 #include "base/bytes.h"
-#include "core/checkpoint.h"
-#include "core/note.h"
 
 static void find(struct ves_audit *audit, uint64_t size, const char *what)
 {
     ves_audit_find(audit, VES_AUDIT_TREE, size, "%s", what);
-}
-
-/* Is the note of the stored head what it should be? */
-static void check_note(struct ves_audit *audit, const struct ves_tlog_row *row)
-{
-    struct ves_checkpoint checkpoint;
-    struct ves_note note;
-    bool is_signed = false;
-
-    if (ves_note_read(row->note, &note, NULL) ||
-        ves_checkpoint_read(note.text, &checkpoint, NULL)) {
-        find(audit, row->signed_size, "the signed head is no checkpoint");
-        return;
-    }
-    for (size_t i = 0; i < audit->key_count; i++) {
-        struct ves_note_key key;
-        if (!ves_note_name_is_valid(checkpoint.origin))
-            break;
-        ves_note_key_init(&key, checkpoint.origin, VES_NOTE_ED25519,
-                          &audit->keys[i].key);
-        is_signed |= ves_note_check(&note, &key, NULL) == VES_NOTE_GOOD;
-    }
-    audit->signatures++;
-    if (!is_signed)
-        find(audit, row->signed_size,
-             "the checkpoint is not signed by the sequencer's key");
-    if (checkpoint.size != row->signed_size ||
-        !ves_hash_equal(&checkpoint.root, &row->signed_root))
-        find(audit, row->signed_size,
-             "the checkpoint says another head than its row");
 }
 
 enum ves_status ves_audit_tree_open(struct ves_audit *audit,
@@ -49,7 +17,7 @@ enum ves_status ves_audit_tree_open(struct ves_audit *audit,
     struct ves_tlog_row row;
 
     if (audit->role != VES_STORE_SEQUENCER)
-        return VES_OK;
+        return ves_audit_heads_followed(audit, stream);
     enum ves_status status =
         store->ops->tlog_get(store, stream->row.stream_no, &audit->arena, &row);
     if (status == VES_NOT_FOUND) {
@@ -69,9 +37,8 @@ enum ves_status ves_audit_tree_open(struct ves_audit *audit,
     stream->tiles = ves_arena_alloc(&audit->arena, sizeof(*stream->tiles));
     if (!stream->tiles)
         return VES_NOMEM;
-    if (row.signed_size > 0 || row.note.len > 0)
-        check_note(audit, &row);
-    return VES_OK;
+    status = ves_audit_heads_signed(audit, stream, &row);
+    return status ? status : ves_audit_heads_cosigned(audit, stream);
 }
 
 /* Compares a tile of which count hashes are known with the stored one. */
@@ -99,19 +66,13 @@ static enum ves_status compare_tile(struct ves_audit *audit,
 
 /* Compares with what is known of the log at this size. */
 static void check_heads(struct ves_audit *audit,
-                        const struct ves_audit_stream *stream)
+                        struct ves_audit_stream *stream)
 {
     const struct ves_audit_options *options = audit->options;
     uint64_t size = stream->edge.size;
     struct ves_hash root;
 
-    if (stream->has_tree && stream->signed_size == size) {
-        ves_tlog_edge_root(&stream->edge, &root);
-        ves_audit_count(audit, VES_AUDIT_TREE, 1);
-        if (!ves_hash_equal(&root, &stream->signed_root))
-            find(audit, size,
-                 "the head that was signed is not that of these events");
-    }
+    ves_audit_heads_pass(audit, stream);
     if (audit->has_published && audit->published.size == size) {
         ves_tlog_edge_root(&stream->edge, &root);
         ves_audit_count(audit, VES_AUDIT_TREE, 1);
@@ -181,6 +142,7 @@ enum ves_status ves_audit_tree_end(struct ves_audit *audit,
     enum ves_status status = VES_OK;
     struct ves_buf edge;
 
+    ves_audit_heads_left(audit, stream);
     if (!stream->has_tree)
         return VES_OK;
     for (uint32_t level = 0; level < VES_STORE_TILE_LEVELS && !status;
@@ -199,8 +161,5 @@ enum ves_status ves_audit_tree_end(struct ves_audit *audit,
         find(audit, stream->edge.size,
              "the edge of the tree is not what the events lead to");
     ves_buf_free(&edge);
-    if (stream->signed_size > stream->edge.size)
-        find(audit, stream->signed_size,
-             "a larger tree was signed than there are events");
     return status;
 }

@@ -5,11 +5,13 @@
 #include "audit/audit.h"
 #include "base/bytes.h"
 #include "base/error.h"
+#include "base/uuid.h"
 #include "core/entity.h"
 #include "core/event.h"
 #include "core/merkle.h"
 #include "core/receipt.h"
 #include "crypto/crypto.h"
+#include "engine/sequencer_keys.h"
 
 enum {
     EVENT_ARENA_MAX = 64 * 1024 * 1024,
@@ -54,6 +56,23 @@ static struct key_name name_of(const struct ves_uuid *agent, uint32_t key_id)
     return name;
 }
 
+/* Both roles write the span with the key, so one that is gone was taken; the
+ * sequencer's own keys need none. */
+static void check_span(struct walk *walk, const struct ves_key_row *row,
+                       const struct ves_key_span *span)
+{
+    char agent[VES_UUID_TEXT + 1];
+
+    if (span->is_found || !ves_key_is_for(row, &walk->stream->row.stream) ||
+        ves_uuid_equal(&row->agent, &walk->stream->logged.log.sequencer))
+        return;
+    ves_uuid_format(&row->agent, agent);
+    ves_audit_find(walk->audit, VES_AUDIT_KEYS, 0,
+                   "from which number on key %u of agent %s is valid is not "
+                   "in the file",
+                   row->key_id, agent);
+}
+
 static enum ves_status take_key(void *ctx, const struct ves_key_row *row,
                                 const struct ves_key_span *span)
 {
@@ -66,6 +85,7 @@ static enum ves_status take_key(void *ctx, const struct ves_key_row *row,
         return VES_NOMEM;
     *key = (struct key){row->public_key, *span};
     *slot = key;
+    check_span(walk, row, span);
     return VES_OK;
 }
 
@@ -417,6 +437,7 @@ static enum ves_status prepare(struct walk *walk)
                      &audit->secret))
         return VES_NOMEM;
     ves_stream_id(&stream->row.stream, &walk->stream_id);
+    ves_audit_keys_open(audit, stream);
     enum ves_status status =
         store->ops->key_list(store, &stream->row.stream.tenant, NULL,
                              stream->row.stream_no, take_key, walk);
@@ -424,7 +445,6 @@ static enum ves_status prepare(struct walk *walk)
         status = store->ops->commitment_list(store, stream->row.stream_no, 1, 0,
                                              list_commitment, &list);
     walk->commitment = stream->commitments;
-    ves_audit_keys_open(audit, stream);
     if (!status)
         status = ves_audit_tree_open(audit, stream);
     return status ? status : read_times(walk);

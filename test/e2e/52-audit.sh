@@ -50,15 +50,18 @@ check "nothing is left behind" bash -c '! ls -d "$T"/ves-audit.* 2> /dev/null'
 exits "no such store" 1 "$VES" audit --work "$T" "$T/none.db"
 exits "no store" 1 "$VES" audit --work "$T" "$T/report"
 
-# damage NAME FILE SQL WANTED -- a copy with that change is wrong, in that check.
+# damage NAME FILE SQL WANTED [WORDS] -- a copy with that change is wrong, in that
+# check, and in these words.
 damage()
 {
 	sqlite3 "$T/$2" "VACUUM INTO '$T/damaged.db'"
 	sqlite3 "$T/damaged.db" "DROP TRIGGER IF EXISTS ves_events_no_delete; DROP TRIGGER IF EXISTS ves_outbox_no_delete; $3"
 	audit "$T/damaged.db"
 	rm -f "$T"/damaged.db*
-	if [ $code -eq 40 ] && grep -qF "\"$4\"" <<< "$(found)"; then ok "$1: $4"; else
-		not_ok "$1: exit $code, found $(found), wanted $4"
+	if [ $code -eq 40 ] && grep -qF "\"$4\"" <<< "$(found)" &&
+		grep -qE "${5:-.}" <<< "$(json "$doc" '"\n".join(f["text"] for f in d["findings"])')"; then ok "$1: $4"; else
+		not_ok "$1: exit $code, found $(found), wanted $4 ${5:-}"
+		json "$doc" '"\n".join(f["text"] for f in d["findings"])' | sed 's/^/# /'
 		sed 's/^/# /' "$T/err"
 	fi
 }
@@ -71,6 +74,8 @@ damage "an event is gone" hub.db "DELETE FROM ves_events WHERE sequence_number =
 damage "the last event is gone" till.db "DELETE FROM ves_events WHERE sequence_number = (SELECT max(sequence_number) FROM ves_events)" state
 damage "two events exchanged" till.db "UPDATE ves_events SET id = -id WHERE sequence_number = 1; UPDATE ves_events SET id = id - 1 WHERE sequence_number = 2; UPDATE ves_events SET id = -id + 1 WHERE id < 0" receipts
 damage "a key revoked too late" hub.db "UPDATE ves_key_spans SET revoked_at_sequence = 2" "agent keys"
+damage "a key's span is gone" hub.db "DELETE FROM ves_key_spans WHERE agent = (SELECT agent FROM ves_events WHERE sequence_number = 3)" "agent keys" "key 1 of agent [0-9a-f-]+ is valid is not in the file"
+damage "a key's span is gone from a store" till.db "DELETE FROM ves_key_spans" "agent keys" "is valid is not in the file"
 damage "a key is gone" hub.db "DELETE FROM ves_agent_keys" "agent keys"
 damage "a verdict" till.db "UPDATE ves_events SET verdict = 'conflict' WHERE sequence_number = 1" verdicts
 damage "a verdict at the sequencer" hub.db "UPDATE ves_events SET verdict = 'applied' WHERE verdict = 'conflict' OR verdict = 'superseded'" verdicts
@@ -85,6 +90,12 @@ damage "a tile" hub.db "UPDATE ves_tiles SET hashes = zeroblob(length(hashes))" 
 damage "the tree's edge" hub.db "UPDATE ves_tlogs SET edge = zeroblob(length(edge))" tree
 damage "its stream is not listed" hub.db "DELETE FROM ves_streams" file
 damage "a signed head forgotten" hub.db "UPDATE ves_tlogs SET signed_size = 0" tree
+damage "a head that was signed, of other events" hub.db "UPDATE ves_events SET signature = zeroblob(64) WHERE sequence_number = 2" tree "the head that was signed is not that of these events"
+damage "a signed head of more than there is" hub.db "DELETE FROM ves_events WHERE sequence_number = (SELECT max(sequence_number) FROM ves_events)" tree "the head that was signed is larger than there are events"
+damage "another head in the row than was signed" hub.db "UPDATE ves_tlogs SET signed_root = zeroblob(32)" tree "another head than its row"
+damage "a false line of the log's key beside the true one" hub.db "UPDATE ves_tlogs SET note = note || (SELECT substr(l, 1, length(l) - 20) || 'AAAAAAAAAA' || substr(l, -10) FROM (SELECT substr(note, instr(note, char(10, 10)) + 2) AS l))" tree "the head that was signed has a false line of version 1"
+damage "a head that a store verified" till.db "UPDATE ves_kept_heads SET root = zeroblob(32)" tree "a head that was verified is not that of these events"
+damage "the edge that a store keeps" till.db "UPDATE ves_follow SET edge = edge || zeroblob(1)" tree "the edge of the tree"
 damage "an entity under another name" till.db "UPDATE ves_entities SET entity_id = 'SKU-9' WHERE entity_id = 'SKU-2'" state
 damage "a count of own events" till.db "UPDATE ves_counts SET count = count + 1 WHERE status = 'synced'" outbox
 damage "another own receipt than the log's" till.db "UPDATE ves_outbox SET receipt = zeroblob(64) WHERE local_seq = 1" receipts
