@@ -504,6 +504,19 @@ VES_NODISCARD enum ves_status
 ves_core_witnessing(struct ves_agent_core *core, struct ves_arena *arena,
                     struct ves_core_witnessing *out);
 
+/* The newest head of that size or more that by itself satisfies this store's
+ * policy, with the lines that do, in the arena; "" when there is none, or no
+ * policy. */
+VES_NODISCARD enum ves_status
+ves_core_witnessed_head(struct ves_agent_core *core, uint64_t at_least,
+                        struct ves_arena *arena, struct ves_bytes *note);
+/* Does this note, of a log that is checked elsewhere, satisfy the policy?
+ * false without a policy. */
+VES_NODISCARD enum ves_status ves_core_is_witnessed(struct ves_agent_core *core,
+                                                    struct ves_arena *arena,
+                                                    struct ves_bytes note,
+                                                    bool *is_met);
+
 /* This store's word on the largest head it verified. */
 struct ves_core_cosignature {
     struct ves_buf note; /* the head, the log's lines and ours; "" when there

@@ -407,6 +407,84 @@ enum ves_status ves_core_witnessing(struct ves_agent_core *core,
     return ves_device_say(core, status);
 }
 
+/* ---- heads that others will judge by themselves --------------------------
+ */
+
+static bool meets(const struct ves_policy *policy, struct ves_bytes text,
+                  struct ves_note *note)
+{
+    struct ves_policy_verdict verdict;
+    struct ves_checkpoint head;
+
+    if (ves_note_read(text, note, NULL) ||
+        ves_checkpoint_read(note->text, &head, NULL))
+        return false;
+    ves_policy_check(policy, note, &head, &verdict);
+    return verdict.is_met && !verdict.has_bad;
+}
+
+static enum ves_status find_met(struct ves_agent_core *core, uint64_t at_least,
+                                const struct ves_policy *policy,
+                                struct ves_arena *arena, struct ves_bytes *out)
+{
+    struct ves_note *note = ves_arena_alloc(arena, sizeof(*note));
+    struct ves_cosigned set;
+    struct ves_buf text;
+
+    if (!note)
+        return VES_NOMEM;
+    enum ves_status status = get_set(core, arena, &set);
+    if (status)
+        return status;
+    ves_buf_init(&text, core->alloc, VES_NOTE_MAX);
+    /* Newest first. */
+    for (size_t i = 0; i < set.count && out->len == 0 && !status; i++) {
+        const struct ves_cosigned_head *head = set.heads[i];
+        if (head->checkpoint.size < at_least)
+            break;
+        ves_buf_reset(&text);
+        ves_cosigned_note_write(&text, head->note, head);
+        status = ves_buf_status(&text);
+        if (!status && meets(policy, ves_buf_view(&text), note))
+            status = ves_arena_copy(arena, ves_buf_view(&text), out);
+    }
+    ves_buf_free(&text);
+    return status;
+}
+
+enum ves_status ves_core_witnessed_head(struct ves_agent_core *core,
+                                        uint64_t at_least,
+                                        struct ves_arena *arena,
+                                        struct ves_bytes *note)
+{
+    struct ves_policy *policy;
+    struct ves_bytes text;
+
+    core->error.status = VES_OK;
+    *note = ves_bytes(NULL, 0);
+    enum ves_status status = get_policy(core, arena, &text, &policy);
+    if (!status && policy)
+        status = find_met(core, at_least, policy, arena, note);
+    return ves_device_say(core, status);
+}
+
+enum ves_status ves_core_is_witnessed(struct ves_agent_core *core,
+                                      struct ves_arena *arena,
+                                      struct ves_bytes note, bool *is_met)
+{
+    struct ves_note *read = ves_arena_alloc(arena, sizeof(*read));
+    struct ves_policy *policy;
+    struct ves_bytes text;
+
+    core->error.status = VES_OK;
+    *is_met = false;
+    enum ves_status status =
+        read ? get_policy(core, arena, &text, &policy) : VES_NOMEM;
+    if (!status && policy)
+        *is_met = meets(policy, note, read);
+    return ves_device_say(core, status);
+}
+
 /* ---- this store's own word -------------------------------------------------
  */
 

@@ -208,12 +208,43 @@ static enum ves_status read_tile(void *ctx, const struct ves_tile *tile,
     return VES_OK;
 }
 
+static enum ves_status read_checkpoint(struct prove *prove)
+{
+    struct ves_note note;
+
+    if (ves_note_read(prove->note, &note, prove->error) ||
+        ves_checkpoint_read(note.text, &prove->checkpoint, prove->error))
+        return VES_REFUSED;
+    return VES_OK;
+}
+
+/* Whoever verifies the bundle sees one head and its lines.  When the newest has
+ * not yet those that this store's policy asks for, an older one that has them
+ * proves more. */
+static enum ves_status prefer_witnessed(struct prove *prove, uint64_t last)
+{
+    struct ves_agent_core *core = &prove->agent->core;
+    struct ves_bytes older = {NULL, 0};
+    bool is_met;
+
+    enum ves_status status =
+        ves_core_is_witnessed(core, &prove->arena, prove->note, &is_met);
+    if (!status && !is_met)
+        status = ves_core_witnessed_head(core, last, &prove->arena, &older);
+    if (status)
+        return ves_fail(prove->error, status, "%s", core->error.text);
+    if (older.len == 0)
+        return VES_OK;
+    prove->note = older;
+    return read_checkpoint(prove);
+}
+
 static enum ves_status get_checkpoint(struct prove *prove)
 {
     const struct ves_agent_core *core = &prove->agent->core;
     struct ves_hash stream_id;
-    struct ves_note note;
     char hex[2 * VES_HASH_SIZE], path[PATH_MAX_LEN + 16];
+    uint64_t last = prove->items[prove->count - 1].sequence;
 
     ves_stream_id(&core->stream, &stream_id);
     ves_hex_encode(stream_id.b, VES_HASH_SIZE, hex);
@@ -221,15 +252,15 @@ static enum ves_status get_checkpoint(struct prove *prove)
              (int)sizeof(hex), hex);
     snprintf(path, sizeof(path), "%scheckpoint", prove->prefix);
     enum ves_status status = get(prove, path, &prove->note);
+    if (!status)
+        status = read_checkpoint(prove);
+    if (!status)
+        status = prefer_witnessed(prove, last);
     if (status)
         return status;
-    if (ves_note_read(prove->note, &note, prove->error) ||
-        ves_checkpoint_read(note.text, &prove->checkpoint, prove->error))
-        return VES_REFUSED;
     status = ves_pinned_policy(core, prove->checkpoint.origin, &prove->policy);
     if (status)
         return status;
-    uint64_t last = prove->items[prove->count - 1].sequence;
     if (prove->checkpoint.size < last)
         return ves_fail(prove->error, VES_AGAIN,
                         "the signed log has %llu entries; number %llu will be "

@@ -56,6 +56,20 @@ stranger=$(python3 -c 'import base64, hashlib; k = b"\4" + open("key", "rb").rea
 { grep -v '^quorum' policy; echo "witness x $stranger"; echo "group three all both x"; echo "quorum three"; } > three
 exits "and valid but not enough where a third must vouch" 10 "$VES" verify --policy three sale.ves-bundle
 
+# A newer head that nobody vouches for yet takes nothing from an older sale.
+adjust till.db A 1
+"$VES" push --db till.db > /dev/null
+check "a newer head is signed" wait_for 20 signed
+is "without cosigners" "$(fetch "$PREFIX/checkpoint" | grep -c '/agent/')" 0
+"$VES" prove --db till.db "$id" -o older.ves-bundle > /dev/null
+exits "the bundle has the head that the policy's witnesses cosigned" 0 "$VES" verify --policy policy older.ves-bundle
+newest=$(json "$("$VES" outbox --db till.db --json)" 'd["events"][-1]["eventId"]')
+"$VES" prove --db till.db "$newest" -o newest.ves-bundle > /dev/null
+exits "and of the newest sale it is said that nobody vouches" 10 "$VES" verify --policy policy newest.ves-bundle
+"$VES" sync --db till.db > /dev/null
+LOGGED=$(shown till.db 'd["logged"]')
+check "until both do" wait_for 30 round
+
 (umask 077 && cp hub.db.admin-key credential)
 audit() { "$VES" audit --sequencer "$URL" --stream "$TENANT/$STORE" --credential-file credential --sequencer-key "$(json "$("$VES" keys --db till.db --json)" 'd["sequencer"]["keys"][0]["publicKey"]')" --policy "$1"; }
 exits "an audit of the sequencer is sound under the policy" 0 audit policy
