@@ -32,6 +32,9 @@ LIB_PKGS := libsodium libcrypto sqlite3
 # src/os/mhd.h).
 LAZY_PKGS := libcurl libmicrohttpd
 
+# PostgreSQL is there when its header is; it is loaded, too (src/pg/pq.h).
+HAS_PQ := $(shell pkg-config --exists libpq 2> /dev/null && echo yes)
+
 empty :=
 space := $(empty) $(empty)
 comma := ,
@@ -53,7 +56,7 @@ TEST_OPT ?= -O0 -g1 -fno-omit-frame-pointer
 endif
 TEST_OPT ?= $(OPT)
 
-CPPFLAGS_ALL := -D_GNU_SOURCE $(shell pkg-config --cflags $(LIB_PKGS) $(LAZY_PKGS)) $(CPPFLAGS)
+CPPFLAGS_ALL := -D_GNU_SOURCE $(shell pkg-config --cflags $(LIB_PKGS) $(LAZY_PKGS) $(if $(HAS_PQ),libpq)) $(CPPFLAGS)
 CFLAGS_ALL    = -std=c11 -fPIC -fvisibility=hidden -pthread -MMD -MP $(OPT) $(WARN) $(HARD) $(CFLAGS) \
                 $(if $(SAN),-fsanitize=$(SAN) -fno-sanitize-recover=all) \
                 $(if $(COV),--coverage) $(if $(FUZZ),-fsanitize=fuzzer-no-link)
@@ -68,7 +71,8 @@ TEST_LIBS    := $(shell pkg-config --libs libcurl) -lcmocka
 # libves.  src/ext is the SQLite extension's entry point; it and src/store are
 # compiled a second time against sqlite3ext.h.
 LIB_SRC  := $(wildcard $(foreach d,base json crypto core engine store os net agent sync,src/$(d)/*.c))
-SRV_SRC  := $(wildcard src/server/*.c src/mcp/*.c src/bench/*.c src/witness/*.c src/audit/*.c)
+SRV_SRC  := $(wildcard src/server/*.c src/mcp/*.c src/bench/*.c src/witness/*.c src/audit/*.c) \
+            $(if $(HAS_PQ),$(filter-out src/pg/without.c,$(wildcard src/pg/*.c)),src/pg/without.c src/pg/url.c)
 EXT_SRC  := $(wildcard src/ext/*.c)
 # What libves installs; the other five are of libves-server.
 PUBLIC_H := $(filter-out %/serve.h %/mcp.h %/bench.h %/witness.h %/audit.h,$(wildcard include/ves/*.h))
@@ -157,9 +161,12 @@ TESTLIB_OBJ := $(call obj,$(TESTLIB))
 $(BUILD)/test_%: $(BUILD)/test/unit/test_%.o $(TESTLIB_OBJ) $(BUILD)/libves-server.a $(LIB_A)
 	$(call say,LD,$@)
 	$(Q)$(CC) $(LDFLAGS_ALL) $^ $(SRV_LIBS) $(LIBS) $(TEST_LIBS) -o $@
+# The test of the PostgreSQL store also goes behind its back.
+$(BUILD)/test_store_pg: LIBS += $(if $(HAS_PQ),$(shell pkg-config --libs libpq))
+$(BUILD)/test_store_pg: $(BUILD)/libves-server.a
 $(BUILD)/test_store_%: $(BUILD)/test/store/test_store_%.o $(call obj,$(wildcard test/store/suite*.c)) $(TESTLIB_OBJ) $(LIB_A)
 	$(call say,LD,$@)
-	$(Q)$(CC) $(LDFLAGS_ALL) $^ $(LIBS) $(TEST_LIBS) -o $@
+	$(Q)$(CC) $(LDFLAGS_ALL) $(filter-out %.a,$^) $(filter %libves-server.a,$^) $(LIB_A) $(LIBS) $(TEST_LIBS) -o $@
 $(BUILD)/prop_%: $(BUILD)/test/prop/prop_%.o $(TESTLIB_OBJ) $(LIB_A)
 	$(call say,LD,$@)
 	$(Q)$(CC) $(LDFLAGS_ALL) $^ $(LIBS) $(TEST_LIBS) -o $@

@@ -29,6 +29,10 @@ struct suite_backend {
     /* Closes and opens again what was committed; NULL: cannot. */
     struct ves_store *(*reopen)(void *handle);
     void (*close)(void *handle);
+    /* It has none of what the contract calls "device only": the tests of that
+     * are left out, and what serves both roles is tested on a sequencer's
+     * store. */
+    bool is_sequencer_only;
 };
 
 /* Runs everything and prints TAP; the number of failures. */
@@ -56,11 +60,15 @@ void suite_rollback(struct suite *s);
 void suite_compare(struct suite *s);
 
 int suite_setup_device(void **state);
+int suite_setup_either(void **state);
 int suite_setup_sequencer(void **state);
 int suite_teardown(void **state);
 
 #define DEVICE_TEST(f) \
     cmocka_unit_test_setup_teardown(f, suite_setup_device, suite_teardown)
+/* Of what serves both roles, and needs no table of one of them. */
+#define EITHER_TEST(f) \
+    cmocka_unit_test_setup_teardown(f, suite_setup_either, suite_teardown)
 #define SEQUENCER_TEST(f) \
     cmocka_unit_test_setup_teardown(f, suite_setup_sequencer, suite_teardown)
 

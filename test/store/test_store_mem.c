@@ -53,8 +53,10 @@ static void close_mem(void *handle)
     assert_int_equal(meter.out, 0);
 }
 
-static const struct suite_backend backend = {"store_mem", open_mem, crash_mem,
-                                             close_mem};
+static const struct suite_backend backend = {.name = "store_mem",
+                                             .open = open_mem,
+                                             .reopen = crash_mem,
+                                             .close = close_mem};
 
 static void fill(struct suite *s, uint64_t seed)
 {

@@ -31,8 +31,10 @@ static void own_close(void *handle)
     place_leave();
 }
 
-static const struct suite_backend own = {"store_sqlite", own_open, own_reopen,
-                                         own_close};
+static const struct suite_backend own = {.name = "store_sqlite",
+                                         .open = own_open,
+                                         .reopen = own_reopen,
+                                         .close = own_close};
 
 /* ---- the suite inside a caller's transaction ------------------------------
  */
@@ -64,8 +66,10 @@ static void joined_close(void *handle)
 }
 
 static const struct suite_backend joined = {
-    "store_sqlite in a caller's transaction", joined_open, joined_reopen,
-    joined_close};
+    .name = "store_sqlite in a caller's transaction",
+    .open = joined_open,
+    .reopen = joined_reopen,
+    .close = joined_close};
 
 /* ---- settings and nesting -------------------------------------------------
  */

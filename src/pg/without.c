@@ -1,0 +1,31 @@
+/* without.c -- the PostgreSQL store of a program that was built without
+ * libpq's headers: it says so.
+ */
+#include <string.h>
+
+#include "base/assert.h"
+#include "base/error.h"
+#include "pg/store_pg.h"
+
+enum ves_status ves_store_pg_open(const struct ves_store_pg_options *options,
+                                  const struct ves_alloc *alloc,
+                                  struct ves_store **out,
+                                  struct ves_error *error)
+{
+    (void)options, (void)alloc, (void)out;
+    return ves_fail(error, VES_UNSUPPORTED,
+                    "This program was built without PostgreSQL. Build it where "
+                    "libpq-dev is installed, or name a file with --db.");
+}
+
+void ves_store_pg_close(struct ves_store *store)
+{
+    VES_ASSERT(!store);
+}
+
+enum ves_status ves_store_pg_expect(struct ves_store *store, const char *name,
+                                    struct ves_bytes value)
+{
+    (void)store, (void)name, (void)value;
+    return VES_UNSUPPORTED;
+}

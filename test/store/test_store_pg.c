@@ -1,0 +1,586 @@
+/* test_store_pg.c -- the contract on PostgreSQL, and its own ways.
+ *
+ * Runs against a server of its own (test/lib/postgres).
+ */
+#if !__has_include(<libpq-fe.h>)
+#include <stdio.h>
+
+int main(void)
+{
+    puts("ok 1 - the contract on PostgreSQL # SKIP libpq's header is not there "
+         "(apt-get install libpq-dev)\n1..1");
+    return 0;
+}
+#else
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <libpq-fe.h>
+
+#include "pg/store_pg.h"
+#include "test/store/suite.h"
+
+static char folder[256], url[512];
+
+/* ---- the server -----------------------------------------------------------
+ */
+
+static void run_script(const char *act)
+{
+    char command[512];
+
+    snprintf(command, sizeof command, "test/lib/postgres %s %s", act, folder);
+    assert_int_equal(system(command), 0);
+}
+
+static bool read_line(FILE *from, char *out, size_t size)
+{
+    if (!fgets(out, (int)size, from))
+        return false;
+    out[strcspn(out, "\n")] = 0;
+    return true;
+}
+
+/* 0, or the exit code to leave with. */
+static int start_server(void)
+{
+    char command[128], why[256] = "";
+    FILE *from;
+
+    snprintf(command, sizeof command, "test/lib/postgres start %ld",
+             (long)getpid());
+    from = popen(command, "r");
+    assert_non_null(from);
+    if (!read_line(from, folder, sizeof folder) ||
+        !read_line(from, url, sizeof url))
+        snprintf(why, sizeof why, "%s", folder);
+    int code = pclose(from);
+    if (code == 0 && why[0] == 0)
+        return 0;
+    if (WIFEXITED(code) && WEXITSTATUS(code) == 77) {
+        printf("ok 1 - the contract on PostgreSQL # SKIP %s\n1..1\n", why);
+        return 77;
+    }
+    printf("not ok 1 - a PostgreSQL server can be started\n# %s\n1..1\n", why);
+    return 1;
+}
+
+/* ---- what the tests do behind the store's back ----------------------------
+ */
+
+static PGconn *behind;
+
+static void exec(const char *text)
+{
+    PGresult *result = PQexec(behind, text);
+
+    if (PQresultStatus(result) != PGRES_COMMAND_OK &&
+        PQresultStatus(result) != PGRES_TUPLES_OK)
+        fail_msg("%s: %s", text, PQresultErrorMessage(result));
+    PQclear(result);
+}
+
+static void connect_behind(void)
+{
+    behind = PQconnectdb(url);
+    assert_int_equal(PQstatus(behind), CONNECTION_OK);
+    exec("SET client_min_messages = error");
+}
+
+static void end_backend(struct ves_store *store)
+{
+    char text[128];
+    int64_t pid;
+
+    OK(ves_store_pg_backend(store, &pid));
+    snprintf(text, sizeof text, "SELECT pg_terminate_backend(%lld, 10000)",
+             (long long)pid);
+    exec(text);
+}
+
+static struct ves_store *open_with(const struct ves_store_pg_options *options)
+{
+    struct ves_store *store = NULL;
+    struct ves_error error = {0};
+    enum ves_status status =
+        ves_store_pg_open(options, ves_alloc_default(), &store, &error);
+
+    if (status)
+        fail_msg("%s", error.text);
+    return store;
+}
+
+static struct ves_store *open_store(void)
+{
+    return open_with(&(struct ves_store_pg_options){
+        .url = url, .create = true, .busy_timeout_ms = 200});
+}
+
+/* Tables are emptied, for making them costs more. */
+static void empty(void)
+{
+    exec("SET session_replication_role = replica");
+    exec("DO $$ DECLARE t text; BEGIN FOR t IN SELECT relname FROM pg_class"
+         " WHERE relkind IN ('r', 'p') AND NOT relispartition AND"
+         " relname LIKE 'ves\\_%' AND relname <> 'ves_schema' LOOP"
+         " EXECUTE 'DELETE FROM ' || t; END LOOP; END $$");
+    exec("SET session_replication_role = DEFAULT");
+}
+
+/* ---- the suite ------------------------------------------------------------
+ */
+
+static struct ves_store *current;
+
+static struct ves_store *suite_open(enum suite_role role, void **handle)
+{
+    assert_int_equal(role, SUITE_SEQUENCER);
+    *handle = &current;
+    return current = open_store();
+}
+
+static struct ves_store *suite_reopen(void *handle)
+{
+    (void)handle;
+    ves_store_pg_close(current);
+    return current = open_store();
+}
+
+static void suite_close(void *handle)
+{
+    (void)handle;
+    ves_store_pg_close(current);
+    empty();
+}
+
+static const struct suite_backend backend = {.name = "store_pg",
+                                             .is_sequencer_only = true,
+                                             .open = suite_open,
+                                             .reopen = suite_reopen,
+                                             .close = suite_close};
+
+/* ---- by itself ------------------------------------------------------------
+ */
+
+#define ALONE(f) \
+    cmocka_unit_test_setup_teardown(f, suite_setup_sequencer, suite_teardown)
+
+static void put_meta(struct ves_store *store, const char *value)
+{
+    OK(store->ops->begin(store));
+    OK(store->ops->meta_put(store, "cursor", ves_bytes_str(value)));
+    OK(store->ops->commit(store));
+}
+
+static void expect_meta(struct suite *s, struct ves_store *store,
+                        const char *want)
+{
+    struct ves_bytes got;
+
+    OK(store->ops->meta_get(store, "cursor", &s->arena, &got));
+    assert_true(ves_bytes_is(got, want));
+}
+
+static void what_is_read_is_of_one_moment(void **state)
+{
+    struct suite *s = *state;
+    struct ves_store *reader = open_store();
+
+    put_meta(s->store, "before");
+    OK(reader->ops->begin_read(reader));
+    expect_meta(s, reader, "before");
+    put_meta(s->store, "after");
+    expect_meta(s, reader, "before");
+    reader->ops->end_read(reader);
+    reader->ops->end_read(reader);
+    expect_meta(s, reader, "after");
+    put_meta(reader, "own");
+    expect_meta(s, s->store, "own");
+    ves_store_pg_close(reader);
+}
+
+static void a_second_writer_is_told_busy(void **state)
+{
+    struct suite *s = *state;
+    struct ves_store *one = s->store, *two = open_store();
+
+    put_meta(one, "1");
+    OK(one->ops->begin(one));
+    OK(one->ops->meta_put(one, "cursor", ves_bytes_str("2")));
+    assert_int_equal(two->ops->begin(two), VES_BUSY);
+    assert_non_null(strstr(two->error.text, "Another process"));
+    expect_meta(s, two, "1");
+    OK(one->ops->commit(one));
+    expect_meta(s, two, "2");
+    put_meta(two, "3");
+    expect_meta(s, one, "3");
+    ves_store_pg_close(two);
+}
+
+static void who_only_reads_cannot_write(void **state)
+{
+    struct suite *s = *state;
+    struct ves_store *reader = open_with(
+        &(struct ves_store_pg_options){.url = url, .is_read_only = true});
+
+    put_meta(s->store, "1");
+    expect_meta(s, reader, "1");
+    assert_int_equal(reader->ops->begin(reader), VES_INVALID);
+    ves_store_pg_close(reader);
+}
+
+static void a_device_has_no_place_here(void **state)
+{
+    struct suite *s = *state;
+    struct ves_outbox_filter all = {0};
+    struct ves_record record = {.no = 0};
+
+    assert_int_equal(CALL(s, outbox_list, &all, suite_see_outbox, &s->got),
+                     VES_UNSUPPORTED);
+    suite_begin(s);
+    assert_int_equal(
+        CALL(s, record_append, VES_RECORD_QUARANTINE, 1, &record, 1),
+        VES_UNSUPPORTED);
+    suite_commit(s);
+}
+
+/* Nothing of the transaction is there, and the store goes on. */
+static void a_connection_that_dies_takes_its_transaction(void **state)
+{
+    struct suite *s = *state;
+    struct ves_bytes got;
+
+    put_meta(s->store, "kept");
+    suite_append_log(s, 1, 3);
+    suite_dump(s->store, s->role, &s->want);
+    suite_begin(s);
+    OK(CALL(s, meta_put, "cursor", ves_bytes_str("lost")));
+    OK(CALL(s, meta_get, "cursor", &s->arena, &got));
+    end_backend(s->store);
+    assert_int_equal(CALL(s, meta_get, "cursor", &s->arena, &got), VES_IO);
+    assert_non_null(strstr(s->store->error.text, "connection"));
+    assert_int_equal(s->store->ops->commit(s->store), VES_IO);
+    suite_dump(s->store, s->role, &s->got);
+    suite_compare(s);
+    put_meta(s->store, "again");
+}
+
+static void a_connection_that_died_meanwhile_is_made_anew(void **state)
+{
+    struct suite *s = *state;
+
+    put_meta(s->store, "1");
+    end_backend(s->store);
+    put_meta(s->store, "2");
+    end_backend(s->store);
+    expect_meta(s, s->store, "2");
+    end_backend(s->store);
+    OK(s->store->ops->begin_read(s->store));
+    expect_meta(s, s->store, "2");
+    s->store->ops->end_read(s->store);
+}
+
+/* A trigger that runs at COMMIT ends the very connection: after what was
+ * deferred nothing is left to fail, so on the server the transaction either is
+ * done or is not, and the store says which. */
+static void a_lost_commit_that_failed_is_told(void **state)
+{
+    struct suite *s = *state;
+
+    put_meta(s->store, "kept");
+    exec("CREATE FUNCTION die() RETURNS trigger LANGUAGE plpgsql AS"
+         " 'BEGIN PERFORM pg_terminate_backend(pg_backend_pid());"
+         " PERFORM pg_sleep(10); RETURN NULL; END'");
+    exec("CREATE CONSTRAINT TRIGGER die AFTER INSERT OR UPDATE ON ves_meta"
+         " DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION die()");
+    suite_begin(s);
+    OK(CALL(s, meta_put, "cursor", ves_bytes_str("lost")));
+    assert_int_equal(s->store->ops->commit(s->store), VES_IO);
+    exec("DROP FUNCTION die CASCADE");
+    expect_meta(s, s->store, "kept");
+    put_meta(s->store, "again");
+}
+
+/* Between libpq and the server there is one who passes everything on but the
+ * answer to COMMIT (test/lib/proxy_pg.py). */
+static void a_lost_commit_that_happened_is_told(void **state)
+{
+    struct suite *s = *state;
+    char command[1024], through[600];
+    struct ves_store *store;
+    FILE *from;
+
+    snprintf(command, sizeof command,
+             "/usr/bin/python3 -E test/lib/proxy_pg.py %s %ld &", folder,
+             (long)getpid());
+    from = popen(command, "r");
+    assert_non_null(from);
+    assert_true(read_line(from, through, sizeof through));
+    store = open_with(&(struct ves_store_pg_options){
+        .url = through, .create = true, .busy_timeout_ms = 2000});
+    OK(store->ops->begin(store));
+    OK(store->ops->meta_put(store, "cursor", ves_bytes_str("lose my answer")));
+    if (store->ops->commit(store))
+        fail_msg("%s", store->error.text);
+    expect_meta(s, s->store, "lose my answer");
+    expect_meta(s, store, "lose my answer");
+    put_meta(store, "again");
+    expect_meta(s, s->store, "again");
+    ves_store_pg_close(store);
+    pclose(from);
+}
+
+static void what_is_expected_is_looked_at_in_the_transaction(void **state)
+{
+    struct suite *s = *state;
+    struct ves_store *other = open_store();
+
+    put_meta(s->store, "mine");
+    OK(ves_store_pg_expect(s->store, "cursor", ves_bytes_str("mine")));
+    put_meta(s->store, "mine");
+    put_meta(other, "theirs");
+    assert_int_equal(s->store->ops->begin(s->store), VES_REFUSED);
+    assert_non_null(strstr(s->store->error.text, "Start this one"));
+    expect_meta(s, s->store, "theirs");
+    put_meta(other, "mine");
+    put_meta(s->store, "mine");
+    ves_store_pg_close(other);
+}
+
+/* More rows than one answer takes, of one moment. */
+static void long_reads_see_one_moment(void **state)
+{
+    struct suite *s = *state;
+    uint32_t no = suite_append_log(s, 1, 100);
+
+    for (uint64_t i = 1; i <= 100; i++) {
+        struct ves_log_row row;
+
+        suite_log_row(s, &row, i);
+        suite_print_log(&s->want, &row);
+    }
+    OK(CALL(s, log_read, no, 0, 0, suite_see_log, &s->got));
+    suite_compare(s);
+}
+
+/* What a commit of the sequencer asks of a store, in its order. */
+static uint64_t round_trips_of_a_commit(struct suite *s, uint64_t count)
+{
+    enum { MAX = 400 };
+    struct ves_stream stream = suite_stream(1);
+    struct ves_stream_row row;
+    struct ves_tlog_row tlog;
+    struct ves_log_row rows[MAX];
+    struct ves_entity_row entities[MAX];
+    struct ves_hash keys[MAX], id = suite_hash('S', 1);
+    struct ves_tile_hash tiles[MAX];
+    struct ves_uuid ids[MAX];
+    struct ves_id_row found[MAX];
+    struct ves_record record;
+    uint64_t before = ves_store_pg_round_trips(s->store);
+
+    suite_fill_record(&record, &s->arena, 5);
+    suite_begin(s);
+    OK(CALL(s, stream_get, &stream, true, &row));
+    (void)CALL(s, tlog_get, row.stream_no, &s->arena, &tlog);
+    for (uint64_t i = 0; i < count; i++) {
+        suite_log_row(s, &rows[i], row.head + 1 + i);
+        ids[i] = rows[i].event_id;
+        keys[i] = suite_hash('K', i);
+        tiles[i] = (struct ves_tile_hash){0, row.head + i, id};
+    }
+    OK(CALL(s, log_find_ids, row.stream_no, ids, count, found));
+    OK(CALL(s, log_find_commands, row.stream_no, ids, count, found));
+    OK(CALL(s, entity_get, row.stream_no, keys, count, &s->arena, entities));
+    OK(CALL(s, log_append, row.stream_no, rows, count));
+    for (uint64_t i = 0; i < count; i++)
+        entities[i].entity_type = entities[i].entity_id = ves_bytes_str("x");
+    OK(CALL(s, entity_put, row.stream_no, entities, count));
+    OK(CALL(s, stream_put, &row));
+    OK(CALL(s, tlog_append, row.stream_no, &id, ves_bytes_str("edge"), tiles,
+            count));
+    OK(CALL(s, record_append, VES_RECORD_REFUSAL, row.stream_no, &record, 1));
+    suite_commit(s);
+    return ves_store_pg_round_trips(s->store) - before;
+}
+
+static void a_commit_is_few_round_trips_however_large(void **state)
+{
+    struct suite *s = *state;
+    uint64_t first = round_trips_of_a_commit(s, 1);
+    uint64_t small = round_trips_of_a_commit(s, 1);
+    uint64_t large = round_trips_of_a_commit(s, 400);
+
+    /* begin, five questions, append, the tree's end, commit */
+    assert_int_equal(small, 9);
+    assert_int_equal(large, small);
+    assert_int_equal(first, small + 1); /* and a new stream */
+}
+
+static void many_processes_may_open_an_empty_database(void **state)
+{
+    enum { CHILDREN = 4 };
+    pid_t children[CHILDREN];
+
+    (void)state;
+    exec("DROP SCHEMA public CASCADE; CREATE SCHEMA public");
+    for (int i = 0; i < CHILDREN; i++) {
+        children[i] = fork();
+        assert_true(children[i] >= 0);
+        if (children[i] == 0) {
+            struct ves_store_pg_options o = {
+                .url = url, .create = true, .busy_timeout_ms = 60000};
+            struct ves_store *store = NULL;
+            struct ves_error error;
+
+            _exit(ves_store_pg_open(&o, ves_alloc_default(), &store, &error)
+                      ? 1
+                      : 0);
+        }
+    }
+    for (int i = 0; i < CHILDREN; i++) {
+        int code = -1;
+
+        assert_int_equal(waitpid(children[i], &code, 0), children[i]);
+        assert_int_equal(code, 0);
+    }
+    exec("SELECT 1 / (version = 1)::int FROM ves_schema");
+}
+
+/* Until new connections see it. */
+static void await_setting(const char *name, const char *want)
+{
+    for (bool is_there = false; !is_there;) {
+        PGconn *fresh = PQconnectdb(url);
+        PGresult *result;
+        char text[64];
+
+        assert_int_equal(PQstatus(fresh), CONNECTION_OK);
+        snprintf(text, sizeof text, "SHOW %s", name);
+        result = PQexec(fresh, text);
+        is_there = strcmp(PQgetvalue(result, 0, 0), want) == 0;
+        PQclear(result);
+        PQfinish(fresh);
+    }
+}
+
+static void expect_refused(const struct ves_store_pg_options *options,
+                           enum ves_status want, const char *words)
+{
+    struct ves_store *store = NULL;
+    struct ves_error error = {0};
+
+    assert_int_equal(
+        ves_store_pg_open(options, ves_alloc_default(), &store, &error), want);
+    if (!strstr(error.text, words))
+        fail_msg("%s", error.text);
+    assert_null(strstr(error.text, "s3cret"));
+}
+
+static void what_cannot_be_opened_is_said(void **state)
+{
+    struct ves_store_pg_options o = {.url = "postgres://u:s3cret@h/d"};
+
+    (void)state;
+    expect_refused(&o, VES_INVALID, "PGPASSFILE");
+    o.url = "postgres://u:s3c/s3cret@h/d";
+    expect_refused(&o, VES_INVALID, "PGPASSFILE");
+    o.url = "postgres://h/d?password=s3cret";
+    expect_refused(&o, VES_INVALID, "PGPASSFILE");
+    o.url = "host=h password=s3cret";
+    expect_refused(&o, VES_INVALID, "named by a URL");
+    o.url = "postgres://h/d?nonsense=1";
+    expect_refused(&o, VES_INVALID, "nonsense");
+    o.url = "postgres://u@/d?host=/nowhere";
+    expect_refused(&o, VES_IO, "cannot be reached");
+    exec("DROP SCHEMA public CASCADE; CREATE SCHEMA public");
+    o.url = url;
+    expect_refused(&o, VES_NOT_FOUND, "admin init");
+    o.create = true;
+    ves_store_pg_close(open_with(&o));
+    exec("UPDATE ves_schema SET version = 99");
+    expect_refused(&o, VES_UNSUPPORTED, "newer program");
+    exec("DROP SCHEMA public CASCADE; CREATE SCHEMA public");
+    exec("ALTER SYSTEM SET fsync = off");
+    exec("SELECT pg_reload_conf()");
+    await_setting("fsync", "off");
+    expect_refused(&o, VES_UNSUPPORTED, "fsync");
+    exec("ALTER SYSTEM RESET fsync");
+    exec("SELECT pg_reload_conf()");
+}
+
+/* ---- plans ----------------------------------------------------------------
+ */
+
+struct plans {
+    unsigned statements, bad;
+    char last[16];
+};
+
+static void see_plan(void *ctx, const char *statement, struct ves_bytes line)
+{
+    struct plans *plans = ctx;
+    char text[256];
+
+    snprintf(text, sizeof text, "%.*s", (int)line.len, (const char *)line.ptr);
+    plans->statements += strcmp(plans->last, statement) != 0;
+    snprintf(plans->last, sizeof plans->last, "%s", statement);
+    /* Lists of all there is are asked for as such. */
+    if (strstr(text, "Seq Scan") && !strstr(text, "ves_streams s")) {
+        printf("# %s: %s\n", statement, text);
+        plans->bad++;
+    }
+}
+
+static void no_statement_scans_a_table(void **state)
+{
+    struct suite *s = *state;
+    struct plans plans = {0};
+
+    (void)round_trips_of_a_commit(s, 3);
+    suite_dump(s->store, s->role, &s->got);
+    OK(ves_store_pg_explain(s->store, see_plan, &plans));
+    assert_true(plans.statements > 30);
+    assert_int_equal(plans.bad, 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        ALONE(what_is_read_is_of_one_moment),
+        ALONE(a_second_writer_is_told_busy),
+        ALONE(who_only_reads_cannot_write),
+        ALONE(a_device_has_no_place_here),
+        ALONE(a_connection_that_dies_takes_its_transaction),
+        ALONE(a_connection_that_died_meanwhile_is_made_anew),
+        ALONE(a_lost_commit_that_failed_is_told),
+        ALONE(a_lost_commit_that_happened_is_told),
+        ALONE(what_is_expected_is_looked_at_in_the_transaction),
+        ALONE(long_reads_see_one_moment),
+        ALONE(a_commit_is_few_round_trips_however_large),
+        ALONE(no_statement_scans_a_table),
+    };
+    const struct CMUnitTest empties[] = {
+        cmocka_unit_test(many_processes_may_open_an_empty_database),
+        cmocka_unit_test(what_cannot_be_opened_is_said),
+    };
+    int failed = start_server();
+
+    if (failed)
+        return failed == 77 ? 0 : 1;
+    connect_behind();
+    cmocka_set_message_output(CM_OUTPUT_TAP);
+    failed = suite_run(&backend);
+    failed += cmocka_run_group_tests_name("store_pg alone", tests, NULL, NULL);
+    failed +=
+        cmocka_run_group_tests_name("store_pg, empty", empties, NULL, NULL);
+    PQfinish(behind);
+    run_script("stop");
+    return failed;
+}
+
+#endif
