@@ -51,6 +51,11 @@ struct ves_agent_core {
     /* What the host's configuration says of a number setting of the file
      * ("maxRetries" ...); false: nothing, the file counts.  NULL: never. */
     bool (*setting)(const char *name, uint64_t *value);
+    /* Puts the signer of another key of this agent in place of the one in
+     * signer; NULL: the host has no other.  Asked when the log has rotated the
+     * key (agent_rotate.c), with a transaction open. */
+    enum ves_status (*rekey)(struct ves_agent_core *core,
+                             const struct ves_public_key *key);
 };
 
 /* Identity a new store starts with. */
@@ -165,10 +170,36 @@ VES_NODISCARD enum ves_status
 ves_core_own_counted(struct ves_agent_core *core, uint64_t after,
                      uint64_t until, uint64_t count, bool *is_known);
 /* Signs again what was written to an older copy and never left it, behind the
- * own events that were taken back; nothing when there is no such event, or
- * some are missing still.  Needs the signer. */
+ * own events that were taken back, or what has no number under a key that was
+ * rotated; nothing when there is no such event, or some are missing still.
+ * Needs the signer. */
 VES_NODISCARD enum ves_status ves_core_rechain(struct ves_agent_core *core,
                                                int64_t now_ms);
+
+/* ---- the agent's own key (agent_rotate.c) ---------------------------------
+ *
+ * A rotation is asked of the sequencer with a statement of both keys, and has
+ * happened when the log holds it as an event: then the store goes on with the
+ * new key, with what has no number signed again by ves_core_rechain. */
+
+/* Signs the statement that next takes the place of the signer's key and
+ * commits to following (ves_key_next_hash), and keeps it until it was answered
+ * for good.  VES_REFUSED: the log does not let the key be rotated; VES_AGAIN: a
+ * restored store has to pull first. */
+VES_NODISCARD enum ves_status ves_core_rotate(struct ves_agent_core *core,
+                                              struct ves_signer *next,
+                                              const struct ves_hash *following,
+                                              int64_t now_ms);
+/* The request that asks for it; "" when none waits. */
+VES_NODISCARD enum ves_status ves_core_rotation(struct ves_agent_core *core,
+                                                struct ves_arena *arena,
+                                                struct ves_bytes *body);
+/* The sequencer refused it for good: it waits no more, and an alert says why.
+ */
+VES_NODISCARD enum ves_status
+ves_core_rotation_refused(struct ves_agent_core *core, const char *words,
+                          int64_t now_ms);
+
 /* May a push begin now?  What ves_core_push_begin would say before it looks at
  * events; changes nothing. */
 VES_NODISCARD enum ves_status ves_core_push_may(struct ves_agent_core *core,

@@ -298,11 +298,9 @@ static enum ves_status visit_failed(void *ctx, const struct ves_outbox_row *row)
                                &retry->rows[retry->count++]);
 }
 
-/* Puts rows back to pending, those a refusal took out back into the overlay.
- */
-static enum ves_status requeue(struct ves_agent_core *core,
-                               struct ves_arena *arena,
-                               struct ves_outbox_row *rows, size_t count)
+enum ves_status ves_device_requeue(struct ves_agent_core *core,
+                                   struct ves_arena *arena,
+                                   struct ves_outbox_row *rows, size_t count)
 {
     struct ves_outbox_row *returning =
         ves_arena_alloc(arena, count * sizeof(*returning));
@@ -350,7 +348,7 @@ static enum ves_status retry_all(struct ves_agent_core *core,
         enum ves_status status = core->store->ops->outbox_list(
             core->store, &filter, visit_failed, &retry);
         if (!status)
-            status = requeue(core, arena, retry.rows, retry.count);
+            status = ves_device_requeue(core, arena, retry.rows, retry.count);
         if (status)
             return status;
         *retried += retry.count;
@@ -385,7 +383,7 @@ static enum ves_status retry_named(struct ves_agent_core *core,
             rows[n++] = rows[i];
     }
     *retried = n;
-    return requeue(core, arena, rows, n);
+    return ves_device_requeue(core, arena, rows, n);
 }
 
 static enum ves_status retry_trail(struct ves_agent_core *core, int64_t now_ms,

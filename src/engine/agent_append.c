@@ -490,7 +490,9 @@ static enum ves_status append_event(struct append *append)
     struct ves_event *event = &append->event;
     enum ves_status status;
 
-    status = load(append);
+    status = ves_device_need_signer(append->core, append->arena);
+    if (!status)
+        status = load(append);
     if (status)
         return status;
     tick(&append->chain, append->env->now_ms);

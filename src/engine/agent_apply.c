@@ -522,7 +522,8 @@ static enum ves_status apply_items(struct apply *apply)
         status = settle_own(apply, &fold);
     if (!status)
         status = ves_device_keys_save(apply->core, apply->arena, apply->page,
-                                      apply->first, apply->end, apply->now_ms);
+                                      apply->first, apply->end, &apply->state,
+                                      apply->now_ms);
     if (!status)
         status = write_items(apply, &fold);
     ves_device_fold_close(&fold);

@@ -311,6 +311,29 @@ ves_device_append(struct ves_agent_core *core, const struct ves_core_env *env,
                   const struct ves_core_append *what,
                   struct ves_uuid *event_id);
 
+/* Before something is signed: the key may have been rotated, by another
+ * process, since core was loaded.  Puts the current one into core. */
+VES_NODISCARD enum ves_status ves_device_need_signer(struct ves_agent_core *core,
+                                                     struct ves_arena *arena);
+/* Goes on with the newest key that state, the log's word on this agent, rotated
+ * the store's to, if it did; *device is changed and not written. */
+VES_NODISCARD enum ves_status
+ves_device_own_rotated(struct ves_agent_core *core, struct ves_arena *arena,
+                       const struct ves_key_state *state,
+                       struct ves_device_state *device, int64_t now_ms);
+
+/* Gives rows claimed and never answered back to pending; lease is changed and
+ * not written. */
+VES_NODISCARD enum ves_status
+ves_device_reset_claims(struct ves_agent_core *core, struct ves_arena *arena,
+                        struct ves_device_lease *lease);
+/* Puts rows that failed back to pending, those a refusal took out back into
+ * the overlay. */
+VES_NODISCARD enum ves_status ves_device_requeue(struct ves_agent_core *core,
+                                                 struct ves_arena *arena,
+                                                 struct ves_outbox_row *rows,
+                                                 size_t count);
+
 /* Cuts text into a view that lives in the arena. */
 VES_NODISCARD enum ves_status ves_device_text(struct ves_arena *arena,
                                               const char *text,
@@ -601,12 +624,14 @@ VES_NODISCARD enum ves_status ves_device_page_key(struct ves_agent_core *core,
                                                   const struct ves_event *event,
                                                   struct ves_agent_key *out,
                                                   bool *is_found);
-/* What items first to end - 1 say of keys is written into the store's tables.
- * Before they are in its log. */
+/* What items first to end - 1 say of keys is written into the store's tables,
+ * and of its own key into *state, which is not written.  Before they are in its
+ * log. */
 VES_NODISCARD enum ves_status ves_device_keys_save(struct ves_agent_core *core,
                                                    struct ves_arena *arena,
                                                    const struct ves_page *page,
                                                    size_t first, size_t end,
+                                                   struct ves_device_state *state,
                                                    int64_t now_ms);
 /* Does the owner's policy accept the item's key? */
 bool ves_device_page_allows(const struct ves_page *page,

@@ -203,8 +203,11 @@ bool ves_device_page_allows(const struct ves_page *page,
 enum ves_status ves_device_keys_save(struct ves_agent_core *core,
                                      struct ves_arena *arena,
                                      const struct ves_page *page, size_t first,
-                                     size_t end, int64_t now_ms)
+                                     size_t end,
+                                     struct ves_device_state *state,
+                                     int64_t now_ms)
 {
+    const struct ves_key_state *own;
     struct ves_error ignored; /* the page would have ended there */
     struct ves_key_log log;
     enum ves_status status = VES_OK;
@@ -217,5 +220,11 @@ enum ves_status ves_device_keys_save(struct ves_agent_core *core,
         const struct ves_event *event = &page->items[i].event;
         status = ves_key_log_add(&log, event, event->sequence_number, &ignored);
     }
-    return status ? status : ves_key_log_save(&log, now_ms);
+    if (!status)
+        status = ves_key_log_save(&log, now_ms);
+    if (!status)
+        status = ves_key_log_find(&log, &core->agent, &own);
+    if (!status && own)
+        status = ves_device_own_rotated(core, arena, own, state, now_ms);
+    return status;
 }

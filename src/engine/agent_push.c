@@ -52,10 +52,9 @@ static enum ves_status visit_claimed(void *ctx,
     return status;
 }
 
-/* Gives rows claimed and never answered back to pending. */
-static enum ves_status reset_claims(struct ves_agent_core *core,
-                                    struct ves_arena *arena,
-                                    struct ves_device_lease *lease)
+enum ves_status ves_device_reset_claims(struct ves_agent_core *core,
+                                        struct ves_arena *arena,
+                                        struct ves_device_lease *lease)
 {
     struct ves_outbox_filter filter = {.status_mask = 1U << VES_OUTBOX_SYNCING};
     struct claimed claimed = {.arena = arena, .last = lease->last};
@@ -119,7 +118,7 @@ static enum ves_status take_lease(struct begin *begin)
     lease->pid = begin->self->pid;
     lease->process_start = begin->self->process_start;
     lease->boot_id = begin->self->boot_id;
-    return reset_claims(begin->core, begin->arena, lease);
+    return ves_device_reset_claims(begin->core, begin->arena, lease);
 }
 
 /* ---- may this push happen at all? ---------------------------------------- */
@@ -147,9 +146,9 @@ static enum ves_status check_history(const struct begin *begin)
                         "until there is no more, then push");
     if (state->fork_from)
         return ves_fail(error, VES_AGAIN,
-                        "this store was restored from an older copy; what was "
-                        "written since has to be signed again first; nothing "
-                        "was sent");
+                        "this store was restored from an older copy, or its "
+                        "key was rotated; what was written before has to be "
+                        "signed again first; nothing was sent");
     return VES_OK;
 }
 
@@ -371,7 +370,7 @@ static enum ves_status release(struct ves_agent_core *core,
     enum ves_status status = ves_device_lease_get(core, arena, &lease);
     if (status || !lease.is_held || lease.token != push->token)
         return status;
-    status = reset_claims(core, arena, &lease);
+    status = ves_device_reset_claims(core, arena, &lease);
     lease.is_held = 0;
     return status ? status : ves_device_lease_put(core, &lease);
 }

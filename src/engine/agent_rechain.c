@@ -1,10 +1,13 @@
-/* agent_rechain.c -- what a restored store wrote before it had pulled.
+/* agent_rechain.c -- what a restored store wrote before it had pulled, and what
+ * has no number under a key that was rotated.
  *
  * semantics.md decision 15: the chain continues after own events that were
  * taken back.  What was appended on the older copy stands beside them instead,
  * under numbers that are used.  It never left this store, so nobody has seen
  * it: each such event keeps its id, time, payload, base and what its author
- * had seen, and gets another place in the chain and another signature.
+ * had seen, and gets another place in the chain and another signature.  So does
+ * what was sent under the old key and is not in the log in front of the event
+ * that rotated it: the sequencer takes nothing behind it (agent_rotate.c).
  */
 #include <string.h>
 
@@ -112,6 +115,7 @@ static enum ves_status sign_again(struct rechain *rechain, struct again *again,
         status = ves_event_check(&rechain->scratch, &event, &refusal);
     if (status)
         return status == VES_REFUSED ? VES_CORRUPT : status;
+    event.agent_key_id = core->key_id;
     event.context.agent_seq = chain->agent_seq + 1;
     event.context.has_prev = chain->agent_seq > 0;
     event.context.prev = chain->prev;
@@ -176,6 +180,77 @@ static enum ves_status tell(struct rechain *rechain, int64_t now_ms)
     return status;
 }
 
+/* ---- refused because of the key that was rotated ------------------------- */
+
+struct refused {
+    struct ves_arena *arena;
+    struct ves_outbox_row rows[VES_DEVICE_CHUNK];
+    size_t count, listed;
+    uint64_t after;
+};
+
+static enum ves_status visit_refused(void *ctx,
+                                     const struct ves_outbox_row *row)
+{
+    static const char reason[] = "agent_key_invalid";
+    struct refused *refused = ctx;
+
+    refused->listed++;
+    refused->after = row->local_seq;
+    if (row->sequence_number > 0 || row->error.len < sizeof(reason) - 1 ||
+        memcmp(row->error.ptr, reason, sizeof(reason) - 1) != 0 ||
+        ves_device_is_decided(row))
+        return VES_OK;
+    return ves_device_row_copy(refused->arena, row, true,
+                               &refused->rows[refused->count++]);
+}
+
+/* Those that carry another key than the one that signs now. */
+static enum ves_status requeue(struct rechain *rechain, struct refused *refused)
+{
+    struct ves_agent_core *core = rechain->core;
+    struct ves_refusal refusal;
+    struct ves_event event;
+    size_t n = 0;
+
+    for (size_t i = 0; i < refused->count; i++) {
+        enum ves_status status = ves_event_read(
+            refused->arena, refused->rows[i].envelope, &event, &refusal);
+        if (status)
+            return status == VES_REFUSED ? VES_CORRUPT : status;
+        if (event.agent_key_id != core->key_id)
+            refused->rows[n++] = refused->rows[i];
+    }
+    return ves_device_requeue(core, refused->arena, refused->rows, n);
+}
+
+static enum ves_status take_up_refused(struct rechain *rechain)
+{
+    struct ves_store *store = rechain->core->store;
+    struct ves_outbox_filter filter = {.status_mask = 1U << VES_OUTBOX_FAILED,
+                                       .limit = VES_DEVICE_CHUNK};
+    struct refused *refused =
+        ves_arena_alloc(rechain->arena, sizeof(*refused));
+    enum ves_status status;
+
+    if (!refused)
+        return VES_NOMEM;
+    *refused = (struct refused){.arena = &rechain->scratch};
+    do {
+        ves_arena_reset(&rechain->scratch);
+        refused->count = 0;
+        refused->listed = 0;
+        filter.after_local_seq = refused->after;
+        status =
+            store->ops->outbox_list(store, &filter, visit_refused, refused);
+        if (!status)
+            status = requeue(rechain, refused);
+    } while (!status && refused->listed == VES_DEVICE_CHUNK);
+    return status;
+}
+
+/* ---- the whole ----------------------------------------------------------- */
+
 static enum ves_status run(struct rechain *rechain, int64_t now_ms)
 {
     struct ves_agent_core *core = rechain->core;
@@ -191,6 +266,11 @@ static enum ves_status run(struct rechain *rechain, int64_t now_ms)
     /* Not before everything lost is back: what follows it moves with it. */
     if (status || state.fork_from == 0 || state.is_restoring ||
         state.is_backup || state.is_copied)
+        return status;
+    status = ves_device_need_signer(core, rechain->arena);
+    if (!status)
+        status = take_up_refused(rechain);
+    if (status)
         return status;
     rechain->from = state.fork_from;
     rechain->sent = ves_device_sent(&lease);

@@ -554,7 +554,9 @@ static enum ves_status make_own(struct ves_agent_core *core,
         return status;
     out->size = row.logged;
     out->time_s = now_s > time_s ? now_s : time_s + 1;
-    return write_own(core, arena, &row, out->time_s, &out->note);
+    status = ves_device_need_signer(core, arena);
+    return status ? status
+                  : write_own(core, arena, &row, out->time_s, &out->note);
 }
 
 enum ves_status ves_core_cosign(struct ves_agent_core *core, int64_t now_ms,

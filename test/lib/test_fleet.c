@@ -4,6 +4,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -16,6 +17,8 @@
 #include "core/keydir.h"
 #include "engine/log_tree.h"
 #include "store/store_mem.h"
+#include "store/store_sqlite.h"
+#include "test/lib/test_dir.h"
 
 enum { TEXT_MAX = 64 * 1024 * 1024, RECORDS_MAX = 512 };
 
@@ -58,12 +61,44 @@ void test_fleet_device_over(struct test_fleet *fleet, size_t n,
     assert_done(ves_core_create(&device->core, &identity), &device->core.error);
 }
 
-void test_fleet_open(struct test_fleet *fleet, size_t count)
+/* A fresh one; name is that of its file. */
+static struct ves_store *open_store(const struct test_fleet *fleet,
+                                    const char *name, size_t n)
+{
+    char path[TEST_DIR_PATH + 32];
+    struct ves_store *store;
+    struct ves_error error = {VES_OK, ""};
+    const struct ves_store_sqlite_options options = {
+        .path = path,
+        .create = true,
+        .role = name[0] == 'h' ? VES_STORE_SEQUENCER : VES_STORE_DEVICE};
+
+    if (!fleet->has_files) {
+        assert_int_equal(ves_store_mem_open(ves_alloc_default(), &store),
+                         VES_OK);
+        return store;
+    }
+    (void)snprintf(path, sizeof(path), "%s/%s%zu", test_dir, name, n);
+    assert_done(
+        ves_store_sqlite_open(&options, ves_alloc_default(), &store, &error),
+        &error);
+    return store;
+}
+
+static void close_store(const struct test_fleet *fleet, struct ves_store *store)
+{
+    if (fleet->has_files)
+        ves_store_sqlite_close(store);
+    else
+        ves_store_mem_close(store);
+}
+
+static void open_fleet(struct test_fleet *fleet, size_t count, bool has_files)
 {
     assert_true(count <= TEST_FLEET_MAX);
     memset(fleet, 0, sizeof(*fleet));
-    assert_int_equal(ves_store_mem_open(ves_alloc_default(), &fleet->hub_store),
-                     VES_OK);
+    fleet->has_files = has_files;
+    fleet->hub_store = open_store(fleet, "hub", 0);
     test_hub_init(&fleet->hub, fleet->hub_store);
     fleet->has_receipts = true;
     fleet->random = 1;
@@ -75,21 +110,28 @@ void test_fleet_open(struct test_fleet *fleet, size_t count)
     }
 }
 
+void test_fleet_open(struct test_fleet *fleet, size_t count)
+{
+    open_fleet(fleet, count, false);
+}
+
+void test_fleet_open_files(struct test_fleet *fleet, size_t count)
+{
+    open_fleet(fleet, count, true);
+}
+
 void test_fleet_close(struct test_fleet *fleet)
 {
     for (size_t n = 0; n < fleet->count; n++)
-        ves_store_mem_close(fleet->devices[n].store);
-    ves_store_mem_close(fleet->hub_store);
+        close_store(fleet, fleet->devices[n].store);
+    close_store(fleet, fleet->hub_store);
     memset(fleet, 0, sizeof(*fleet));
 }
 
 void test_fleet_device(struct test_fleet *fleet, size_t n,
                        struct test_device *device)
 {
-    struct ves_store *store;
-
-    assert_int_equal(ves_store_mem_open(ves_alloc_default(), &store), VES_OK);
-    test_fleet_device_over(fleet, n, store, device);
+    test_fleet_device_over(fleet, n, open_store(fleet, "device", n), device);
 }
 
 struct ves_core_env test_fleet_env(struct test_fleet *fleet)
@@ -152,7 +194,8 @@ static enum ves_status copy_key(void *ctx, const struct ves_key_row *row,
 static const char *const meta_names[] = {
     "stream",         "agent",     "agent.key_id", "sequencer.id",
     "sequencer.keys", "owner.key", "fold.version", "judge.version",
-    "append",         "sync",      "push.lease"};
+    "append",         "sync",      "push.lease",   "agent.public_key",
+    "agent.rotation"};
 
 static void copy_meta(struct ves_store *from, struct ves_store *to)
 {

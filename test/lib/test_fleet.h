@@ -28,11 +28,15 @@ struct test_fleet {
     uint64_t random;   /* state of the generator behind env.random */
     bool has_receipts; /* pull pages carry receipts */
     bool has_log;      /* ... and the newest signed head */
+    bool has_files;    /* its stores are SQLite files in test_dir */
 };
 
 /* A sequencer and count devices whose keys are registered.  fleet must not
  * move. */
 void test_fleet_open(struct test_fleet *fleet, size_t count);
+/* The same over SQLite files in test_dir (test_dir.h), which the caller makes and
+ * clears. */
+void test_fleet_open_files(struct test_fleet *fleet, size_t count);
 void test_fleet_close(struct test_fleet *fleet);
 
 /* A device over a fresh store for the agent of number n (as devices[n] has

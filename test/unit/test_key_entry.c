@@ -12,9 +12,15 @@
 #include "core/key_event.h"
 #include "core/receipt.h"
 #include "engine/key_log.h"
+#include "test/lib/test_dir.h"
 #include "test/lib/test_fleet.h"
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+/* Over the model and over SQLite files. */
+#define TEST(name)                                              \
+    {#name, name, set_up, tear_down, NULL},                     \
+    {                                                           \
+        #name "_in_files", name, set_up_files, tear_down, NULL, \
+    }
 
 enum { TEXT_MAX = 1024 * 1024 };
 
@@ -52,21 +58,34 @@ static void give_owner(void)
 
 /* Three devices, whose keys and the hub agent's were registered before the
  * stream had an owner. */
-static int set_up(void **state)
+static int set_up_over(bool has_files)
 {
-    (void)state;
-    test_fleet_open(&fleet, 3);
+    if (has_files)
+        test_fleet_open_files(&fleet, 3);
+    else
+        test_fleet_open(&fleet, 3);
     for (uint8_t i = 0; i < 4; i++)
         test_signer_init(&next[i], (uint8_t)(60 + i));
     give_owner();
     return 0;
 }
 
-static int tear_down(void **state)
+static int set_up(void **state)
 {
     (void)state;
+    return set_up_over(false);
+}
+
+static int set_up_files(void **state)
+{
+    (void)state;
+    return set_up_over(true);
+}
+
+static int tear_down(void **state)
+{
     test_fleet_close(&fleet);
-    return 0;
+    return test_dir_clear(state);
 }
 
 static void enter_all(void)
@@ -197,10 +216,16 @@ static enum ves_status set_policy(bool is_strict, uint64_t number)
                                          fleet.hub.now_ms, &error);
 }
 
-/* Device n goes on with another key. */
-static void use_key(size_t n, uint32_t key_id, const struct test_signer *key)
+/* Device n goes on with key 2. */
+static void use_key(size_t n, const struct test_signer *key)
 {
-    fleet.devices[n].core.key_id = key_id;
+    struct ves_store *store = fleet.devices[n].store;
+    assert_int_equal(store->ops->begin(store), VES_OK);
+    assert_int_equal(
+        store->ops->meta_put(store, "agent.key_id", ves_bytes_str("2")),
+        VES_OK);
+    assert_int_equal(store->ops->commit(store), VES_OK);
+    fleet.devices[n].core.key_id = 2;
     fleet.devices[n].key = *key;
 }
 
@@ -444,7 +469,7 @@ static void a_key_is_known_from_the_log_alone(void **state)
     assert_int_equal(test_fleet_pull(&fleet, 1, 0, NULL), VES_OK);
     assert_int_equal(
         register_owned(0, 2, &next[0], &next[1], &fleet.hub.agent_key), VES_OK);
-    use_key(0, 2, &next[0]);
+    use_key(0, &next[0]);
     test_fleet_adjust(&fleet, 0, "s", "1");
     assert_int_equal(test_fleet_push(&fleet, 0, NULL), VES_OK);
     ves_buf_init(&bytes, ves_alloc_default(), TEXT_MAX);
@@ -614,5 +639,5 @@ int main(void)
         TEST(strict_is_checked_by_stores),
     };
     cmocka_set_message_output(CM_OUTPUT_TAP);
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, test_dir_make, test_dir_remove);
 }
