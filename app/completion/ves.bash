@@ -38,6 +38,8 @@ _ves()
 		mapfile -t COMPREPLY < <(compgen -W "$(ves "${COMP_WORDS[1]}" --help | sed -n 's/^  \(--[a-z0-9-]*\).*/\1/p')" -- "$cur")
 	elif [ "${COMP_WORDS[1]}" = admin ]; then
 		mapfile -t COMPREPLY < <(compgen -W "$(if [ "$prev" = rules ]; then echo apply check show; else echo invite keys revoke refusals metrics rules recover; fi)" -- "$cur")
+	elif [ "${COMP_WORDS[1]}" = keys ]; then
+		mapfile -t COMPREPLY < <(compgen -W "rotate" -- "$cur")
 	elif [ "${COMP_WORDS[1]}" = conflict ] && [ "$COMP_CWORD" -eq 2 ]; then
 		mapfile -t COMPREPLY < <(compgen -W "show" -- "$cur")
 	elif [ "${COMP_WORDS[1]}" = conflict ] || [ "${COMP_WORDS[1]}" = resolve ]; then

@@ -144,6 +144,9 @@ const char *cli_plain(void);
 const char *cli_uuid_text(const struct ves_uuid *uuid,
                           char out[VES_UUID_TEXT + 1]);
 
+/* ves keys rotate; an exit code. */
+int cli_keys_rotate(struct cli *cli);
+
 /* ves admin rules ...; an exit code. */
 int cli_admin_rules(struct cli *cli);
 

@@ -412,6 +412,11 @@ static void human_keys(struct ves_jr *jr)
 static int run_keys(struct cli *cli)
 {
     struct ves_agent *agent;
+
+    if (cli->argc > 0 && strcmp(cli->argv[0], "rotate") == 0)
+        return cli_keys_rotate(cli);
+    if (cli->argc > 0)
+        cli_usage(cli, "no such act: %s (rotate)", cli->argv[0]);
     int code = cli_open(cli, true, &agent);
 
     if (code)
@@ -503,8 +508,9 @@ const struct cli_command cli_cmd_entity = {
 };
 const struct cli_command cli_cmd_keys = {
     .name = "keys",
-    .args = "",
-    .summary = "whose keys this store knows and since when they are valid",
+    .args = "[rotate]",
+    .summary = "whose keys this store knows, since when; rotate its own",
+    .args_max = 1,
     .is_store = true,
     .options = no_options,
     .run = run_keys,

@@ -78,6 +78,23 @@ struct ves_sync_options {
     uint32_t timeout_ms; /* of each request; 0: a minute of silence */
 };
 
+struct ves_rotate_report {
+    uint32_t key_id;                  /* of the key that signs now */
+    struct ves_public_key public_key; /* it */
+    bool is_waiting; /* the statement is kept and goes out with the next push */
+};
+
+/* Rotates the agent's key: the next one, which the present one committed to,
+ * takes its place and commits to a fresh one (FILE.key, FILE.key.next).  What
+ * waits in the outbox is signed again.  The statement that asks for it is kept
+ * first, so that an answer that is lost, or no network (VES_UNREACHABLE with
+ * is_waiting), means that the next push or sync goes on with it; the same call
+ * does, too.  VES_REFUSED: the sequencer or the log does not let it be rotated,
+ * and nothing was changed. */
+VES_API VES_NODISCARD enum ves_status
+ves_rotate_key(struct ves_agent *agent, const struct ves_sync_options *options,
+               struct ves_rotate_report *report, struct ves_error *error);
+
 /* Asks first whether the log holds events of this store's agent that it does
  * not: then it was restored from an older copy, and they are taken back before
  * anything is sent; what was written since goes behind them.  VES_DIVERGED:

@@ -4,10 +4,11 @@
  * here it gets a SQLite file, a clock, randomness and a key, and its answers
  * become JSON documents.  A handle is used by one thread at a time.
  *
- * Files: FILE (SQLite), FILE.key (the agent's secret, 0600), FILE.credential
- * (what the sequencer gave, 0600).  Meta names beside the engine's:
- * "agent.public_key" (hex), "sequencer.url", "sequencer.tls_key" (hex),
- * "sequencer.checked_ms", "sequencer.reachable" ("0" or "1"),
+ * Files: FILE (SQLite), FILE.key (the agent's secret, 0600), FILE.key.next (the
+ * one it committed to), FILE.key.later (the one after it, while the key is
+ * rotated), FILE.credential (what the sequencer gave, 0600).  Meta names beside
+ * the engine's: "agent.public_key" (hex), "sequencer.url", "sequencer.tls_key"
+ * (hex), "sequencer.checked_ms", "sequencer.reachable" ("0" or "1"),
  * "setting.NAME", "settings.version", "log.pruned_below",
  * "policy.looked", "policy.settings" (conflict_auto.c).
  */
@@ -37,12 +38,15 @@ struct ves_agent {
     bool has_begun; /* ves_agent_begin without its end */
     int (*passphrase)(void *ctx, char *out, size_t size);
     void *passphrase_ctx;
-    char *path;            /* absolute, of FILE; owned, as the next three */
+    char *path;            /* absolute, of FILE; owned, as the next five */
     char *key_path;        /* FILE.key */
+    char *next_key_path;   /* FILE.key.next */
+    char *later_key_path;  /* FILE.key.later */
     char *credential_path; /* FILE.credential */
     char *url;             /* "" when there is none */
     bool has_public_key;
-    struct ves_public_key public_key; /* as pinned when the store was made */
+    struct ves_public_key public_key; /* as pinned when the store was made, or
+                                         as the log rotated it */
     bool has_tls_key;
     struct ves_hash tls_key; /* SHA-256 of the server's SubjectPublicKeyInfo */
     struct ves_contact contact; /* what a probe showed that wrote nothing */
@@ -53,11 +57,13 @@ struct ves_agent {
  */
 
 struct ves_agent_make {
-    struct ves_core_identity identity; /* agent nil: a fresh one */
+    struct ves_core_identity identity; /* agent nil: a fresh one; key id 0: as
+                                          it is, 1 in a fresh store */
     const char *url;                   /* may be NULL */
     const struct ves_hash *tls_key;    /* may be NULL */
     const char *credential;            /* may be NULL */
-    bool seal_key; /* with the answer of options->passphrase */
+    bool seal_key;     /* with the answer of options->passphrase */
+    bool commits_next; /* a fresh key gets a next one beside it */
 };
 
 /* Makes store, key file and identity, or finds the same ones there from an
@@ -73,6 +79,25 @@ ves_agent_make(const struct ves_agent_options *options,
  * a key file others can read, VES_CONFLICT another agent's key. */
 VES_NODISCARD enum ves_status ves_agent_need_key(struct ves_agent *agent,
                                                  struct ves_error *error);
+
+/* The file that holds the key of public_key: FILE.key, or, when moving files
+ * was cut short after a rotation, one of those beside it. */
+const char *ves_agent_key_file(const struct ves_agent *agent);
+/* What the key commits to: the digest of the key in FILE.key.next.  *has false:
+ * there is none. */
+VES_NODISCARD enum ves_status ves_agent_next_key(const struct ves_agent *agent,
+                                                 bool *has,
+                                                 struct ves_hash *digest,
+                                                 struct ves_error *error);
+/* Makes FILE.key.later and signs the statement that asks for the rotation to
+ * FILE.key.next (ves_core_rotate).  Whatever was cut short before is good for
+ * going on. */
+VES_NODISCARD enum ves_status ves_agent_rotate(struct ves_agent *agent,
+                                               struct ves_error *error);
+/* Reads which key is current and gives the files their names by it; the key
+ * before is gone then. */
+VES_NODISCARD enum ves_status ves_agent_settle_keys(struct ves_agent *agent,
+                                                    struct ves_error *error);
 
 /* ---- what src/sync asks for ----------------------------------------------
  */
@@ -118,6 +143,19 @@ bool ves_agent_is_in_transaction(const struct ves_agent *agent);
 /* Runs SQL that gives no rows; words about a failure in *error. */
 enum ves_status ves_agent_sql(struct ves_agent *agent, const char *sql,
                               struct ves_error *error);
+/* core.rekey: the signer of that key from one of the files. */
+enum ves_status ves_agent_rekey(struct ves_agent_core *core,
+                                const struct ves_public_key *key);
+/* Reads the pinned public key into agent. */
+VES_NODISCARD enum ves_status ves_agent_read_key(struct ves_agent *agent);
+/* A passphrase that is asked for once, however many files want it.  ctx of
+ * ves_passphrase; _free wipes it. */
+struct ves_agent_asked;
+VES_NODISCARD struct ves_agent_asked *
+ves_agent_asked_new(struct ves_agent *agent);
+void ves_agent_asked_free(struct ves_agent_asked *asked);
+struct ves_passphrase *
+ves_agent_asked_passphrase(struct ves_agent_asked *asked);
 VES_NODISCARD enum ves_status ves_agent_meta_put_hex(struct ves_agent *agent,
                                                      const char *name,
                                                      const uint8_t *data,

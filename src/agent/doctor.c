@@ -150,15 +150,15 @@ static void check_key_file(struct doctor *doctor)
     struct ves_error error;
     struct ves_public_key key;
     bool is_sealed = false;
+    const char *path = ves_agent_key_file(agent);
 
-    enum ves_status status = ves_keyfile_inspect(agent->key_path, VES_KEY_AGENT,
-                                                 &key, &is_sealed, &error);
+    enum ves_status status =
+        ves_keyfile_inspect(path, VES_KEY_AGENT, &key, &is_sealed, &error);
     if (status)
         problem(&check, "%s", error.text);
     else if (agent->has_public_key &&
              memcmp(key.b, agent->public_key.b, VES_KEY_SIZE) != 0)
-        problem(&check, "%s is not the key this store was made with",
-                agent->key_path);
+        problem(&check, "%s is not the key this store goes by", path);
     report(doctor, "key", &check, NULL,
            is_sealed ? "there, readable by its owner only, sealed"
                      : "there, readable by its owner only");

@@ -7,6 +7,7 @@
 #include "base/bytes.h"
 #include "core/judge.h"
 #include "engine/key_log.h"
+#include "os/file.h"
 
 static uint32_t bounded(uint32_t limit)
 {
@@ -407,7 +408,8 @@ static void put_own_key(const struct ves_agent *agent, struct ves_jw *jw)
         ves_jw_hex(jw, "0x", agent->public_key.b, VES_KEY_SIZE);
     else
         ves_jw_null(jw);
-    ves_jw_member_str(jw, "file", agent->key_path);
+    ves_jw_member_str(jw, "file", ves_agent_key_file(agent));
+    ves_jw_member_bool(jw, "hasNext", ves_file_exists(agent->next_key_path));
     ves_jw_end(jw);
 }
 

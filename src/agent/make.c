@@ -112,24 +112,64 @@ static enum ves_status fresh_uuid(struct ves_uuid *out, struct ves_error *error)
     return VES_OK;
 }
 
+/* What an interrupted call left is used, when it is as it should be. */
+static enum ves_status make_next(struct ves_agent *agent,
+                                 const struct ves_passphrase *seal,
+                                 struct ves_error *error)
+{
+    struct ves_public_key ignored;
+    bool is_sealed;
+
+    if (!ves_file_exists(agent->next_key_path))
+        return ves_keyfile_generate(agent->next_key_path, VES_KEY_AGENT, seal,
+                                    NULL, error);
+    enum ves_status status = ves_keyfile_inspect(
+        agent->next_key_path, VES_KEY_AGENT, &ignored, &is_sealed, error);
+    if (!status && is_sealed != (seal != NULL))
+        return ves_fail(error, VES_CONFLICT,
+                        "%s is there already and is %ssealed; nothing was "
+                        "made; take it away or ask for a key like it",
+                        agent->next_key_path, is_sealed ? "" : "not ");
+    return status;
+}
+
+/* The next one first: a key without it is one that committed to none. */
+static enum ves_status make_keys(struct ves_agent *agent,
+                                 const struct ves_agent_make *make,
+                                 const struct ves_passphrase *seal,
+                                 struct ves_public_key *out,
+                                 struct ves_error *error)
+{
+    enum ves_status status =
+        make->commits_next ? make_next(agent, seal, error) : VES_OK;
+
+    return status ? status
+                  : ves_keyfile_generate(agent->key_path, VES_KEY_AGENT, seal,
+                                         out, error);
+}
+
 static enum ves_status make_key(struct ves_agent *agent,
                                 const struct ves_agent_make *make,
                                 struct ves_public_key *out,
                                 struct ves_error *error)
 {
-    const struct ves_passphrase passphrase = {agent->passphrase,
-                                              agent->passphrase_ctx};
+    const char *path = ves_agent_key_file(agent);
 
-    if (ves_file_exists(agent->key_path))
-        return ves_keyfile_inspect(agent->key_path, VES_KEY_AGENT, out, NULL,
-                                   error);
-    if (make->seal_key && !agent->passphrase)
+    if (ves_file_exists(path))
+        return ves_keyfile_inspect(path, VES_KEY_AGENT, out, NULL, error);
+    if (!make->seal_key)
+        return make_keys(agent, make, NULL, out, error);
+    if (!agent->passphrase)
         return ves_fail(error, VES_AUTH,
                         "the key is to be sealed, but there is nobody to ask "
                         "for a passphrase; nothing was made");
-    return ves_keyfile_generate(agent->key_path, VES_KEY_AGENT,
-                                make->seal_key ? &passphrase : NULL, out,
-                                error);
+    struct ves_agent_asked *asked = ves_agent_asked_new(agent);
+    if (!asked)
+        return ves_fail(error, VES_NOMEM, "no locked memory for a secret");
+    enum ves_status status =
+        make_keys(agent, make, ves_agent_asked_passphrase(asked), out, error);
+    ves_agent_asked_free(asked);
+    return status;
 }
 
 static enum ves_status write_identity(struct ves_agent *agent,
@@ -185,6 +225,8 @@ static enum ves_status adopt(struct ves_agent *agent,
     enum ves_status status = ves_agent_load(agent, error);
 
     if (status == VES_NOT_FOUND) {
+        if (identity->key_id == 0)
+            identity->key_id = 1;
         if (ves_uuid_is_nil(&identity->agent))
             return fresh_uuid(&identity->agent, error);
         return VES_OK;
@@ -199,6 +241,8 @@ static enum ves_status adopt(struct ves_agent *agent,
                         "nothing was changed; use a new file",
                         agent->path);
     identity->agent = agent->core.agent;
+    if (identity->key_id == 0)
+        identity->key_id = agent->core.key_id;
     return VES_OK;
 }
 
@@ -210,7 +254,8 @@ static enum ves_status make_store(struct ves_agent *agent,
     struct ves_public_key key;
 
     enum ves_status status = adopt(agent, &identity, error);
-    if (!status && agent->has_public_key && !ves_file_exists(agent->key_path))
+    if (!status && agent->has_public_key &&
+        !ves_file_exists(ves_agent_key_file(agent)))
         return ves_fail(error, VES_NOT_FOUND,
                         "this store exists, but its key %s is not there; "
                         "nothing was changed; put it back, or use a new file",

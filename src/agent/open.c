@@ -184,8 +184,11 @@ static enum ves_status set_paths(struct ves_agent *agent,
         return ves_fail(error, VES_LIMIT, "the file's name is too long");
     agent->path = join(agent, path, "");
     agent->key_path = join(agent, path, ".key");
+    agent->next_key_path = join(agent, path, ".key.next");
+    agent->later_key_path = join(agent, path, ".key.later");
     agent->credential_path = join(agent, path, ".credential");
-    if (!agent->path || !agent->key_path || !agent->credential_path)
+    if (!agent->path || !agent->key_path || !agent->next_key_path ||
+        !agent->later_key_path || !agent->credential_path)
         return ves_fail(error, VES_NOMEM, "%s", ves_status_message(VES_NOMEM));
     return VES_OK;
 }
@@ -251,6 +254,7 @@ enum ves_status ves_agent_open_file(const struct ves_agent_options *options,
     agent->core.alloc = alloc;
     agent->core.verifier = &agent->direct;
     agent->core.setting = ves_agent_environment;
+    agent->core.rekey = ves_agent_rekey;
     ves_arena_init(&agent->arena, alloc, ARENA_MAX);
     status = set_paths(agent, error);
     if (status) {
@@ -259,6 +263,12 @@ enum ves_status ves_agent_open_file(const struct ves_agent_options *options,
     }
     *out = agent;
     return VES_OK;
+}
+
+enum ves_status ves_agent_read_key(struct ves_agent *agent)
+{
+    return meta_get_hex(agent, "agent.public_key", agent->public_key.b,
+                        VES_KEY_SIZE, &agent->has_public_key);
 }
 
 static enum ves_status read_peer(struct ves_agent *agent)
@@ -280,10 +290,7 @@ static enum ves_status read_peer(struct ves_agent *agent)
     agent->url[url.len] = '\0';
     status = meta_get_hex(agent, "sequencer.tls_key", agent->tls_key.b,
                           VES_HASH_SIZE, &agent->has_tls_key);
-    if (!status)
-        status = meta_get_hex(agent, "agent.public_key", agent->public_key.b,
-                              VES_KEY_SIZE, &agent->has_public_key);
-    return status;
+    return status ? status : ves_agent_read_key(agent);
 }
 
 enum ves_status ves_agent_load(struct ves_agent *agent, struct ves_error *error)
@@ -327,6 +334,8 @@ void ves_agent_close(struct ves_agent *agent)
     ves_arena_free(&agent->arena);
     release(agent, agent->path);
     release(agent, agent->key_path);
+    release(agent, agent->next_key_path);
+    release(agent, agent->later_key_path);
     release(agent, agent->credential_path);
     release(agent, agent->url);
     release(agent, agent);
@@ -351,46 +360,6 @@ void ves_agent_use_pool(struct ves_agent *agent)
         agent->pool = NULL;
     if (agent->pool)
         agent->core.verifier = ves_pool_verifier(agent->pool);
-}
-
-/* ---- the key -------------------------------------------------------------
- */
-
-enum ves_status ves_agent_need_key(struct ves_agent *agent,
-                                   struct ves_error *error)
-{
-    const struct ves_passphrase passphrase = {agent->passphrase,
-                                              agent->passphrase_ctx};
-    struct ves_signer *signer;
-
-    if (agent->core.signer)
-        return VES_OK;
-    if (agent->is_read_only)
-        return ves_fail(error, VES_INVALID,
-                        "this store was opened for reading only; nothing was "
-                        "signed");
-    enum ves_status status = ves_keyfile_load(
-        agent->key_path, VES_KEY_AGENT, agent->passphrase ? &passphrase : NULL,
-        &signer, error);
-    if (status == VES_NOT_FOUND)
-        return ves_fail(error, status,
-                        "the key file %s is not there; nothing was signed; put "
-                        "it back (a backup of the store does not hold it), or "
-                        "set up a new store with an invitation",
-                        agent->key_path);
-    if (status)
-        return status;
-    if (agent->has_public_key &&
-        memcmp(signer->public_key.b, agent->public_key.b, VES_KEY_SIZE) != 0) {
-        ves_signer_free(signer);
-        return ves_fail(error, VES_CONFLICT,
-                        "%s is another agent's key, not the one this store was "
-                        "made with; nothing was signed; put the right file "
-                        "back, or set up a new store with an invitation",
-                        agent->key_path);
-    }
-    agent->core.signer = signer;
-    return VES_OK;
 }
 
 /* ---- transactions of our own --------------------------------------------- */

@@ -490,9 +490,10 @@ static enum ves_status append_event(struct append *append)
     struct ves_event *event = &append->event;
     enum ves_status status;
 
-    status = ves_device_need_signer(append->core, append->arena);
-    if (!status)
-        status = load(append);
+    status = load(append);
+    if (!status && append->chain.key_id != 0 &&
+        append->chain.key_id != append->core->key_id)
+        status = ves_device_need_signer(append->core, append->arena);
     if (status)
         return status;
     tick(&append->chain, append->env->now_ms);

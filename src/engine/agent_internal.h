@@ -88,6 +88,7 @@ struct ves_device_chain {
     struct ves_uuid group; /* atomic group that is being appended */
     uint64_t group_next;   /* index it needs next, 0 when none is open */
     uint64_t group_count;
+    uint64_t key_id; /* that signs it, once it was rotated; else 0 */
 };
 
 VES_NODISCARD enum ves_status
@@ -313,8 +314,8 @@ ves_device_append(struct ves_agent_core *core, const struct ves_core_env *env,
 
 /* Before something is signed: the key may have been rotated, by another
  * process, since core was loaded.  Puts the current one into core. */
-VES_NODISCARD enum ves_status ves_device_need_signer(struct ves_agent_core *core,
-                                                     struct ves_arena *arena);
+VES_NODISCARD enum ves_status
+ves_device_need_signer(struct ves_agent_core *core, struct ves_arena *arena);
 /* Goes on with the newest key that state, the log's word on this agent, rotated
  * the store's to, if it did; *device is changed and not written. */
 VES_NODISCARD enum ves_status
@@ -627,12 +628,10 @@ VES_NODISCARD enum ves_status ves_device_page_key(struct ves_agent_core *core,
 /* What items first to end - 1 say of keys is written into the store's tables,
  * and of its own key into *state, which is not written.  Before they are in its
  * log. */
-VES_NODISCARD enum ves_status ves_device_keys_save(struct ves_agent_core *core,
-                                                   struct ves_arena *arena,
-                                                   const struct ves_page *page,
-                                                   size_t first, size_t end,
-                                                   struct ves_device_state *state,
-                                                   int64_t now_ms);
+VES_NODISCARD enum ves_status
+ves_device_keys_save(struct ves_agent_core *core, struct ves_arena *arena,
+                     const struct ves_page *page, size_t first, size_t end,
+                     struct ves_device_state *state, int64_t now_ms);
 /* Does the owner's policy accept the item's key? */
 bool ves_device_page_allows(const struct ves_page *page,
                             const struct ves_event *event);

@@ -203,8 +203,7 @@ bool ves_device_page_allows(const struct ves_page *page,
 enum ves_status ves_device_keys_save(struct ves_agent_core *core,
                                      struct ves_arena *arena,
                                      const struct ves_page *page, size_t first,
-                                     size_t end,
-                                     struct ves_device_state *state,
+                                     size_t end, struct ves_device_state *state,
                                      int64_t now_ms)
 {
     const struct ves_key_state *own;

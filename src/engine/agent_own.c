@@ -434,6 +434,16 @@ static enum ves_status append_back(struct ves_device_own *own,
     return status;
 }
 
+/* Which key signs it may have changed with this page (agent_rotate.c). */
+static enum ves_status save_chain(struct ves_device_own *own)
+{
+    struct ves_device_chain now;
+
+    enum ves_status status = ves_device_chain_get(own->core, own->arena, &now);
+    own->chain.key_id = now.key_id;
+    return status ? status : ves_device_chain_put(own->core, &own->chain);
+}
+
 enum ves_status ves_device_own_save(struct ves_device_own *own,
                                     struct ves_device_fold *fold)
 {
@@ -450,6 +460,6 @@ enum ves_status ves_device_own_save(struct ves_device_own *own,
     if (!status)
         status = append_back(own, fold);
     if (!status && own->is_chain_moved)
-        status = ves_device_chain_put(core, &own->chain);
+        status = save_chain(own);
     return status;
 }

@@ -229,8 +229,7 @@ static enum ves_status take_up_refused(struct rechain *rechain)
     struct ves_store *store = rechain->core->store;
     struct ves_outbox_filter filter = {.status_mask = 1U << VES_OUTBOX_FAILED,
                                        .limit = VES_DEVICE_CHUNK};
-    struct refused *refused =
-        ves_arena_alloc(rechain->arena, sizeof(*refused));
+    struct refused *refused = ves_arena_alloc(rechain->arena, sizeof(*refused));
     enum ves_status status;
 
     if (!refused)

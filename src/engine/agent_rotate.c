@@ -262,19 +262,24 @@ static const struct ves_logged_key *successor(const struct ves_key_state *state,
 }
 
 static enum ves_status put_key(struct ves_agent_core *core,
+                               struct ves_arena *arena,
                                const struct ves_logged_key *key)
 {
+    struct ves_store *store = core->store;
+    struct ves_device_chain chain;
     char text[2 * VES_KEY_SIZE];
 
     ves_hex_encode(key->public_key.b, VES_KEY_SIZE, text);
     enum ves_status status = ves_device_number_put(core, KEY_ID, key->key_id);
     if (!status)
-        status = core->store->ops->meta_put(core->store, KEY,
-                                            ves_bytes(text, sizeof(text)));
+        status =
+            store->ops->meta_put(store, KEY, ves_bytes(text, sizeof(text)));
     if (!status)
-        status = core->store->ops->meta_put(core->store, ROTATION,
-                                            ves_bytes(NULL, 0));
-    return status;
+        status = store->ops->meta_put(store, ROTATION, ves_bytes(NULL, 0));
+    if (!status)
+        status = ves_device_chain_get(core, arena, &chain);
+    chain.key_id = key->key_id;
+    return status ? status : ves_device_chain_put(core, &chain);
 }
 
 /* What is under way under the old key can come to nothing any more: no answer
@@ -312,7 +317,7 @@ enum ves_status ves_device_own_rotated(struct ves_agent_core *core,
         key = next;
     if (!key)
         return status;
-    status = put_key(core, key);
+    status = put_key(core, arena, key);
     if (!status)
         status = fence(core, arena);
     device->fork_from = 1;

@@ -74,7 +74,7 @@ static const struct word chain_words[] = {
     U64(ves_device_chain, agent_seq),   HASH(ves_device_chain, prev),
     U64(ves_device_chain, hlc_ms),      U64(ves_device_chain, hlc_counter),
     UUID(ves_device_chain, group),      U64(ves_device_chain, group_next),
-    U64(ves_device_chain, group_count),
+    U64(ves_device_chain, group_count), U64(ves_device_chain, key_id),
 };
 
 static const struct word lease_words[] = {

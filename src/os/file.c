@@ -267,6 +267,20 @@ static int sync_directory(const char *path)
     return number;
 }
 
+enum ves_status ves_file_rename(const char *from, const char *to,
+                                struct ves_error *error)
+{
+    if (rename(from, to))
+        return fail(error, "rename", from, errno);
+    int number = sync_directory(to);
+    if (number)
+        return ves_fail(error, VES_IO,
+                        "%s has its name, but flushing its directory failed "
+                        "(%s): it might not after a power cut",
+                        to, ves_file_reason(number));
+    return VES_OK;
+}
+
 enum ves_status ves_file_write(const char *path, struct ves_bytes content,
                                enum ves_file_mode mode, struct ves_error *error)
 {

@@ -36,6 +36,12 @@ VES_NODISCARD enum ves_status ves_file_write(const char *path,
                                              enum ves_file_mode mode,
                                              struct ves_error *error);
 
+/* Gives from the name to, whose file is gone then, and flushes the directory,
+ * which is that of both.  After a crash it has one name or the other.
+ * VES_NOT_FOUND, VES_IO. */
+VES_NODISCARD enum ves_status ves_file_rename(const char *from, const char *to,
+                                              struct ves_error *error);
+
 /* Locks a file that is there for nothing else (made with mode 0600 when it is
  * missing, and left behind) until *fd is closed, also by a crash.  VES_BUSY:
  * somebody else has it.  VES_REFUSED: a symbolic link.  VES_IO. */

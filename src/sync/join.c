@@ -28,16 +28,20 @@ static enum ves_status write_body(struct ves_agent *agent,
     char uuid[4][VES_UUID_TEXT + 1];
     char hex[4][2 * VES_SIG_SIZE + 1];
     uint8_t nonce[VES_REDEEM_NONCE_SIZE];
+    struct ves_hash next;
+    bool has_next;
 
     /* Fresh for each request: one that somebody saw is of no use to him. */
     enum ves_status status = ves_random(nonce, sizeof(nonce), error);
+    if (!status)
+        status = ves_agent_next_key(agent, &has_next, &next, error);
     if (status)
         return status;
     memset(hex, 0, sizeof(hex));
     memset(&by_agent, 0, sizeof(by_agent));
     ves_redeem_hash(&invitation->stream, &invitation->invitation_id,
                     &core->agent, core->key_id, &core->signer->public_key,
-                    nonce, NULL, &by_agent.hash);
+                    nonce, has_next ? &next : NULL, &by_agent.hash);
     by_invitation = by_agent;
     struct ves_signer *signer = ves_signer_from_seed(invitation->seed);
     if (!signer)
@@ -58,9 +62,15 @@ static enum ves_status write_body(struct ves_agent *agent,
                  "{\"tenantId\":\"%s\",\"storeId\":\"%s\",\"invitationId\":"
                  "\"%s\",\"agentId\":\"%s\",\"keyId\":%" PRIu32
                  ",\"publicKey\":\"%s\",\"invitationSignature\":\"%s\","
-                 "\"agentSignature\":\"%s\",\"nonce\":\"%s\"}",
+                 "\"agentSignature\":\"%s\",\"nonce\":\"%s\"",
                  uuid[0], uuid[1], uuid[2], uuid[3], core->key_id, hex[0],
                  hex[1], hex[2], hex[3]);
+    if (has_next) {
+        ves_buf_put_str(body, ",\"nextKeyDigest\":\"");
+        ves_buf_put_hex(body, next.b, VES_HASH_SIZE);
+        ves_buf_put_u8(body, '"');
+    }
+    ves_buf_put_u8(body, '}');
     return ves_buf_status(body);
 }
 
@@ -145,7 +155,6 @@ static void fill_identity(const struct ves_invitation *invitation,
 {
     memset(out, 0, sizeof(*out));
     out->stream = invitation->stream;
-    out->key_id = 1;
     out->sequencer_id = invitation->sequencer_id;
     memcpy(out->sequencer_keys, invitation->sequencer_keys,
            sizeof(out->sequencer_keys));
@@ -158,7 +167,8 @@ static enum ves_status join(const struct ves_join_options *options,
                             struct ves_arena *arena, struct ves_agent **out,
                             struct ves_error *error)
 {
-    struct ves_agent_make make = {.seal_key = options->seal_key};
+    struct ves_agent_make make = {.seal_key = options->seal_key,
+                                  .commits_next = true};
     struct ves_http_client *client = NULL;
     char url[VES_AGENT_URL_MAX];
 

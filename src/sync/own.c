@@ -129,9 +129,8 @@ static enum ves_status is_behind(struct ves_session *session,
     }
 }
 
-/* To the end, whatever the caller's limit for what is pushed. */
-static enum ves_status take_back(struct ves_session *session,
-                                 struct ves_error *error)
+enum ves_status ves_session_catch_up(struct ves_session *session,
+                                     struct ves_error *error)
 {
     const struct ves_sync_options *options = session->options;
     struct ves_sync_options all = {.limit = 0};
@@ -146,15 +145,14 @@ static enum ves_status take_back(struct ves_session *session,
     session->options = options;
     if (!status && session->is_stopped)
         status = ves_fail(error, VES_AGAIN,
-                          "stopped while own events were taken back; nothing "
-                          "was sent");
+                          "stopped while the log was pulled; nothing was sent");
     if (!status)
         session->is_caught_up = !report.has_more;
     return status;
 }
 
-static enum ves_status sign_again(struct ves_session *session,
-                                  struct ves_error *error)
+enum ves_status ves_session_sign_again(struct ves_session *session,
+                                       struct ves_error *error)
 {
     struct ves_agent *agent = session->agent;
     enum ves_status status = ves_agent_need_key(agent, error);
@@ -162,7 +160,8 @@ static enum ves_status sign_again(struct ves_session *session,
     if (status)
         return status;
     status = ves_core_rechain(&agent->core, ves_clock_now_ms());
-    return status ? ves_agent_fail(agent, status, error, "push") : VES_OK;
+    return status ? ves_agent_fail(agent, status, error, "push")
+                  : ves_agent_settle_keys(agent, error);
 }
 
 enum ves_status ves_session_own(struct ves_session *session,
@@ -179,7 +178,7 @@ enum ves_status ves_session_own(struct ves_session *session,
     if (!needs_pull && !session->is_caught_up)
         status = is_behind(session, &own, &needs_pull, &is_counted, error);
     if (!status && needs_pull) {
-        status = take_back(session, error);
+        status = ves_session_catch_up(session, error);
         /* Pushing goes on while a falsehood stops the pull (semantics.md
          * 3.10), unless there is word of own events behind it. */
         if (status == VES_REFUSED && !is_counted)
@@ -188,6 +187,6 @@ enum ves_status ves_session_own(struct ves_session *session,
     if (!status)
         status = ves_core_own(&agent->core, &own);
     if (!status && own.needs_rechain && !own.needs_pull)
-        status = sign_again(session, error);
+        status = ves_session_sign_again(session, error);
     return status;
 }

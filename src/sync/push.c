@@ -192,6 +192,38 @@ static enum ves_status push_with_new_key(struct ves_session *session,
     return VES_AGAIN;
 }
 
+/* A rotation that waits goes first: what is sent behind it is signed with the
+ * new key.  Refused, it is no reason not to push. */
+static enum ves_status rotate(struct ves_session *session,
+                              struct ves_error *error)
+{
+    struct ves_error words = {VES_OK, ""};
+
+    enum ves_status status = ves_session_rotate(session, &words);
+    if (status == VES_OK || status == VES_REFUSED)
+        return VES_OK;
+    return ves_fail(error, status, "%s", words.text);
+}
+
+/* Is there anything to send, to ask for or to sign again? */
+static enum ves_status is_idle(struct ves_agent *agent, bool *is_idle,
+                               struct ves_error *error)
+{
+    uint64_t waiting = 0, remaining = 0;
+    struct ves_core_own own;
+    struct ves_bytes rotation;
+
+    *is_idle = false;
+    enum ves_status status = ves_session_remaining(agent, &waiting, &remaining);
+    if (status || waiting > 0)
+        return ves_agent_fail(agent, status, error, "push");
+    status = ves_core_own(&agent->core, &own);
+    if (!status)
+        status = ves_core_rotation(&agent->core, &agent->arena, &rotation);
+    *is_idle = !status && !own.needs_rechain && rotation.len == 0;
+    return ves_agent_fail(agent, status, error, "push");
+}
+
 /* Nothing to send, nothing to ask; and an automatic push that has to wait
  * does not ask either. */
 static enum ves_status prepare(struct ves_session *session,
@@ -199,14 +231,11 @@ static enum ves_status prepare(struct ves_session *session,
 {
     struct ves_agent *agent = session->agent;
     bool is_explicit = !(session->options && session->options->is_automatic);
-    uint64_t waiting = 0, remaining = 0;
-    enum ves_status status =
-        ves_session_remaining(session->agent, &waiting, &remaining);
+    bool idle;
+    enum ves_status status = is_idle(agent, &idle, error);
 
-    if (status)
-        return ves_agent_fail(agent, status, error, "push");
-    if (waiting == 0)
-        return VES_OK;
+    if (status || idle)
+        return status;
     status = ves_core_push_may(&agent->core, ves_clock_now_ms(), is_explicit);
     if (status && status != VES_AGAIN)
         return ves_agent_fail(agent, status, error, "push");
@@ -218,7 +247,8 @@ static enum ves_status prepare(struct ves_session *session,
         if (found || !(own.needs_pull || own.needs_rechain))
             return ves_agent_fail(agent, status, error, "push");
     }
-    return ves_session_own(session, error);
+    status = rotate(session, error);
+    return status ? status : ves_session_own(session, error);
 }
 
 enum ves_status ves_session_push(struct ves_session *session,

@@ -106,6 +106,17 @@ VES_NODISCARD enum ves_status ves_session_remaining(struct ves_agent *agent,
  * since (own.c).  VES_REFUSED: they cannot be pulled. */
 VES_NODISCARD enum ves_status ves_session_own(struct ves_session *session,
                                               struct ves_error *error);
+/* Pulls to the end, whatever the caller's limit for what is pushed. */
+VES_NODISCARD enum ves_status ves_session_catch_up(struct ves_session *session,
+                                                   struct ves_error *error);
+/* Signs again what has to be, with the key that is current. */
+VES_NODISCARD enum ves_status
+ves_session_sign_again(struct ves_session *session, struct ves_error *error);
+/* Sends the rotation of this store's key that waits, if one does, and takes
+ * what the log made of it (rotate.c).  One that was refused waits no more:
+ * VES_REFUSED. */
+VES_NODISCARD enum ves_status ves_session_rotate(struct ves_session *session,
+                                                 struct ves_error *error);
 /* Counts a push that came to nothing before an event was claimed. */
 VES_NODISCARD enum ves_status ves_session_unsent(struct ves_session *session,
                                                  uint32_t http_status,

@@ -53,7 +53,7 @@ key = v.public_key(v.unhex(i["secret"]))
 assert v.unhex(proof["invitationKey"]) == key
 owner = v.sha256(b"VES_INVITATION_V1", ids, key, v.u32(i["rights"]), v.u64(i["expires"]))
 assert v.verify(v.unhex(i["ownerKey"]), owner, v.unhex(i["ownerSignature"])), "owner"
-redeem = v.sha256(b"VES_REDEEM_V2", ids, bytes(row["agent"]), v.u32(row["key_id"]), bytes(row["public_key"]), v.unhex(proof["nonce"]))
+redeem = v.sha256(b"VES_REDEEM_V3", ids, bytes(row["agent"]), v.u32(row["key_id"]), bytes(row["public_key"]), v.unhex(proof["nonce"]), v.unhex(proof["nextKeyDigest"]))
 assert v.verify(key, redeem, v.unhex(proof["invitationSignature"])), "invitation"
 assert v.verify(bytes(row["public_key"]), redeem, v.unhex(proof["agentSignature"])), "agent"
 P

@@ -67,7 +67,9 @@ def read_stream(hub, number, keys, agents, refused, problems, sample):
         context = e["payload"].get("_ves")
         if context:
             last = chains.get(e["source_agent_id"], (0, None))
-            while (e["source_agent_id"], last[0] + 1) in refused:
+            # One that was refused for its key was signed again, or a thief's.
+            while (last[0] + 1 < context["agent_seq"] and
+                   (e["source_agent_id"], last[0] + 1) in refused):
                 gone = refused[e["source_agent_id"], last[0] + 1]
                 last = (last[0] + 1, "0x" + gone.hex())
             problems.unless(context["agent_seq"] == last[0] + 1 and

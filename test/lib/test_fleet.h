@@ -34,8 +34,8 @@ struct test_fleet {
 /* A sequencer and count devices whose keys are registered.  fleet must not
  * move. */
 void test_fleet_open(struct test_fleet *fleet, size_t count);
-/* The same over SQLite files in test_dir (test_dir.h), which the caller makes and
- * clears. */
+/* The same over SQLite files in test_dir (test_dir.h), which the caller makes
+ * and clears. */
 void test_fleet_open_files(struct test_fleet *fleet, size_t count);
 void test_fleet_close(struct test_fleet *fleet);
 

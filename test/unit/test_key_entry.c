@@ -19,7 +19,7 @@
 #define TEST(name)                                              \
     {#name, name, set_up, tear_down, NULL},                     \
     {                                                           \
-        #name "_in_files", name, set_up_files, tear_down, NULL, \
+#name "_in_files", name, set_up_files, tear_down, NULL, \
     }
 
 enum { TEXT_MAX = 1024 * 1024 };

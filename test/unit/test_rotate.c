@@ -11,16 +11,16 @@
 #include "base/bytes.h"
 #include "base/text.h"
 #include "core/key_event.h"
-#include "json/json.h"
 #include "store/store_mem.h"
 #include "test/lib/test_dir.h"
 #include "test/lib/test_fleet.h"
+#include "json/json.h"
 
 /* Over the model and over SQLite files. */
 #define TEST(name)                                              \
     {#name, name, set_up, tear_down, NULL},                     \
     {                                                           \
-        #name "_in_files", name, set_up_files, tear_down, NULL, \
+#name "_in_files", name, set_up_files, tear_down, NULL, \
     }
 
 enum { TEXT_MAX = 1024 * 1024 };
@@ -182,11 +182,10 @@ static enum ves_status send_rotation(void)
 {
     struct ves_arena arena;
     struct ves_bytes body;
-    struct ves_event event = {
-        .event_type = ves_bytes_str(VES_TYPE_KEY_ROTATED),
-        .entity_type = ves_bytes_str(VES_KEY_ENTITY_TYPE),
-        .entity_id = ves_bytes_str(VES_KEY_ENTITY_ID),
-        .payload_kind = VES_PAYLOAD_PLAIN};
+    struct ves_event event = {.event_type = ves_bytes_str(VES_TYPE_KEY_ROTATED),
+                              .entity_type = ves_bytes_str(VES_KEY_ENTITY_TYPE),
+                              .entity_id = ves_bytes_str(VES_KEY_ENTITY_ID),
+                              .payload_kind = VES_PAYLOAD_PLAIN};
     struct ves_key_event read;
     ves_arena_init(&arena, ves_alloc_default(), TEXT_MAX);
     assert_int_equal(ves_core_rotation(core(), &arena, &body), VES_OK);
@@ -365,11 +364,10 @@ static void other_refusals_stay(void **state)
     pull(0);
     test_fleet_adjust(&fleet, 0, "s", "1");
     test_fleet_sync(&fleet, 0);
-    assert_int_equal(
-        ves_sequencer_revoke_key(&fleet.hub.sequencer, &fleet.hub.stream.tenant,
-                                 &core()->agent, 7, fleet.hub.now_ms, NULL,
-                                 &error),
-        VES_OK);
+    assert_int_equal(ves_sequencer_revoke_key(
+                         &fleet.hub.sequencer, &fleet.hub.stream.tenant,
+                         &core()->agent, 7, fleet.hub.now_ms, NULL, &error),
+                     VES_OK);
     struct ves_uuid refused = test_fleet_adjust(&fleet, 0, "s", "2");
     assert_int_equal(test_fleet_push(&fleet, 0, NULL), VES_OK);
     assert_int_equal(row_of(&refused).status, VES_OUTBOX_FAILED);
@@ -379,9 +377,9 @@ static void other_refusals_stay(void **state)
     assert_int_equal(ask_for(1, 2), VES_OK); /* the store does not know yet */
     assert_int_equal(send_rotation(), VES_REFUSED);
     assert_non_null(strstr(error.text, "key_revoked"));
-    assert_int_equal(ves_core_rotation_refused(core(), error.text,
-                                               fleet.hub.now_ms),
-                     VES_OK);
+    assert_int_equal(
+        ves_core_rotation_refused(core(), error.text, fleet.hub.now_ms),
+        VES_OK);
     assert_false(is_waiting());
     assert_int_equal(test_fleet_open_records(&fleet, 0, VES_RECORD_ALERT,
                                              "key_rotation_refused"),

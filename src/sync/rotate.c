@@ -1,0 +1,145 @@
+/* rotate.c -- the store's key gives way to the one it committed to (ADR 0033).
+ *
+ * The statement lies in the store before it is sent, and goes out again until
+ * the sequencer took it or refused it for good; that it was taken shows when
+ * the log has it.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/uuid.h"
+#include "os/clock.h"
+#include "sync/session.h"
+
+static enum ves_status is_pending(struct ves_agent *agent, bool *out,
+                                  struct ves_error *error)
+{
+    struct ves_bytes body;
+
+    enum ves_status status =
+        ves_core_rotation(&agent->core, &agent->arena, &body);
+    *out = !status && body.len > 0;
+    return ves_agent_fail(agent, status, error, "rotating the key");
+}
+
+/* What is refused now may be taken later only where the way there failed. */
+static bool is_final(uint32_t http_status)
+{
+    return http_status >= 400 && http_status < 500 && http_status != 408 &&
+           http_status != 425 && http_status != 429;
+}
+
+static enum ves_status refused(struct ves_session *session,
+                               const struct ves_http_reply *reply,
+                               struct ves_error *error)
+{
+    struct ves_agent *agent = session->agent;
+    struct ves_error words = {VES_OK, ""};
+
+    enum ves_status status =
+        ves_session_explain(agent->alloc, reply, "rotating the key", &words);
+    if (!is_final(reply->status))
+        return ves_fail(error, status,
+                        "%s. The rotation waits and goes out with the next "
+                        "push",
+                        words.text);
+    status =
+        ves_core_rotation_refused(&agent->core, words.text, ves_clock_now_ms());
+    if (status)
+        return ves_agent_fail(agent, status, error, "rotating the key");
+    return ves_fail(error, VES_REFUSED, "%s. The key was not rotated",
+                    words.text);
+}
+
+static enum ves_status send(struct ves_session *session, struct ves_bytes body,
+                            struct ves_error *error)
+{
+    struct ves_agent *agent = session->agent;
+    struct ves_http_reply reply;
+    struct ves_error sent = {VES_OK, ""};
+    char path[128], id[VES_UUID_TEXT + 1];
+
+    ves_uuid_format(&agent->core.agent, id);
+    (void)snprintf(path, sizeof(path), "/api/v1/agents/%s/key-rotations", id);
+    enum ves_status status =
+        ves_http_request(session->client, "POST", path, body, &reply, &sent);
+    if (status == VES_OK || status == VES_UNREACHABLE)
+        ves_agent_note_contact(agent, status == VES_OK, ves_clock_now_ms());
+    if (status == VES_UNREACHABLE)
+        (void)!ves_session_unsent(session, 0, 0);
+    if (status)
+        return ves_fail(error, status,
+                        "%s. The rotation waits and goes out with the next "
+                        "push",
+                        sent.text);
+    ves_session_note_busy(session, &reply);
+    return reply.status >= 200 && reply.status <= 299
+               ? VES_OK
+               : refused(session, &reply, error);
+}
+
+/* From here on it is in the log, or will be seen there. */
+static enum ves_status take(struct ves_session *session,
+                            struct ves_error *error)
+{
+    bool is_still = false;
+
+    enum ves_status status = ves_session_catch_up(session, error);
+    if (!status)
+        status = is_pending(session->agent, &is_still, error);
+    if (!status && is_still)
+        return ves_fail(error, VES_AGAIN,
+                        "the sequencer took the rotation of this store's key, "
+                        "and its log does not show it yet; push or sync again");
+    return status ? status : ves_session_sign_again(session, error);
+}
+
+enum ves_status ves_session_rotate(struct ves_session *session,
+                                   struct ves_error *error)
+{
+    struct ves_agent *agent = session->agent;
+    struct ves_bytes body;
+
+    enum ves_status status =
+        ves_core_rotation(&agent->core, &agent->arena, &body);
+    if (status || body.len == 0)
+        return ves_agent_fail(agent, status, error, "rotating the key");
+    status = send(session, body, error);
+    return status ? status : take(session, error);
+}
+
+static enum ves_status rotate(struct ves_agent *agent,
+                              const struct ves_sync_options *options,
+                              struct ves_error *error)
+{
+    struct ves_session session;
+
+    enum ves_status status = ves_session_open(&session, agent, options, error);
+    if (!status)
+        status = ves_session_rotate(&session, error);
+    ves_session_close(&session);
+    return status;
+}
+
+enum ves_status ves_rotate_key(struct ves_agent *agent,
+                               const struct ves_sync_options *options,
+                               struct ves_rotate_report *report,
+                               struct ves_error *error)
+{
+    bool waits = false;
+
+    memset(report, 0, sizeof(*report));
+    ves_agent_start(agent);
+    enum ves_status status = is_pending(agent, &waits, error);
+    /* One that waits is good for going on, whatever became of the files. */
+    if (!status && !waits)
+        status = ves_agent_rotate(agent, error);
+    if (!status)
+        status = rotate(agent, options, error);
+    if (is_pending(agent, &report->is_waiting, NULL))
+        report->is_waiting = false;
+    report->key_id = agent->core.key_id;
+    report->public_key = agent->public_key;
+    return status;
+}
