@@ -20,6 +20,7 @@
 #include "base/bytes.h"
 #include "base/error.h"
 #include "base/text.h"
+#include "core/entity.h"
 #include "core/types.h"
 #include "engine/sequencer.h"
 #include "store/sqlite_api.h"
@@ -38,14 +39,21 @@ static const char *const keep[] = {
     "CREATE UNIQUE INDEX audit_events_id ON audit_events (id)",
     "CREATE TABLE audit_entities AS SELECT * FROM ves_entities",
     "CREATE TABLE audit_conflicts AS SELECT * FROM ves_conflicts",
-    "CREATE TABLE audit_members AS SELECT * FROM ves_conflict_members"};
+    "CREATE TABLE audit_members AS SELECT * FROM ves_conflict_members",
+    NULL};
+static const char *const keep_of_device[] = {
+    "CREATE TABLE audit_outbox AS SELECT local_seq, status, verdict,"
+    " disposition FROM ves_outbox",
+    NULL};
 
 /* A row for each difference: sequence number or 0, and words. */
-static const struct {
+struct comparison {
     enum ves_audit_id check;
     const char *counted; /* what was compared */
     const char *sql;
-} comparisons[] = {
+};
+
+static const struct comparison comparisons[] = {
     {VES_AUDIT_VERDICTS, "SELECT count(*) FROM audit_events",
      "SELECT e.sequence_number, 'the store says ' || a.verdict || ' where the "
      "rules say ' || e.verdict || CASE WHEN a.verdict = e.verdict THEN ', "
@@ -72,7 +80,28 @@ static const struct {
      "SELECT DISTINCT 0, entity_type || ' \"' || entity_id || '\" is not what "
      "its events lead to' FROM (SELECT * FROM ves_entities EXCEPT SELECT * "
      "FROM audit_entities UNION SELECT * FROM (SELECT * FROM audit_entities "
-     "EXCEPT SELECT * FROM ves_entities))"}};
+     "EXCEPT SELECT * FROM ves_entities))"},
+    {VES_AUDIT_STATE, NULL, NULL}};
+
+static const struct comparison comparisons_of_device[] = {
+    {VES_AUDIT_VERDICTS, NULL,
+     "SELECT 0, 'own event ' || o.local_seq || ' is shown as ' || a.status ||"
+     " ' (' || coalesce(a.verdict, 'no verdict') || ') where the rules say ' ||"
+     " o.status || ' (' || coalesce(o.verdict, 'no verdict') || ')'"
+     " FROM ves_outbox o JOIN audit_outbox a USING (local_seq) WHERE"
+     " (o.status, o.verdict, o.disposition) IS NOT"
+     " (a.status, a.verdict, a.disposition) ORDER BY local_seq"},
+    /* What is shown on top of the sequenced state is found by these. */
+    {VES_AUDIT_STATE, NULL,
+     "SELECT 0, 'an entity counts ' || sum(own_events) || ' own events (newest "
+     "' || sum(own_last) || ') that the log has not, and there are ' || sum(n)"
+     " || ' (' || sum(newest) || ')' FROM (SELECT entity_key,"
+     " sum(is_in_overlay) AS n, max(local_seq) AS newest, 0 AS own_events,"
+     " 0 AS own_last FROM ves_outbox GROUP BY entity_key UNION ALL SELECT"
+     " entity_key, 0, 0, own_events, own_last FROM ves_entities) GROUP BY"
+     " entity_key HAVING sum(own_events) <> sum(n) OR sum(own_last) <>"
+     " sum(newest)"},
+    {VES_AUDIT_STATE, NULL, NULL}};
 
 static void cannot(struct ves_audit *audit, const char *why)
 {
@@ -110,38 +139,99 @@ static bool has_gaps(sqlite3 *db)
 /* Keeps what will be compared. */
 static bool prepare(sqlite3 *db, struct ves_audit *audit)
 {
+    bool is_kept = true;
+
     if (has_gaps(db)) {
         cannot(audit, "the log has gaps, so it cannot be judged again");
         return false;
     }
-    for (size_t i = 0; i < sizeof(keep) / sizeof(keep[0]); i++) {
-        if (!run_sql(db, keep[i], audit))
-            return false;
-    }
-    return true;
+    for (size_t i = 0; keep[i] && is_kept; i++)
+        is_kept = run_sql(db, keep[i], audit);
+    for (size_t i = 0;
+         audit->role == VES_STORE_DEVICE && keep_of_device[i] && is_kept; i++)
+        is_kept = run_sql(db, keep_of_device[i], audit);
+    return is_kept;
 }
 
-static void compare(sqlite3 *db, struct ves_audit *audit)
+static void count(sqlite3 *db, struct ves_audit *audit,
+                  const struct comparison *comparison)
 {
-    for (size_t i = 0; i < sizeof(comparisons) / sizeof(comparisons[0]); i++) {
+    sqlite3_stmt *stmt = NULL;
+
+    if (!comparison->counted)
+        return;
+    if (sqlite3_prepare_v2(db, comparison->counted, -1, &stmt, NULL) ==
+            SQLITE_OK &&
+        sqlite3_step(stmt) == SQLITE_ROW)
+        ves_audit_count(audit, comparison->check,
+                        (uint64_t)sqlite3_column_int64(stmt, 0));
+    sqlite3_finalize(stmt);
+}
+
+static void compare(sqlite3 *db, struct ves_audit *audit,
+                    const struct comparison *comparison)
+{
+    for (; comparison->sql; comparison++) {
         sqlite3_stmt *stmt = NULL;
-        int code =
-            sqlite3_prepare_v2(db, comparisons[i].counted, -1, &stmt, NULL);
-        if (code == SQLITE_OK && sqlite3_step(stmt) == SQLITE_ROW)
-            ves_audit_count(audit, comparisons[i].check,
-                            (uint64_t)sqlite3_column_int64(stmt, 0));
-        sqlite3_finalize(stmt);
-        code = sqlite3_prepare_v2(db, comparisons[i].sql, -1, &stmt, NULL);
+        count(db, audit, comparison);
+        int code = sqlite3_prepare_v2(db, comparison->sql, -1, &stmt, NULL);
         while (code == SQLITE_OK && (code = sqlite3_step(stmt)) == SQLITE_ROW) {
-            ves_audit_find(audit, comparisons[i].check,
+            ves_audit_find(audit, comparison->check,
                            (uint64_t)sqlite3_column_int64(stmt, 0), "%s",
                            (const char *)sqlite3_column_text(stmt, 1));
             code = SQLITE_OK;
         }
         if (code != SQLITE_DONE && code != SQLITE_OK)
-            ves_audit_unknown(audit, comparisons[i].check, "%s",
+            ves_audit_unknown(audit, comparison->check, "%s",
                               sqlite3_errmsg(db));
         sqlite3_finalize(stmt);
+    }
+}
+
+/* ---- the state hash ------------------------------------------------------ */
+
+struct buckets {
+    struct ves_hash hash[VES_STATE_BUCKETS];
+    bool is_dirty[VES_STATE_BUCKETS]; /* to be worked out when it is wanted */
+};
+
+static enum ves_status read_buckets(struct ves_agent_core *core,
+                                    struct buckets *out)
+{
+    struct ves_hash empty;
+
+    enum ves_status status = core->store->ops->bucket_get_all(
+        core->store, core->stream_no, out->hash, out->is_dirty);
+    ves_state_bucket_hash(NULL, 0, &empty);
+    for (size_t i = 0; i < VES_STATE_BUCKETS; i++) {
+        if (ves_hash_is_zero(&out->hash[i]))
+            out->hash[i] = empty;
+    }
+    return status;
+}
+
+/* Two stores compare their states by one hash, which is made of kept parts. */
+static void compare_buckets(struct ves_audit *audit,
+                            struct ves_agent_core *core,
+                            const struct buckets *kept)
+{
+    static struct buckets again;
+    struct ves_hash root;
+
+    enum ves_status status = ves_core_state_hash(core, &root);
+    if (!status)
+        status = read_buckets(core, &again);
+    if (status) {
+        ves_audit_unknown(audit, VES_AUDIT_STATE, "%s", core->error.text);
+        return;
+    }
+    for (size_t i = 0; i < VES_STATE_BUCKETS; i++) {
+        if (!kept->is_dirty[i] &&
+            !ves_hash_equal(&kept->hash[i], &again.hash[i]))
+            ves_audit_find(audit, VES_AUDIT_STATE, 0,
+                           "part %zu of the state hash is not that of its "
+                           "entities",
+                           i);
     }
 }
 
@@ -175,6 +265,7 @@ static void put_unsupported(struct ves_audit *audit, enum ves_status status,
 
 static void replay_device(struct ves_audit *audit)
 {
+    static struct buckets kept;
     struct ves_agent_options options = {.path = audit->copy};
     struct ves_error error = {.status = VES_OK};
     struct ves_agent *agent;
@@ -186,11 +277,16 @@ static void replay_device(struct ves_audit *audit)
     }
     sqlite3 *db = agent->connection;
     if (prepare(db, audit)) {
-        status = ves_core_refold(&agent->core);
-        if (status)
+        status = read_buckets(&agent->core, &kept);
+        if (!status)
+            status = ves_core_refold(&agent->core);
+        if (status) {
             put_unsupported(audit, status, agent->core.error.text);
-        else
-            compare(db, audit);
+        } else {
+            compare(db, audit, comparisons);
+            compare(db, audit, comparisons_of_device);
+            compare_buckets(audit, &agent->core, &kept);
+        }
     }
     ves_agent_close(agent);
 }
@@ -225,7 +321,7 @@ static void replay_sequencer(struct ves_audit *audit)
         if (status)
             put_unsupported(audit, status, store->error.text);
         else
-            compare(db, audit);
+            compare(db, audit, comparisons);
     }
     ves_store_sqlite_close(store);
 }

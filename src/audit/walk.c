@@ -339,7 +339,10 @@ static enum ves_status visit(void *ctx, const struct ves_log_row *row)
             audit, VES_AUDIT_SIGNATURES, row->sequence_number, &key, 1,
             is_whole ? &event.event_hash : &row->event_hash, &row->signature);
     }
-    if (!status && row->has_receipt)
+    if (!row->has_receipt)
+        ves_audit_find(audit, VES_AUDIT_RECEIPTS, row->sequence_number,
+                       "the event has no receipt");
+    else if (!status)
         status = check_receipt(walk, &row->event_id, row->sequence_number,
                                &row->event_hash, &row->receipt,
                                row->receipt_key_version);

@@ -70,6 +70,7 @@ damage "spelt in another way" till.db "UPDATE ves_events SET envelope = replace(
 damage "another hash in the row" hub.db "UPDATE ves_events SET event_hash = zeroblob(32) WHERE sequence_number = 2" events
 damage "a signature" hub.db "UPDATE ves_events SET signature = zeroblob(64) WHERE sequence_number = 2" "agent signatures"
 damage "a receipt" till.db "UPDATE ves_events SET receipt = zeroblob(64) WHERE sequence_number = 2" receipts
+damage "a receipt is gone" hub.db "UPDATE ves_events SET receipt = NULL WHERE sequence_number = 2" receipts "has no receipt"
 damage "an event is gone" hub.db "DELETE FROM ves_events WHERE sequence_number = 3" order
 damage "the last event is gone" till.db "DELETE FROM ves_events WHERE sequence_number = (SELECT max(sequence_number) FROM ves_events)" state
 damage "two events exchanged" till.db "UPDATE ves_events SET id = -id WHERE sequence_number = 1; UPDATE ves_events SET id = id - 1 WHERE sequence_number = 2; UPDATE ves_events SET id = -id + 1 WHERE id < 0" receipts
@@ -82,6 +83,10 @@ damage "a verdict at the sequencer" hub.db "UPDATE ves_events SET verdict = 'app
 damage "a conflict reopened" hub.db "UPDATE ves_conflicts SET closed = 0" conflicts
 damage "a member of a conflict is gone" till.db "DELETE FROM ves_conflict_members" conflicts
 damage "a state" till.db "UPDATE ves_entities SET state = replace(state, '5', '7') WHERE entity_id = 'SKU-2'" state
+damage "a part of the state hash" till.db "UPDATE ves_state_buckets SET hash = zeroblob(32) WHERE NOT is_dirty" state "part [0-9]+ of the state hash"
+damage "a part of the state hash is gone" till.db "DELETE FROM ves_state_buckets" state "part [0-9]+ of the state hash"
+damage "a verdict of an own event" till.db "UPDATE ves_outbox SET verdict = 'conflict' WHERE local_seq = 1" verdicts "own event 1 is shown as synced \\(conflict\\)"
+damage "own events that an entity forgot" till.db "UPDATE ves_entities SET own_events = 0, own_last = 0 WHERE own_events > 0" state "counts 0 own events"
 damage "a number of a chain" hub.db "UPDATE ves_events SET agent_seq = 1 WHERE sequence_number = 4" "agent chains"
 damage "a root that was committed" hub.db "UPDATE ves_commitments SET merkle_root = zeroblob(32) WHERE sequence_start = 4" commitments
 damage "an event under a root that was committed" hub.db "UPDATE ves_events SET signature = zeroblob(64) WHERE sequence_number = 2" commitments
