@@ -1,9 +1,11 @@
 /* main.c -- ves-sim: runs seeds, each twice, and says what they showed.
  *
- *     ves-sim [--seed N] [--runs N] [--once]
+ *     ves-sim [--seed N] [--runs N] [--once] [--quarrel] [--export FILE]
  *
  * --runs 0 goes on until it is stopped.  --once leaves out the second run of
- * each seed, whose trace must be equal.
+ * each seed, whose trace must be equal.  --quarrel: nearly all events meet
+ * others' (sim_options_quarrel).  --export writes each history, with
+ * what was said of it, as a line into FILE (export.c).
  */
 #include <getopt.h>
 #include <signal.h>
@@ -13,6 +15,13 @@
 
 #include "crypto/crypto.h"
 #include "sim/world.h"
+
+struct asked {
+    uint64_t seed, runs;
+    bool has_seed, has_runs, is_once, is_quarrel;
+    const char *export_name;
+    FILE *export;
+};
 
 static char seed_line[64]; /* for on_crash, which may not format */
 static int seed_line_len;
@@ -26,7 +35,7 @@ static void on_crash(int number)
     raise(number);
 }
 
-static void run(uint64_t seed, bool is_once, bool is_verbose,
+static void run(const struct asked *asked, uint64_t seed, bool is_verbose,
                 struct sim_summary *total)
 {
     struct sim_options options;
@@ -36,8 +45,12 @@ static void run(uint64_t seed, bool is_once, bool is_verbose,
         snprintf(seed_line, sizeof(seed_line),
                  "seed %llu: the program crashed\n", (unsigned long long)seed);
     sim_options_draw(seed, &options);
+    if (asked->is_quarrel)
+        sim_options_quarrel(&options);
+    options.export = asked->export;
     sim_run(seed, &options, &first);
-    if (!is_once) {
+    options.export = NULL;
+    if (!asked->is_once) {
         sim_run(seed, &options, &second);
         if (first.trace != second.trace) {
             printf("seed %llu: two runs differ\n", (unsigned long long)seed);
@@ -69,53 +82,85 @@ static void run(uint64_t seed, bool is_once, bool is_verbose,
             (unsigned long long)first.trace);
 }
 
-int main(int argc, char **argv)
+/* False when it is not understood. */
+static bool read_options(int argc, char **argv, struct asked *out)
 {
     static const struct option longs[] = {
         {"seed", required_argument, NULL, 's'},
         {"runs", required_argument, NULL, 'r'},
         {"once", no_argument, NULL, 'o'},
+        {"quarrel", no_argument, NULL, 'q'},
+        {"export", required_argument, NULL, 'e'},
         {NULL, 0, NULL, 0}};
-    struct sim_summary total = {0};
-    uint64_t seed = 1, runs = 1000;
-    bool has_seed = false, has_runs = false, is_once = false;
     int opt;
 
-    setvbuf(stdout, NULL, _IOLBF, 0);
     while ((opt = getopt_long(argc, argv, "", longs, NULL)) != -1) {
         if (opt == 's') {
-            seed = strtoull(optarg, NULL, 0);
-            has_seed = true;
+            out->seed = strtoull(optarg, NULL, 0);
+            out->has_seed = true;
         } else if (opt == 'r') {
-            runs = strtoull(optarg, NULL, 0);
-            has_runs = true;
+            out->runs = strtoull(optarg, NULL, 0);
+            out->has_runs = true;
         } else if (opt == 'o') {
-            is_once = true;
+            out->is_once = true;
+        } else if (opt == 'q') {
+            out->is_quarrel = true;
+        } else if (opt == 'e') {
+            out->export_name = optarg;
         } else {
-            fputs("usage: ves-sim [--seed N] [--runs N] [--once]\n", stderr);
-            return 2;
+            return false;
         }
     }
-    if (ves_crypto_init())
-        return 1;
-    signal(SIGABRT, on_crash);
-    signal(SIGSEGV, on_crash);
-    if (has_seed && !has_runs)
-        runs = 1;
-    for (uint64_t i = 0; runs == 0 || i < runs; i++)
-        run(seed + i, is_once, runs == 1, &total);
+    if (out->has_seed && !out->has_runs)
+        out->runs = 1;
+    return true;
+}
+
+static void say_total(const struct asked *asked,
+                      const struct sim_summary *total)
+{
     printf(
         "%llu seeds from %llu%s: %llu events sequenced, %llu refused, %llu "
         "in conflict, %llu decisions, %llu waited, %llu restored, %llu "
         "crashes, %llu failed calls, %llu lies, %llu heads signed, %llu "
         "backups put back, %llu made whole; all agree\n",
-        (unsigned long long)runs, (unsigned long long)seed,
-        is_once ? "" : ", each twice", (unsigned long long)total.events,
-        (unsigned long long)total.refused, (unsigned long long)total.conflicts,
-        (unsigned long long)total.decided, (unsigned long long)total.freed,
-        (unsigned long long)total.restored, (unsigned long long)total.crashes,
-        (unsigned long long)total.failures, (unsigned long long)total.lies,
-        (unsigned long long)total.heads, (unsigned long long)total.backups,
-        (unsigned long long)total.recovered);
+        (unsigned long long)asked->runs, (unsigned long long)asked->seed,
+        asked->is_once ? "" : ", each twice", (unsigned long long)total->events,
+        (unsigned long long)total->refused,
+        (unsigned long long)total->conflicts,
+        (unsigned long long)total->decided, (unsigned long long)total->freed,
+        (unsigned long long)total->restored, (unsigned long long)total->crashes,
+        (unsigned long long)total->failures, (unsigned long long)total->lies,
+        (unsigned long long)total->heads, (unsigned long long)total->backups,
+        (unsigned long long)total->recovered);
+}
+
+int main(int argc, char **argv)
+{
+    struct asked asked = {.seed = 1, .runs = 1000};
+    struct sim_summary total = {0};
+
+    setvbuf(stdout, NULL, _IOLBF, 0);
+    if (!read_options(argc, argv, &asked)) {
+        fputs("usage: ves-sim [--seed N] [--runs N] [--once] [--quarrel] "
+              "[--export FILE]\n",
+              stderr);
+        return 2;
+    }
+    if (ves_crypto_init())
+        return 1;
+    if (asked.export_name && !(asked.export = fopen(asked.export_name, "w"))) {
+        perror(asked.export_name);
+        return 1;
+    }
+    signal(SIGABRT, on_crash);
+    signal(SIGSEGV, on_crash);
+    for (uint64_t i = 0; asked.runs == 0 || i < asked.runs; i++)
+        run(&asked, asked.seed + i, asked.runs == 1, &total);
+    if (asked.export && fclose(asked.export)) {
+        perror(asked.export_name);
+        return 1;
+    }
+    say_total(&asked, &total);
     return 0;
 }

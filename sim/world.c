@@ -186,6 +186,20 @@ void sim_options_draw(uint64_t seed, struct sim_options *out)
     out->restore = sim_chance(&rng, 250) ? 15 : 0;
 }
 
+void sim_options_quarrel(struct sim_options *out)
+{
+    enum { STORES = 4, EVENTS = 15 };
+
+    out->stores = out->stores > STORES ? STORES : out->stores;
+    out->late = out->late < out->stores ? out->late : out->stores - 1;
+    out->strangers = 0;
+    out->events = out->stores * EVENTS;
+    out->ticks = (uint32_t)out->events * 16;
+    out->group = 0;
+    out->quarrel = 900;
+    out->decide = 120;
+}
+
 static void arm(struct sim_world *world, struct sim_faults *faults, bool is_on)
 {
     faults->rng = &world->rng;
@@ -381,6 +395,8 @@ void sim_run(uint64_t seed, const struct sim_options *options,
     settle(world);
     sim_restore(world);
     sim_check_end(world, out);
+    if (options->export)
+        sim_export(world, options->export);
     out->decided = world->decided;
     out->conflicts = world->conflicts;
     out->freed = world->freed;

@@ -9,6 +9,8 @@
 #ifndef VES_SIM_WORLD_H
 #define VES_SIM_WORLD_H
 
+#include <stdio.h>
+
 #include "core/tlog.h"
 #include "engine/agent.h"
 #include "engine/sequencer.h"
@@ -48,7 +50,8 @@ struct sim_options {
     uint32_t decide;  /* per mille of steps */
     uint32_t restore; /* per mille of ticks */
     uint32_t store_fail, store_late, store_crash,
-        nomem; /* per mille of calls */
+        nomem;    /* per mille of calls */
+    FILE *export; /* where the history goes at the end; NULL: nowhere */
 };
 
 enum sim_kind { SIM_INGEST, SIM_PULL, SIM_KEYS, SIM_SEQUENCER_KEYS, SIM_KINDS };
@@ -201,6 +204,9 @@ struct sim_summary {
 void sim_run(uint64_t seed, const struct sim_options *options,
              struct sim_summary *out);
 void sim_options_draw(uint64_t seed, struct sim_options *out);
+/* Few stores that nearly always meet, and decide: histories of a kind that the
+ * model of the judge knows whole, so no groups. */
+void sim_options_quarrel(struct sim_options *out);
 
 /* Says seed, tick, what is wrong and how the stores stand, and ends the
  * program. */
@@ -331,6 +337,8 @@ void sim_check_end(struct sim_world *world, struct sim_summary *out);
 void sim_check_verdicts(struct sim_world *world);
 bool sim_is_in_open_conflict(struct sim_world *world, uint64_t sequence);
 void sim_check_refolded(struct sim_world *world, size_t device);
+/* export.c: one line, when all agree. */
+void sim_export(struct sim_world *world, FILE *out);
 
 void sim_signer_init(struct sim_signer *signer, uint8_t kind, uint8_t number);
 /* What the signer's key signs. */

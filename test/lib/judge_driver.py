@@ -75,11 +75,12 @@ result = judge.Judge.result
 
 
 def settles(eff, fact, other):
+    fact = [o for o in fact if o[0] != "@"]     # a mark is no part of the state
     disputed = [p for p, k, v in fact
                 if not judge.commute([(p, k, v)], other)]
     paths = disputed or [p for p, _, _ in fact]
     touched = [any(p == q or "*" in (p, q) for q, _, _ in eff) for p in paths]
-    return all(touched) if disputed else any(touched)
+    return all(touched) if disputed else any(touched) or not paths
 
 
 def says_nothing(j, r):
