@@ -2,9 +2,8 @@
  *
  * A lie has no key it should not have: receipts and directories are signed by
  * a rogue, or by the sequencer itself about an event that is none, so that
- * each check of the agent is the only one that stands in its way.  What no
- * agent can see alone (two histories, each signed and whole, shown to two
- * stores) is not here; sim/README.md lists it.
+ * each check of the agent is the only one that stands in its way.  Two
+ * histories, each signed and whole, are in treason.c.
  */
 #include <string.h>
 

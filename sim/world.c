@@ -397,6 +397,7 @@ void sim_run(uint64_t seed, const struct sim_options *options,
     sim_check_end(world, out);
     if (options->export)
         sim_export(world, options->export);
+    sim_treason(world);
     out->decided = world->decided;
     out->conflicts = world->conflicts;
     out->freed = world->freed;
@@ -413,6 +414,7 @@ void sim_run(uint64_t seed, const struct sim_options *options,
     out->heads = world->heads;
     out->backups = world->backups;
     out->recovered = world->recovered;
+    out->betrayals = world->betrayals;
     out->failures += world->hub.faults.failures;
     for (size_t i = 0; i < options->stores; i++)
         sim_device_free(world, i);

@@ -189,14 +189,14 @@ struct sim_world {
     struct ves_verifier verifier;
     uint64_t delivered, lost, spoiled, replayed, lies; /* counted */
     uint64_t decided, conflicts, freed, restored;      /* counted */
-    uint64_t heads, backups, recovered;                /* counted */
+    uint64_t heads, backups, recovered, betrayals;     /* counted */
     struct ves_tlog_edge tree; /* over log, by the checks themselves */
 };
 
 struct sim_summary {
     uint64_t trace, events, ticks, crashes, failures, refused, lies;
     uint64_t conflicts, decided, freed, restored;
-    uint64_t heads, backups, recovered;
+    uint64_t heads, backups, recovered, betrayals;
 };
 
 /* Runs the seed from start to agreement.  Ends the program when something
@@ -330,6 +330,8 @@ bool sim_heads_may_start(struct sim_world *world, struct ves_store *disk,
                          uint64_t file_size);
 /* restore.c: an older copy of its disk comes back. */
 void sim_restore(struct sim_world *world);
+/* treason.c: at the end of everything the sequencer tells two histories. */
+void sim_treason(struct sim_world *world);
 void sim_check_device(struct sim_world *world, size_t device, bool is_thorough);
 void sim_check_end(struct sim_world *world, struct sim_summary *out);
 /* The sequencer and every store say the same of every event and conflict, and

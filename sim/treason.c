@@ -1,0 +1,607 @@
+/* treason.c -- the sequencer itself lies: two histories, each whole and signed.
+ *
+ * When a world has come to rest, its sequencer takes some events and tells of
+ * them (here), goes back to where it was, and takes others in their place
+ * (there).  Every signature is its own and true.
+ *
+ *   fork       a store that followed here is told how there goes on
+ *   promise    a store whose events were taken here is told only there
+ *   heads      true events of here come with a head of there
+ *
+ * Whoever sees one history alone suspects nothing.  The store that sees both
+ * applies nothing of what it is told, whatever fails or dies meanwhile, says
+ * so, and gets evidence that anybody reads with the log's key alone.
+ */
+#include <string.h>
+
+#include "base/assert.h"
+#include "base/bytes.h"
+#include "core/merkle.h"
+#include "crypto/crypto.h"
+#include "engine/log_tree.h"
+#include "sim/world.h"
+#include "store/store_mem.h"
+#include "ves/verify.h"
+
+enum { TEXT_MAX = 4 << 20, SCRATCH_MAX = 64 << 20, FAILING_CALLS = 30 };
+
+enum betrayal { FORK, PROMISE, HEADS, BETRAYALS };
+
+/* What was told of one history, from the moment on at which they part. */
+struct told {
+    struct ves_buf items;
+    uint64_t end; /* of the log there */
+};
+
+struct treason {
+    struct sim_world *world;
+    enum betrayal kind;
+    size_t victim, other, third; /* two may be one, never the first two */
+    uint64_t start;              /* the last number of both histories */
+    uint32_t stream_no;
+    uint64_t rng, batches;
+    struct told here;
+    struct ves_buf truth; /* a page of here, as it was told */
+};
+
+static struct sim_process *process(struct treason *t, size_t device)
+{
+    return &t->world->devices[device].processes[0];
+}
+
+static int64_t now_ms(const struct treason *t)
+{
+    return INT64_C(1770000000000) + (int64_t)t->world->tick * 10;
+}
+
+/* ---- the sequencer ------------------------------------------------------- */
+
+static bool find_key(void *ctx, const struct ves_uuid *tenant,
+                     const struct ves_uuid *agent, uint32_t key_id,
+                     struct ves_public_key *out)
+{
+    struct sim_world *world = ctx;
+
+    for (size_t i = 0; i < world->agents; i++)
+        if (key_id == 1 && ves_uuid_equal(tenant, &world->stream.tenant) &&
+            ves_uuid_equal(agent, &world->devices[i].agent)) {
+            *out = world->devices[i].key.signer.public_key;
+            return true;
+        }
+    return false;
+}
+
+static void sign_head(struct treason *t)
+{
+    struct ves_sequencer *sequencer = &t->world->hub.sequencer;
+    struct ves_error error = {.status = VES_OK};
+    struct ves_log_head head;
+    struct ves_arena arena;
+
+    ves_arena_init(&arena, ves_alloc_default(), SCRATCH_MAX);
+    if (ves_log_head_make(sequencer, sequencer->store, &t->world->stream,
+                          now_ms(t), &arena, &head, &error))
+        sim_fail(t->world, "a second history cannot be signed: %s", error.text);
+    if (head.is_due)
+        VES_ASSERT(ves_log_head_keep(sequencer, &head, 1) == VES_OK);
+    ves_arena_free(&arena);
+}
+
+static void ingest(struct treason *t, size_t device, struct ves_bytes body,
+                   struct ves_buf *answer)
+{
+    struct sim_world *world = t->world;
+    struct ves_key_source keys = {world, find_key};
+    struct ves_caller caller = {.tenant = world->stream.tenant,
+                                .has_store = true,
+                                .store = world->stream.store,
+                                .has_agent = true,
+                                .agent = world->devices[device].agent,
+                                .rights = VES_RIGHT_READ | VES_RIGHT_WRITE};
+    struct ves_sequencer *sequencer = &world->hub.sequencer;
+    struct ves_ingest request, *group[1] = {&request};
+    struct ves_uuid id;
+
+    memset(&id, 0xb1, sizeof(id));
+    t->batches++;
+    memcpy(id.b, &t->batches, sizeof(t->batches));
+    VES_ASSERT(ves_ingest_read(&request, ves_alloc_default(), body, &caller) ==
+                   VES_OK &&
+               request.http_status == 200);
+    VES_ASSERT(ves_ingest_prepare(&request, ves_alloc_default(), &keys,
+                                  &world->verifier, false) == VES_OK);
+    VES_ASSERT(ves_sequencer_commit(sequencer, group, 1, &id, now_ms(t)) ==
+               VES_OK);
+    VES_ASSERT(ves_ingest_answer(&request, sequencer, VES_DIALECT_JS, answer) ==
+               VES_OK);
+    ves_ingest_free(&request);
+}
+
+static uint64_t end_of_log(const struct treason *t)
+{
+    struct ves_store *disk = t->world->hub.disk;
+    struct ves_stream_row row;
+
+    VES_ASSERT(disk->ops->stream_get(disk, &t->world->stream, false, &row) ==
+               VES_OK);
+    return row.head;
+}
+
+/* ---- pages --------------------------------------------------------------- */
+
+struct listing {
+    struct treason *t;
+    struct ves_buf *out;
+    bool has_one;
+};
+
+static enum ves_status put_row(void *ctx, const struct ves_log_row *row)
+{
+    static const struct sim_message nobody;
+    struct listing *list = ctx;
+
+    ves_buf_put_str(list->out, list->has_one ? "," : "");
+    list->has_one = true;
+    sim_forge_item(list->t->world, &nobody, SIM_TRUTH, row,
+                   row->sequence_number, list->out);
+    return VES_OK;
+}
+
+/* The log's events after a number, as they are now. */
+static void take_items(struct treason *t, uint64_t after, struct told *out)
+{
+    struct ves_store *disk = t->world->hub.disk;
+    struct listing list = {t, &out->items, false};
+
+    ves_buf_init(&out->items, ves_alloc_default(), TEXT_MAX);
+    out->end = end_of_log(t);
+    VES_ASSERT(disk->ops->log_read(disk, t->stream_no, after + 1, 0, put_row,
+                                   &list) == VES_OK);
+}
+
+/* A page of those events, with the head there is now. */
+static void write_page(struct treason *t, const struct told *told,
+                       uint64_t after, struct ves_buf *out)
+{
+    uint64_t end = told->end > after ? told->end : after;
+    struct ves_arena arena;
+
+    ves_buf_init(out, ves_alloc_default(), TEXT_MAX);
+    ves_arena_init(&arena, ves_alloc_default(), SCRATCH_MAX);
+    ves_buf_put_str(out, "{\"events\":[");
+    ves_buf_put_bytes(out, ves_buf_view(&told->items));
+    ves_buf_putf(out,
+                 "],\"count\":%llu,\"next_sequence\":%llu,\"head_sequence\":"
+                 "%llu,\"has_more\":false",
+                 (unsigned long long)(end - after),
+                 (unsigned long long)(end + 1), (unsigned long long)end);
+    VES_ASSERT(ves_log_page_write(out, t->world->hub.disk, t->stream_no, end,
+                                  &arena) == VES_OK);
+    ves_buf_put_str(out, "}");
+    VES_ASSERT(ves_buf_status(out) == VES_OK);
+    ves_arena_free(&arena);
+}
+
+/* GET /ves/STREAM/inclusion of an entry in the tree of size. */
+static void write_inclusion(struct treason *t, uint64_t sequence, uint64_t size,
+                            struct ves_buf *out)
+{
+    const struct ves_tlog_node node = {0, sequence - VES_TLOG_FIRST};
+    struct ves_log_source source;
+    struct ves_tlog_path path;
+    struct ves_hash leaf;
+
+    ves_log_source_init(&source, t->world->hub.disk, t->stream_no, size);
+    const struct ves_tlog_source *nodes = &source.tiles.source;
+    VES_ASSERT(nodes->read(nodes->ctx, &node, 1, &leaf) == VES_OK);
+    VES_ASSERT(ves_tlog_inclusion_make(nodes, node, size, &path) == VES_OK);
+    ves_buf_init(out, ves_alloc_default(), TEXT_MAX);
+    ves_buf_put_str(out, "{\"leafHash\":\"");
+    ves_buf_put_hex(out, leaf.b, VES_HASH_SIZE);
+    ves_buf_put_str(out, "\",\"path\":[");
+    for (uint32_t i = 0; i < path.count; i++) {
+        ves_buf_put_str(out, i ? ",\"" : "\"");
+        ves_buf_put_hex(out, path.hash[i].b, VES_HASH_SIZE);
+        ves_buf_put_str(out, "\"");
+    }
+    ves_buf_put_str(out, "]}");
+}
+
+/* ---- the stores ---------------------------------------------------------- */
+
+static bool nobody_lives(const struct ves_lease *holder)
+{
+    (void)holder;
+    return false;
+}
+
+/* Writes and pushes some events; false: this store has other worries. */
+static bool write_events(struct treason *t, size_t device)
+{
+    struct sim_process *p = process(t, device);
+    struct ves_core_env env = sim_device_env(t->world, device);
+    struct ves_push_result result = {.attempted = 0};
+    struct ves_buf answer;
+    struct ves_push push;
+
+    for (uint64_t left = 1 + sim_below(&t->rng, 3); left > 0; left--)
+        sim_device_append(t->world, device, 0);
+    if (ves_core_push_begin(&p->core, &p->lease, nobody_lives, now_ms(t), 0,
+                            true, &push))
+        return false;
+    bool is_taken = push.count > 0;
+    if (is_taken) {
+        ves_buf_init(&answer, ves_alloc_default(), TEXT_MAX);
+        ingest(t, device, ves_buf_view(&push.body), &answer);
+        is_taken =
+            ves_core_push_end(&p->core, &push, &env, 200, ves_buf_view(&answer),
+                              0, &result) == VES_OK &&
+            result.accepted > 0;
+        ves_buf_free(&answer);
+    }
+    ves_core_push_release(&p->core, &push);
+    ves_push_free(&push, &p->alloc.alloc);
+    return is_taken;
+}
+
+static uint64_t cursor_of(struct treason *t, size_t device)
+{
+    struct ves_store *disk = t->world->devices[device].disk;
+    struct ves_stream_row row;
+
+    VES_ASSERT(disk->ops->stream_get(disk, &t->world->stream, false, &row) ==
+               VES_OK);
+    return row.head;
+}
+
+static uint64_t alerts_of(struct treason *t, size_t device)
+{
+    struct ves_store *disk = t->world->devices[device].disk;
+    uint64_t count;
+
+    VES_ASSERT(disk->ops->record_count_open(disk, VES_RECORD_ALERT, 1,
+                                            &count) == VES_OK);
+    return count;
+}
+
+/* *page stays, for what is asked about it.  VES_AGAIN: a key is unknown. */
+static enum ves_status show_page(struct treason *t, size_t device,
+                                 struct ves_bytes text, uint64_t after,
+                                 struct ves_page **page)
+{
+    struct sim_process *p = process(t, device);
+    struct ves_pull_result result = {.received = 0};
+    bool needs_keys;
+
+    *page = NULL;
+    enum ves_status status =
+        ves_core_page_read(&p->core, text, after + 1, page, &needs_keys);
+    if (status || needs_keys)
+        return status ? status : VES_AGAIN;
+    ves_core_page_verify(&p->core, *page);
+    return ves_core_page_apply(&p->core, *page, now_ms(t), &result);
+}
+
+/* What is there now, told truly: nobody is suspected.  false: not now. */
+static bool follow(struct treason *t, size_t device)
+{
+    uint64_t after = cursor_of(t, device), alerts = alerts_of(t, device);
+    struct ves_page *page;
+    struct ves_buf text;
+    struct told told;
+
+    take_items(t, after, &told);
+    write_page(t, &told, after, &text);
+    enum ves_status status =
+        show_page(t, device, ves_buf_view(&text), after, &page);
+    ves_page_free(page);
+    ves_buf_free(&text);
+    ves_buf_free(&told.items);
+    if (status == VES_AGAIN)
+        return false;
+    if (status || cursor_of(t, device) != end_of_log(t))
+        sim_fail(t->world, "store %zu does not take one history alone: %s",
+                 device, process(t, device)->core.error.text);
+    if (alerts_of(t, device) > alerts)
+        sim_fail(t->world, "store %zu suspects one history alone", device);
+    return true;
+}
+
+/* ---- what is caught ------------------------------------------------------ */
+
+/* What must not move: how far the log goes, its tree, and the outbox. */
+struct standing {
+    uint64_t cursor, logged, counts[VES_OUTBOX_STATUSES];
+    struct ves_hash edge;
+};
+
+static void stand(struct treason *t, struct standing *out)
+{
+    struct ves_store *disk = t->world->devices[t->victim].disk;
+    struct ves_follow_row row = {.logged = 0};
+    struct ves_arena arena;
+
+    memset(out, 0, sizeof(*out));
+    ves_arena_init(&arena, ves_alloc_default(), SCRATCH_MAX);
+    out->cursor = cursor_of(t, t->victim);
+    enum ves_status status = disk->ops->follow_get(disk, 1, &arena, &row);
+    VES_ASSERT(status == VES_OK || status == VES_NOT_FOUND);
+    out->logged = row.logged;
+    ves_sha256_one(row.edge.ptr, row.edge.len, &out->edge);
+    VES_ASSERT(disk->ops->outbox_counts(disk, out->counts) == VES_OK);
+    ves_arena_free(&arena);
+}
+
+static void expect_standing(struct treason *t, const struct standing *before)
+{
+    struct standing after;
+
+    stand(t, &after);
+    if (memcmp(&after, before, sizeof(after)) != 0)
+        sim_fail(t->world,
+                 "store %zu took something of two histories: it was at %llu, "
+                 "logged to %llu, and is at %llu, logged to %llu",
+                 t->victim, (unsigned long long)before->cursor,
+                 (unsigned long long)before->logged,
+                 (unsigned long long)after.cursor,
+                 (unsigned long long)after.logged);
+}
+
+/* With the log's keys, and nothing of the store's. */
+static void expect_proven(struct treason *t, struct ves_bytes file)
+{
+    static struct ves_verify_report report;
+    const struct sim_hub *hub = &t->world->hub;
+    struct ves_verify_anchors anchors = {.stream = &t->world->stream};
+    struct ves_buf origin, policy;
+    struct ves_hash stream_id;
+
+    ves_buf_init(&origin, ves_alloc_default(), VES_ORIGIN_MAX);
+    ves_buf_init(&policy, ves_alloc_default(), TEXT_MAX);
+    ves_stream_id(&t->world->stream, &stream_id);
+    ves_origin_write(&origin, hub->sequencer.log_host, &stream_id);
+    for (size_t i = 0; i < hub->key_count; i++) {
+        struct ves_note_key key;
+        ves_note_key_init(&key, ves_buf_view(&origin), VES_NOTE_ED25519,
+                          &hub->keys[i].signer.public_key);
+        ves_buf_put_str(&policy, "log ");
+        ves_note_key_write(&policy, &key);
+        ves_buf_put_str(&policy, "\n");
+    }
+    ves_buf_put_str(&policy, "quorum none\n");
+    anchors.policy = ves_buf_view(&policy);
+    enum ves_status status = ves_verify(
+        ves_alloc_default(), file, ves_bytes(NULL, 0), &anchors, &report, NULL);
+    if (status || report.verdict != VES_VERIFY_PROVEN)
+        sim_fail(t->world, "store %zu has evidence that proves nothing: %.*s",
+                 t->victim, (int)file.len, (const char *)file.ptr);
+    ves_buf_free(&origin);
+    ves_buf_free(&policy);
+}
+
+/* Two heads that cannot both be of one log. */
+static enum ves_status show_fork(struct treason *t, struct ves_bytes theirs,
+                                 struct ves_buf *out)
+{
+    struct ves_agent_core *core = &process(t, t->victim)->core;
+    struct ves_buf inclusion;
+    uint64_t size, common;
+
+    enum ves_status status = ves_core_dispute(core, theirs, &size, &common);
+    if (status)
+        return status;
+    write_inclusion(t, common, size, &inclusion);
+    status = ves_core_fork_evidence(core, theirs, ves_buf_view(&inclusion),
+                                    now_ms(t), out);
+    ves_buf_free(&inclusion);
+    return status;
+}
+
+/* A receipt of this store's, and a log that does not keep it. */
+static enum ves_status show_promise(struct treason *t,
+                                    const struct ves_page *page,
+                                    struct ves_buf *out)
+{
+    struct ves_agent_core *core = &process(t, t->victim)->core;
+    struct ves_buf inclusion;
+    uint64_t sequence, size;
+
+    if (!ves_page_breaks(page, &sequence, &size))
+        return VES_NOT_FOUND;
+    write_inclusion(t, sequence, size, &inclusion);
+    enum ves_status status = ves_core_promise_evidence(
+        core, page, ves_buf_view(&inclusion), now_ms(t), out);
+    ves_buf_free(&inclusion);
+    return status;
+}
+
+/* A receipt of the page's, and the entry that the log of its head has there. */
+static enum ves_status show_receipt(struct treason *t,
+                                    const struct ves_page *page,
+                                    struct ves_buf *out)
+{
+    struct ves_agent_core *core = &process(t, t->victim)->core;
+    struct ves_store *disk = t->world->hub.disk;
+    struct ves_stream_row stream;
+    struct ves_buf entries, inclusion;
+    uint64_t first, end, size, sequence;
+
+    if (!ves_page_range(page, &first, &end, &size))
+        return VES_NOT_FOUND;
+    VES_ASSERT(disk->ops->stream_get(disk, &t->world->stream, false, &stream) ==
+               VES_OK);
+    ves_buf_init(&entries, ves_alloc_default(), TEXT_MAX);
+    VES_ASSERT(ves_log_entries_write(disk, &stream, first - VES_TLOG_FIRST,
+                                     (uint32_t)(end - first + 1),
+                                     &entries) == VES_OK);
+    struct ves_bytes bundle = ves_buf_view(&entries);
+    enum ves_status status = VES_NOT_FOUND;
+    if (ves_page_differs(page, bundle, first, &sequence)) {
+        size_t at = (size_t)(sequence - first) * (2 + VES_LEAF_SIZE) + 2;
+        write_inclusion(t, sequence, size, &inclusion);
+        status = ves_core_receipt_evidence(
+            core, page, sequence, ves_bytes(bundle.ptr + at, VES_LEAF_SIZE),
+            ves_buf_view(&inclusion), now_ms(t), out);
+        ves_buf_free(&inclusion);
+    }
+    ves_buf_free(&entries);
+    return status;
+}
+
+static void expect_evidence(struct treason *t, const struct ves_page *page)
+{
+    struct ves_bytes theirs;
+    struct ves_buf file;
+
+    ves_buf_init(&file, ves_alloc_default(), TEXT_MAX);
+    enum ves_status status = show_promise(t, page, &file);
+    if (status && ves_page_is_disputed(page, &theirs))
+        status = show_fork(t, theirs, &file);
+    if (status)
+        status = show_receipt(t, page, &file);
+    if (status)
+        sim_fail(t->world, "store %zu has no evidence of betrayal %d: %s",
+                 t->victim, (int)t->kind, ves_status_name(status));
+    expect_proven(t, ves_buf_view(&file));
+    ves_buf_free(&file);
+}
+
+/* The same while calls fail and the process dies. */
+static void show_badly(struct treason *t, struct ves_bytes text, uint64_t after)
+{
+    struct sim_faults *faults = &process(t, t->victim)->faults;
+    struct ves_page *page;
+
+    faults->rng = &t->rng;
+    faults->is_on = true;
+    faults->fail_per_mille = faults->late_per_mille = FAILING_CALLS;
+    faults->crash_per_mille = faults->nomem_per_mille = FAILING_CALLS;
+    (void)show_page(t, t->victim, text, after, &page);
+    faults->is_on = false;
+    ves_page_free(page);
+    sim_device_kill(t->world, t->victim, 0);
+    VES_ASSERT(sim_device_revive(t->world, t->victim));
+}
+
+/* ---- all of it ----------------------------------------------------------- */
+
+/* What it was told is forgotten when the sequencer keeps to one history; what
+ * is proven is not. */
+static void go_on(struct treason *t)
+{
+    uint64_t alerts = alerts_of(t, t->victim);
+    struct ves_page *page;
+
+    if (t->kind == FORK)
+        return; /* it has all of here */
+    enum ves_status status =
+        show_page(t, t->victim, ves_buf_view(&t->truth), t->start, &page);
+    ves_page_free(page);
+    if (status || cursor_of(t, t->victim) != t->here.end)
+        sim_fail(t->world, "store %zu does not go on: %s", t->victim,
+                 process(t, t->victim)->core.error.text);
+    if (alerts > 0 && alerts_of(t, t->victim) == 0)
+        sim_fail(t->world, "store %zu forgets that it was betrayed", t->victim);
+}
+
+static void be_found_out(struct treason *t)
+{
+    uint64_t after = cursor_of(t, t->victim);
+    struct standing before;
+    struct ves_page *page;
+    struct ves_buf text;
+    struct told there;
+
+    take_items(t, after, &there);
+    write_page(t, t->kind == HEADS ? &t->here : &there, after, &text);
+    stand(t, &before);
+    show_badly(t, ves_buf_view(&text), after);
+    expect_standing(t, &before);
+    enum ves_status status =
+        show_page(t, t->victim, ves_buf_view(&text), after, &page);
+    expect_standing(t, &before);
+    if (status == VES_REFUSED) {
+        if (alerts_of(t, t->victim) == 0)
+            sim_fail(t->world, "store %zu does not say that it is betrayed",
+                     t->victim);
+        expect_evidence(t, page);
+        expect_standing(t, &before);
+        go_on(t);
+        t->world->betrayals++;
+    } else if (status != VES_AGAIN) { /* a key that it has to ask for first */
+        sim_fail(t->world, "store %zu does not see betrayal %d: %s", t->victim,
+                 (int)t->kind, ves_status_name(status));
+    }
+    ves_page_free(page);
+    ves_buf_free(&text);
+    ves_buf_free(&there.items);
+}
+
+/* Stores that have no other worries. */
+static bool choose(struct treason *t)
+{
+    struct sim_world *world = t->world;
+
+    t->victim = sim_below(&t->rng, world->options.stores);
+    t->other = (t->victim + 1 + sim_below(&t->rng, world->options.stores - 1)) %
+               world->options.stores;
+    t->third = sim_below(&t->rng, world->options.stores);
+    if (t->third == t->other)
+        t->third = t->victim;
+    const size_t all[] = {t->victim, t->other, t->third};
+    for (size_t i = 0; i < 3; i++)
+        if (world->devices[all[i]].is_revoked ||
+            world->devices[all[i]].was_restored ||
+            cursor_of(t, all[i]) != t->start)
+            return false;
+    return true;
+}
+
+/* What the victim knows before the sequencer goes back. */
+static bool live_here(struct treason *t)
+{
+    if (!write_events(t, t->kind == HEADS ? t->third : t->victim))
+        return false;
+    sign_head(t);
+    take_items(t, t->start, &t->here);
+    write_page(t, &t->here, t->start, &t->truth);
+    return t->kind != FORK || follow(t, t->victim);
+}
+
+/* There goes on until it is longer, so that no end of the log gives it away. */
+static bool live_there(struct treason *t)
+{
+    do {
+        if (!write_events(t, t->other))
+            return false;
+        if (sim_chance(&t->rng, 500))
+            sign_head(t);
+    } while (end_of_log(t) <= t->here.end + sim_below(&t->rng, 2));
+    sign_head(t);
+    return true;
+}
+
+void sim_treason(struct sim_world *world)
+{
+    struct treason t = {.world = world,
+                        .rng = world->seed ^ UINT64_C(0x545245414e)};
+
+    ves_buf_init(&t.here.items, ves_alloc_default(), TEXT_MAX);
+    ves_buf_init(&t.truth, ves_alloc_default(), TEXT_MAX);
+    t.kind = (enum betrayal)sim_below(&t.rng, BETRAYALS);
+    t.start = end_of_log(&t);
+    struct ves_stream_row row;
+    struct ves_store *disk = world->hub.disk;
+    VES_ASSERT(disk->ops->stream_get(disk, &world->stream, false, &row) ==
+               VES_OK);
+    t.stream_no = row.stream_no;
+    if (!choose(&t))
+        return;
+    ves_store_mem_keep(disk);
+    bool is_told = live_here(&t);
+    ves_store_mem_return(disk);
+    if (is_told && live_there(&t))
+        be_found_out(&t);
+    ves_buf_free(&t.here.items);
+    ves_buf_free(&t.truth);
+}
