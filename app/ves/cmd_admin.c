@@ -18,7 +18,8 @@ static const struct cli_option options[] = {
     {"strict", "on|off",
      "keys: from now on only keys the stream's owner signed for, or others "
      "again"},
-    {"agent", "UUID", "revoke: whose key"},
+    {"agent", "UUID",
+     "revoke: whose key; with --store it is the word of that stream's owner"},
     {"key-id", "N", "revoke: which key (default 1)"},
     {"with-api-keys", NULL,
      "revoke: its API keys too, so that it cannot even read"},
@@ -182,8 +183,16 @@ static const char *need(struct cli *cli, const char *name)
     return value;
 }
 
+static struct ves_admin admin_of(const struct cli *cli)
+{
+    return (struct ves_admin){.url = cli_get(cli, "server"),
+                              .key_file = cli_get(cli, "key-file"),
+                              .tls_ca = cli_get(cli, "ca")};
+}
+
 static int set_policy(struct cli *cli, const char *strict)
 {
+    const struct ves_admin admin = admin_of(cli);
     bool is_strict = strcmp(strict, "on") == 0;
     uint32_t http_status = 0;
     struct ves_stream stream;
@@ -194,13 +203,46 @@ static int set_policy(struct cli *cli, const char *strict)
     cli_uuid(cli, need(cli, "store"), &stream.store);
     struct ves_jw *jw = cli_writer();
     enum ves_status status = ves_admin_key_policy(
-        cli_get(cli, "server"), cli_get(cli, "key-file"), cli_get(cli, "ca"),
-        &stream, is_strict, jw, &http_status, &cli->error);
+        &admin, &stream, is_strict, jw, &http_status, &cli->error);
     if (status) {
         ves_jw_free(jw);
         return cli_fail(cli, status);
     }
     return print_reply(jw, http_status < 300 ? CLI_DONE : CLI_REFUSED);
+}
+
+/* With a store the owner of that stream says so; without, the operator does,
+ * for all streams of the tenant. */
+static int revoke(struct cli *cli)
+{
+    const char *agent = need(cli, "agent"), *tenant = need(cli, "tenant");
+    uint32_t key_id = (uint32_t)cli_number(cli, "key-id", 0, UINT32_MAX, 1);
+    const struct ves_admin admin = admin_of(cli);
+    struct ves_jw *jw = cli_writer();
+    uint32_t http_status = 0;
+    struct ves_stream stream;
+    struct ves_uuid id;
+    char path[512];
+    int code;
+
+    if (cli_get(cli, "store")) {
+        cli_uuid(cli, tenant, &stream.tenant);
+        cli_uuid(cli, cli_get(cli, "store"), &stream.store);
+        cli_uuid(cli, agent, &id);
+        enum ves_status status = ves_admin_revoke_key(
+            &admin, &stream, &id, key_id, jw, &http_status, &cli->error);
+        code = status              ? cli_fail(cli, status)
+               : http_status < 300 ? CLI_DONE
+                                   : CLI_REFUSED;
+    } else {
+        snprintf(path, sizeof(path), "/api/v1/agents/%s/keys/%lu?tenant_id=%s",
+                 agent, (unsigned long)key_id, tenant);
+        code = ask(cli, "DELETE", path, jw);
+    }
+    code = print_reply(jw, code);
+    if (code == CLI_DONE && cli_get(cli, "with-api-keys"))
+        code = revoke_api_keys(cli, tenant, agent);
+    return code;
 }
 
 static int run(struct cli *cli)
@@ -229,18 +271,8 @@ static int run(struct cli *cli)
                  need(cli, "tenant"), need(cli, "store"));
         return call(cli, "GET", path);
     }
-    if (strcmp(act, "revoke") == 0) {
-        snprintf(
-            path, sizeof(path), "/api/v1/agents/%s/keys/%llu?tenant_id=%s",
-            need(cli, "agent"),
-            (unsigned long long)cli_number(cli, "key-id", 0, UINT32_MAX, 1),
-            need(cli, "tenant"));
-        int code = call(cli, "DELETE", path);
-        if (code == CLI_DONE && cli_get(cli, "with-api-keys"))
-            code =
-                revoke_api_keys(cli, need(cli, "tenant"), need(cli, "agent"));
-        return code;
-    }
+    if (strcmp(act, "revoke") == 0)
+        return revoke(cli);
     if (strcmp(act, "refusals") == 0) {
         snprintf(path, sizeof(path),
                  "/api/v1/ves/refusals?tenant_id=%s&store_id=%s",

@@ -377,6 +377,18 @@ static void print_word(struct ves_jr *jr, size_t i)
         printf(", not in the log: the directory's word");
 }
 
+static void print_version(struct ves_jr *jr, size_t i)
+{
+    printf("sequencer  %s v%s  %.18s...", cli_str(jr, "/sequencer/sequencerId"),
+           cli_str(jr, "/sequencer/keys/%zu/version", i),
+           cli_str(jr, "/sequencer/keys/%zu/publicKey", i));
+    if (ves_jr_u64(jr, "/sequencer/keys/%zu/enteredAtSequence", i))
+        printf("  entered by the version before at %s\n",
+               cli_str(jr, "/sequencer/keys/%zu/enteredAtSequence", i));
+    else
+        printf("  pinned, not in the log\n");
+}
+
 static void human_keys(struct ves_jr *jr)
 {
     size_t n = ves_jr_count(jr, "/agents");
@@ -386,10 +398,7 @@ static void human_keys(struct ves_jr *jr)
            cli_str(jr, "/own/keyId"), cli_str(jr, "/own/publicKey"),
            cli_str(jr, "/own/file"));
     for (size_t i = 0; i < sequencer; i++)
-        printf("sequencer  %s v%s  %.18s...\n",
-               cli_str(jr, "/sequencer/sequencerId"),
-               cli_str(jr, "/sequencer/keys/%zu/version", i),
-               cli_str(jr, "/sequencer/keys/%zu/publicKey", i));
+        print_version(jr, i);
     for (size_t i = 0; i < n; i++) {
         printf("agent      %s #%s  %.18s...  from sequence %s",
                cli_str(jr, "/agents/%zu/agentId", i),
@@ -399,6 +408,8 @@ static void human_keys(struct ves_jr *jr)
         if (ves_jr_u64(jr, "/agents/%zu/revokedAtSequence", i))
             printf(", revoked at %s",
                    cli_str(jr, "/agents/%zu/revokedAtSequence", i));
+        if (ves_jr_has(jr, "/agents/%zu/endedBy", i))
+            printf(" by %s", cli_str(jr, "/agents/%zu/endedBy", i));
         print_word(jr, i);
         if (ves_jr_bool(jr, "/agents/%zu/own", i))
             printf("  (this store's own)");

@@ -256,14 +256,27 @@ ves_admin_call(const char *url, const char *key_file, const char *tls_ca,
                struct ves_jw *jw, uint32_t *http_status,
                struct ves_error *error);
 
+/* Where an administrator asks, and with what. */
+struct ves_admin {
+    const char *url, *key_file;
+    const char *tls_ca; /* CA certificates instead of the machine's, or NULL */
+};
+
 /* The owner's word, signed with the owner key beside key_file, that from here
  * on the stream takes only keys he signed for (is_strict), or others again.
  * VES_NOT_FOUND: the owner key is not there.  The rest as in _call. */
 VES_API VES_NODISCARD enum ves_status
-ves_admin_key_policy(const char *url, const char *key_file, const char *tls_ca,
+ves_admin_key_policy(const struct ves_admin *admin,
                      const struct ves_stream *stream, bool is_strict,
                      struct ves_jw *jw, uint32_t *http_status,
                      struct ves_error *error);
+
+/* The owner's word that a key of the agent signs no more from the next number
+ * of this stream on.  As _policy. */
+VES_API VES_NODISCARD enum ves_status ves_admin_revoke_key(
+    const struct ves_admin *admin, const struct ves_stream *stream,
+    const struct ves_uuid *agent, uint32_t key_id, struct ves_jw *jw,
+    uint32_t *http_status, struct ves_error *error);
 
 #ifdef __cplusplus
 }

@@ -413,8 +413,22 @@ static void put_own_key(const struct ves_agent *agent, struct ves_jw *jw)
     ves_jw_end(jw);
 }
 
-static void put_sequencer_keys(const struct ves_agent *agent, struct ves_jw *jw)
+/* Where the log has a version; those before the stream began it does not. */
+static uint64_t version_entered_at(const struct ves_key_log *log,
+                                   uint32_t version)
 {
+    const struct ves_key_log_version *at = log->versions;
+
+    while (at && at->key.version != version)
+        at = at->next;
+    return at ? at->sequence : 0;
+}
+
+static void put_sequencer_keys(const struct key_list *list)
+{
+    const struct ves_agent *agent = list->agent;
+    struct ves_jw *jw = list->jw;
+
     ves_jw_key(jw, "sequencer");
     ves_jw_object(jw);
     ves_jw_member_uuid(jw, "sequencerId", &agent->core.sequencer_id);
@@ -422,9 +436,12 @@ static void put_sequencer_keys(const struct ves_agent *agent, struct ves_jw *jw)
     ves_jw_array(jw);
     for (size_t i = 0; i < agent->core.sequencer_key_count; i++) {
         const struct ves_sequencer_key *key = &agent->core.sequencer_keys[i];
+        uint64_t entered = version_entered_at(&list->log, key->version);
 
         ves_jw_object(jw);
         ves_jw_member_u64(jw, "version", key->version);
+        ves_jw_member_str(jw, "enteredBy", entered ? "sequencer" : "pinned");
+        put_sequence(jw, "enteredAtSequence", entered);
         ves_jw_member_hex(jw, "publicKey", key->public_key.b, VES_KEY_SIZE);
         ves_jw_end(jw);
     }
@@ -451,7 +468,7 @@ enum ves_status ves_agent_keys(struct ves_agent *agent, struct ves_jw *jw,
         return ves_agent_fail(agent, status, error, "reading the keys");
     ves_jw_object(jw);
     put_own_key(agent, jw);
-    put_sequencer_keys(agent, jw);
+    put_sequencer_keys(&list);
     ves_jw_member_bool(jw, "onlyOwnersWord", list.log.world.policy.is_strict);
     ves_jw_key(jw, "agents");
     ves_jw_array(jw);

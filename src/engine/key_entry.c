@@ -476,6 +476,9 @@ static bool is_entered(const struct ves_key_event *event,
     const struct ves_logged_key *key =
         state ? ves_key_state_find(state, event->key_id) : NULL;
 
+    if (event->kind == VES_KEY_EVENT_REVOKED)
+        return key && key->ended_at != 0 && event->has_statement &&
+               key->ended_by == VES_KEY_BY_OWNER;
     return event->kind == VES_KEY_EVENT_ROTATED && key &&
            key->author == VES_KEY_BY_ROTATION &&
            ves_bytes_equal(ves_bytes(key->public_key.b, VES_KEY_SIZE),

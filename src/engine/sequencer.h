@@ -197,9 +197,9 @@ VES_NODISCARD enum ves_status ves_sequencer_revoke_key(
     const struct ves_uuid *agent, uint32_t key_id, int64_t now_ms,
     const struct ves_sig *owner_signature, struct ves_error *error);
 
-/* Enters a rotation or a policy in the stream's log.  The same again is
- * VES_OK and changes nothing.  VES_REFUSED with *error: it does not hold, or
- * the stream has no owner; VES_NOT_FOUND: no such stream. */
+/* Enters a rotation, or an owner's policy or revocation, in the stream's log.
+ * The same again is VES_OK and changes nothing.  VES_REFUSED with *error: it
+ * does not hold, or the stream has no owner; VES_NOT_FOUND: no such stream. */
 struct ves_key_event;
 VES_NODISCARD enum ves_status ves_sequencer_enter_key_event(
     struct ves_sequencer *sequencer, const struct ves_stream *stream,

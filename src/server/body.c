@@ -306,6 +306,24 @@ enum ves_status ves_key_policy_body_read(struct ves_arena *arena,
     return r.status;
 }
 
+enum ves_status ves_key_revocation_body_read(struct ves_arena *arena,
+                                             struct ves_bytes body,
+                                             struct ves_key_event_body *out,
+                                             struct ves_error *error)
+{
+    struct ves_key_event *event = &out->event;
+    struct reader r;
+    *event = (struct ves_key_event){.kind = VES_KEY_EVENT_REVOKED,
+                                    .has_statement = true};
+    open(&r, arena, body, error);
+    need_stream(&r, &out->stream);
+    need_uuid(&r, "agentId", &event->agent);
+    need_u32(&r, "keyId", &event->key_id);
+    need_hex(&r, "ownerSignature", event->statement.owner_signature.b,
+             VES_SIG_SIZE);
+    return r.status;
+}
+
 /* A list of "read", "write", "admin". */
 static void need_rights(struct reader *r, const char *name, uint32_t allowed,
                         uint32_t *out)

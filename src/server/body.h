@@ -45,7 +45,7 @@ struct ves_key_body {
     struct ves_sig owner_signature; /* over ves_key_register_hash */
 };
 
-/* A rotation, or the owner's policy. */
+/* A rotation, or the owner's policy or revocation. */
 struct ves_key_event_body {
     struct ves_stream stream;
     struct ves_key_event event;
@@ -92,8 +92,9 @@ struct ves_api_key_body {
         struct ves_arena *arena, struct ves_bytes body,   \
         struct ves_##name##_body *out, struct ves_error *error)
 
-#define ves_key_rotation_body ves_key_event_body
-#define ves_key_policy_body   ves_key_event_body
+#define ves_key_rotation_body   ves_key_event_body
+#define ves_key_policy_body     ves_key_event_body
+#define ves_key_revocation_body ves_key_event_body
 
 VES_BODY_READER(commitment);
 VES_BODY_READER(cursor);
@@ -101,6 +102,7 @@ VES_BODY_READER(proof);
 VES_BODY_READER(key);
 VES_BODY_READER(key_rotation);
 VES_BODY_READER(key_policy);
+VES_BODY_READER(key_revocation);
 VES_BODY_READER(invitation);
 VES_BODY_READER(redeem);
 VES_BODY_READER(api_key);

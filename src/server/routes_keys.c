@@ -356,6 +356,29 @@ static void set_policy(struct ves_request *request)
     enter_event(request, &body);
 }
 
+/* By its owner, in one stream. */
+static void revoke_owned(struct ves_request *request)
+{
+    struct ves_key_event_body body;
+    struct ves_error error = {0};
+    enum ves_status status = ves_key_revocation_body_read(
+        &request->arena, ves_bytes(request->body, request->body_len), &body,
+        &error);
+    if (status) {
+        ves_reply_status(request, status, &error);
+        return;
+    }
+    if (!ves_request_allows(request, VES_RIGHT_ADMIN, &body.stream.tenant,
+                            &body.stream.store))
+        return;
+    ves_buf_put_str(&request->out, "{\"success\":true,\"agentId\":");
+    ves_put_uuid(&request->out, &body.event.agent);
+    ves_buf_putf(&request->out, ",\"keyId\":%u,\"signedBy\":\"owner\"}",
+                 body.event.key_id);
+    enter_event(request, &body);
+}
+
+/* By the operator, in all streams of the tenant. */
 static void revoke_key(struct ves_request *request)
 {
     struct ves_uuid agent, tenant, store;
@@ -414,6 +437,8 @@ const struct ves_route ves_routes_keys[] = {
      VES_ACCESS_WRITE, false, rotate_key},
     {VES_METHOD_POST, "/api/v1/ves/key-policy", VES_ROUTE_WRITE,
      VES_ACCESS_ADMIN, false, set_policy},
+    {VES_METHOD_POST, "/api/v1/ves/key-revocations", VES_ROUTE_WRITE,
+     VES_ACCESS_ADMIN, false, revoke_owned},
     {VES_METHOD_DELETE, "/api/v1/agents/{}/keys/{}", VES_ROUTE_WRITE,
      VES_ACCESS_ADMIN, false, revoke_key},
     {.pattern = NULL}};

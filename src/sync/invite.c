@@ -8,16 +8,16 @@
 #include "base/text.h"
 #include "base/uuid.h"
 #include "core/invitation.h"
-#include "core/key_event.h"
 #include "os/clock.h"
 #include "os/file.h"
 #include "os/keyfile.h"
 #include "os/random.h"
 #include "port/store.h"
+#include "sync/owner.h"
 #include "sync/reply.h"
 #include "sync/session.h"
 
-enum { SCRATCH_MAX = 1024 * 1024, BODY_MAX = 4096, PATH_MAX_LEN = 4096 };
+enum { SCRATCH_MAX = 1024 * 1024, BODY_MAX = 4096 };
 
 static enum ves_status connect(const char *url, const char *key_file,
                                const char *tls_ca,
@@ -47,31 +47,14 @@ static enum ves_status fresh_uuid(struct ves_uuid *out, struct ves_error *error)
     return status;
 }
 
-/* Where the owner's key is, beside the admin key. */
-static enum ves_status owner_path(const char *key_file,
-                                  const struct ves_stream *stream,
-                                  char path[PATH_MAX_LEN],
-                                  struct ves_error *error)
-{
-    char tenant[VES_UUID_TEXT + 1], store[VES_UUID_TEXT + 1];
-
-    ves_uuid_format(&stream->tenant, tenant);
-    ves_uuid_format(&stream->store, store);
-    int n =
-        snprintf(path, PATH_MAX_LEN, "%s.owner-%s-%s", key_file, tenant, store);
-    return n < 0 || n >= PATH_MAX_LEN
-               ? ves_fail(error, VES_LIMIT, "the key file's path is too long")
-               : VES_OK;
-}
-
 /* It is made at the stream's first invitation. */
 static enum ves_status owner_key(const char *key_file,
                                  const struct ves_stream *stream,
                                  struct ves_signer **out,
                                  struct ves_error *error)
 {
-    char path[PATH_MAX_LEN];
-    enum ves_status named = owner_path(key_file, stream, path, error);
+    char path[VES_OWNER_PATH_MAX];
+    enum ves_status named = ves_owner_path(key_file, stream, path, error);
 
     if (named)
         return named;
@@ -272,72 +255,5 @@ enum ves_status ves_admin_call(const char *url, const char *key_file,
             ves_jw_raw(jw, reply.body);
     }
     ves_http_client_close(client);
-    return status;
-}
-
-/* ---- the owner's policy -------------------------------------------------- */
-
-static enum ves_status sign_policy(const char *key_file,
-                                   const struct ves_stream *stream,
-                                   struct ves_key_event *policy,
-                                   struct ves_error *error)
-{
-    struct ves_signer *owner = NULL;
-    struct ves_sign_item item;
-    char path[PATH_MAX_LEN];
-    enum ves_status status = owner_path(key_file, stream, path, error);
-
-    if (!status && !ves_file_exists(path))
-        status = ves_fail(error, VES_NOT_FOUND,
-                          "the stream's owner key %.3000s is not there; it was "
-                          "made where the stream's first invitation was",
-                          path);
-    if (!status)
-        status = ves_keyfile_load(path, VES_KEY_OWNER, NULL, &owner, error);
-    if (status)
-        return status;
-    memset(&item, 0, sizeof(item));
-    ves_key_policy_hash(stream, policy, &item.hash);
-    owner->sign(owner, &item, 1);
-    policy->signature = item.sig;
-    ves_signer_free(owner);
-    return VES_OK;
-}
-
-enum ves_status ves_admin_key_policy(const char *url, const char *key_file,
-                                     const char *tls_ca,
-                                     const struct ves_stream *stream,
-                                     bool is_strict, struct ves_jw *jw,
-                                     uint32_t *http_status,
-                                     struct ves_error *error)
-{
-    /* Numbers only have to rise, and nobody keeps the last one. */
-    struct ves_key_event policy = {.kind = VES_KEY_EVENT_POLICY,
-                                   .is_strict = is_strict,
-                                   .number = (uint64_t)ves_clock_now_ms()};
-    char tenant[VES_UUID_TEXT + 1], store[VES_UUID_TEXT + 1];
-    struct ves_buf body;
-    enum ves_status status = ves_crypto_init();
-
-    if (status)
-        return ves_fail(error, status, "the crypto library does not start");
-    status = sign_policy(key_file, stream, &policy, error);
-    if (status)
-        return status;
-    ves_uuid_format(&stream->tenant, tenant);
-    ves_uuid_format(&stream->store, store);
-    ves_buf_init(&body, ves_alloc_default(), BODY_MAX);
-    ves_buf_putf(&body,
-                 "{\"tenantId\":\"%s\",\"storeId\":\"%s\",\"strict\":%s,"
-                 "\"number\":%" PRIu64 ",\"ownerSignature\":\"",
-                 tenant, store, is_strict ? "true" : "false", policy.number);
-    ves_buf_put_hex(&body, policy.signature.b, VES_SIG_SIZE);
-    ves_buf_put_str(&body, "\"}");
-    status = ves_buf_status(&body);
-    if (!status)
-        status = ves_admin_call(url, key_file, tls_ca, "POST",
-                                "/api/v1/ves/key-policy", ves_buf_view(&body),
-                                jw, http_status, error);
-    ves_buf_free(&body);
     return status;
 }

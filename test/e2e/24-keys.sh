@@ -25,7 +25,7 @@ check "the office takes what came before" "$VES" sync --db office.db
 is "all of it" "$(on_hand office.db MUG)" 9
 check "the office knows since when" "$VES" pull --db office.db --since 1
 like "the directory says since when, the number of the event that revoked it" "$(admin keys --tenant "$TENANT" --store "$STORE" --json)" '"validFromSequence":1,"revokedAtSequence":5,'
-like "keys says whose word each is" "$("$VES" keys --db office.db)" "revoked at 5, entered by owner at 1"
+like "keys says whose word each is" "$("$VES" keys --db office.db)" "revoked at 5 by sequencer, entered by owner at 1"
 check "the refusal can be listed, with its signature, and verifies" bash -c '
 	"$VES" admin refusals --server '"$URL"' --key-file '"$SEQ"'.admin-key --tenant '"$TENANT"' --store '"$STORE"' > refusals.json
 	PYTHONPATH='"$HERE/test/lib"' '"$PYTHON"' - <<P
@@ -47,6 +47,42 @@ check "an independent checker agrees" lib check_log "$SEQ" till.db office.db
 check "a stolen store loses its API key, too" admin revoke --tenant "$TENANT" --agent "$(agent_of till.db)" --with-api-keys
 exits "then it cannot even pull" 5 "$VES" pull --db till.db
 check "others can" "$VES" pull --db office.db
+
+# ---- revoked by the stream's owner
+join lost.db
+adjust lost.db MUG 3
+"$VES" sync --db lost.db > /dev/null
+lost=$(agent_of lost.db)
+revoke() { admin revoke --tenant "$TENANT" --store "$STORE" --agent "$lost" "$@"; }
+mv "$SEQ.admin-key.owner-$TENANT-$STORE" away
+exits "without the owner's key nobody says it is his word" 1 revoke
+mv away "$SEQ.admin-key.owner-$TENANT-$STORE"
+other=$("$VES" admin invite --server "$URL" --key-file "$SEQ.admin-key" | sed -n 's/.*--tenant \([^ ]*\) --store \(.*\)/\1-\2/p')
+mv "$SEQ.admin-key.owner-$TENANT-$STORE" away
+cp "$SEQ.admin-key.owner-$other" "$SEQ.admin-key.owner-$TENANT-$STORE"
+exits "with another owner's it is refused" 5 revoke
+like "and said why" "$(revoke 2>&1)" "owner_signature_invalid"
+mv away "$SEQ.admin-key.owner-$TENANT-$STORE"
+exits "a key that is not there" 5 revoke --key-id 7
+check "the owner revokes a key" revoke
+check "and says so again" revoke
+adjust lost.db MUG 5
+exits "what it signs then is refused" 3 "$VES" push --db lost.db
+"$VES" sync --db office.db > /dev/null
+is "what came before stays" "$(on_hand office.db MUG)" 12
+like "keys says whose word it is" "$("$VES" keys --db office.db)" "$lost #1 .*revoked at [0-9]+ by owner, entered by owner at"
+check "an independent reader verifies it" python3 - "$HERE/test/lib" "$SEQ" "$TENANT" "$STORE" "$lost" "$SEQ.admin-key.owner-$TENANT-$STORE" <<'P'
+import json, re, sys
+sys.path.insert(0, sys.argv[1])
+import vestest as v
+rows = v.open_store(sys.argv[2]).execute("SELECT envelope FROM ves_events ORDER BY sequence_number").fetchall()
+events = [json.loads(r["envelope"] + "}") for r in rows]
+said = [e["payload"] for e in events if e["event_type"] == "ves.key.revoked" and "statement" in e["payload"]]
+assert len(said) == 1, said
+h = v.sha256(b"VES_KEY_REVOKE_V1", v.raw_uuid(sys.argv[3]), v.raw_uuid(sys.argv[4]), v.raw_uuid(sys.argv[5]), v.u32(1))
+owner = v.unhex(re.search("public ([0-9a-f]{64})", open(sys.argv[6]).read()).group(1))
+assert v.verify(owner, h, v.unhex(said[0]["statement"]["owner_signature"]))
+P
 
 # ---- rotated
 join second.db
@@ -82,6 +118,8 @@ log=$(curl -sS -H "x-api-key: $(cat "$SEQ.admin-key")" "$URL/api/v1/ves/events?t
 is "its event is there once" "$(json "$("$VES" status --db second.db --json)" '[d["counts"]["pending"], d["counts"]["syncing"]]') $(json "$log" '[e["envelope"]["event_type"] for e in d["events"] if e["receipt"]["sequencerKeyVersion"] == 4]')" '[0, 1] ["ves.sequencer.key", "inventory.adjusted"]'
 is "each version is an event of the log, signed by itself" "$(json "$log" '[(e["envelope"]["payload"]["version"], e["envelope"]["agent_key_id"], e["receipt"]["sequencerKeyVersion"]) for e in d["events"] if e["envelope"]["event_type"] == "ves.sequencer.key"]')" "[[2, 2, 2], [3, 3, 3], [4, 4, 4]]"
 check "and syncs" "$VES" sync --db second.db
+is "keys says where each version entered" "$(json "$("$VES" keys --db second.db --json)" '[[k["version"], k["enteredBy"], k["enteredAtSequence"] is not None] for k in d["sequencer"]["keys"]]')" '[[1, "pinned", false], [2, "sequencer", true], [3, "sequencer", true], [4, "sequencer", true]]'
+like "for people, too" "$("$VES" keys --db second.db)" "v2 .* entered by the version before at [0-9]+$"
 is "it pinned both" "$(json "$("$VES" keys --db second.db --json)" '[k["version"] for k in d["sequencer"]["keys"]]')" "[1, 2, 3, 4]"
 check "the office follows" "$VES" sync --db office.db
 for s in office second; do exits "$s: receipts of all versions verify" 0 "$VES" doctor --db $s.db; done

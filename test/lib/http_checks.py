@@ -1054,13 +1054,30 @@ def check_key_events(owner, agent, api_key):
                                                                     422), r.data)
     expect("an older word of his", policy(0, 1), 409)
     expect("others, too, again", policy(0, 2), 200)
+
+    def revoke(key_id, seed=owner, **change):
+        h = v.sha256(b"VES_KEY_REVOKE_V1", stream, v.raw_uuid(agent),
+                     v.u32(key_id))
+        body = {"tenantId": TENANT, "storeId": STORE, "agentId": agent,
+                "keyId": key_id, "ownerSignature": v.sign(seed, h).hex()}
+        body.update(change)
+        return call("POST", "/api/v1/ves/key-revocations", body)
+
+    expect("a revocation its owner did not sign", revoke(3, seeds[0]), 409,
+           "key_event_refused", words="owner_signature_invalid")
+    expect("of another key than he signed for", revoke(3, keyId=1), 409,
+           "key_event_refused", words="owner_signature_invalid")
+    expect("of a key that is not there", revoke(9), 409, "key_event_refused")
+    expect("one that lacks a member", revoke(3, keyId=None), 400)
+    expect("the owner's revocation", revoke(3), 200)
+    expect("the same again", revoke(3), 200)
     events = call("GET", "/api/v1/ves/events?%s&from=1&limit=1000" %
                   STREAM).json["events"]
     kinds = [e["envelope"]["event_type"] for e in events
              if e["envelope"]["entity_id"] == "keys"]
-    report("all of it is in the log", kinds[-4:] == [
+    report("all of it is in the log", kinds[-5:] == [
         "ves.key.registered", "ves.key.rotated", "ves.key.policy",
-        "ves.key.policy"], kinds)
+        "ves.key.policy", "ves.key.revoked"], kinds)
 
 
 def main():

@@ -515,6 +515,55 @@ static void a_rotation_needs_what_was_committed(void **state)
     assert_int_equal(logged(1, agent_of(0), 3).author, VES_KEY_BY_ROTATION);
 }
 
+static enum ves_status revoke_owned(size_t n, const struct test_signer *by)
+{
+    struct ves_key_event e = {.kind = VES_KEY_EVENT_REVOKED,
+                              .agent = *agent_of(n),
+                              .key_id = 1,
+                              .has_statement = true};
+    struct ves_hash hash;
+    ves_key_revoke_hash(&fleet.hub.stream, &e, &hash);
+    e.statement.owner_signature = sign(by, &hash);
+    return ves_sequencer_enter_key_event(sequencer(), &fleet.hub.stream, &e,
+                                         fleet.hub.now_ms, &error);
+}
+
+static void the_owner_revokes_by_his_own_word(void **state)
+{
+    (void)state;
+    struct ves_push_result result = {0};
+    enter_all();
+    test_fleet_adjust(&fleet, 0, "s", "1");
+    assert_int_equal(test_fleet_push(&fleet, 0, NULL), VES_OK);
+    uint64_t before = head();
+    assert_int_equal(revoke_owned(0, &next[0]), VES_REFUSED);
+    assert_non_null(strstr(error.text, "owner_signature_invalid"));
+    assert_int_equal(head(), before);
+    assert_int_equal(revoke_owned(0, &fleet.hub.agent_key), VES_OK);
+    assert_int_equal(revoke_owned(0, &fleet.hub.agent_key), VES_OK);
+    assert_int_equal(head(), before + 1);
+    test_fleet_adjust(&fleet, 0, "s", "2");
+    assert_int_equal(test_fleet_push(&fleet, 0, &result), VES_OK);
+    assert_int_equal(result.failed, 1);
+    assert_int_equal(test_fleet_pull(&fleet, 1, 0, NULL), VES_OK);
+    assert_int_equal(cursor(1), before + 1);
+    assert_int_equal(logged(1, agent_of(0), 1).revoked_at, before + 1);
+    assert_int_equal(logged(1, agent_of(0), 1).ended_by, VES_KEY_BY_OWNER);
+    /* The other's word is no news for one that was ended by the owner's. */
+    assert_int_equal(ves_sequencer_revoke_key(
+                         sequencer(), &fleet.hub.stream.tenant, agent_of(0), 1,
+                         fleet.hub.now_ms, NULL, &error),
+                     VES_OK);
+    assert_int_equal(head(), before + 1);
+    assert_int_equal(ves_sequencer_revoke_key(
+                         sequencer(), &fleet.hub.stream.tenant, agent_of(1), 1,
+                         fleet.hub.now_ms, NULL, &error),
+                     VES_OK);
+    assert_int_equal(head(), before + 2);
+    assert_int_equal(revoke_owned(1, &fleet.hub.agent_key), VES_REFUSED);
+    assert_non_null(strstr(error.text, "key_revoked"));
+}
+
 /* The sequencer's tables, as a liar has them. */
 static void forget_revocation(const struct ves_uuid *agent, uint32_t key_id)
 {
@@ -634,6 +683,7 @@ int main(void)
         TEST(a_version_that_nobody_pinned_is_refused),
         TEST(a_key_is_known_from_the_log_alone),
         TEST(a_rotation_needs_what_was_committed),
+        TEST(the_owner_revokes_by_his_own_word),
         TEST(a_revoked_key_is_refused_for_what_the_log_says),
         TEST(a_directory_that_contradicts_the_log_is_evidence),
         TEST(strict_is_checked_by_stores),
