@@ -25,8 +25,15 @@ static const struct cli_option options[] = {
      "revoke: its API keys too, so that it cannot even read"},
     {"db", "FILE", "rules: a store of the stream; recover: the sequencer's"},
     {"head-file", "FILE", "recover: where the signed heads are"},
+    {"new-epoch", NULL,
+     "recover: go on without signed events that are lost for good"},
+    {"give-up", "COUNT", "recover: how many of them there are, exactly"},
+    {"reason", "TEXT", "recover: what the stores are told about it"},
     {"json", NULL, "one JSON document on standard output"},
     {NULL, NULL, NULL}};
+
+enum { REASON_MAX = 500 };
+#define GIVE_UP_MAX (UINT64_C(1) << 40)
 
 static int invite(struct cli *cli)
 {
@@ -146,9 +153,18 @@ static int recover(struct cli *cli)
     struct ves_agent_options for_passphrase;
     struct ves_recovered done;
 
-    if (!serve.db || cli->argc < 2)
+    serve.new_epoch = cli_get(cli, "new-epoch") != NULL;
+    serve.give_up = cli_number(cli, "give-up", 1, GIVE_UP_MAX, 0);
+    serve.epoch_reason = cli_get(cli, "reason");
+    if (!serve.db || (cli->argc < 2 && !serve.new_epoch))
         cli_usage(cli, "recover wants --db FILE, --head-file FILE and the "
                        "files of stores");
+    if (!serve.new_epoch != !cli_get(cli, "give-up") ||
+        (serve.epoch_reason && !serve.new_epoch))
+        cli_usage(cli, "--new-epoch and --give-up COUNT go together, and "
+                       "--reason goes with them");
+    if (serve.epoch_reason && strlen(serve.epoch_reason) > REASON_MAX)
+        cli_usage(cli, "--reason has at most %d bytes", (int)REASON_MAX);
     cli_store_options(cli, &for_passphrase);
     serve.passphrase = for_passphrase.passphrase;
     enum ves_status status =
@@ -163,11 +179,20 @@ static int recover(struct cli *cli)
         ves_jw_u64(jw, done.streams);
         ves_jw_key(jw, "events");
         ves_jw_u64(jw, done.events);
+        ves_jw_key(jw, "epochs");
+        ves_jw_u64(jw, done.epochs);
+        ves_jw_key(jw, "givenUp");
+        ves_jw_u64(jw, done.given_up);
         ves_jw_end(jw);
         return cli_print(jw);
     }
     printf("%llu streams made whole, %llu events put back\n",
            (unsigned long long)done.streams, (unsigned long long)done.events);
+    if (done.epochs > 0)
+        printf("%llu new epochs, %llu signed events given up: every store is "
+               "told at its next pull\n",
+               (unsigned long long)done.epochs,
+               (unsigned long long)done.given_up);
     return CLI_DONE;
 }
 

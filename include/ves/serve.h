@@ -38,6 +38,11 @@ struct ves_serve_options {
     /* Asked when a sealed key is to be opened; may be NULL. */
     int (*passphrase)(void *ctx, char *out, size_t size);
     void *passphrase_ctx;
+    /* Of ves_server_recover: events that no store has are given up, exactly
+     * so many of them, and the log goes on in a new epoch (ADR 0024). */
+    bool new_epoch;
+    uint64_t give_up;
+    const char *epoch_reason; /* the operator's words for stores; NULL: none */
 };
 
 /* Opens the store (making it, its signing key FILE.key, and an admin key in
@@ -57,16 +62,21 @@ const char *ves_server_new_admin_key(const struct ves_server *server);
 enum { VES_RECOVER_STORES_MAX = 64 };
 
 struct ves_recovered {
-    uint64_t streams; /* made whole, or only unfrozen */
-    uint64_t events;  /* put back */
+    uint64_t streams;  /* made whole, or only unfrozen */
+    uint64_t events;   /* put back */
+    uint64_t epochs;   /* opened, or opened before and made good now */
+    uint64_t given_up; /* events, signed and in none of the stores */
 };
 
 /* Makes a database that is behind its signed heads (options->head_file, and the
  * evidence of frozen streams) whole again: the events that are missing come
  * out of count stores' files, with the receipts this sequencer signed, and must
- * make the very root that was signed.  Each stream all or nothing.  Of options
- * db, head_file and passphrase are used.  VES_BUSY while a sequencer serves
- * it; VES_NOT_FOUND when an event is in none of the stores. */
+ * make the very root that was signed.  Each stream all or nothing.  With
+ * new_epoch, streams with events that are in none of the stores go on without
+ * them, if there are give_up of them in all; VES_REFUSED when there are not. Of
+ * options db, head_file, passphrase and those of the epoch are used.  VES_BUSY
+ * while a sequencer serves it; VES_NOT_FOUND when an event is in none of the
+ * stores. */
 VES_NODISCARD enum ves_status
 ves_server_recover(const struct ves_serve_options *options,
                    const char *const *stores, size_t count,

@@ -382,6 +382,17 @@ struct ves_bytes ves_page_text(const struct ves_page *page);
 VES_NODISCARD enum ves_status
 ves_core_kept_evidence(struct ves_agent_core *core, struct ves_buf *out);
 
+/* The epoch of the log that is followed (ADR 0024); 0 before the first. */
+VES_NODISCARD enum ves_status ves_core_epoch(struct ves_agent_core *core,
+                                             uint64_t *number);
+/* A page, read and verified, that holds only the event which opened an epoch:
+ * does this store have more of the log than it goes on from?  Then it stops,
+ * VES_DIVERGED with words, and an alert keeps the event.  VES_NOT_FOUND: not
+ * so. */
+VES_NODISCARD enum ves_status ves_core_epoch_beyond(struct ves_agent_core *core,
+                                                    struct ves_page *page,
+                                                    int64_t now_ms);
+
 /* The largest signed head of the log that this store verified, a note with
  * all its lines; "" when none.  In arena. */
 VES_NODISCARD enum ves_status ves_core_known_head(struct ves_agent_core *core,

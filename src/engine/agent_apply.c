@@ -39,6 +39,8 @@ struct apply {
     const char *bad_code, *bad_detail;
     struct ves_bytes bad_body; /* evidence */
     bool is_tail_proven;       /* the event at the cursor was seen again */
+    bool opens_epoch;          /* the first new event does */
+    bool is_cut_at_epoch;      /* the page goes on behind end */
 
     struct ves_device_log log;
     struct ves_device_own own;
@@ -171,41 +173,6 @@ static void check_places(struct apply *apply)
     }
 }
 
-static bool is_next_member(const struct ves_page_item *a,
-                           const struct ves_page_item *b)
-{
-    return a->event.context.has_cmd && b->event.context.has_cmd &&
-           ves_uuid_equal(&a->event.agent, &b->event.agent) &&
-           ves_uuid_equal(&a->event.command_id, &b->event.command_id) &&
-           a->event.context.cmd_index + 1 == b->event.context.cmd_index;
-}
-
-/* semantics.md 3.8: a group is applied in one transaction.  So a page that
- * ends inside one gives its beginning back, unless the group is all it holds
- * and more of it would not fit either. */
-static void cut_group(struct apply *apply)
-{
-    const struct ves_page *page = apply->page;
-    const struct ves_page_item *items = page->items;
-
-    if (apply->end == apply->first)
-        return;
-    const struct ves_page_item *last = &items[apply->end - 1];
-    const struct ves_context *context = &last->event.context;
-    if (!context->has_cmd || context->cmd_index + 1 >= context->cmd_count)
-        return;
-    bool is_all =
-        apply->stop == STOP_NONE && !page->is_short && !page->has_more &&
-        (!page->has_head || page->head <= last->event.sequence_number);
-    size_t start = apply->end - 1;
-    while (start > apply->first &&
-           is_next_member(&items[start - 1], &items[start]))
-        start--;
-    bool is_whole_page = start == apply->first && apply->stop == STOP_NONE;
-    if (!is_all && !is_whole_page)
-        apply->end = start;
-}
-
 static void find_stop(struct apply *apply)
 {
     const struct ves_page *page = apply->page;
@@ -224,6 +191,23 @@ static void find_stop(struct apply *apply)
         stop_at(apply, i, item->problem, item->detail, item->raw);
         return;
     }
+}
+
+/* What comes before an epoch's opening is compared under one name of the log,
+ * what comes behind under another; so it is applied alone. */
+static void cut_at_epoch(struct apply *apply)
+{
+    size_t at = ves_device_epoch_find(apply->core, apply->page, apply->first,
+                                      apply->end);
+
+    if (at >= apply->end)
+        return;
+    apply->opens_epoch = at == apply->first;
+    size_t end = apply->opens_epoch ? at + 1 : at;
+    apply->is_cut_at_epoch = end < apply->page->count;
+    if (end < apply->end || apply->stop != STOP_FALSE)
+        apply->stop = STOP_NONE;
+    apply->end = end;
 }
 
 static enum ves_status decide(struct apply *apply)
@@ -248,6 +232,7 @@ static enum ves_status decide(struct apply *apply)
         apply->stop = STOP_DIVERGED;
     if (apply->end < apply->first)
         apply->end = apply->first;
+    cut_at_epoch(apply);
     if (apply->end > apply->first) {
         status = ves_device_own_open(&apply->own, items + apply->first,
                                      apply->end - apply->first);
@@ -258,10 +243,11 @@ static enum ves_status decide(struct apply *apply)
         check_places(apply);
     }
     size_t before = apply->end;
-    cut_group(apply);
+    apply->end = ves_device_group_end(page, apply->first, apply->end,
+                                      apply->stop == STOP_NONE);
     apply->has_more =
-        apply->stop != STOP_NONE || apply->end < before || page->is_short ||
-        page->has_more ||
+        apply->stop != STOP_NONE || apply->end < before ||
+        apply->is_cut_at_epoch || page->is_short || page->has_more ||
         (page->has_head && page->head + 1 > page->asked_from + apply->end);
     return VES_OK;
 }
@@ -271,11 +257,15 @@ static enum ves_status check_log(struct apply *apply)
 {
     enum ves_status status = ves_device_log_open(&apply->log, apply->cursor);
 
+    if (!status && apply->opens_epoch)
+        status = ves_device_epoch_check(&apply->log,
+                                        &apply->page->items[apply->first]);
     if (!status)
         status = ves_device_log_check(&apply->log, apply->page, apply->first,
                                       apply->stop == STOP_NONE &&
-                                          !apply->page->is_short);
-    if (!status)
+                                          !apply->page->is_short &&
+                                          !apply->is_cut_at_epoch);
+    if (!status && !apply->opens_epoch)
         status = ves_device_promises(&apply->log, &apply->own, apply->page,
                                      apply->first, apply->end);
     if (!status && apply->log.code) {
@@ -729,6 +719,10 @@ static enum ves_status apply_page(struct apply *apply)
         status = check_log(apply);
     if (!status)
         status = apply_prefix(apply);
+    if (!status && apply->opens_epoch && apply->row_count > 0)
+        status = ves_device_epoch_enter(&apply->log,
+                                        &apply->page->items[apply->first],
+                                        &apply->state, apply->now_ms);
     if (!status)
         status = ves_device_log_keep(&apply->log, apply->page, apply->first,
                                      apply->end, apply->now_ms);

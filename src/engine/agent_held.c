@@ -75,3 +75,38 @@ enum ves_status ves_device_held(struct ves_agent_core *core,
                                       cursor - n + 1, (uint32_t)n, take,
                                       &reader);
 }
+
+/* ---- how far a page goes ------------------------------------------------- */
+
+static bool is_next_member(const struct ves_page_item *a,
+                           const struct ves_page_item *b)
+{
+    return a->event.context.has_cmd && b->event.context.has_cmd &&
+           ves_uuid_equal(&a->event.agent, &b->event.agent) &&
+           ves_uuid_equal(&a->event.command_id, &b->event.command_id) &&
+           a->event.context.cmd_index + 1 == b->event.context.cmd_index;
+}
+
+/* semantics.md 3.8: a group is applied in one transaction.  So a page that
+ * ends inside one gives its beginning back, unless the group is all it holds
+ * and more of it would not fit either. */
+size_t ves_device_group_end(const struct ves_page *page, size_t first,
+                            size_t end, bool is_good)
+{
+    const struct ves_page_item *items = page->items;
+
+    if (end == first)
+        return end;
+    const struct ves_page_item *last = &items[end - 1];
+    const struct ves_context *context = &last->event.context;
+    if (!context->has_cmd || context->cmd_index + 1 >= context->cmd_count)
+        return end;
+    bool is_all =
+        is_good && !page->is_short && !page->has_more &&
+        (!page->has_head || page->head <= last->event.sequence_number);
+    size_t start = end - 1;
+    while (start > first && is_next_member(&items[start - 1], &items[start]))
+        start--;
+    bool is_whole_page = start == first && is_good;
+    return !is_all && !is_whole_page ? start : end;
+}

@@ -8,6 +8,7 @@
 
 #include "base/buf.h"
 #include "core/checkpoint.h"
+#include "core/epoch.h"
 #include "core/evidence.h"
 #include "core/note.h"
 #include "engine/agent.h"
@@ -513,6 +514,11 @@ struct ves_page {
     struct ves_page_log log;
 };
 
+/* Where the page's items [first, end) end without half an atomic group;
+ * is_good: nothing but the page's own end stops them (agent_held.c). */
+size_t ves_device_group_end(const struct ves_page *page, size_t first,
+                            size_t end, bool is_good);
+
 /* ---- the log that is followed -------------------------------------------- */
 
 /* Codes of alerts: what a head says is false by itself; it is not that of the
@@ -522,6 +528,11 @@ struct ves_page {
 #define VES_LOG_MISMATCH       "log_mismatch"
 #define VES_LOG_FORK           "log_fork"
 #define VES_RECEIPT_BROKEN     "receipt_broken"
+/* ... the opening of an epoch does not hold; one was opened, and this store
+ * went on with it; this store has more of the log than was given up. */
+#define VES_EPOCH_FALSE  "epoch_false"
+#define VES_EPOCH_OPENED "epoch_opened"
+#define VES_EPOCH_BEYOND "epoch_beyond"
 
 /* Largest log: a sequence number has 40 bits in a store. */
 #define VES_LOG_SIZE_MAX ((UINT64_C(1) << 40) - 1)
@@ -536,14 +547,21 @@ VES_NODISCARD enum ves_status ves_device_log_read(struct ves_agent_core *core,
 void ves_device_log_verify(const struct ves_agent_core *core,
                            struct ves_page *page);
 
+/* The page's first new event, when it opens an epoch and that holds. */
+struct ves_device_opening {
+    bool is_there;
+    struct ves_epoch epoch;
+};
+
 /* What this store knows of the log, and what a page adds to it. */
 struct ves_device_log {
     struct ves_agent_core *core;
     struct ves_arena *arena;
     struct ves_follow_row row;
-    struct ves_tlog_edge edge;          /* at the cursor */
-    bool is_verified;                   /* the page's head is good */
-    bool is_unknown;                    /* it could not be compared */
+    struct ves_tlog_edge edge; /* at the cursor */
+    bool is_verified;          /* the page's head is good */
+    bool is_unknown;           /* it could not be compared */
+    struct ves_device_opening opening;
     bool is_ours[VES_PAGE_VOUCHED_MAX]; /* of the page's older heads: is the
                                            root what the events here make? */
     const char *code;       /* of a falsehood; NULL while none is known */
@@ -577,6 +595,28 @@ VES_NODISCARD enum ves_status ves_device_log_refuse(struct ves_device_log *log,
                                                     struct ves_page *page,
                                                     int64_t now_ms,
                                                     uint64_t *quarantined);
+/* The root of the first size events here, not above the cursor.
+ * VES_NOT_FOUND: it is not worth its time. */
+VES_NODISCARD enum ves_status ves_device_log_root_at(struct ves_device_log *log,
+                                                     uint64_t size,
+                                                     struct ves_hash *root);
+/* Epochs (agent_epoch.c).  The first of the page's items [first, end) that
+ * opens one; end: none. */
+size_t ves_device_epoch_find(const struct ves_agent_core *core,
+                             const struct ves_page *page, size_t first,
+                             size_t end);
+/* Is item, the next event after log->edge, what it says?  Fills log->opening;
+ * else log has the code. */
+VES_NODISCARD enum ves_status
+ves_device_epoch_check(struct ves_device_log *log,
+                       const struct ves_page_item *item);
+/* It was applied: pins move to the new name, own events whose receipts are
+ * broken wait to be sent again, and an alert keeps what shows it.  Before
+ * ves_device_log_keep. */
+VES_NODISCARD enum ves_status
+ves_device_epoch_enter(struct ves_device_log *log,
+                       const struct ves_page_item *item,
+                       struct ves_device_state *state, int64_t now_ms);
 /* Goes on to the page's items [first, end), which are applied. */
 VES_NODISCARD enum ves_status ves_device_log_keep(struct ves_device_log *log,
                                                   const struct ves_page *page,

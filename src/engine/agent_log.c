@@ -96,10 +96,8 @@ enum ves_status ves_device_log_open(struct ves_device_log *log, uint64_t cursor)
     return grow(log, &log->edge, cursor);
 }
 
-/* The root of the first size events here; size is not above the cursor.
- * VES_NOT_FOUND: it is not worth its time. */
-static enum ves_status root_at(struct ves_device_log *log, uint64_t size,
-                               struct ves_hash *root)
+enum ves_status ves_device_log_root_at(struct ves_device_log *log,
+                                       uint64_t size, struct ves_hash *root)
 {
     struct ves_agent_core *core = log->core;
     struct ves_tlog_edge edge = {.size = 0};
@@ -208,7 +206,8 @@ static enum ves_status pass(struct ves_device_log *log,
     const struct ves_checkpoint *head = &page->log.head;
     struct ves_kept_head kept = {.size = 0};
     enum ves_status status = VES_OK;
-    size_t found = 1;
+    /* Heads that were kept beyond an epoch's opening are of what it gave up. */
+    size_t found = log->opening.is_there ? 0 : 1;
 
     for (size_t i = first; i < page->count && !status; i++) {
         struct ves_hash root;
@@ -245,7 +244,7 @@ static enum ves_status compare_old(struct ves_device_log *log,
 {
     struct ves_hash root;
 
-    enum ves_status status = root_at(log, head->size, &root);
+    enum ves_status status = ves_device_log_root_at(log, head->size, &root);
     log->is_unknown = status == VES_NOT_FOUND;
     if (log->is_unknown)
         return VES_OK;
@@ -283,7 +282,8 @@ static enum ves_status compare_head(struct ves_device_log *log,
     const struct ves_page_log *told = &page->log;
     struct ves_hash root;
 
-    enum ves_status status = compare_kept(log, &told->head);
+    enum ves_status status =
+        log->opening.is_there ? VES_OK : compare_kept(log, &told->head);
     if (status || log->code)
         return status;
     if (told->head.size <= log->edge.size)
@@ -298,6 +298,30 @@ static enum ves_status compare_head(struct ves_device_log *log,
                  "where the page ends",
                  (unsigned long long)told->head.size);
     return VES_OK;
+}
+
+enum naming { NAME_RIGHT, NAME_LATER, NAME_WRONG };
+
+/* Is the head's name the log's?  That of an epoch whose opening comes with a
+ * later page says nothing yet. */
+static enum naming compare_name(const struct ves_device_log *log,
+                                const struct ves_page *page, bool is_whole)
+{
+    const struct ves_checkpoint *head = &page->log.head;
+    uint64_t end = page->asked_from + page->count - 1;
+    struct ves_bytes ours, theirs, name = log->row.origin;
+
+    if (log->opening.is_there &&
+        ves_epoch_of_origin(name, &ours) < log->opening.epoch.number)
+        name = log->opening.epoch.origin;
+    if (!page->log.has_head || name.len == 0 ||
+        ves_bytes_equal(head->origin, name))
+        return NAME_RIGHT;
+    bool is_later = ves_epoch_of_origin(head->origin, &theirs) >
+                        ves_epoch_of_origin(name, &ours) &&
+                    ves_bytes_equal(ours, theirs);
+    return is_later && (!is_whole || head->size > end) ? NAME_LATER
+                                                       : NAME_WRONG;
 }
 
 enum ves_status ves_device_log_check(struct ves_device_log *log,
@@ -315,8 +339,8 @@ enum ves_status ves_device_log_check(struct ves_device_log *log,
         is_false(log, VES_CHECKPOINT_INVALID, "%s", told->problem);
         return VES_OK;
     }
-    if (told->has_head && log->row.origin.len > 0 &&
-        !ves_bytes_equal(told->head.origin, log->row.origin)) {
+    enum naming naming = compare_name(log, page, is_whole);
+    if (naming == NAME_WRONG) {
         is_false(log, VES_CHECKPOINT_INVALID,
                  "the checkpoint names another log than before");
         return VES_OK;
@@ -324,7 +348,7 @@ enum ves_status ves_device_log_check(struct ves_device_log *log,
     if (!is_whole || end < log->edge.size)
         return VES_OK;
     enum ves_status status = pass(log, page, first, edge);
-    if (status || !told->has_head || log->code)
+    if (status || !told->has_head || log->code || naming == NAME_LATER)
         return status;
     if (told->head.size <= end && told->path.count > 0) {
         is_false(log, VES_CHECKPOINT_INVALID,

@@ -152,7 +152,8 @@ static bool is_settled(const struct search *search,
         ves_bytes_is(row->code, VES_RECEIPT_BROKEN))
         return false;
     if (ves_bytes_is(row->code, VES_LOG_MISMATCH) ||
-        ves_bytes_is(row->code, VES_CHECKPOINT_INVALID))
+        ves_bytes_is(row->code, VES_CHECKPOINT_INVALID) ||
+        ves_bytes_is(row->code, VES_EPOCH_FALSE))
         return search->is_log_verified;
     return row->sequence_number <= search->cursor;
 }
@@ -235,8 +236,8 @@ enum ves_status ves_device_settle(struct ves_agent_core *core, int64_t now_ms,
         "malformed",       "unsupported_version", "hash_mismatch",
         "scope_mismatch",  "key_not_valid",       "signature_invalid",
         "receipt_invalid", "event_id_reused"};
-    static const char *const of_log[] = {VES_LOG_MISMATCH,
-                                         VES_CHECKPOINT_INVALID};
+    static const char *const of_log[] = {
+        VES_LOG_MISMATCH, VES_CHECKPOINT_INVALID, VES_EPOCH_FALSE};
     struct search search = {.cursor = cursor,
                             .is_log_verified = is_log_verified};
     struct ves_arena arena;
@@ -248,7 +249,7 @@ enum ves_status ves_device_settle(struct ves_agent_core *core, int64_t now_ms,
         status = close_all(core, now_ms, VES_RECORD_QUARANTINE, &search);
         for (size_t i = 0; i < sizeof(codes) / sizeof(codes[0]) && !status; i++)
             status = close_code(core, &arena, now_ms, codes[i]);
-        for (size_t i = 0; i < 2 && !status && is_log_verified; i++)
+        for (size_t i = 0; i < 3 && !status && is_log_verified; i++)
             status = close_code(core, &arena, now_ms, of_log[i]);
     }
     ves_arena_free(&arena);

@@ -78,6 +78,8 @@ static enum ves_status sort_requests(struct ves_commit *commit,
             open_stream(commit, &ingest->stream, &request->stream);
         if (status)
             return status;
+        if (ingest->opens_epoch)
+            request->stream->is_frozen = false;
         request->events = ves_arena_alloc(
             &commit->arena, ingest->count * sizeof(*request->events));
         if (!request->events)

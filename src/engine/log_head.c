@@ -9,6 +9,7 @@
 #include "core/merkle.h"
 #include "core/scratch.h"
 #include "engine/log_cosigned.h"
+#include "engine/log_epoch.h"
 #include "json/jcs.h"
 
 enum {
@@ -130,19 +131,14 @@ enum ves_status ves_log_page_write(struct ves_buf *out, struct ves_store *store,
 
 /* ---- signing ------------------------------------------------------------- */
 
-void ves_log_origin_write(struct ves_buf *buf,
-                          const struct ves_sequencer *sequencer,
-                          const struct ves_hash *stream_id)
-{
-    ves_origin_write(buf, sequencer->log_host, stream_id);
-}
-
 struct making {
     struct ves_sequencer *sequencer;
     struct ves_store *reader;
     struct ves_stream_row stream;
     struct ves_tlog_row log;
     struct ves_tlog_edge edge; /* recomputed, from the signed head on */
+    struct ves_bytes origin;
+    uint64_t epoch;
     struct ves_arena *arena;
     struct ves_error *error;
 };
@@ -230,24 +226,38 @@ static enum ves_status compare(struct making *m)
     return VES_OK;
 }
 
+/* The log's name as its events have it now. */
+static enum ves_status read_name(struct making *m)
+{
+    struct ves_scratch origin;
+    struct ves_log_epoch last;
+
+    enum ves_status status =
+        ves_log_epoch_last(m->reader, m->stream.stream_no,
+                           &m->sequencer->sequencer_id, m->arena, &last);
+    if (status)
+        return store_failed(m, status);
+    m->epoch = last.epoch.number;
+    ves_scratch_init(&origin, m->arena, VES_ORIGIN_MAX, VES_ORIGIN_MAX);
+    ves_epoch_origin_write(&origin.buf, m->sequencer->log_host, m->epoch,
+                           &m->log.stream_id);
+    m->origin = ves_buf_view(&origin.buf);
+    return ves_buf_status(&origin.buf);
+}
+
 static enum ves_status sign(struct making *m, struct ves_head_row *row)
 {
     struct ves_signer *signer = m->sequencer->signer;
     struct ves_checkpoint checkpoint = {.size = m->edge.size};
-    struct ves_scratch origin, note;
+    struct ves_scratch note;
     struct ves_note_key key;
     struct ves_sig sig;
 
-    ves_scratch_init(&origin, m->arena, VES_ORIGIN_MAX, VES_ORIGIN_MAX);
-    ves_log_origin_write(&origin.buf, m->sequencer, &m->log.stream_id);
     ves_scratch_init(&note, m->arena, NOTE_BYTES_MAX, NOTE_BYTES_MAX);
     ves_tlog_edge_root(&m->edge, &checkpoint.root);
-    enum ves_status status = ves_buf_status(&origin.buf);
-    if (!status) {
-        checkpoint.origin = ves_buf_view(&origin.buf);
-        ves_checkpoint_write(&note.buf, &checkpoint);
-        status = ves_buf_status(&note.buf);
-    }
+    checkpoint.origin = m->origin;
+    ves_checkpoint_write(&note.buf, &checkpoint);
+    enum ves_status status = ves_buf_status(&note.buf);
     if (status)
         return ves_fail(m->error, status, "the checkpoint has no room");
     signer->sign_text(signer, ves_buf_view(&note.buf), &sig);
@@ -266,14 +276,10 @@ static bool is_ours(struct making *m)
 {
     struct ves_note *note = ves_arena_alloc(m->arena, sizeof(*note));
     struct ves_note_key key;
-    struct ves_scratch origin;
 
-    ves_scratch_init(&origin, m->arena, VES_ORIGIN_MAX, VES_ORIGIN_MAX);
-    ves_log_origin_write(&origin.buf, m->sequencer, &m->log.stream_id);
-    if (!note || ves_buf_status(&origin.buf) ||
-        ves_note_read(m->log.note, note, NULL))
+    if (!note || ves_note_read(m->log.note, note, NULL))
         return false;
-    ves_note_key_init(&key, ves_buf_view(&origin.buf), VES_NOTE_ED25519,
+    ves_note_key_init(&key, m->origin, VES_NOTE_ED25519,
                       &m->sequencer->signer->public_key);
     for (size_t i = 0; i < note->count; i++) {
         if (note->lines[i].key_id == key.id &&
@@ -296,10 +302,13 @@ static enum ves_status make(struct making *m, const struct ves_stream *stream,
                                        &m->log);
     if (status)
         return status == VES_NOT_FOUND ? VES_OK : store_failed(m, status);
-    if (m->log.frozen_at_ms || m->stream.head == 0 ||
-        (m->stream.head == m->log.signed_size && is_ours(m)))
+    if (m->log.frozen_at_ms || m->stream.head == 0)
         return VES_OK;
-    status = start_from_signed(m);
+    status = read_name(m);
+    if (!status && m->stream.head == m->log.signed_size && is_ours(m))
+        return VES_OK;
+    if (!status)
+        status = start_from_signed(m);
     if (!status)
         status = recompute(m);
     if (!status)
@@ -330,6 +339,7 @@ enum ves_status ves_log_head_make(struct ves_sequencer *sequencer,
     reader->ops->end_read(reader);
     out->stream_no = m.stream.stream_no;
     out->stream_id = m.log.stream_id;
+    out->epoch = m.epoch;
     out->expected_size = m.log.signed_size;
     out->row.signed_at_ms = now_ms;
     return status;

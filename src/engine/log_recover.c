@@ -285,10 +285,27 @@ static enum ves_status say_lost(struct recovering *r)
                     "event %llu is in none of these stores with a receipt of "
                     "this sequencer: of %llu signed events %llu are missing, "
                     "and the log can be made up to %llu, root %.64s. Nothing "
-                    "was changed: name more stores, and copies of stores. "
-                    "Without these events the log never goes on under its "
-                    "name; ves-serve(8), BACKUPS, says what is left to do",
+                    "was changed: name more stores, and copies of stores. If "
+                    "these events are lost for good, --new-epoch --give-up "
+                    "COUNT goes on without them, under another name of the "
+                    "log, and tells every store (ves-serve(8), BACKUPS)",
                     first, size, size - first + 1, first - 1, hex);
+}
+
+/* Nothing else may be appended before the epoch's first event. */
+static enum ves_status wait_for_epoch(struct recovering *r)
+{
+    static const char why[] =
+        "the end of this log is given up, and the epoch that goes on from "
+        "there is not opened yet; run ves admin recover --new-epoch again";
+    struct ves_store *store = r->sequencer->store;
+
+    enum ves_status status = store->ops->tlog_freeze(store, r->stream.stream_no,
+                                                     1, ves_bytes_str(why));
+    if (!status)
+        status =
+            store->ops->meta_put(store, "judge.version", ves_bytes_str("0"));
+    return status ? store_failed(r, store, status) : VES_OK;
 }
 
 static enum ves_status check_root(struct recovering *r)
@@ -334,6 +351,11 @@ static enum ves_status recover(struct recovering *r)
     r->next = r->stream.head + 1;
     if (!status)
         status = take_from_all(r);
+    if (!status && r->what->lost && r->next <= r->what->size) {
+        *r->what->lost = r->what->size - r->next + 1;
+        if (r->what->gives_up)
+            return wait_for_epoch(r);
+    }
     if (!status)
         status = check_root(r);
     if (!status)

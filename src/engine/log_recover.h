@@ -24,6 +24,11 @@ struct ves_log_recovery {
     struct ves_store *const *stores; /* devices' stores, open for reading */
     size_t store_count;
     struct ves_receipt_keys keys;
+    /* Out, may be NULL: how many events are in none of the stores. */
+    uint64_t *lost;
+    /* With lost: what there is is taken all the same, and the stream frozen
+     * until an epoch is opened (engine/log_epoch.h). */
+    bool gives_up;
 };
 
 /* Appends the events up to what->size and the keys that signed them, where a

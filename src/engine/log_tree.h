@@ -92,6 +92,7 @@ struct ves_log_head {
     bool is_due; /* false: nothing to sign, the rest is empty */
     uint32_t stream_no;
     struct ves_hash stream_id;
+    uint64_t epoch;         /* of the log, 0 before the first was opened */
     uint64_t expected_size; /* of the signed head it follows */
     struct ves_head_row row;
 };
@@ -130,10 +131,5 @@ VES_NODISCARD enum ves_status ves_log_claim_compare(
 VES_NODISCARD enum ves_status
 ves_log_freeze(struct ves_sequencer *sequencer, const struct ves_stream *stream,
                struct ves_bytes why, struct ves_bytes evidence, int64_t now_ms);
-
-/* Appends the stream's origin, which is also the name of its key. */
-void ves_log_origin_write(struct ves_buf *buf,
-                          const struct ves_sequencer *sequencer,
-                          const struct ves_hash *stream_id);
 
 #endif

@@ -92,7 +92,8 @@ struct ves_caller {
 struct ves_ingest {
     struct ves_arena arena;
     struct ves_bytes body;
-    bool is_own; /* made by the sequencer itself (engine/own_event.h) */
+    bool is_own;      /* made by the sequencer itself (engine/own_event.h) */
+    bool opens_epoch; /* the one that a frozen stream takes */
     struct ves_stream stream;
     struct ves_uuid agent; /* agentId of the request */
     struct ves_ingest_event *events;

@@ -639,6 +639,9 @@ struct ves_store_ops {
     enum ves_status (*kept_head_put)(struct ves_store *s, uint32_t stream_no,
                                      const struct ves_kept_head *head,
                                      uint32_t keep);
+    /* Forgets those of size > above, as if they had never been kept. */
+    enum ves_status (*kept_heads_cut)(struct ves_store *s, uint32_t stream_no,
+                                      uint64_t above);
     /* Fills rows with those of size >= from, in order. */
     enum ves_status (*kept_heads_read)(struct ves_store *s, uint32_t stream_no,
                                        uint64_t from, size_t count,

@@ -7,6 +7,7 @@
 #include "base/bytes.h"
 #include "base/error.h"
 #include "base/text.h"
+#include "engine/log_epoch.h"
 #include "engine/log_tree.h"
 #include "os/clock.h"
 #include "server/server.h"
@@ -225,8 +226,10 @@ static const char *check_ours(struct offer *offer)
     const char *why = NULL;
 
     ves_buf_init(&buf, server->alloc, HEADER_NOTE_MAX);
-    ves_log_origin_write(&buf, &server->sequencer, &offer->stream_id);
-    if (!ves_bytes_equal(ves_buf_view(&buf), origin))
+    if (ves_log_origin_write(&buf, &server->sequencer, request->store,
+                             offer->stream.stream_no, &offer->stream_id))
+        why = "out of memory";
+    if (!why && !ves_bytes_equal(ves_buf_view(&buf), origin))
         why = "another log's name";
     ves_buf_reset(&buf);
     ves_buf_put_bytes(&buf, offer->note->text);

@@ -27,7 +27,7 @@ enum {
 
 struct head {
     struct ves_table_node node; /* first; key: stream id */
-    uint64_t size;
+    uint64_t epoch, size;
     struct ves_hash root;
 };
 
@@ -71,22 +71,24 @@ enum ves_status ves_head_file_check_place(const char *path, const char *db,
 
 /* ---- reading ------------------------------------------------------------- */
 
-/* A head takes the place of a smaller one, or of itself, never of another.
- * VES_CORRUPT. */
+/* A head takes the place of a smaller one, or of itself, or of one of an
+ * earlier epoch, never of another.  VES_CORRUPT. */
 static enum ves_status put(struct ves_head_file *file,
-                           const struct ves_hash *stream_id, uint64_t size,
-                           const struct ves_hash *root)
+                           const struct ves_hash *stream_id, uint64_t epoch,
+                           uint64_t size, const struct ves_hash *root)
 {
     struct head *head =
         (struct head *)ves_table_find(&file->heads, stream_id->b);
-    if (head && (size < head->size ||
-                 (size == head->size && !ves_hash_equal(root, &head->root))))
+    bool is_same = head && epoch == head->epoch;
+    if ((head && epoch < head->epoch) || (is_same && size < head->size) ||
+        (is_same && size == head->size && !ves_hash_equal(root, &head->root)))
         return VES_CORRUPT;
     if (!head)
         head = (struct head *)ves_table_add(&file->heads, stream_id->b,
                                             sizeof(*head));
     if (!head)
         return VES_NOMEM;
+    head->epoch = epoch;
     head->size = size;
     head->root = *root;
     return VES_OK;
@@ -117,15 +119,21 @@ static bool read_hash(struct ves_bytes text, struct ves_hash *out)
 static enum ves_status read_line(struct ves_head_file *file,
                                  struct ves_bytes line)
 {
-    struct ves_bytes id, size_text;
+    struct ves_bytes id, size_text, root_text;
     struct ves_hash stream_id, root;
-    uint64_t size;
+    uint64_t size, epoch = 0;
     if (!cut(&line, ' ', &id) || !cut(&line, ' ', &size_text) ||
         !read_hash(id, &stream_id) || ves_decimal_parse(size_text, &size) ||
-        size == 0 || size > VES_TLOG_SIZE_MAX || !read_hash(line, &root))
+        size == 0 || size > VES_TLOG_SIZE_MAX)
+        return VES_MALFORMED;
+    if (!cut(&line, ' ', &root_text))
+        root_text = line;
+    else if (ves_decimal_parse(line, &epoch) || epoch == 0)
+        return VES_MALFORMED;
+    if (!read_hash(root_text, &root))
         return VES_MALFORMED;
     file->lines++;
-    return put(file, &stream_id, size, &root);
+    return put(file, &stream_id, epoch, size, &root);
 }
 
 static enum ves_status read_first(struct ves_head_file *file,
@@ -176,13 +184,17 @@ static enum ves_status read_all(struct ves_head_file *file,
 /* ---- writing ------------------------------------------------------------- */
 
 static void put_line(struct ves_buf *buf, const struct ves_hash *stream_id,
-                     uint64_t size, const struct ves_hash *root)
+                     uint64_t epoch, uint64_t size, const struct ves_hash *root)
 {
     ves_buf_put_hex(buf, stream_id->b, VES_HASH_SIZE);
     ves_buf_put_u8(buf, ' ');
     ves_buf_put_decimal(buf, size);
     ves_buf_put_u8(buf, ' ');
     ves_buf_put_hex(buf, root->b, VES_HASH_SIZE);
+    if (epoch > 0) {
+        ves_buf_put_u8(buf, ' ');
+        ves_buf_put_decimal(buf, epoch);
+    }
     ves_buf_put_u8(buf, '\n');
 }
 
@@ -191,7 +203,7 @@ static bool put_head(void *ctx, struct ves_table_node *node)
     const struct head *head = (const struct head *)node;
     struct ves_hash stream_id;
     memcpy(stream_id.b, node->key, VES_HASH_SIZE);
-    put_line(ctx, &stream_id, head->size, &head->root);
+    put_line(ctx, &stream_id, head->epoch, head->size, &head->root);
     return true;
 }
 
@@ -257,10 +269,10 @@ enum ves_status ves_head_file_write(struct ves_head_file *file,
         if (!heads[i].is_due)
             continue;
         lines++;
-        put_line(&buf, &heads[i].stream_id, heads[i].row.size,
+        put_line(&buf, &heads[i].stream_id, heads[i].epoch, heads[i].row.size,
                  &heads[i].row.root);
-        status = put(file, &heads[i].stream_id, heads[i].row.size,
-                     &heads[i].row.root);
+        status = put(file, &heads[i].stream_id, heads[i].epoch,
+                     heads[i].row.size, &heads[i].row.root);
     }
     if (!status)
         status = ves_buf_status(&buf);

@@ -7,10 +7,11 @@
  * start behind it.
  *
  *   ves-heads 1 SEQUENCER-ID
- *   STREAM-ID SIZE ROOT          one line a signed head; the last one counts
+ *   STREAM-ID SIZE ROOT [EPOCH]  one line a signed head; the last one counts
  *
  * Hashes are 64 lower-case digits.  The heads of a stream never get smaller,
- * and those of one size are one head.
+ * and those of one size are one head; an epoch (ADR 0024) begins anew, and the
+ * first one, which is not written, is 0.
  *
  * Lines are appended and flushed; a file that has grown is written anew.  A
  * last line without its end was not flushed, so nobody has seen its head.

@@ -16,6 +16,9 @@
 #include "port/store.h"
 #include "ves/serve.h"
 
+/* Name of the value that the logs' names begin with. */
+#define VES_META_LOG_HOST "log.host"
+
 struct ves_identity_key {
     uint32_t version;
     struct ves_public_key public_key;

@@ -7,6 +7,7 @@
 #include "base/bytes.h"
 #include "base/error.h"
 #include "base/text.h"
+#include "engine/log_epoch.h"
 #include "engine/log_tree.h"
 #include "os/clock.h"
 #include "server/routes.h"
@@ -50,26 +51,50 @@ static bool read_known(struct ves_request *request, struct ves_bytes text,
     return !status;
 }
 
-/* By any of our keys, under the name this log has. */
+/* By any of our keys, under a name that this log has or had. */
 static bool is_ours(struct ves_request *request, const struct known *known)
 {
     const struct ves_identity *identity = &request->server->identity;
-    struct ves_buf origin;
+    struct ves_bytes name = known->head.origin, host;
     bool is_good = false;
-    ves_buf_init(&origin, request->server->alloc, VES_ORIGIN_MAX);
-    ves_log_origin_write(&origin, &request->server->sequencer,
-                         &known->stream_id);
-    struct ves_bytes name = ves_buf_view(&origin);
-    for (size_t i = 0; i < identity->key_count &&
-                       ves_bytes_equal(name, known->head.origin) && !is_good;
+    (void)ves_epoch_of_origin(name, &host);
+    for (size_t i = 0;
+         i < identity->key_count &&
+         ves_bytes_equal(host, request->server->sequencer.log_host) && !is_good;
          i++) {
         struct ves_note_key key;
         ves_note_key_init(&key, name, VES_NOTE_ED25519,
                           &identity->keys[i].public_key);
         is_good = ves_note_check(known->note, &key, NULL) == VES_NOTE_GOOD;
     }
-    ves_buf_free(&origin);
     return is_good;
+}
+
+/* Of an epoch that was given up: that is known, and told; nothing is frozen.
+ * true: answered. */
+static bool tell_epoch(struct ves_request *request, const struct known *known,
+                       const struct ves_stream_row *stream)
+{
+    struct ves_log_epoch last;
+    struct ves_bytes host;
+    enum ves_status status = ves_log_epoch_last(
+        request->store, stream->stream_no,
+        &request->server->sequencer.sequencer_id, &request->arena, &last);
+    if (status)
+        ves_reply_status(request, status, &request->store->error);
+    else if (ves_epoch_of_origin(known->head.origin, &host) < last.epoch.number)
+        ves_reply_error(request, 409, "LOG_EPOCH",
+                        "what was lost of this log was given up: epoch %llu "
+                        "was opened at number %llu and goes on from the head "
+                        "of %llu entries, and yours of %llu is beyond it; ask "
+                        "without " VES_KNOWN_HEAD ", and read that event",
+                        (unsigned long long)last.epoch.number,
+                        (unsigned long long)last.sequence,
+                        (unsigned long long)last.epoch.common.size,
+                        (unsigned long long)known->head.size);
+    else
+        return false;
+    return true;
 }
 
 bool ves_known_head_check(struct ves_request *request, struct ves_bytes text)
@@ -113,6 +138,8 @@ bool ves_known_head_check(struct ves_request *request, struct ves_bytes text)
                         (unsigned long long)known.head.size);
         return false;
     }
+    if (tell_epoch(request, &known, &stream))
+        return false;
     request->evidence = known.note_text;
     request->evidence_size = known.head.size;
     request->evidence_stream = stream.stream;

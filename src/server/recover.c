@@ -8,11 +8,14 @@
 #include "base/arena.h"
 #include "base/bytes.h"
 #include "base/error.h"
+#include "core/scratch.h"
 #include "crypto/crypto.h"
+#include "engine/log_epoch.h"
 #include "engine/log_recover.h"
 #include "engine/log_tree.h"
 #include "os/clock.h"
 #include "os/file.h"
+#include "os/random.h"
 #include "server/head_file.h"
 #include "server/identity.h"
 #include "store/store_sqlite.h"
@@ -31,9 +34,12 @@ struct recover {
     bool has_heads;
     struct ves_store *stores[VES_RECOVER_STORES_MAX];
     size_t store_count;
+    struct ves_arena names; /* what lives as long as this */
     struct ves_arena arena;
     struct ves_recovered *out;
     enum ves_status status; /* of the heads looked at so far */
+    uint64_t lost;          /* events that no store has, of all heads */
+    bool gives_up;          /* ... and that is decided */
 };
 
 static enum ves_status store_failed(struct recover *r, enum ves_status status)
@@ -75,7 +81,13 @@ static enum ves_status open_sequencer(struct recover *r)
     r->sequencer.sequencer_id = r->identity.sequencer_id;
     r->sequencer.key_version = ves_identity_current(&r->identity)->version;
     r->sequencer.signer = r->identity.signer;
-    status = ves_log_tree_plant(&r->sequencer);
+    status =
+        r->sequencer.store->ops->meta_get(r->sequencer.store, VES_META_LOG_HOST,
+                                          &r->names, &r->sequencer.log_host);
+    if (status == VES_NOT_FOUND)
+        status = VES_OK;
+    if (!status)
+        status = ves_log_tree_plant(&r->sequencer);
     return status ? store_failed(r, status) : VES_OK;
 }
 
@@ -145,29 +157,103 @@ static enum ves_status is_there(struct recover *r,
     return status == VES_NOT_FOUND ? VES_OK : status;
 }
 
+/* Was it given up before? */
+static enum ves_status is_given_up(struct recover *r,
+                                   const struct ves_log_recovery *what,
+                                   struct ves_stream_row *stream, bool *out)
+{
+    struct ves_store *store = r->sequencer.store;
+    struct ves_log_epoch epoch;
+    *out = false;
+    enum ves_status status =
+        store->ops->tlog_find(store, &what->stream_id, stream);
+    if (!status)
+        status = ves_log_epoch_find(store, stream->stream_no,
+                                    &r->sequencer.sequencer_id, what->size,
+                                    &what->root, &r->arena, out, &epoch);
+    return status == VES_NOT_FOUND ? VES_OK : status;
+}
+
+/* The log first, then the file: until the file has the new head, the server
+ * does not start, and this is done again. */
+static enum ves_status open_epoch(struct recover *r,
+                                  const struct ves_log_recovery *what,
+                                  const struct ves_stream_row *stream)
+{
+    const char *reason = r->options->epoch_reason;
+    const struct ves_log_giving_up giving_up = {
+        .stream = stream->stream,
+        .size = what->size,
+        .root = what->root,
+        .reason = ves_bytes_str(reason ? reason : "")};
+    struct ves_uuid batch_id;
+    struct ves_log_head head;
+    if (r->sequencer.log_host.len == 0)
+        return ves_fail(r->error, VES_UNSUPPORTED,
+                        "this database's logs have no name yet, so that no "
+                        "head of them was signed under one");
+    enum ves_status status = ves_sequencer_upgrade(&r->sequencer);
+    if (status)
+        return store_failed(r, status);
+    status = ves_random(batch_id.b, sizeof(batch_id.b), r->error);
+    if (!status)
+        status =
+            ves_log_epoch_open(&r->sequencer, &giving_up, &batch_id,
+                               ves_clock_now_ms(), &r->arena, &head, r->error);
+    if (!status && r->has_heads)
+        status = ves_head_file_write(&r->heads, &head, 1, r->error);
+    if (!status && head.is_due) {
+        status = ves_log_head_keep(&r->sequencer, &head, 1);
+        status = status ? store_failed(r, status) : VES_OK;
+    }
+    r->out->epochs += !status;
+    return status;
+}
+
+static enum ves_status give_up(struct recover *r,
+                               const struct ves_log_recovery *what)
+{
+    struct ves_stream_row stream;
+    enum ves_status status = r->sequencer.store->ops->tlog_find(
+        r->sequencer.store, &what->stream_id, &stream);
+    return status ? store_failed(r, status) : open_epoch(r, what, &stream);
+}
+
 static enum ves_status recover_head(struct recover *r,
                                     const struct ves_hash *stream_id,
                                     uint64_t size, const struct ves_hash *root)
 {
+    uint64_t events = 0, lost = 0;
     const struct ves_log_recovery what = {.stream_id = *stream_id,
                                           .size = size,
                                           .root = *root,
                                           .stores = r->stores,
                                           .store_count = r->store_count,
-                                          .keys = {find_key, &r->identity}};
-    bool is_known, is_frozen;
-    uint64_t events = 0;
+                                          .keys = {find_key, &r->identity},
+                                          .lost = &lost,
+                                          .gives_up = r->gives_up};
+    struct ves_stream_row stream;
+    bool is_known, is_frozen, is_done = false;
     enum ves_status status = is_there(r, &what, &is_frozen, &is_known);
+    if (!status && !is_known)
+        status = is_given_up(r, &what, &stream, &is_done);
     if (status)
         return store_failed(r, status);
+    if (is_done)
+        return open_epoch(r, &what, &stream);
     if (is_known && !is_frozen)
         return VES_OK;
     status = ves_log_recover(&r->sequencer, &what, &events, r->error);
+    if (status == VES_NOT_FOUND && lost > 0 && r->options->new_epoch) {
+        r->lost += lost; /* decided when all of it is known */
+        return VES_OK;
+    }
     if (status)
         return status;
     r->out->streams++;
     r->out->events += events;
-    return VES_OK;
+    r->out->given_up += lost;
+    return lost > 0 ? give_up(r, &what) : VES_OK;
 }
 
 static bool recover_listed(void *ctx, const struct ves_hash *stream_id,
@@ -182,6 +268,7 @@ static bool recover_listed(void *ctx, const struct ves_hash *stream_id,
 
 struct frozen {
     struct recover *r;
+    struct ves_bytes origin; /* the log's, now */
     struct ves_hash stream_id, root;
     uint64_t size; /* of the largest head kept as evidence; 0: none */
 };
@@ -199,6 +286,7 @@ static enum ves_status take_alert(void *ctx, const struct ves_record *row)
         ves_checkpoint_read(note->text, &head, NULL) ||
         !ves_origin_stream(head.origin, &stream_id) ||
         !ves_hash_equal(&stream_id, &frozen->stream_id) ||
+        !ves_bytes_equal(head.origin, frozen->origin) ||
         head.size <= frozen->size)
         return VES_OK;
     frozen->size = head.size;
@@ -230,6 +318,18 @@ static enum ves_status take_frozen(void *ctx, const struct ves_stream_row *row)
     return VES_OK;
 }
 
+static enum ves_status read_origin(struct recover *r, uint32_t stream_no,
+                                   struct frozen *frozen)
+{
+    struct ves_scratch name;
+    ves_scratch_init(&name, &r->arena, VES_ORIGIN_MAX, VES_ORIGIN_MAX);
+    enum ves_status status =
+        ves_log_origin_write(&name.buf, &r->sequencer, r->sequencer.store,
+                             stream_no, &frozen->stream_id);
+    frozen->origin = ves_buf_view(&name.buf);
+    return status;
+}
+
 static enum ves_status recover_frozen(struct recover *r)
 {
     struct ves_store *store = r->sequencer.store;
@@ -242,9 +342,11 @@ static enum ves_status recover_frozen(struct recover *r)
         return store_failed(r, status);
     for (size_t i = 0; i < list->count; i++) {
         struct frozen frozen = {.r = r, .stream_id = list->ids[i]};
-        status =
-            store->ops->record_list(store, VES_RECORD_ALERT, list->numbers[i],
-                                    0, false, 0, take_alert, &frozen);
+        status = read_origin(r, list->numbers[i], &frozen);
+        if (!status)
+            status = store->ops->record_list(store, VES_RECORD_ALERT,
+                                             list->numbers[i], 0, false, 0,
+                                             take_alert, &frozen);
         if (status)
             return store_failed(r, status);
         if (frozen.size == 0)
@@ -261,6 +363,29 @@ static enum ves_status recover_frozen(struct recover *r)
 
 /* ---- all of it ----------------------------------------------------------- */
 
+static enum ves_status recover_all(struct recover *r)
+{
+    r->status = VES_OK;
+    if (r->has_heads)
+        ves_head_file_each(&r->heads, recover_listed, r);
+    return r->status ? r->status : recover_frozen(r);
+}
+
+/* What is given up is said to the event, by a person who was told. */
+static enum ves_status decide(struct recover *r)
+{
+    if (r->options->give_up != r->lost)
+        return ves_fail(
+            r->error, VES_REFUSED,
+            "%llu signed events are in none of these stores, and --give-up "
+            "says %llu; no epoch was opened. Name more stores, and copies of "
+            "stores; what is given up does not come back",
+            (unsigned long long)r->lost,
+            (unsigned long long)r->options->give_up);
+    r->gives_up = true;
+    return VES_OK;
+}
+
 static enum ves_status run(struct recover *r, const char *const *paths,
                            size_t count)
 {
@@ -271,12 +396,12 @@ static enum ves_status run(struct recover *r, const char *const *paths,
         status = open_stores(r, paths, count);
     if (!status)
         status = open_heads(r);
-    if (!status && r->has_heads) {
-        ves_head_file_each(&r->heads, recover_listed, r);
-        status = r->status;
-    }
     if (!status)
-        status = recover_frozen(r);
+        status = recover_all(r);
+    if (!status && r->lost > 0)
+        status = decide(r);
+    if (!status && r->gives_up)
+        status = recover_all(r);
     if (status)
         return status;
     status = ves_sequencer_upgrade(&r->sequencer);
@@ -300,6 +425,7 @@ enum ves_status ves_server_recover(const struct ves_serve_options *options,
     if (ves_crypto_init())
         return ves_fail(error, VES_IO, "the crypto libraries do not start");
     ves_arena_init(&r.arena, r.alloc, ARENA_MAX);
+    ves_arena_init(&r.names, r.alloc, ARENA_MAX);
     enum ves_status status = run(&r, stores, count);
     if (r.has_heads)
         ves_head_file_close(&r.heads);
@@ -310,5 +436,6 @@ enum ves_status ves_server_recover(const struct ves_serve_options *options,
     if (r.lock_fd >= 0)
         (void)close(r.lock_fd);
     ves_arena_free(&r.arena);
+    ves_arena_free(&r.names);
     return status;
 }

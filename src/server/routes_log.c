@@ -12,6 +12,7 @@
 #include "core/merkle.h"
 #include "core/tlog_proof.h"
 #include "engine/log_cosigned.h"
+#include "engine/log_epoch.h"
 #include "server/routes.h"
 #include "server/server.h"
 
@@ -73,12 +74,28 @@ static bool find_signed(struct ves_request *request, struct asked *asked)
     return false;
 }
 
-static void put_origin(struct ves_request *request, const struct asked *asked)
+static enum ves_status read_origin(const struct ves_request *request,
+                                   const struct asked *asked,
+                                   struct ves_buf *out)
 {
-    ves_buf_put_str(&request->out, "\"origin\":\"");
-    ves_log_origin_write(&request->out, &request->server->sequencer,
-                         &asked->log.stream_id);
-    ves_buf_put_u8(&request->out, '"');
+    return ves_log_origin_write(out, &request->server->sequencer,
+                                request->store, asked->stream.stream_no,
+                                &asked->log.stream_id);
+}
+
+/* Begins an answer with it; false: answered. */
+static bool put_origin(struct ves_request *request, const struct asked *asked)
+{
+    struct ves_buf *out = &request->out;
+    ves_buf_put_str(out, "{\"origin\":\"");
+    enum ves_status status = read_origin(request, asked, out);
+    if (status) {
+        ves_buf_reset(out);
+        ves_reply_status(request, status, &request->store->error);
+        return false;
+    }
+    ves_buf_put_u8(out, '"');
+    return true;
 }
 
 static void put_hash(struct ves_buf *out, const char *name,
@@ -283,8 +300,8 @@ static void get_inclusion(struct ves_request *request)
         ves_reply_status(request, status, &store->error);
         return;
     }
-    ves_buf_put_u8(out, '{');
-    put_origin(request, &asked);
+    if (!put_origin(request, &asked))
+        return;
     ves_buf_putf(out, ",\"index\":%llu,\"size\":%llu",
                  (unsigned long long)index, (unsigned long long)size);
     put_hash(out, "leafHash", &leaf);
@@ -324,8 +341,8 @@ static void get_consistency(struct ves_request *request)
         ves_reply_status(request, status, &store->error);
         return;
     }
-    ves_buf_put_u8(out, '{');
-    put_origin(request, &asked);
+    if (!put_origin(request, &asked))
+        return;
     ves_buf_putf(out, ",\"from\":%llu", (unsigned long long)from);
     put_hash(out, "fromRoot", &roots[0]);
     ves_buf_putf(out, ",\"to\":%llu", (unsigned long long)to);
@@ -364,33 +381,59 @@ static void get_proof_file(struct ves_request *request)
 
 /* ---- about a log --------------------------------------------------------- */
 
-static void put_vkeys(struct ves_request *request, const struct asked *asked)
+static void put_vkeys(struct ves_request *request, struct ves_bytes origin)
 {
     const struct ves_identity *identity = &request->server->identity;
     struct ves_buf *out = &request->out;
-    struct ves_buf origin;
-    ves_buf_init(&origin, request->server->alloc, VES_ORIGIN_MAX);
-    ves_log_origin_write(&origin, &request->server->sequencer,
-                         &asked->log.stream_id);
     ves_put_name(out, false, "vkeys");
     ves_buf_put_u8(out, '[');
-    for (size_t i = 0; i < identity->key_count && !ves_buf_status(&origin);
-         i++) {
+    for (size_t i = 0; i < identity->key_count; i++) {
         struct ves_note_key key;
-        ves_note_key_init(&key, ves_buf_view(&origin), VES_NOTE_ED25519,
+        ves_note_key_init(&key, origin, VES_NOTE_ED25519,
                           &identity->keys[i].public_key);
         ves_buf_put_str(out, i ? ",\"" : "\"");
         ves_note_key_write(out, &key);
         ves_buf_put_u8(out, '"');
     }
     ves_buf_put_u8(out, ']');
-    ves_buf_free(&origin);
+}
+
+static void put_log(struct ves_request *request, const struct asked *asked,
+                    struct ves_bytes origin, const struct ves_log_epoch *last)
+{
+    struct ves_buf *out = &request->out;
+    ves_buf_put_str(out, "{\"origin\":\"");
+    ves_buf_put_bytes(out, origin);
+    ves_buf_putf(out, "\",\"epoch\":%llu,\"epochSequence\":%llu",
+                 (unsigned long long)last->epoch.number,
+                 (unsigned long long)last->sequence);
+    put_hash(out, "streamId", &asked->log.stream_id);
+    ves_buf_put_str(out, ",\"prefix\":\"/ves/");
+    ves_buf_put_hex(out, asked->log.stream_id.b, VES_HASH_SIZE);
+    ves_buf_put_u8(out, '"');
+    put_vkeys(request, origin);
+    ves_buf_putf(out, ",\"size\":%llu,\"signedSize\":%llu",
+                 (unsigned long long)asked->stream.head,
+                 (unsigned long long)asked->log.signed_size);
+    put_hash(out, "signedRoot", &asked->log.signed_root);
+    ves_put_name(out, false, "signedAt");
+    ves_put_time(out, asked->log.signed_at_ms);
+    ves_put_name(out, false, "frozen");
+    if (asked->log.frozen_at_ms) {
+        ves_buf_put_str(out, "{\"at\":");
+        ves_put_time(out, asked->log.frozen_at_ms);
+        ves_put_name(out, false, "why");
+        ves_put_text(out, asked->log.frozen_why);
+        ves_buf_put_u8(out, '}');
+    } else {
+        ves_buf_put_str(out, "null");
+    }
+    ves_buf_put_u8(out, '}');
 }
 
 static void get_log(struct ves_request *request)
 {
     struct ves_store *store = request->store;
-    struct ves_buf *out = &request->out;
     struct asked asked = {.stream = {.head = 0}};
     struct ves_stream stream;
     if (!ves_request_stream(request, VES_RIGHT_READ, &stream))
@@ -406,35 +449,23 @@ static void get_log(struct ves_request *request)
                         "event");
         return;
     }
+    struct ves_log_epoch last;
+    struct ves_buf origin;
+    ves_buf_init(&origin, request->server->alloc, VES_ORIGIN_MAX);
+    if (!status)
+        status = ves_log_epoch_last(store, asked.stream.stream_no,
+                                    &request->server->sequencer.sequencer_id,
+                                    &request->arena, &last);
+    if (!status)
+        ves_epoch_origin_write(&origin, request->server->sequencer.log_host,
+                               last.epoch.number, &asked.log.stream_id);
     if (status) {
         ves_reply_status(request, status, &store->error);
-        return;
-    }
-    ves_buf_put_u8(out, '{');
-    put_origin(request, &asked);
-    put_hash(out, "streamId", &asked.log.stream_id);
-    ves_buf_put_str(out, ",\"prefix\":\"/ves/");
-    ves_buf_put_hex(out, asked.log.stream_id.b, VES_HASH_SIZE);
-    ves_buf_put_u8(out, '"');
-    put_vkeys(request, &asked);
-    ves_buf_putf(out, ",\"size\":%llu,\"signedSize\":%llu",
-                 (unsigned long long)asked.stream.head,
-                 (unsigned long long)asked.log.signed_size);
-    put_hash(out, "signedRoot", &asked.log.signed_root);
-    ves_put_name(out, false, "signedAt");
-    ves_put_time(out, asked.log.signed_at_ms);
-    ves_put_name(out, false, "frozen");
-    if (asked.log.frozen_at_ms) {
-        ves_buf_put_str(out, "{\"at\":");
-        ves_put_time(out, asked.log.frozen_at_ms);
-        ves_put_name(out, false, "why");
-        ves_put_text(out, asked.log.frozen_why);
-        ves_buf_put_u8(out, '}');
     } else {
-        ves_buf_put_str(out, "null");
+        put_log(request, &asked, ves_buf_view(&origin), &last);
+        ves_reply(request, 200);
     }
-    ves_buf_put_u8(out, '}');
-    ves_reply(request, 200);
+    ves_buf_free(&origin);
 }
 
 #define READ(path, handle)                                                   \

@@ -21,8 +21,6 @@
 #include "os/tls_pair.h"
 #include "store/store_sqlite.h"
 
-#define META_LOG_HOST "log.host"
-
 enum {
     BUSY_TIMEOUT_MS = 5000,
     HTTP_THREADS_MIN = 2, /* design.md D7 */
@@ -149,7 +147,7 @@ static enum ves_status put_log_host(struct start *s, const char *host)
     enum ves_status status = store->ops->begin(store);
     if (!status) {
         status =
-            store->ops->meta_put(store, META_LOG_HOST, ves_bytes_str(host));
+            store->ops->meta_put(store, VES_META_LOG_HOST, ves_bytes_str(host));
         if (!status)
             status = store->ops->commit(store);
     }
@@ -190,7 +188,7 @@ static enum ves_status choose_log_host(struct start *s)
     struct ves_bytes stored;
     ves_arena_init(&arena, server->alloc, 4096);
     enum ves_status status =
-        store->ops->meta_get(store, META_LOG_HOST, &arena, &stored);
+        store->ops->meta_get(store, VES_META_LOG_HOST, &arena, &stored);
     if (!status && stored.len < sizeof(text)) {
         memcpy(text, stored.ptr, stored.len);
         text[stored.len] = 0;

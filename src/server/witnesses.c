@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "core/add_checkpoint.h"
+#include "engine/log_epoch.h"
 #include "engine/log_tree.h"
 #include "net/http_client.h"
 #include "os/clock.h"
@@ -457,9 +458,11 @@ static uint64_t run_turn(struct peer *peer, struct standing *standing)
     if (at > ves_metric_now_us())
         return at;
     ves_buf_init(&turn.origin, server->alloc, VES_ORIGIN_MAX);
-    ves_log_origin_write(&turn.origin, &server->sequencer, &turn.log.stream_id);
+    bool is_named = ves_log_origin_write(&turn.origin, &server->sequencer,
+                                         peer->reader, standing->stream_no,
+                                         &turn.log.stream_id) == VES_OK;
     /* Twice: a witness that has another size says which. */
-    if (ask_once(&turn) && !is_stopping(peer))
+    if (is_named && ask_once(&turn) && !is_stopping(peer))
         (void)ask_once(&turn);
     ves_buf_free(&turn.origin);
     return due_us(&turn);

@@ -332,6 +332,7 @@ static const struct ves_store_ops ops = {
     .follow_get = ves_mem_follow_get,
     .follow_put = ves_mem_follow_put,
     .kept_head_put = ves_mem_kept_head_put,
+    .kept_heads_cut = ves_mem_kept_heads_cut,
     .kept_heads_read = ves_mem_kept_heads_read,
     .key_get = ves_mem_key_get,
     .key_put = ves_mem_key_put,

@@ -8,6 +8,7 @@
 struct kept {
     struct ves_kept_head head;
     bool is_gone; /* forgotten: keys never leave the map */
+    bool is_cut;  /* as if it had never been kept */
 };
 
 static const struct ves_mem_shape follow_shape = {
@@ -85,7 +86,9 @@ static enum ves_status forget(struct ves_mem_store *st, uint32_t stream_no,
         if (row.is_gone)
             return VES_OK;
         key = kept_key(stream_no, row.head.size);
-        if (n >= keep) {
+        if (row.is_cut) {
+            n--;
+        } else if (n >= keep) {
             row.is_gone = true;
             return ves_mem_put_row(st, &key, &kept_shape, &row);
         }
@@ -101,7 +104,8 @@ enum ves_status ves_mem_kept_head_put(struct ves_store *s, uint32_t stream_no,
     struct ves_mem_store *st = ves_mem_of(s);
     struct ves_mem_key key = kept_key(stream_no, head->size);
     const struct kept *old = ves_mem_get(&st->map, &key);
-    const struct kept row = {*head, false};
+    bool is_there = old && !old->is_cut;
+    const struct kept row = {.head = *head};
     size_t mark = ves_mem_mark(&st->map);
     enum ves_status status = VES_OK;
 
@@ -110,14 +114,37 @@ enum ves_status ves_mem_kept_head_put(struct ves_store *s, uint32_t stream_no,
         status = VES_NOT_FOUND;
     else if (is_too_small(st, stream_no, head->size))
         return VES_OK;
-    else if (old)
+    else if (is_there)
         status = ves_hash_equal(&old->head.root, &head->root) ? VES_OK
                                                               : VES_CONFLICT;
     else
         status = ves_mem_put_row(st, &key, &kept_shape, &row);
-    if (!status && !old)
+    if (!status && !is_there)
         status = forget(st, stream_no, keep);
     return ves_mem_end(st, mark, status, "keep a head");
+}
+
+enum ves_status ves_mem_kept_heads_cut(struct ves_store *s, uint32_t stream_no,
+                                       uint64_t above)
+{
+    struct ves_mem_store *st = ves_mem_of(s);
+    struct ves_mem_key key = kept_key(stream_no, above + 1);
+    const struct ves_mem_node *node = ves_mem_seek(&st->map, &key);
+    size_t mark = ves_mem_mark(&st->map);
+    enum ves_status status = VES_OK;
+
+    VES_ASSERT(st->is_writing);
+    while (!status && node && ves_mem_key_leads(&key, STREAM_KEY, node)) {
+        struct kept row = *(const struct kept *)node->value;
+
+        row.is_cut = true;
+        row.is_gone = false;
+        key = kept_key(stream_no, row.head.size);
+        status = ves_mem_put_row(st, &key, &kept_shape, &row);
+        key = kept_key(stream_no, row.head.size + 1);
+        node = ves_mem_seek(&st->map, &key);
+    }
+    return ves_mem_end(st, mark, status, "forget heads");
 }
 
 enum ves_status ves_mem_kept_heads_read(struct ves_store *s, uint32_t stream_no,
@@ -133,7 +160,7 @@ enum ves_status ves_mem_kept_heads_read(struct ves_store *s, uint32_t stream_no,
          node = node->next[0]) {
         const struct kept *row = node->value;
 
-        if (!row->is_gone)
+        if (!row->is_gone && !row->is_cut)
             rows[(*found)++] = row->head;
     }
     return VES_OK;

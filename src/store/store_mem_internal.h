@@ -231,6 +231,8 @@ enum ves_status ves_mem_follow_put(struct ves_store *s, uint32_t stream_no,
 enum ves_status ves_mem_kept_head_put(struct ves_store *s, uint32_t stream_no,
                                       const struct ves_kept_head *head,
                                       uint32_t keep);
+enum ves_status ves_mem_kept_heads_cut(struct ves_store *s, uint32_t stream_no,
+                                       uint64_t above);
 enum ves_status ves_mem_kept_heads_read(struct ves_store *s, uint32_t stream_no,
                                         uint64_t from, size_t count,
                                         struct ves_kept_head *rows,

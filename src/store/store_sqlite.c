@@ -271,6 +271,7 @@ static const struct ves_store_ops ops = {
     .follow_get = ves_sqlite_follow_get,
     .follow_put = ves_sqlite_follow_put,
     .kept_head_put = ves_sqlite_kept_head_put,
+    .kept_heads_cut = ves_sqlite_kept_heads_cut,
     .kept_heads_read = ves_sqlite_kept_heads_read,
     .key_get = ves_sqlite_key_get,
     .key_put = ves_sqlite_key_put,

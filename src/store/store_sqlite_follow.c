@@ -181,6 +181,27 @@ enum ves_status ves_sqlite_kept_head_put(struct ves_store *s,
     return status ? status : forget_kept(st, stream_no, keep);
 }
 
+enum ves_status ves_sqlite_kept_heads_cut(struct ves_store *s,
+                                          uint32_t stream_no, uint64_t above)
+{
+    struct ves_sqlite *st = ves_sqlite_of(s);
+    struct ves_sql q;
+    enum ves_status status = ves_sqlite_need(st, VES_STORE_DEVICE);
+
+    VES_ASSERT(st->tx != VES_TX_NONE && above <= VES_SQLITE_NO_MAX);
+    if (!status)
+        status =
+            ves_sql_open(st, &q, VES_SQL_KEPT_HEADS_CUT,
+                         "DELETE FROM ves_kept_heads WHERE id > ? AND id <= ?");
+    if (status)
+        return status;
+    ves_sql_put_i64(&q, ves_sqlite_rowid(stream_no, above));
+    ves_sql_put_i64(&q, ves_sqlite_rowid(stream_no, VES_SQLITE_NO_MAX));
+    status = ves_sql_run(&q);
+    ves_sql_close(&q);
+    return status;
+}
+
 enum ves_status ves_sqlite_kept_heads_read(struct ves_store *s,
                                            uint32_t stream_no, uint64_t from,
                                            size_t count,

@@ -104,6 +104,7 @@ enum ves_sql_id {
     VES_SQL_FOLLOW_PUT,
     VES_SQL_KEPT_HEAD_PUT,
     VES_SQL_KEPT_HEAD_FORGET,
+    VES_SQL_KEPT_HEADS_CUT,
     VES_SQL_KEPT_HEADS_READ,
     VES_SQL_CURSOR_GET,
     VES_SQL_CURSOR_PUT,
@@ -454,6 +455,8 @@ enum ves_status ves_sqlite_kept_head_put(struct ves_store *s,
                                          uint32_t stream_no,
                                          const struct ves_kept_head *head,
                                          uint32_t keep);
+enum ves_status ves_sqlite_kept_heads_cut(struct ves_store *s,
+                                          uint32_t stream_no, uint64_t above);
 enum ves_status ves_sqlite_kept_heads_read(struct ves_store *s,
                                            uint32_t stream_no, uint64_t from,
                                            size_t count,

@@ -81,24 +81,44 @@ enum ves_status ves_session_known_head(struct ves_session *session,
 
 /* ---- a sequencer that lacks it ------------------------------------------- */
 
-bool ves_session_is_behind(struct ves_session *session,
-                           const struct ves_http_reply *reply)
+static bool is_refused_for(struct ves_session *session,
+                           const struct ves_http_reply *reply,
+                           const char *const *codes)
 {
     struct ves_arena arena;
     const struct ves_json *root;
     struct ves_bytes code;
-    bool is_behind = false;
+    bool is_one = false;
 
     if (reply->status != CONFLICT)
         return false;
     ves_arena_init(&arena, session->agent->alloc, SCRATCH_MAX);
     if (reply->body.len < SCRATCH_MAX / 16 &&
         ves_json_read(&arena, reply->body, NULL, &root, NULL) == VES_OK &&
-        ves_json_get_string(ves_json_member(root, "error"), "code", &code))
-        is_behind = ves_bytes_is(code, "LOG_FROZEN") ||
-                    ves_bytes_is(code, "LOG_UNKNOWN");
+        ves_json_get_string(ves_json_member(root, "error"), "code", &code)) {
+        for (; *codes && !is_one; codes++)
+            is_one = ves_bytes_is(code, *codes);
+    }
     ves_arena_free(&arena);
-    return is_behind;
+    return is_one;
+}
+
+bool ves_session_is_behind(struct ves_session *session,
+                           const struct ves_http_reply *reply)
+{
+    static const char *const codes[] = {"LOG_FROZEN", "LOG_UNKNOWN", NULL};
+
+    return is_refused_for(session, reply, codes);
+}
+
+bool ves_session_is_in_epoch(struct ves_session *session,
+                             const struct ves_http_reply *reply)
+{
+    static const char *const codes[] = {"LOG_EPOCH", NULL};
+
+    return is_refused_for(session, reply, codes) &&
+           ves_http_client_header(session->client, VES_KNOWN_HEAD_HEADER,
+                                  NULL) == VES_OK;
 }
 
 enum ves_status ves_session_note_behind(struct ves_session *session,

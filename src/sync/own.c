@@ -72,6 +72,9 @@ static enum ves_status ask(struct ves_session *session, uint64_t after,
              after);
     enum ves_status status =
         ves_http_request(session->client, "GET", path, none, &reply, &sent);
+    if (!status && ves_session_is_in_epoch(session, &reply))
+        status =
+            ves_http_request(session->client, "GET", path, none, &reply, &sent);
     if (status == VES_OK || status == VES_UNREACHABLE)
         ves_agent_note_contact(agent, status == VES_OK, ves_clock_now_ms());
     if (status) {

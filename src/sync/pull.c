@@ -341,6 +341,8 @@ static enum ves_status pull_pages(struct puller *p, uint64_t from,
         status = ves_session_known_head(p->session, error);
     else if (status == VES_DIVERGED)
         ves_session_seek_fork(p->session, error);
+    if (status == VES_DIVERGED || status == VES_REFUSED)
+        ves_session_seek_epoch(p->session, error);
     return status;
 }
 

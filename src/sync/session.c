@@ -197,6 +197,9 @@ enum ves_status ves_session_request(struct ves_session *session,
     enum ves_status status =
         ves_http_request(session->client, method, path, body, reply, error);
 
+    if (!status && ves_session_is_in_epoch(session, reply))
+        status =
+            ves_http_request(session->client, method, path, body, reply, error);
     if (status == VES_OK || status == VES_UNREACHABLE) {
         session->contact.at_ms = ves_clock_now_ms();
         session->contact.is_reachable = status == VES_OK;

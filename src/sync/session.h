@@ -49,6 +49,16 @@ ves_session_note_behind(struct ves_session *session, struct ves_error *error);
 
 #define VES_KNOWN_HEAD_HEADER "x-ves-known-head"
 
+/* Is this the answer of a sequencer that opened a new epoch behind that head?
+ * Then it is not shown any more in this conversation, and the request may be
+ * made again. */
+bool ves_session_is_in_epoch(struct ves_session *session,
+                             const struct ves_http_reply *reply);
+/* Asks, when the log is not as it was, whether a new epoch was opened of which
+ * this store has more than was kept; then *error says so. */
+void ves_session_seek_epoch(struct ves_session *session,
+                            struct ves_error *error);
+
 /* Asks for what shows to others that the sequencer lies, when it does: of a
  * page that was refused, or of the head it has now.  Writes
  * FILE.N.ves-evidence beside the store, and its name into *error. */

@@ -99,10 +99,45 @@ static void a_size_has_one_root(void **state)
     expect(s, no, 0, (const uint64_t[]){7, 0});
 }
 
+/* What was kept under a name that is given up stands in nobody's way. */
+static void heads_are_cut(void **state)
+{
+    struct suite *s = *state;
+    uint32_t one = suite_append_log(s, 1, 1), two = suite_append_log(s, 2, 1);
+    struct ves_kept_head other = {50, suite_hash('r', 50)};
+
+    suite_begin(s);
+    OK(keep(s, two, 60));
+    for (uint64_t size = 10; size <= 70; size += 10)
+        OK(keep(s, one, size));
+    other.root = suite_hash('x', 50);
+    assert_int_equal(CALL(s, kept_head_put, one, &other, KEEP), VES_CONFLICT);
+    OK(CALL(s, kept_heads_cut, one, 40));
+    suite_commit(s);
+    expect(s, one, 0, (const uint64_t[]){30, 40, 0});
+    expect(s, two, 0, (const uint64_t[]){60, 0});
+    suite_begin(s);
+    OK(CALL(s, kept_head_put, one, &other, KEEP));
+    OK(keep(s, one, 45));
+    OK(keep(s, one, 55));
+    OK(keep(s, one, 65));
+    OK(CALL(s, kept_heads_cut, one, 65));
+    OK(CALL(s, kept_heads_cut, two, 0));
+    suite_commit(s);
+    struct ves_kept_head rows[2 * KEEP];
+    size_t found;
+    OK(CALL(s, kept_heads_read, one, 41, 2 * KEEP, rows, &found));
+    assert_int_equal(found, 4);
+    assert_int_equal(rows[1].size, 50);
+    assert_true(ves_hash_equal(&rows[1].root, &other.root));
+    expect(s, two, 0, (const uint64_t[]){0});
+}
+
 static const struct CMUnitTest follow_tests[] = {
     DEVICE_TEST(the_row_is_replaced_as_a_whole),
     DEVICE_TEST(the_largest_heads_are_kept),
     DEVICE_TEST(a_size_has_one_root),
+    DEVICE_TEST(heads_are_cut),
 };
 
 const struct CMUnitTest *suite_follow_tests(size_t *count)

@@ -1,0 +1,95 @@
+#!/bin/bash
+# 39-epoch.sh -- a log whose tail is lost for good goes on in a new epoch: by an
+# operator's explicit word only, and no store is left in the dark about it.
+. "$(dirname "$0")/../lib/tap.sh"
+cd "$T" || exit 1
+mkdir data heads
+SEQ=data/hub.db
+start_server $SEQ --head-file heads/heads --log-host log.example || exit 1
+LISTEN=${URL#http://}
+STREAM_ARGS="--tenant $(cat /proc/sys/kernel/random/uuid) --store $(cat /proc/sys/kernel/random/uuid)"
+join till.db && join promised.db && join ahead.db || exit 1
+in_log() { sqlite3 "$SEQ" "SELECT max(sequence_number) FROM ves_log_view"; }
+all_logged() { "$VES" sync --db "$1" > /dev/null && [ "$(store_is "$1" 'd["finality"]["logged"]')" = "$(in_log)" ]; }
+signed() { [ "$(sqlite3 "$SEQ" 'SELECT max(signed_size) FROM ves_tlogs')" = "$1" ]; }
+recover() { "$VES" admin recover --db $SEQ --head-file heads/heads "$@" 2>&1; }
+alert() { sqlite3 "$1" "SELECT count(*) FROM ves_alerts WHERE code = '$2' AND closed_ms = 0"; }
+for i in 1 2 3; do adjust till.db MUG "$i"; done
+check "what a signed head covers is logged" wait_for 20 all_logged till.db
+check "at another store, too" wait_for 20 all_logged promised.db
+check "and at a third" wait_for 20 all_logged ahead.db
+common=$(in_log)
+sqlite3 $SEQ "VACUUM INTO '$T/old.db'"
+
+# Two events more: one store has a receipt, another has pulled the first of them.
+adjust promised.db BOWL 7
+check "an event gets its receipt" "$VES" push --db promised.db
+check "a store sees it" wait_for 20 all_logged ahead.db
+adjust ahead.db BOWL 5
+check "and sells on" "$VES" push --db ahead.db
+check "a head covers both" wait_for 20 signed $((common + 2))
+stop_server
+restore() { rm -f data/hub.db data/hub.db-*; cp old.db data/hub.db; }
+restore
+
+"$VES" serve --db $SEQ --listen 127.0.0.1:0 --head-file heads/heads > out 2>&1
+like "it does not start behind its head" "$(cat out)" "behind a head it signed"
+exits "what nobody has does not come back by itself" 1 "$VES" admin recover --db $SEQ --head-file heads/heads till.db promised.db
+like "how much that is, is said" "$(recover till.db promised.db)" "of $((common + 2)) signed events 2 are missing.*--new-epoch"
+like "a store that has some of it is better" "$(recover ahead.db)" "of $((common + 2)) signed events 1 are missing"
+like "no epoch for another number" "$(recover --new-epoch --give-up 1 till.db promised.db)" "2 signed events are in none of these stores, and --give-up says 1"
+exits "nor by half a word" 2 "$VES" admin recover --db $SEQ --head-file heads/heads --new-epoch till.db
+is "nothing was changed so far" "$(in_log)" "$common"
+
+like "an epoch is opened by an explicit word" "$(recover --new-epoch --give-up 2 --reason 'the disk burnt' till.db promised.db)" "1 new epochs, 2 signed events given up"
+is "its opening is the next number" "$(in_log)" $((common + 1))
+like "the head file has it" "$(cat heads/heads)" " $((common + 1)) [0-9a-f]{64} 1\$"
+like "once" "$(recover till.db)" "0 streams made whole, 0 events put back"
+start_server $SEQ --head-file heads/heads || exit 1
+key=$(cat $SEQ.admin-key)
+log() { curl -sS -H "x-api-key: $key" "$URL/api/v1/ves/log?$(sed 's/--tenant \(.*\) --store \(.*\)/tenant_id=\1\&store_id=\2/' <<< "$STREAM_ARGS")"; }
+like "the log has another name" "$(log)" '"origin":"log.example/epoch/1/ves/[0-9a-f]{64}","epoch":1,"epochSequence":'$((common + 1))
+
+# A store that has nothing of what was lost goes on.
+check "a store below the common head follows" wait_for 20 all_logged till.db
+is "it is told" "$(alert till.db epoch_opened)" 1
+like "in words" "$("$VES" quarantine --db till.db)" "the disk burnt"
+adjust till.db MUG 1
+check "it sells on" wait_for 20 all_logged till.db
+
+# One whose receipt is broken keeps it, and sends its event again.
+check "a store with a broken receipt follows" wait_for 20 all_logged promised.db
+is "its event is in the log again" "$(on_hand promised.db BOWL)" 7
+is "nothing waits" "$(store_is promised.db 'd["counts"]["pending"] + d["counts"]["failed"]')" 0
+is "the receipt is kept" "$(sqlite3 promised.db "SELECT count(*) FROM ves_alerts WHERE code = 'epoch_opened' AND CAST(body AS TEXT) LIKE '%receiptHash%lost_checkpoint%' OR code = 'epoch_opened' AND CAST(body AS TEXT) LIKE '%lost_checkpoint%receipt%'")" 1
+is "a person is asked to look" "$(store_is promised.db 'd["health"]')" attention
+
+# One that has more stops, whole, and says what it is.
+before=$(store_is ahead.db 'd["stateHash"]')
+exits "a store that has more stops (exit 5)" 5 "$VES" pull --db ahead.db
+like "and says why" "$("$VES" pull --db ahead.db 2>&1)" "epoch 1 of the log was opened and goes on from number $common; .* 1 events of others and 0 of its own"
+is "it is told once" "$(alert ahead.db epoch_beyond)" 1
+is "nothing of it was touched" "$(store_is ahead.db 'd["stateHash"]')" "$before"
+exits "nor does it push" 5 "$VES" sync --db ahead.db
+
+# Who comes later reads it as history; the log is one tree.
+join later.db
+check "a new store follows all of it" wait_for 20 all_logged later.db
+is "without alarm" "$(store_is later.db 'd["health"]')" healthy
+check "till, too" wait_for 20 all_logged till.db
+is "both have the same state" "$(store_is till.db 'd["stateHash"]')" "$(store_is later.db 'd["stateHash"]')"
+exits "an audit finds nothing wrong" 0 "$VES" audit later.db
+stop_server
+
+# The older copy again, and the newest one that turns up after all: neither is
+# served.
+cp data/hub.db newest.db
+restore
+"$VES" serve --db $SEQ --listen 127.0.0.1:0 --head-file heads/heads > out 2>&1
+like "the older copy is behind again" "$(cat out)" "behind a head it signed"
+like "and is made whole over the epoch, from stores" "$(recover later.db)" "1 streams made whole, [0-9]+ events put back"
+start_server $SEQ --head-file heads/heads || exit 1
+adjust till.db MUG 1
+check "it goes on under the same name" wait_for 20 all_logged till.db
+like "which it still has" "$(log)" '"epoch":1,'
+done_testing
