@@ -121,6 +121,18 @@ enum ves_status ves_process_forbid_dumps(struct ves_error *error)
     return VES_OK;
 }
 
+size_t ves_process_allow_files(size_t count)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit))
+        return count;
+    if (limit.rlim_cur >= count)
+        return (size_t)limit.rlim_cur;
+    limit.rlim_cur = limit.rlim_max < count ? limit.rlim_max : count;
+    (void)setrlimit(RLIMIT_NOFILE, &limit);
+    return getrlimit(RLIMIT_NOFILE, &limit) ? count : (size_t)limit.rlim_cur;
+}
+
 void ves_thread_give_way(void)
 {
     enum { NICENESS = 5 }; /* a third of the time of others */

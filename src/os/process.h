@@ -25,6 +25,10 @@ bool ves_process_is_alive(const struct ves_process *process);
  * with *error when the system does not let us; going on is possible. */
 VES_NODISCARD enum ves_status ves_process_forbid_dumps(struct ves_error *error);
 
+/* Lets this process open as many files as that, if the system does; returns how
+ * many it may. */
+size_t ves_process_allow_files(size_t count);
+
 /* The calling thread runs after the others of this process when there are not
  * processors enough for all; not at all an error when that cannot be had. */
 void ves_thread_give_way(void);

@@ -153,19 +153,18 @@ enum ves_status ves_credentials_put(struct ves_credentials *creds,
 }
 
 enum ves_auth_result ves_credentials_check(struct ves_credentials *creds,
-                                           struct ves_bytes key, int64_t now_ms,
+                                           const struct ves_hash *key_hash,
+                                           int64_t now_ms,
                                            struct ves_caller *caller,
                                            struct ves_held **held)
 {
     enum ves_auth_result result = VES_AUTH_INVALID_KEY;
-    struct ves_hash key_hash;
-    ves_api_key_hash(key, &key_hash);
     pthread_rwlock_rdlock(&creds->lock);
     /* What a look-up by hash could leak by its duration is a prefix of the
      * hash of what was sent, which its sender knows. */
     struct entry *entry =
-        (struct entry *)ves_table_find(&creds->table, key_hash.b);
-    if (entry && ves_equal_ct(entry->node.key, key_hash.b, VES_HASH_SIZE) &&
+        (struct entry *)ves_table_find(&creds->table, key_hash->b);
+    if (entry && ves_equal_ct(entry->node.key, key_hash->b, VES_HASH_SIZE) &&
         !entry->revoked_ms) {
         result = entry->expires_ms && now_ms >= entry->expires_ms
                      ? VES_AUTH_EXPIRED

@@ -55,10 +55,11 @@ void ves_api_key_make(const struct ves_uuid *tenant,
                       char out[VES_API_KEY_TEXT + 1]);
 void ves_api_key_hash(struct ves_bytes key, struct ves_hash *out);
 
-/* Bytes that requests with one key have us keep at the moment. */
+/* What requests with one key have us keep at the moment. */
 struct ves_held {
-    atomic_uint_fast64_t bodies;
-    atomic_uint_fast64_t replies; /* made and not yet taken */
+    atomic_uint_fast64_t bodies;  /* bytes */
+    atomic_uint_fast64_t replies; /* bytes made and not yet taken */
+    atomic_uint_fast64_t followers;
 };
 
 struct ves_credentials {
@@ -77,10 +78,11 @@ VES_NODISCARD enum ves_status
 ves_credentials_put(struct ves_credentials *creds,
                     const struct ves_credential_row *row);
 
-/* Fills *caller for a key that is known, not revoked and not expired, and
- * *held with its account, which lives as long as creds. */
+/* Fills *caller for a key, by its hash, that is known, not revoked and not
+ * expired, and *held with its account, which lives as long as creds. */
 enum ves_auth_result ves_credentials_check(struct ves_credentials *creds,
-                                           struct ves_bytes key, int64_t now_ms,
+                                           const struct ves_hash *key_hash,
+                                           int64_t now_ms,
                                            struct ves_caller *caller,
                                            struct ves_held **held);
 

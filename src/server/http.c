@@ -39,6 +39,8 @@ enum {
     SMALL_BODY_MAX = 64 * 1024,
     /* Room made on the word of Content-Length alone. */
     BODY_AT_ONCE = 256 * 1024,
+    OTHER_FILES = 256, /* of this process that are no connections */
+    NEWS_BLOCK = 1024, /* of a stream of events, to those without chunks */
     /* A client that goes on sending what was refused is cut off. */
     REFUSED_BODY_MAX = 2 * VES_BODY_MAX,
     ARENA_MAX = 64 * 1024 * 1024
@@ -145,6 +147,8 @@ static void request_end(void *ctx, struct MHD_Connection *connection,
             ves_metric_add(&metrics->client_errors, 1);
         log_request(request);
     }
+    if (request->follower)
+        ves_followers_close(request);
     bool was_in_flight = request->is_in_flight;
     const struct ves_alloc *alloc = http->server->alloc;
     release_work(request);
@@ -206,10 +210,37 @@ static void add_headers(struct ves_request *request,
         MHD_add_response_header(response, "Connection", "close");
 }
 
+static ssize_t give_news(void *ctx, uint64_t pos, char *out, size_t max)
+{
+    (void)pos;
+    int64_t n = ves_followers_take(ctx, out, max);
+    return n < 0 ? MHD_CONTENT_READER_END_OF_STREAM : (ssize_t)n;
+}
+
+/* An answer that goes on until somebody has enough. */
+static enum MHD_Result send_news(struct ves_request *request)
+{
+    struct MHD_Response *response = MHD_create_response_from_callback(
+        MHD_SIZE_UNKNOWN, NEWS_BLOCK, give_news, request, NULL);
+    if (!response)
+        return MHD_NO;
+    add_headers(request, response);
+    MHD_add_response_header(response, "content-type", "text/event-stream");
+    /* A proxy that collects an answer first would deliver none. */
+    MHD_add_response_header(response, "x-accel-buffering", "no");
+    release_work(request);
+    enum MHD_Result result =
+        MHD_queue_response(request->connection, request->status, response);
+    MHD_destroy_response(response);
+    return result;
+}
+
 static enum MHD_Result send_reply(struct ves_request *request)
 {
     struct ves_buf *out = &request->out;
     VES_ASSERT(request->status);
+    if (request->follower)
+        return send_news(request);
     /* The document is malloc'ed (ves_alloc_default) and given away: no copy. */
     struct MHD_Response *response = MHD_create_response_from_buffer(
         out->len, out->ptr,
@@ -285,10 +316,12 @@ static void authenticate(struct ves_request *request)
     enum ves_auth_result result = ves_auth_header_read(
         header(request, "Authorization"), header(request, "x-api-key"), &key,
         &request->dialect);
-    if (!result)
-        result = ves_credentials_check(&request->server->credentials, key,
-                                       ves_clock_now_ms(), &request->caller,
-                                       &request->held);
+    if (!result) {
+        ves_api_key_hash(key, &request->key_hash);
+        result = ves_credentials_check(&request->server->credentials,
+                                       &request->key_hash, ves_clock_now_ms(),
+                                       &request->caller, &request->held);
+    }
     uint32_t rights = request->caller.rights;
     if (!result && !(rights & VES_RIGHT_ADMIN) &&
         ((access == VES_ACCESS_READ && !(rights & VES_RIGHT_READ)) ||
@@ -352,6 +385,7 @@ static void accept_headers(struct ves_http *http, struct ves_request *request,
     find_route(request);
     if (!request->status)
         authenticate(request);
+    request->last_event_id = header(request, "Last-Event-ID");
     if (!request->status && *length != UINT64_MAX &&
         *length > body_max(request))
         ves_reply_error(request, 413, NULL,
@@ -546,6 +580,16 @@ void ves_http_resume(struct ves_request *request)
     MHD_resume_connection(request->connection);
 }
 
+void ves_http_sleep(struct ves_request *request)
+{
+    MHD_suspend_connection(request->connection);
+}
+
+void ves_http_wake(struct ves_request *request)
+{
+    MHD_resume_connection(request->connection);
+}
+
 /* ---- life ---------------------------------------------------------------- */
 
 static void on_connection(void *ctx, struct MHD_Connection *connection,
@@ -574,6 +618,17 @@ accept_connection(void *ctx, const struct sockaddr *address, socklen_t len)
     return atomic_load(&http->is_stopping) ? MHD_NO : MHD_YES;
 }
 
+/* Connections must leave files for the rest of the process. */
+static unsigned connections_max(void)
+{
+    size_t files =
+        ves_process_allow_files(VES_HTTP_CONNECTIONS_MAX + OTHER_FILES);
+    if (files >= VES_HTTP_CONNECTIONS_MAX + OTHER_FILES)
+        return VES_HTTP_CONNECTIONS_MAX;
+    return (unsigned)(files > 2 * OTHER_FILES ? files - OTHER_FILES
+                                              : files / 2);
+}
+
 static struct MHD_Daemon *start_daemon(struct ves_http *http,
                                        const struct ves_http_setup *options)
 {
@@ -590,7 +645,7 @@ static struct MHD_Daemon *start_daemon(struct ves_http *http,
         flags, 0, accept_connection, http, handle_request, http, /**/
         MHD_OPTION_LISTEN_SOCKET, options->socket,               /**/
         MHD_OPTION_THREAD_POOL_SIZE, options->threads,
-        MHD_OPTION_CONNECTION_LIMIT, (unsigned)VES_HTTP_CONNECTIONS_MAX,
+        MHD_OPTION_CONNECTION_LIMIT, connections_max(),
         MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)VES_HTTP_IDLE_S,
         MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)VES_HTTP_MEMORY,
         MHD_OPTION_URI_LOG_CALLBACK, request_begin, http, /**/

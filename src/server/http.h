@@ -14,7 +14,7 @@ struct ves_request;
 struct ves_server;
 
 enum {
-    VES_HTTP_CONNECTIONS_MAX = 1000,
+    VES_HTTP_CONNECTIONS_MAX = 4096, /* half of them may follow */
     VES_HTTP_IDLE_S = 30,
     VES_HTTP_MEMORY = 16 * 1024, /* a connection's own buffers, bytes */
     VES_HTTP_HEADERS_MAX = VES_HTTP_MEMORY / 2
@@ -41,5 +41,10 @@ void ves_http_stop(struct ves_http *http);
 
 /* Gives a suspended request, its answer made, back to its connection. */
 void ves_http_resume(struct ves_request *request);
+
+/* Suspends the connection of a follower that has nothing to say (from inside
+ * ves_followers_take only), and has it asked again. */
+void ves_http_sleep(struct ves_request *request);
+void ves_http_wake(struct ves_request *request);
 
 #endif

@@ -105,6 +105,8 @@ void ves_metrics_write(struct ves_buf *buf, struct ves_metrics *metrics)
             "gauge", load(&metrics->in_flight));
     put_one(buf, "sequencer_http_connections", "Open connections.", "gauge",
             load(&metrics->connections));
+    put_one(buf, "sequencer_followers", "Connections that follow a stream.",
+            "gauge", load(&metrics->followers));
     put_one(buf, "sequencer_http_body_memory_bytes",
             "Memory held by request bodies.", "gauge",
             load(&metrics->body_memory));

@@ -70,6 +70,7 @@ struct ves_metrics {
     atomic_uint_fast64_t body_memory;    /* bytes of bodies held */
     atomic_uint_fast64_t reply_memory;   /* bytes of answers not yet taken */
     atomic_uint_fast64_t connections;
+    atomic_uint_fast64_t followers;
 };
 
 /* Microseconds of a clock that never goes back, for durations. */

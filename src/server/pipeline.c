@@ -198,8 +198,10 @@ static void commit_group(struct ves_server *server, struct group *group)
             group->count > 1)
             own = commit(server, group, i, 1);
         /* Noted first: once it is answered, it is not ours any more. */
-        if (!own && group->ingests[i]->accepted > 0)
+        if (!own && group->ingests[i]->accepted > 0) {
             ves_checkpoints_note(server, &group->ingests[i]->stream);
+            ves_followers_note(server, &group->ingests[i]->stream);
+        }
         answer(server, group->requests[i], own);
     }
     group->count = group->events = 0;

@@ -123,13 +123,18 @@ void ves_reply_status(struct ves_request *request, enum ves_status status,
                                             : ves_status_message(status));
 }
 
-bool ves_request_has_room(struct ves_request *request)
+bool ves_request_may_hold(const struct ves_request *request)
 {
     const struct ves_server *server = request->server;
+    return atomic_load(&request->held->replies) < VES_SERVER_REPLY_MEMORY_ONE &&
+           atomic_load(&server->metrics.reply_memory) <
+               VES_SERVER_REPLY_MEMORY_MAX;
+}
+
+bool ves_request_has_room(struct ves_request *request)
+{
     if (request->route->access == VES_ACCESS_OPEN ||
-        (atomic_load(&request->held->replies) < VES_SERVER_REPLY_MEMORY_ONE &&
-         atomic_load(&server->metrics.reply_memory) <
-             VES_SERVER_REPLY_MEMORY_MAX))
+        ves_request_may_hold(request))
         return true;
     ves_reply_error(request, 503, NULL,
                     "too many answers wait for their clients to take them; "
@@ -198,6 +203,13 @@ bool ves_request_u64(struct ves_request *request, const char *name,
         return true;
     }
     return !parameter_is_bad(request, status, &error);
+}
+
+bool ves_request_wants(const struct ves_request *request, const char *what)
+{
+    struct ves_bytes value;
+    return ves_uri_param(&request->uri, what, &value) &&
+           (ves_bytes_is(value, "1") || ves_bytes_is(value, "true"));
 }
 
 bool ves_request_limit(struct ves_request *request, uint32_t fallback,

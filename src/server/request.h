@@ -17,6 +17,7 @@
 #include "server/uri.h"
 
 struct MHD_Connection;
+struct ves_follower;
 struct ves_server;
 struct ves_route;
 
@@ -64,6 +65,7 @@ struct ves_request {
     char *target; /* as received; owned */
     struct ves_uri uri;
     struct ves_bytes captures[VES_URI_CAPTURES_MAX]; /* still encoded */
+    struct ves_bytes last_event_id; /* Last-Event-ID; until the answer */
     const struct ves_route *route;
     char id[VES_REQUEST_ID_MAX + 1];
     uint8_t *body; /* owned */
@@ -73,7 +75,8 @@ struct ves_request {
 
     /* Who asked; set when the route needs a key. */
     struct ves_caller caller;
-    struct ves_held *held; /* on whose account body and answer are */
+    struct ves_hash key_hash; /* of the API key */
+    struct ves_held *held;    /* on whose account body and answer are */
     enum ves_dialect dialect;
 
     /* The store a handler may use: read-only, or the writer's on the
@@ -93,13 +96,14 @@ struct ves_request {
     /* The answer. */
     uint32_t status; /* 0: none yet */
     struct ves_buf out;
-    size_t reply_len;         /* bytes of it given away */
-    const char *content_type; /* NULL: JSON */
-    const char *error_code;   /* x-error-code; NULL: none */
-    const char *allow;        /* Allow */
-    bool retry_later;         /* Retry-After */
-    bool is_legacy;           /* deprecation headers */
-    bool close;               /* Connection: close */
+    struct ves_follower *follower; /* set: the answer goes on without end */
+    size_t reply_len;              /* bytes of it given away */
+    const char *content_type;      /* NULL: JSON */
+    const char *error_code;        /* x-error-code; NULL: none */
+    const char *allow;             /* Allow */
+    bool retry_later;              /* Retry-After */
+    bool is_legacy;                /* deprecation headers */
+    bool close;                    /* Connection: close */
 };
 
 /* ---- answering; the last one wins ---------------------------------------- */
@@ -117,8 +121,9 @@ void ves_reply_error(struct ves_request *request, uint32_t status,
 /* Error document of B.1. */
 void ves_reply_auth(struct ves_request *request, enum ves_auth_result result);
 
-/* Is there room for another answer, or do clients not take theirs?  false:
- * the answer, 503, is made. */
+/* Is there room for another answer, or do clients not take theirs? */
+bool ves_request_may_hold(const struct ves_request *request);
+/* The same; false: the answer, 503, is made. */
 bool ves_request_has_room(struct ves_request *request);
 
 /* A failed call as an answer; error may be NULL. */
@@ -145,6 +150,8 @@ bool ves_request_tenant(struct ves_request *request, uint32_t right,
 /* A number of the query, or fallback when absent. */
 bool ves_request_u64(struct ves_request *request, const char *name,
                      uint64_t fallback, uint64_t *out);
+/* Is a switch of the query on? */
+bool ves_request_wants(const struct ves_request *request, const char *name);
 /* limit: 1 to max, clamped; 0 is refused. */
 bool ves_request_limit(struct ves_request *request, uint32_t fallback,
                        uint32_t max, uint32_t *out);

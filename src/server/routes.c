@@ -5,6 +5,8 @@
  * POST   /api/v1/ves/events/ingest                   write  workers, committer
  * GET    /api/v1/ves/events                          read   reader
  *          ?tenant_id&store_id&from&limit&receipts=1
+ * GET    /api/v1/ves/events/stream                   read   reader, then as
+ *          ?tenant_id&store_id&from&receipts=1&heads=1      it grows
  * GET    /api/v1/ves/head                            read   reader
  * GET    /api/v1/ves/entities/{type}/{id}            read   reader
  *          ?tenant_id&store_id&from&limit (from: how many to pass over)
@@ -53,8 +55,8 @@
 #include "server/routes.h"
 
 static const struct ves_route *const tables[] = {
-    ves_routes_ingest, ves_routes_read,   ves_routes_keys, ves_routes_proof,
-    ves_routes_log,    ves_routes_invite, ves_routes_admin};
+    ves_routes_ingest, ves_routes_read, ves_routes_follow, ves_routes_keys,
+    ves_routes_proof,  ves_routes_log,  ves_routes_invite, ves_routes_admin};
 
 const struct ves_route *ves_route_find(struct ves_request *request,
                                        uint32_t *allowed)

@@ -38,6 +38,7 @@ const char *ves_route_allow(uint32_t methods);
 /* Tables of the route files, ended by a row without pattern. */
 extern const struct ves_route ves_routes_ingest[];
 extern const struct ves_route ves_routes_read[];
+extern const struct ves_route ves_routes_follow[];
 extern const struct ves_route ves_routes_keys[];
 extern const struct ves_route ves_routes_proof[];
 extern const struct ves_route ves_routes_log[];

@@ -228,6 +228,7 @@ static void revoke_api_key(struct ves_request *request)
     }
     if (!status)
         status = ves_grant_publish(&request->server->credentials, &list);
+    ves_followers_recheck(request->server);
     if (status) {
         ves_reply_status(request, status, &store->error);
         return;

@@ -490,6 +490,7 @@ static enum ves_status redeem_all(struct redeem *r, struct ves_error *error)
         return status;
     struct ves_credentials *creds = &r->request->server->credentials;
     status = ves_grant_publish(creds, &r->old);
+    ves_followers_recheck(r->request->server);
     return status ? status : ves_credentials_put(creds, &r->row);
 }
 

@@ -54,13 +54,6 @@ static bool stream_row(struct ves_request *request,
     return !status || status == VES_NOT_FOUND;
 }
 
-static bool wants(const struct ves_request *request, const char *what)
-{
-    struct ves_bytes value;
-    return ves_uri_param(&request->uri, what, &value) &&
-           (ves_bytes_is(value, "1") || ves_bytes_is(value, "true"));
-}
-
 /* ---- events -------------------------------------------------------------- */
 
 static void get_events_as(struct ves_request *request,
@@ -77,7 +70,7 @@ static void get_events_as(struct ves_request *request,
         !ves_request_limit(request, 100, VES_PULL_PAGE_MAX, &limit) ||
         !stream_row(request, &page.items.stream, &row))
         return;
-    page.items.with_receipts = wants(request, "receipts");
+    page.items.with_receipts = ves_request_wants(request, "receipts");
     page.next = from ? from : 1;
     ves_buf_put_str(out, "{\"events\":[");
     /* What is committed while we read is left for the next page, so that the
@@ -99,7 +92,7 @@ static void get_events_as(struct ves_request *request,
                  page.items.count, (unsigned long long)page.next,
                  (unsigned long long)row.head,
                  page.next <= row.head ? "true" : "false");
-    if (wants(request, "checkpoint")) {
+    if (ves_request_wants(request, "checkpoint")) {
         enum ves_status status = ves_log_page_write(
             out, store, row.stream_no, page.next - 1, &request->arena);
         if (status) {
@@ -294,7 +287,7 @@ static void get_entity_as(struct ves_request *request,
                            &p.limit) ||
         !stream_row(request, &p.items.stream, &row))
         return;
-    p.items.with_receipts = wants(request, "receipts");
+    p.items.with_receipts = ves_request_wants(request, "receipts");
     ves_buf_put_str(out, "{\"entity_type\":");
     ves_put_text(out, p.type);
     ves_buf_put_str(out, ",\"entity_id\":");

@@ -26,6 +26,7 @@ enum {
     HTTP_THREADS_MIN = 2, /* design.md D7 */
     HTTP_THREADS_MAX = 8,
     DRAIN_MS = 10000,
+    FOLLOWERS_MS = 500, /* to take their leave */
     LOG_HOST_MAX = VES_ORIGIN_MAX - 5 - 2 * VES_HASH_SIZE /* "/ves/", id */
 };
 
@@ -232,6 +233,7 @@ static enum ves_status open_log(struct start *s)
 static void note_grown(void *ctx, const struct ves_stream *stream)
 {
     ves_checkpoints_note(ctx, stream);
+    ves_followers_note(ctx, stream);
 }
 
 /* What our tables know, and the versions of our own key, enter the logs. */
@@ -413,6 +415,8 @@ static enum ves_status start_all(struct start *s)
     if (!status)
         status = open_memory(s);
     if (!status)
+        status = ves_followers_start(s->server, s->error);
+    if (!status)
         status = open_sequencer(s);
     if (!status)
         status = note_admin_key(s);
@@ -484,6 +488,7 @@ static void stop_http(struct ves_server *server)
 {
     ves_http_quiesce(server->http);
     ves_pipeline_stop(server);
+    ves_followers_stop(server, FOLLOWERS_MS);
     if (!ves_http_drain(server->http, DRAIN_MS))
         ves_log_say(&server->log, VES_LOG_NOTICE, "drain_timeout",
                     "some clients did not take their answers; what they sent "
@@ -504,6 +509,8 @@ void ves_server_stop(struct ves_server *server)
         ves_log_say(&server->log, VES_LOG_NOTICE, "stopped", server->url);
     }
     ves_pipeline_stop(server);
+    ves_followers_stop(server, 0);
+    ves_followers_deinit(server);
     if (server->credentials.table.alloc) {
         ves_credentials_deinit(&server->credentials);
         ves_keyring_deinit(&server->keyring);

@@ -11,9 +11,11 @@
  *   connections: answer
  *
  * Beside them backfill.c: copies the WAL back into the database file, and
- * checkpoints.c: makes the heads that the committer keeps.
+ * checkpoints.c: makes the heads that the committer keeps, and followers.c:
+ * tells those who follow a stream that it has grown.
  *
- * Lock order: none is ever held while another is taken.
+ * Lock order: none is ever held while another is taken, but for that of the
+ * followers, inside which libmicrohttpd takes its own.
  */
 #ifndef VES_SERVER_SERVER_H
 #define VES_SERVER_SERVER_H
@@ -24,6 +26,7 @@
 #include "server/backfill.h"
 #include "server/checkpoints.h"
 #include "server/cosignatures.h"
+#include "server/followers.h"
 #include "server/http.h"
 #include "server/identity.h"
 #include "server/keyring.h"
@@ -64,7 +67,8 @@ struct ves_server {
     struct ves_checkpoints checkpoints;
     struct ves_cosignatures cosignatures;
     struct ves_witnesses *witnesses; /* NULL: none are asked */
-    char *log_host;                  /* what origins begin with */
+    struct ves_followers followers;
+    char *log_host; /* what origins begin with */
     struct ves_http *http;
     bool has_tls_key;
     struct ves_hash tls_key; /* SHA-256 of the SubjectPublicKeyInfo */

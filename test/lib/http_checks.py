@@ -661,6 +661,34 @@ def check_reads(keys):
     check_legacy(key)
 
 
+def check_following():
+    """A stream has no end: its first events are read, then it is left."""
+    path = "/api/v1/ves/events/stream"
+    seen = []
+    for more in ("&receipts=1", "&heads=1"):
+        connection = http.client.HTTPConnection(HOST, timeout=30)
+        connection.request("GET", path + "?" + STREAM + more,
+                           headers={"x-api-key": ADMIN, "Last-Event-ID": "0"})
+        answer, fields = connection.getresponse(), {}
+        called.add(("GET", path))
+        seen.append((answer.status, answer.getheader("content-type")))
+        while "data" not in fields:
+            name, _, value = answer.readline().decode().rstrip("\n").partition(": ")
+            fields[name] = value
+        data = json.loads(fields["data"])
+        if "envelope" in data:
+            seen.append((fields["id"], data["envelope"]["sequence_number"],
+                         sorted(data)))
+        else:
+            seen.append((fields["event"], int(fields["id"]) == head(),
+                         data == {"head_sequence": head()}))
+        connection.close()
+    right = (200, "text/event-stream")
+    report("a stream of events begins where it is asked to", seen == [
+        right, ("1", 1, ["envelope", "receipt"]), right,
+        ("head", True, True)], seen)
+
+
 def check_cursors(keys):
     path, key = "/api/v1/ves/cursors/%s" % AGENT, keys["writer"]
 
@@ -1090,6 +1118,7 @@ def main():
     check_refusals(one, keys)
     check_whole_requests(keys)
     check_reads(keys)
+    check_following()
     check_proofs(keys)
     check_log(keys)
     check_revoking(one, keys)
