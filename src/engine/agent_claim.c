@@ -218,11 +218,12 @@ static enum ves_status visit(void *ctx, const struct ves_outbox_row *row)
 static enum ves_status gather_rows(struct gather *gather)
 {
     struct ves_store *store = gather->core->store;
-    struct ves_outbox_filter filter = {.status_mask = 1U << VES_OUTBOX_PENDING};
+    /* What failed is looked at also where it is not tried now: what follows it
+     * waits.  Once a request, as it may be as much as there is to send. */
+    const struct ves_outbox_filter filter = {
+        .status_mask = 1U << VES_OUTBOX_PENDING | 1U << VES_OUTBOX_FAILED |
+                       1U << VES_OUTBOX_CONFLICT};
 
-    if (gather->claim->is_explicit)
-        filter.status_mask |=
-            1U << VES_OUTBOX_FAILED | 1U << VES_OUTBOX_CONFLICT;
     gather->first = NULL;
     gather->last = NULL;
     gather->count = 0;
@@ -271,58 +272,13 @@ static enum ves_status hold_unit(struct gather *gather, const struct unit *unit)
     return status;
 }
 
-struct holder {
-    const struct ves_device_claim *claim;
-    uint64_t before;
-    bool is_found;
-};
-
-static enum ves_status visit_holder(void *ctx, const struct ves_outbox_row *row)
+static bool must_wait(const struct gather *gather, const struct unit *unit)
 {
-    struct holder *holder = ctx;
-
-    if (row->local_seq >= holder->before)
-        return VES_AGAIN;
-    if (row->is_refused || row->sequence_number > 0 ||
-        ves_device_is_decided(row) || is_wanted(holder->claim, row))
-        return VES_OK;
-    holder->is_found = true;
-    return VES_AGAIN;
-}
-
-/* Is there an earlier event of row's entity that failed and is not tried now?
- * Asked entity by entity, because failed rows may be many. */
-static enum ves_status check_holder(struct gather *gather,
-                                    const struct ves_outbox_row *row,
-                                    bool *is_found)
-{
-    struct ves_store *store = gather->core->store;
-    const struct ves_outbox_filter filter = {
-        .status_mask = 1U << VES_OUTBOX_FAILED | 1U << VES_OUTBOX_CONFLICT,
-        .has_entity = true,
-        .entity_key = row->entity_key};
-    struct holder holder = {.claim = gather->claim, .before = row->local_seq};
-
-    enum ves_status status =
-        store->ops->outbox_list(store, &filter, visit_holder, &holder);
-    *is_found = holder.is_found;
-    return status == VES_AGAIN ? VES_OK : status;
-}
-
-static enum ves_status must_wait(struct gather *gather, const struct unit *unit,
-                                 bool *waits)
-{
-    *waits = false;
-    for (struct candidate *c = unit->first; c != unit->end && !*waits;
-         c = c->next) {
-        *waits = is_held(&gather->held, &c->row.entity_key, c->row.local_seq);
-        if (*waits || !gather->claim->has_failed_rows)
-            continue;
-        enum ves_status status = check_holder(gather, &c->row, waits);
-        if (status)
-            return status;
+    for (const struct candidate *c = unit->first; c != unit->end; c = c->next) {
+        if (is_held(&gather->held, &c->row.entity_key, c->row.local_seq))
+            return true;
     }
-    return VES_OK;
+    return false;
 }
 
 static enum ves_status see_row(void *ctx, const struct ves_outbox_row *row)
@@ -390,12 +346,10 @@ static enum ves_status choose(struct gather *gather,
     struct unit unit;
 
     for (struct candidate *c = gather->first; c; c = unit.end) {
-        bool waits = false;
         bool is_open = false;
         unit = unit_at(c);
-        enum ves_status status = must_wait(gather, &unit, &waits);
-        if (!status)
-            status = is_unfinished(gather, &unit, &is_open);
+        bool waits = must_wait(gather, &unit);
+        enum ves_status status = is_unfinished(gather, &unit, &is_open);
         if (status)
             return status;
         /* The request ended in the middle of this group. */

@@ -14,7 +14,6 @@ struct ves_device_claim {
     uint64_t wait_max_ms; /* longest wait a row can have been given */
     size_t limit;         /* events, >= 1; a group may go beyond it */
     bool is_explicit;
-    bool has_failed_rows; /* the outbox holds failed or conflict rows */
 };
 
 /* Claims rows in order: whole atomic groups, nothing whose entity is held

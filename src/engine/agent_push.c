@@ -249,24 +249,17 @@ static enum ves_status count_sent(struct begin *begin, uint64_t last)
 static enum ves_status claim(struct begin *begin, struct ves_push *push)
 {
     struct ves_agent_core *core = begin->core;
-    uint64_t counts[VES_OUTBOX_STATUSES];
     struct ves_outbox_row *rows;
     size_t count;
+    const struct ves_device_claim claim = {.token = begin->lease.token,
+                                           .session = begin->lease.session,
+                                           .now_ms = begin->now_ms,
+                                           .wait_max_ms = ROW_WAIT_MAX_MS,
+                                           .limit = limit_of(begin),
+                                           .is_explicit = begin->is_explicit};
 
     enum ves_status status =
-        core->store->ops->outbox_counts(core->store, counts);
-    if (status)
-        return status;
-    const struct ves_device_claim claim = {
-        .token = begin->lease.token,
-        .session = begin->lease.session,
-        .now_ms = begin->now_ms,
-        .wait_max_ms = ROW_WAIT_MAX_MS,
-        .limit = limit_of(begin),
-        .is_explicit = begin->is_explicit,
-        .has_failed_rows =
-            counts[VES_OUTBOX_FAILED] + counts[VES_OUTBOX_CONFLICT] > 0};
-    status = ves_device_claim(core, begin->arena, &claim, &rows, &count);
+        ves_device_claim(core, begin->arena, &claim, &rows, &count);
     if (status || count == 0)
         return status;
     begin->lease.first = rows[0].local_seq;

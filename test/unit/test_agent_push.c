@@ -15,6 +15,7 @@
 #include "engine/agent_internal.h"
 #include "store/store_mem.h"
 #include "test/lib/test_fleet.h"
+#include "test/lib/test_store_counting.h"
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
@@ -1192,6 +1193,40 @@ static void a_group_no_request_can_carry_fails_visibly(void **state)
     assert_true(push.body.len < VES_BODY_MAX);
 }
 
+/* Twenty of them, and twenty events to send: not one look for each. */
+static void rows_in_conflict_are_looked_at_once_a_request(void **state)
+{
+    enum { EVENTS = 20 };
+    struct test_counting counting;
+    char id[16];
+
+    (void)state;
+    for (size_t n = 2; n-- > 0;) {
+        for (int i = 0; i < EVENTS; i++) {
+            snprintf(id, sizeof(id), "c%d", i);
+            test_fleet_append(&fleet, n, "customer.updated", id,
+                              n ? "{\"patch\":{\"name\":\"one\"}}"
+                                : "{\"patch\":{\"name\":\"two\"}}");
+        }
+    }
+    test_fleet_sync(&fleet, 1);
+    test_fleet_sync(&fleet, 0);
+    assert_int_equal(test_fleet_status(&fleet, 0).counts[VES_OUTBOX_CONFLICT],
+                     EVENTS);
+    for (int i = 0; i < EVENTS; i++)
+        test_fleet_adjust(&fleet, 0, "s", "1");
+    for (int is_explicit = 0; is_explicit < 2; is_explicit++) {
+        test_counting_init(&counting, core_of(0)->store);
+        core_of(0)->store = &counting.store;
+        begin(0, is_explicit, EVENTS);
+        core_of(0)->store = counting.inner;
+        assert_in_range(counting.calls.outbox_list, 1, 3);
+        assert_int_equal(end(0, ""), VES_UNREACHABLE);
+        release();
+        fleet.hub.now_ms += 60000;
+    }
+}
+
 static void a_request_is_never_over_the_body_limit(void **state)
 {
     static char payload[512 * 1024];
@@ -1255,6 +1290,7 @@ int main(void)
         TEST(a_broken_group_is_refused_with_a_signature),
         TEST(a_group_waits_as_a_whole),
         TEST(a_group_no_request_can_carry_fails_visibly),
+        TEST(rows_in_conflict_are_looked_at_once_a_request),
         TEST(a_request_is_never_over_the_body_limit),
     };
 
