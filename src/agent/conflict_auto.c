@@ -5,14 +5,16 @@
  * somebody took back is not decided again.
  *
  * A conflict that was left is left again as long as nothing happened to its
- * entity and the settings are the same, so it is not gathered again: of ten
- * thousand that wait for a person a sync costs a look at as many rows.
+ * entity and settings and rules are the same, so it is not gathered again: of
+ * ten thousand that wait for a person a sync costs a look at as many rows.
  */
 #include <string.h>
 
 #include "agent/conflict.h"
 #include "agent/strategies.h"
 #include "base/bytes.h"
+#include "core/entity.h"
+#include "core/rules.h"
 #include "core/types.h"
 #include "os/clock.h"
 #include "os/random.h"
@@ -190,11 +192,30 @@ static enum ves_status remember(struct run *run, uint64_t settings,
     return ves_agent_end_write(agent, status);
 }
 
+/* What else a decision depends on: with other settings, with rules that came
+ * into the log since, or judged otherwise, what was left may be decided. */
+static enum ves_status sum_up(struct run *run, uint64_t *out)
+{
+    struct ves_agent *agent = run->agent;
+    struct ves_entity_row rules;
+    struct ves_hash key;
+
+    ves_entity_key(ves_bytes_str(VES_SCHEMA_ENTITY_TYPE),
+                   ves_bytes_str(VES_SCHEMA_ENTITY_ID), &key);
+    ves_arena_reset(&run->arena);
+    enum ves_status status = agent->store->ops->entity_get(
+        agent->store, agent->core.stream_no, &key, 1, &run->arena, &rules);
+    *out = ves_agent_policies_sum(agent) ^ VES_JUDGE_VERSION;
+    if (!status)
+        *out ^= rules.last << 8;
+    return status;
+}
+
 enum ves_status ves_resolve_automatic(struct ves_agent *agent,
                                       struct ves_auto_report *report,
                                       struct ves_error *error)
 {
-    uint64_t from = 0;
+    uint64_t from = 0, settings = 0;
 
     memset(report, 0, sizeof(*report));
     ves_agent_start(agent);
@@ -210,9 +231,9 @@ enum ves_status ves_resolve_automatic(struct ves_agent *agent,
     run->agent = agent;
     run->report = report;
     ves_arena_init(&run->arena, agent->alloc, ARENA_MAX);
-    /* A log judged otherwise has other conflicts. */
-    uint64_t settings = ves_agent_policies_sum(agent) ^ VES_JUDGE_VERSION;
     status = ves_core_pull_from(&agent->core, &from);
+    if (!status)
+        status = sum_up(run, &settings);
     if (!status)
         status = recall(run, settings);
     if (!status)

@@ -109,4 +109,23 @@ sqlite3 c.db "UPDATE ves_meta SET value = '0' WHERE name = 'fold.version'"
 is "a store of an older fold is folded again" "$(store_is c.db 'd["foldVersion"] > 0')" true
 is "by the rules in its log, to the same" "$(store_is c.db 'd["stateHash"]')" "$before"
 check "the doctor finds nothing wrong" "$VES" doctor --db c.db
+
+# ---- what a policy left is looked at again by rules that came since, once
+cat > gadget.json <<'R'
+{"rules":1,"types":[{"name":"gadget.built","version":1,"class":"intent","base":"none","operations":[{"op":"create","path":"@"}]}]}
+R
+open_now() { json "$("$VES" conflicts --db b.db --json)" 'd["open"]'; }
+looked() { sqlite3 b.db "SELECT group_concat(value) FROM ves_meta WHERE name = 'policy.settings'"; }
+"$VES" settings --db b.db conflictStrategy.repair=accept_local > /dev/null
+"$VES" append --db a.db repair.assigned R-3 --payload '{"to":"Ann"}' > /dev/null
+"$VES" append --db b.db repair.assigned R-3 --payload '{"to":"Bob"}' > /dev/null
+for s in a b b; do "$VES" sync --db $s.db > /dev/null 2>&1; done
+before=$(looked)
+is "what its rule gives to people is left by the policy" "$(open_now) ${before:+remembered}" "1 remembered"
+check "rules that come later" rules apply gadget.json --db a.db --key-file "$key"
+for s in a b; do "$VES" sync --db $s.db > /dev/null 2>&1; done
+after=$(looked)
+check "make it look again" test "$after" != "$before"
+"$VES" sync --db b.db > /dev/null 2>&1
+is "once" "$(looked) $(open_now)" "$after 1"
 done_testing
