@@ -115,6 +115,7 @@ struct ves_audit_stream {
     struct ves_audit_agent *first_agent, **agent_end;
     struct ves_audit_commitment *commitments;
     struct ves_tlog_edge edge;
+    uint64_t epoch; /* that the log is in there */
     /* Heads that the walk has not passed, ascending; where the last went in. */
     struct ves_audit_head *heads, **heads_at;
     /* What a sequencer has stored of the tree. */
@@ -212,6 +213,12 @@ void ves_audit_keys_open(struct ves_audit *audit,
 VES_NODISCARD enum ves_status
 ves_audit_keys_take(struct ves_audit *audit, struct ves_audit_stream *stream,
                     const struct ves_event *event, uint64_t sequence);
+/* epochs.c: the next event, before it is in the tree; one that opens an epoch
+ * has to go on from the head there is.  arena: of the event. */
+VES_NODISCARD enum ves_status
+ves_audit_epoch_take(struct ves_audit *audit, struct ves_audit_stream *stream,
+                     const struct ves_event *event, uint64_t sequence,
+                     struct ves_arena *arena);
 /* Is that agent the sequencer's own, and which key is that? */
 bool ves_audit_keys_own(const struct ves_audit *audit,
                         const struct ves_audit_stream *stream,

@@ -8,6 +8,7 @@
 #include "base/bytes.h"
 #include "core/checkpoint.h"
 #include "core/cosigned.h"
+#include "core/epoch.h"
 #include "core/merkle.h"
 #include "core/note.h"
 
@@ -192,6 +193,7 @@ enum ves_status ves_audit_heads_followed(struct ves_audit *audit,
 {
     static const char words[] = "the newest head that was verified";
     struct ves_store *store = audit->store;
+    struct ves_bytes host, noted;
     struct ves_checkpoint checkpoint;
     struct ves_follow_row row;
 
@@ -202,12 +204,18 @@ enum ves_status ves_audit_heads_followed(struct ves_audit *audit,
     status = take_edge(audit, stream, row.edge);
     if (!status)
         status = take_kept(audit, stream);
-    if (status || (row.note.len == 0 && row.logged == 0))
+    /* One that an epoch gave up is not there any more. */
+    if (status ||
+        (row.note.len == 0 &&
+         (row.logged == 0 || ves_epoch_of_origin(row.origin, &host) > 0)))
         return status;
     if (!check_note(audit, stream, row.note, row.logged, words, &checkpoint))
         return VES_OK;
-    if (checkpoint.size != row.logged ||
-        !ves_bytes_equal(checkpoint.origin, row.origin) ||
+    uint64_t epoch = ves_epoch_of_origin(row.origin, &host);
+    bool is_named = ves_bytes_equal(checkpoint.origin, row.origin) ||
+                    (ves_epoch_of_origin(checkpoint.origin, &noted) < epoch &&
+                     ves_bytes_equal(host, noted));
+    if (checkpoint.size != row.logged || !is_named ||
         row.witnessed > row.logged)
         ves_audit_find(audit, VES_AUDIT_TREE, row.logged,
                        "the checkpoint says another head than its row");

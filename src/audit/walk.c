@@ -333,6 +333,9 @@ static enum ves_status visit(void *ctx, const struct ves_log_row *row)
     if (!status && is_whole)
         status = ves_audit_keys_take(audit, walk->stream, &event,
                                      row->sequence_number);
+    if (!status && is_whole)
+        status = ves_audit_epoch_take(audit, walk->stream, &event,
+                                      row->sequence_number, &walk->arena);
     if (check_key(walk, row, &key) && !status) {
         ves_audit_count(audit, VES_AUDIT_SIGNATURES, 1);
         status = ves_audit_checker_add(
