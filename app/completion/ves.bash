@@ -4,7 +4,7 @@ _ves()
 {
 	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]}
 	case $prev in
-	--db | --port-file | --head-file | --tls-cert | --tls-key | --key-file | --token-file | --ca | --invite | --payload | --policy | --logs | --dir | --work | --report | --picture | --out | --tiles | --resume | --credential-file | --known | --witness-policy | --entry | --evidence)
+	--db | --port-file | --head-file | --tls-cert | --tls-key | --key-file | --token-file | --ca | --invite | --payload | --policy | --logs | --dir | --work | --report | --picture | --out | --tiles | --resume | --credential-file | --known | --witness-policy | --entry | --evidence | --signing-key | --admin-key-file)
 		mapfile -t COMPREPLY < <(compgen -f -- "${cur#@}")
 		return ;;
 	--status)
@@ -37,7 +37,7 @@ _ves()
 	elif [[ $cur == -* ]]; then
 		mapfile -t COMPREPLY < <(compgen -W "$(ves "${COMP_WORDS[1]}" --help | sed -n 's/^  \(--[a-z0-9-]*\).*/\1/p')" -- "$cur")
 	elif [ "${COMP_WORDS[1]}" = admin ]; then
-		mapfile -t COMPREPLY < <(compgen -W "$(if [ "$prev" = rules ]; then echo apply check show; else echo invite keys revoke refusals metrics rules recover; fi)" -- "$cur")
+		mapfile -t COMPREPLY < <(compgen -W "$(if [ "$prev" = rules ]; then echo apply check show; else echo init invite keys revoke refusals metrics rules recover; fi)" -- "$cur")
 	elif [ "${COMP_WORDS[1]}" = keys ]; then
 		mapfile -t COMPREPLY < <(compgen -W "rotate" -- "$cur")
 	elif [ "${COMP_WORDS[1]}" = conflict ] && [ "$COMP_CWORD" -eq 2 ]; then

@@ -11,7 +11,10 @@ static const struct cli_option options[] = {
     {"key-file", "FILE", "file with the admin key"},
     {"ca", "FILE", "CA certificates to trust instead of the machine's"},
     {"tenant", "UUID", "the stream's tenant"},
-    {"store", "UUID", "the stream's store"},
+    {"store", "UUID", "the stream's store; init: postgres://... to set up"},
+    {"signing-key", "FILE", "init: where the sequencer's key is, or is made"},
+    {"admin-key-file", "FILE", "init: where the admin key is made"},
+    {"seal", NULL, "init: seal the signing key with a passphrase"},
     {"uses", "N", "invite: how often it may be redeemed (default 1, 0: any)"},
     {"valid", "HOURS", "invite: how long it is valid (default 168)"},
     {"read-only", NULL, "invite: the new store may only pull"},
@@ -196,6 +199,41 @@ static int recover(struct cli *cli)
     return CLI_DONE;
 }
 
+static int init(struct cli *cli)
+{
+    struct ves_serve_options serve = {.store = cli_get(cli, "store"),
+                                      .signing_key =
+                                          cli_get(cli, "signing-key"),
+                                      .seal_key = cli_get(cli, "seal") != NULL};
+    const char *admin_key_file = cli_get(cli, "admin-key-file");
+    struct ves_agent_options for_passphrase;
+
+    if (!serve.store || !serve.signing_key || !admin_key_file)
+        cli_usage(cli, "init wants --store URL, --signing-key FILE and "
+                       "--admin-key-file FILE");
+    cli_store_options(cli, &for_passphrase);
+    serve.passphrase = for_passphrase.passphrase;
+    enum ves_status status =
+        ves_server_init(&serve, admin_key_file, &cli->error);
+    if (status)
+        return cli_fail_here(cli, status);
+    if (cli->is_json) {
+        struct ves_jw *jw = cli_writer();
+        ves_jw_object(jw);
+        ves_jw_key(jw, "signingKey");
+        ves_jw_str(jw, serve.signing_key);
+        ves_jw_key(jw, "adminKeyFile");
+        ves_jw_str(jw, admin_key_file);
+        ves_jw_end(jw);
+        return cli_print(jw);
+    }
+    printf("the database is a sequencer's now; its signing key is %s, the "
+           "admin key is in %s\nkeep both, they are shown nowhere else; every "
+           "ves serve on this database needs the signing key\n",
+           serve.signing_key, admin_key_file);
+    return CLI_DONE;
+}
+
 static const char *need(struct cli *cli, const char *name)
 {
     const char *value = cli_get(cli, name);
@@ -280,6 +318,8 @@ static int run(struct cli *cli)
         return cli_admin_rules(cli);
     if (strcmp(act, "recover") == 0)
         return recover(cli);
+    if (strcmp(act, "init") == 0)
+        return init(cli);
     if (cli->argc > 1)
         cli_usage(cli, "%s takes no further argument", act);
     if (!cli_get(cli, "server") || !cli_get(cli, "key-file"))
@@ -307,14 +347,14 @@ static int run(struct cli *cli)
     if (strcmp(act, "metrics") == 0)
         return call(cli, "GET", "/metrics");
     cli_usage(cli,
-              "no such act: %s (invite, keys, revoke, refusals, metrics, "
-              "rules, recover)",
+              "no such act: %s (init, invite, keys, revoke, refusals, "
+              "metrics, rules, recover)",
               act);
 }
 
 const struct cli_command cli_cmd_admin = {
     .name = "admin",
-    .args = "invite|keys|revoke|refusals|metrics|rules|recover",
+    .args = "init|invite|keys|revoke|refusals|metrics|rules|recover",
     .summary = "invite stores, list and revoke keys, publish event types",
     .args_min = 1,
     .args_max = 1 + VES_RECOVER_STORES_MAX,

@@ -8,6 +8,9 @@
 
 static const struct cli_option options[] = {
     {"db", "FILE", "the sequencer's SQLite file (made at the first start)"},
+    {"store", "URL",
+     "instead: postgres://USER@HOST/DATABASE, which others may serve, too"},
+    {"signing-key", "FILE", "the signing key of --store"},
     {"listen", "HOST:PORT", "where to listen (default 127.0.0.1:8080)"},
     {"tls-cert", "FILE", "certificate chain, PEM"},
     {"tls-key", "FILE", "its private key, PEM"},
@@ -30,6 +33,8 @@ static int run(struct cli *cli)
 {
     struct ves_serve_options serve = {
         .db = cli_get(cli, "db"),
+        .store = cli_get(cli, "store"),
+        .signing_key = cli_get(cli, "signing-key"),
         .listen =
             cli_get(cli, "listen") ? cli_get(cli, "listen") : "127.0.0.1:8080",
         .tls_cert = cli_get(cli, "tls-cert"),
@@ -50,8 +55,10 @@ static int run(struct cli *cli)
     struct timespec step = {0, 50 * 1000 * 1000};
     struct ves_server *server;
 
-    if (!serve.db)
-        cli_usage(cli, "--db FILE is needed");
+    if (!serve.db == !serve.store)
+        cli_usage(cli, "--db FILE or --store URL is needed");
+    if (!serve.store != !serve.signing_key)
+        cli_usage(cli, "--store and --signing-key go together");
     if (!serve.tls_cert != !serve.tls_key)
         cli_usage(cli, "--tls-cert and --tls-key go together");
     if (serve.log_format && strcmp(serve.log_format, "text") != 0 &&

@@ -13,7 +13,11 @@ extern "C" {
 struct ves_server;
 
 struct ves_serve_options {
-    const char *db;       /* SQLite file; key files lie beside it */
+    const char *db; /* SQLite file; key files lie beside it */
+    /* Instead of db: postgres://..., which ves_server_init has set up and
+     * other processes may serve, too; and the file of its signing key. */
+    const char *store;
+    const char *signing_key;
     const char *listen;   /* HOST:PORT; port 0: any free one */
     const char *tls_cert; /* PEM files; both or none */
     const char *tls_key;
@@ -48,11 +52,21 @@ struct ves_serve_options {
 /* Opens the store (making it, its signing key FILE.key, and an admin key in
  * FILE.admin-key at the first start), listens and serves.  Refuses to listen
  * off loopback without TLS or without a head file, and to start behind a head
- * that it signed (VES_CORRUPT); VES_BUSY while another process serves the same
- * file, by a lock on FILE.lock.  *out stops with ves_server_stop. */
+ * that it signed or with another key than the store's (VES_CORRUPT); VES_BUSY
+ * while another process serves the same file, by a lock on FILE.lock.  *out
+ * stops with ves_server_stop. */
 VES_NODISCARD enum ves_status
 ves_server_start(const struct ves_serve_options *options,
                  struct ves_server **out, struct ves_error *error);
+
+/* Sets up options->store, a PostgreSQL database: makes the tables, the signing
+ * key (options->signing_key; a file that is there is taken) and an admin key in
+ * admin_key_file, mode 0600.  Once: VES_CONFLICT when the database has a
+ * sequencer, or a file of that name is there.  Of options seal_key and
+ * passphrase are used as well. */
+VES_NODISCARD enum ves_status
+ves_server_init(const struct ves_serve_options *options,
+                const char *admin_key_file, struct ves_error *error);
 
 /* Where it listens; valid until stop. */
 const char *ves_server_url(const struct ves_server *server);

@@ -415,6 +415,13 @@ static enum ves_status kept_heads_read(struct ves_store *s, uint32_t stream_no,
     return not_here(s);
 }
 
+static enum ves_status kept_heads_cut(struct ves_store *s, uint32_t stream_no,
+                                      uint64_t above)
+{
+    (void)stream_no, (void)above;
+    return not_here(s);
+}
+
 static const struct ves_store_ops ops = {
     .begin = begin,
     .begin_flat = begin,
@@ -470,6 +477,7 @@ static const struct ves_store_ops ops = {
     .follow_put = follow_put,
     .kept_head_put = kept_head_put,
     .kept_heads_read = kept_heads_read,
+    .kept_heads_cut = kept_heads_cut,
     .key_get = ves_pg_key_get,
     .key_put = ves_pg_key_put,
     .key_span_get = ves_pg_key_span_get,
@@ -582,6 +590,11 @@ void ves_store_pg_close(struct ves_store *store)
     if (st->url)
         st->alloc->realloc(st->alloc->ctx, st->url, 0);
     st->alloc->realloc(st->alloc->ctx, st, 0);
+}
+
+bool ves_store_pg_is(const struct ves_store *store)
+{
+    return store->ops == &ops;
 }
 
 enum ves_status ves_store_pg_expect(struct ves_store *store, const char *name,

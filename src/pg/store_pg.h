@@ -55,6 +55,13 @@ ves_store_pg_open(const struct ves_store_pg_options *options,
 /* NULL is allowed.  Rolls back what is open. */
 void ves_store_pg_close(struct ves_store *store);
 
+/* Is it one of these? */
+bool ves_store_pg_is(const struct ves_store *store);
+
+/* Name of the value that every change of a credential changes, so that who
+ * keeps them in memory sees that there is news. */
+#define VES_STORE_PG_CREDENTIALS "credentials.changed"
+
 /* From here on every begin looks, in its own transaction, whether the named
  * value is still this one; when it is not, it fails with VES_REFUSED and
  * changes nothing.  name is a literal; value is copied.  VES_NOMEM. */

@@ -250,8 +250,8 @@ static enum ves_status set_up(struct ves_pg *st)
 {
     char timeout[64];
     static const char *const settings[] = {
-        "SELECT set_config('synchronous_commit', 'on', false)"
-        " WHERE current_setting('synchronous_commit') IN ('off', 'local')",
+        "SELECT set_config('synchronous_commit', 'on', false) WHERE "
+        "current_setting('synchronous_commit') IN ('off', 'local')",
         "SET enable_seqscan = off",
         "SET enable_hashjoin = off",
         "SET enable_mergejoin = off",

@@ -237,6 +237,18 @@ enum ves_status ves_pg_credential_get(struct ves_store *s,
     return status;
 }
 
+static enum ves_status mark_credentials(struct ves_pg *st)
+{
+    struct ves_pg_call q;
+
+    ves_pg_open(st, &q, VES_PG_CREDENTIAL_MARK, "w",
+                "INSERT INTO ves_meta (name, value)"
+                " VALUES ($1, gen_random_uuid()::text::bytea)"
+                " ON CONFLICT (name) DO UPDATE SET value = excluded.value");
+    ves_pg_put_word(&q, VES_STORE_PG_CREDENTIALS);
+    return ves_pg_send(&q);
+}
+
 enum ves_status ves_pg_credential_put(struct ves_store *s,
                                       const struct ves_credential_row *row)
 {
@@ -260,7 +272,8 @@ enum ves_status ves_pg_credential_put(struct ves_store *s,
     ves_pg_put_i64(&q, row->expires_ms);
     ves_pg_put_i64(&q, row->revoked_ms);
     ves_pg_put_bytes(&q, row->label);
-    return ves_pg_send(&q);
+    enum ves_status status = ves_pg_send(&q);
+    return status ? status : mark_credentials(ves_pg_of(s));
 }
 
 enum ves_status ves_pg_credential_list(struct ves_store *s,

@@ -23,6 +23,12 @@ void ves_store_pg_close(struct ves_store *store)
     VES_ASSERT(!store);
 }
 
+bool ves_store_pg_is(const struct ves_store *store)
+{
+    (void)store;
+    return false;
+}
+
 enum ves_status ves_store_pg_expect(struct ves_store *store, const char *name,
                                     struct ves_bytes value)
 {

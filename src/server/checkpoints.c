@@ -13,7 +13,7 @@
 #include "os/random.h"
 #include "os/timed.h"
 #include "server/server.h"
-#include "store/store_sqlite.h"
+#include "server/storage.h"
 
 #define META_HAS_FILE "log.head-file"
 
@@ -113,7 +113,9 @@ static bool keep_heads(struct ves_server *server,
         return false;
     enum ves_status status =
         ves_log_head_keep(&server->sequencer, made->heads, made->count);
-    if (status)
+    /* Another process on the same database signed meanwhile: the next round
+     * sees what is left to sign. */
+    if (status && status != VES_CONFLICT)
         log_failure(server, "checkpoint_failed", NULL, status,
                     server->sequencer.store->error.text);
     return status == VES_OK;
@@ -454,6 +456,6 @@ void ves_checkpoints_stop(struct ves_server *server)
 {
     if (server->checkpoints.has_file)
         ves_head_file_close(&server->checkpoints.file);
-    ves_store_sqlite_close(server->checkpoints.reader);
+    ves_storage_close(server->checkpoints.reader);
     server->checkpoints = (struct ves_checkpoints){.reader = NULL};
 }

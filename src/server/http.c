@@ -321,6 +321,12 @@ static void authenticate(struct ves_request *request)
         result = ves_credentials_check(&request->server->credentials,
                                        &request->key_hash, ves_clock_now_ms(),
                                        &request->caller, &request->held);
+        /* Another process may have made it. */
+        if (result == VES_AUTH_INVALID_KEY &&
+            ves_refresh_find(request->server, &request->key_hash))
+            result = ves_credentials_check(
+                &request->server->credentials, &request->key_hash,
+                ves_clock_now_ms(), &request->caller, &request->held);
     }
     uint32_t rights = request->caller.rights;
     if (!result && !(rights & VES_RIGHT_ADMIN) &&

@@ -24,17 +24,20 @@
 #include "os/keyfile.h"
 #include "os/random.h"
 #include "server/auth.h"
+#include "server/storage.h"
 #include "json/json.h"
 
 enum { META_MAX = 64 * 1024, PATH_SIZE = 4096 };
 
 #define META_ID   "sequencer.id"
-#define META_KEYS "sequencer.keys"
+#define META_KEYS VES_IDENTITY_META_KEYS
 
 struct context {
     struct ves_store *store;
     const struct ves_alloc *alloc;
     const struct ves_serve_options *options;
+    const char *admin_key_file; /* of a shared store that may be made */
+    char name[256];             /* of the store, in messages */
     int64_t now_ms;
     struct ves_passphrase passphrase;
     struct ves_identity *identity;
@@ -43,6 +46,11 @@ struct context {
     char next_path[PATH_SIZE];
     char admin_path[PATH_SIZE];
 };
+
+static const char *store_name(struct context *c)
+{
+    return ves_storage_name(c->options, c->name, sizeof(c->name));
+}
 
 static const struct ves_passphrase *passphrase(const struct context *c)
 {
@@ -154,7 +162,7 @@ static enum ves_status read_meta(struct context *c)
         status = ves_fail(c->error, VES_CORRUPT,
                           "the store's record of the sequencer's keys does "
                           "not verify; restore a backup of %s",
-                          c->options->db);
+                          store_name(c));
     ves_arena_free(&arena);
     return status;
 }
@@ -200,6 +208,24 @@ static enum ves_status write_admin_key(struct context *c)
     return status ? store_failed(c, status) : VES_OK;
 }
 
+/* Of two that make it at once the second must not. */
+static enum ves_status check_unmade(struct context *c)
+{
+    struct ves_arena arena;
+    struct ves_bytes id;
+    ves_arena_init(&arena, c->alloc, 4096);
+    enum ves_status status =
+        c->store->ops->meta_get(c->store, META_ID, &arena, &id);
+    ves_arena_free(&arena);
+    if (status == VES_NOT_FOUND)
+        return VES_OK;
+    if (status)
+        return store_failed(c, status);
+    return ves_fail(c->error, VES_CONFLICT,
+                    "%s has a sequencer already; nothing was changed",
+                    store_name(c));
+}
+
 static enum ves_status make_rows(struct context *c)
 {
     struct ves_identity *identity = c->identity;
@@ -220,6 +246,11 @@ static enum ves_status make_rows(struct context *c)
     status = c->store->ops->begin(c->store);
     if (status)
         return store_failed(c, status);
+    status = check_unmade(c);
+    if (status) {
+        c->store->ops->rollback(c->store);
+        return status;
+    }
     /* The file before the commit: a crash between them makes a new one. */
     status = write_admin_key(c);
     if (!status) {
@@ -350,7 +381,7 @@ static enum ves_status load_current(struct context *c)
                         "%u); nothing was changed: find the key that belongs "
                         "to %s",
                         c->key_path, ves_identity_current(c->identity)->version,
-                        c->options->db);
+                        store_name(c));
     return ves_keyfile_load(c->key_path, VES_KEY_SEQUENCER, passphrase(c),
                             &c->identity->signer, c->error);
 }
@@ -410,31 +441,53 @@ static enum ves_status rotate(struct context *c)
 
 /* ---- opening ------------------------------------------------------------- */
 
+static enum ves_status name_file(struct context *c, char out[PATH_SIZE],
+                                 const char *base, const char *suffix)
+{
+    int n = snprintf(out, PATH_SIZE, "%s%s", base, suffix);
+    if (n >= 0 && n < PATH_SIZE)
+        return VES_OK;
+    return ves_fail(c->error, VES_INVALID, "the path %s%s is too long", base,
+                    suffix);
+}
+
 static enum ves_status name_files(struct context *c)
 {
-    static const char *const suffixes[] = {".key", ".key.next", ".admin-key"};
-    char *const paths[] = {c->key_path, c->next_path, c->admin_path};
-    size_t len = strlen(c->options->db);
-    if (len + sizeof(".admin-key") > PATH_SIZE)
-        return ves_fail(c->error, VES_INVALID,
-                        "the database's path is too long");
-    for (size_t i = 0; i < 3; i++) {
-        memcpy(paths[i], c->options->db, len);
-        memcpy(paths[i] + len, suffixes[i], strlen(suffixes[i]) + 1);
-    }
-    return VES_OK;
+    bool is_shared = ves_storage_is_shared(c->options);
+    enum ves_status status =
+        is_shared ? name_file(c, c->key_path, c->options->signing_key, "")
+                  : name_file(c, c->key_path, c->options->db, ".key");
+    if (!status)
+        status = name_file(c, c->next_path, c->key_path, ".next");
+    if (!status && is_shared)
+        status = name_file(c, c->admin_path,
+                           c->admin_key_file ? c->admin_key_file : "", "");
+    else if (!status)
+        status = name_file(c, c->admin_path, c->options->db, ".admin-key");
+    return status;
+}
+
+static enum ves_status is_not_made(struct context *c)
+{
+    return ves_fail(c->error, VES_NOT_FOUND,
+                    "there is no sequencer in %s yet; make its keys once: ves "
+                    "admin init --store URL --signing-key FILE "
+                    "--admin-key-file FILE",
+                    store_name(c));
 }
 
 enum ves_status ves_identity_open(struct ves_store *store,
                                   const struct ves_alloc *alloc,
                                   const struct ves_serve_options *options,
-                                  int64_t now_ms, struct ves_identity *out,
+                                  const char *admin_key_file, int64_t now_ms,
+                                  struct ves_identity *out,
                                   struct ves_error *error)
 {
     struct context c = {
         .store = store,
         .alloc = alloc,
         .options = options,
+        .admin_key_file = admin_key_file,
         .now_ms = now_ms,
         .passphrase = {options->passphrase, options->passphrase_ctx},
         .identity = out,
@@ -444,7 +497,9 @@ enum ves_status ves_identity_open(struct ves_store *store,
     if (!status) {
         status = read_meta(&c);
         if (status == VES_NOT_FOUND) {
-            status = make(&c);
+            status = !ves_storage_is_shared(options) || admin_key_file
+                         ? make(&c)
+                         : is_not_made(&c);
         } else if (!status) {
             status = settle_rotation(&c);
             if (!status)

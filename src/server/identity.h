@@ -19,6 +19,9 @@
 /* Name of the value that the logs' names begin with. */
 #define VES_META_LOG_HOST "log.host"
 
+/* The named value that holds them. */
+#define VES_IDENTITY_META_KEYS "sequencer.keys"
+
 struct ves_identity_key {
     uint32_t version;
     struct ves_public_key public_key;
@@ -44,10 +47,15 @@ ves_identity_current(const struct ves_identity *identity)
 /* Reads the identity, making it (and FILE.key, FILE.admin-key) when the store
  * has none, and the next key first when options->rotate_key.  VES_CORRUPT when
  * FILE.key is not the store's current key or the history does not verify.
- * *out is emptied with _close. */
+ * *out is emptied with _close.
+ *
+ * Of a shared store (server/storage.h) the files are options->signing_key and
+ * admin_key_file, and nothing is made when the latter is NULL (VES_NOT_FOUND);
+ * of a file it is always NULL. */
 VES_NODISCARD enum ves_status
 ves_identity_open(struct ves_store *store, const struct ves_alloc *alloc,
-                  const struct ves_serve_options *options, int64_t now_ms,
+                  const struct ves_serve_options *options,
+                  const char *admin_key_file, int64_t now_ms,
                   struct ves_identity *out, struct ves_error *error);
 void ves_identity_close(struct ves_identity *identity);
 

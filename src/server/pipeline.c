@@ -171,6 +171,11 @@ static void answer(struct ves_server *server, struct ves_request *request,
         ves_reply_error(request, 503, NULL,
                         "not enough memory for this request now; nothing was "
                         "stored: send fewer events at a time, or later");
+    else if (status == VES_IO)
+        /* A database that is a network away may not even say that it failed. */
+        ves_reply_error(request, 503, NULL,
+                        "the store did not confirm the events: send the same "
+                        "again later, what it holds keeps its number");
     else if (status)
         ves_reply_error(request, 503, NULL,
                         "the events could not be stored (%s); nothing was "

@@ -73,8 +73,9 @@ static enum ves_status open_sequencer(struct recover *r)
     enum ves_status status = ves_store_sqlite_open(
         &options, r->alloc, &r->sequencer.store, r->error);
     if (!status)
-        status = ves_identity_open(r->sequencer.store, r->alloc, r->options,
-                                   ves_clock_now_ms(), &r->identity, r->error);
+        status =
+            ves_identity_open(r->sequencer.store, r->alloc, r->options, NULL,
+                              ves_clock_now_ms(), &r->identity, r->error);
     if (status)
         return status;
     r->sequencer.alloc = r->alloc;

@@ -19,10 +19,9 @@
 #include "os/mhd.h"
 #include "os/random.h"
 #include "os/tls_pair.h"
-#include "store/store_sqlite.h"
+#include "server/storage.h"
 
 enum {
-    BUSY_TIMEOUT_MS = 5000,
     HTTP_THREADS_MIN = 2, /* design.md D7 */
     HTTP_THREADS_MAX = 8,
     DRAIN_MS = 10000,
@@ -69,39 +68,22 @@ static enum ves_status lock_store(struct start *s)
     return status;
 }
 
-static enum ves_status open_writer(struct start *s)
-{
-    const struct ves_store_sqlite_options options = {
-        .path = s->options->db,
-        .create = true,
-        .role = VES_STORE_SEQUENCER,
-        .busy_timeout_ms = BUSY_TIMEOUT_MS};
-    return ves_store_sqlite_open(&options, s->server->alloc,
-                                 &s->server->sequencer.store, s->error);
-}
-
 static enum ves_status open_reader(void *ctx, struct ves_store **store,
                                    struct ves_error *error)
 {
     const struct start *s = ctx;
-    const struct ves_store_sqlite_options options = {
-        .path = s->options->db,
-        .is_read_only = true,
-        .role = VES_STORE_SEQUENCER,
-        .busy_timeout_ms = BUSY_TIMEOUT_MS};
-    return ves_store_sqlite_open(&options, s->server->alloc, store, error);
+    return ves_storage_open(s->options, VES_STORAGE_READ, s->server->alloc,
+                            store, error);
 }
 
 static enum ves_status start_backfill(struct start *s)
 {
     struct ves_server *server = s->server;
-    const struct ves_store_sqlite_options options = {
-        .path = s->options->db,
-        .role = VES_STORE_SEQUENCER,
-        .busy_timeout_ms = BUSY_TIMEOUT_MS};
     struct ves_store *store;
-    enum ves_status status =
-        ves_store_sqlite_open(&options, server->alloc, &store, s->error);
+    if (ves_storage_is_shared(s->options))
+        return VES_OK; /* there is no WAL of ours */
+    enum ves_status status = ves_storage_open(s->options, VES_STORAGE_WRITE,
+                                              server->alloc, &store, s->error);
     return status
                ? status
                : ves_backfill_start(&server->backfill, &server->log,
@@ -109,17 +91,28 @@ static enum ves_status start_backfill(struct start *s)
                                     server->sequencer.store, store, s->error);
 }
 
+static enum ves_status open_identity(struct start *s)
+{
+    struct ves_server *server = s->server;
+    enum ves_status status = ves_identity_open(
+        server->sequencer.store, server->alloc, s->options, NULL,
+        server->started_ms, &server->identity, s->error);
+    return status ? status
+                  : ves_storage_expect_keys(s->options, server->sequencer.store,
+                                            server->alloc, s->error);
+}
+
 static enum ves_status open_store(struct start *s)
 {
     struct ves_server *server = s->server;
-    enum ves_status status = open_writer(s);
-    if (!status)
+    bool is_shared = ves_storage_is_shared(s->options);
+    enum ves_status status = ves_storage_open(
+        s->options, is_shared ? VES_STORAGE_WRITE : VES_STORAGE_CREATE,
+        server->alloc, &server->sequencer.store, s->error);
+    if (!status && !is_shared)
         status = lock_store(s);
-    if (status)
-        return status;
-    status =
-        ves_identity_open(server->sequencer.store, server->alloc, s->options,
-                          server->started_ms, &server->identity, s->error);
+    if (!status)
+        status = open_identity(s);
     if (status)
         return status;
     server->sequencer.alloc = server->alloc;
@@ -133,7 +126,7 @@ static enum ves_status open_store(struct start *s)
     size_t readers = s->http_threads + server->threads;
     return ves_readers_open(
         &server->readers, readers < VES_READERS_MAX ? readers : VES_READERS_MAX,
-        open_reader, ves_store_sqlite_close, s, s->error);
+        open_reader, ves_storage_close, s, s->error);
 }
 
 static enum ves_status put_log_host(struct start *s, const char *host)
@@ -174,7 +167,11 @@ static enum ves_status open_memory(struct start *s)
     if (status)
         return ves_fail(s->error, status, "the API keys cannot be read: %s",
                         server->sequencer.store->error.text);
-    return VES_OK;
+    if (!ves_storage_is_shared(s->options))
+        return VES_OK;
+    struct ves_store *reader;
+    status = open_reader(s, &reader, s->error);
+    return status ? status : ves_refresh_start(server, reader, s->error);
 }
 
 /* Witnesses and stores know logs by their origins, so the host in them stays
@@ -371,6 +368,8 @@ static enum ves_status check_head_file(struct start *s)
 {
     const struct ves_serve_options *options = s->options;
     bool is_loopback;
+    if (options->head_file && ves_storage_is_shared(options))
+        return VES_OK;
     if (options->head_file)
         return ves_head_file_check_place(options->head_file, options->db,
                                          s->error);
@@ -431,9 +430,13 @@ enum ves_status ves_server_start(const struct ves_serve_options *options,
     if (options->new_head_file && !options->head_file)
         return ves_fail(error, VES_INVALID,
                         "a new head file needs its path (--head-file)");
-    if (!options->db || !options->listen)
+    if (!options->db == !options->store || !options->listen)
         return ves_fail(error, VES_INVALID,
-                        "a database and an address to listen on are needed");
+                        "a database, of one kind, and an address to listen on "
+                        "are needed");
+    if (options->store && !options->signing_key)
+        return ves_fail(error, VES_INVALID,
+                        "a store needs the file of its signing key");
     if (options->threads > VES_POOL_THREADS_MAX)
         return ves_fail(error, VES_INVALID,
                         "%u threads are too many; at most %d are of use",
@@ -502,6 +505,7 @@ void ves_server_stop(struct ves_server *server)
         return;
     const struct ves_alloc *alloc = server->alloc;
     ves_witnesses_stop(server->witnesses);
+    ves_refresh_stop(server);
     if (server->http) {
         stop_http(server);
         if (server->port_file)
@@ -524,7 +528,7 @@ void ves_server_stop(struct ves_server *server)
     ves_pool_free(server->pool);
     ves_readers_close(&server->readers);
     ves_backfill_stop(&server->backfill);
-    ves_store_sqlite_close(server->sequencer.store);
+    ves_storage_close(server->sequencer.store);
     if (server->lock_fd >= 0)
         (void)close(server->lock_fd);
     alloc->realloc(alloc->ctx, server->url, 0);

@@ -34,6 +34,7 @@
 #include "server/metrics.h"
 #include "server/pipeline.h"
 #include "server/readers.h"
+#include "server/refresh.h"
 #include "server/witnesses.h"
 #include "ves/serve.h"
 
@@ -62,7 +63,8 @@ struct ves_server {
     struct ves_readers readers;
     struct ves_keyring keyring;
     struct ves_credentials credentials;
-    struct ves_held strangers; /* requests without a key */
+    struct ves_refresh refresh; /* of a shared store */
+    struct ves_held strangers;  /* requests without a key */
     struct ves_pipeline pipeline;
     struct ves_checkpoints checkpoints;
     struct ves_cosignatures cosignatures;

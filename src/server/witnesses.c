@@ -17,7 +17,7 @@
 #include "os/file.h"
 #include "os/timed.h"
 #include "server/server.h"
-#include "store/store_sqlite.h"
+#include "server/storage.h"
 
 enum {
     PREFIX_MAX = 512,      /* of a witness's URL behind the host */
@@ -688,7 +688,7 @@ void ves_witnesses_free(struct ves_witnesses *witnesses)
     for (size_t i = 0; i < witnesses->count; i++) {
         struct peer *peer = &witnesses->peers[i];
         ves_http_client_close(peer->client);
-        ves_store_sqlite_close(peer->reader);
+        ves_storage_close(peer->reader);
         ves_arena_free(&peer->arena);
         ves_buf_free(&peer->alarm.evidence);
         alloc->realloc(alloc->ctx, peer->standings, 0);
