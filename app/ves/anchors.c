@@ -203,6 +203,18 @@ static void read_agents(struct cli *cli, struct cli_anchors *out)
     anchors->agents = out->agents;
 }
 
+static void read_owner(struct cli *cli, struct cli_anchors *out)
+{
+    const char *value = cli_get(cli, "owner-key");
+
+    if (!value)
+        return;
+    if (!read_32(value, strlen(value), out->owner_key.b))
+        cli_usage(cli, "--owner-key takes 64 hexadecimal digits or 44 "
+                       "characters of base64");
+    out->anchors.owner_key = &out->owner_key;
+}
+
 void cli_anchors_log(struct cli *cli, struct cli_anchors *out)
 {
     const char *policy = cli_get(cli, "policy");
@@ -229,6 +241,7 @@ void cli_anchors_read(struct cli *cli, struct cli_anchors *out)
     if (!cli_get(cli, "policy"))
         cli_usage(cli, "--policy FILE is needed: whom do you believe?");
     cli_anchors_log(cli, out);
+    read_owner(cli, out);
     cli_anchors_heads(cli, out);
     out->anchors.stale_after_s = cli_number(cli, "stale", 1, INT32_MAX, 0);
     if (out->anchors.stale_after_s > 0)

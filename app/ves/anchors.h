@@ -12,6 +12,7 @@ struct cli_anchors {
     struct ves_verify_anchors anchors;
     char *policy;
     struct ves_stream stream;
+    struct ves_public_key owner_key;
     struct ves_public_key sequencer_keys[CLI_ANCHORS_MAX];
     struct ves_verify_agent agents[CLI_ANCHORS_MAX];
     struct ves_verify_head heads[CLI_ANCHORS_MAX];
@@ -25,6 +26,7 @@ struct cli_anchors {
     {"policy", "FILE", "logs, witnesses and quorum (C2SP tlog-policy)"},     \
         {"stream", "TENANT/STORE", "the stream it must be of"},              \
         {"sequencer-key", "KEY", "a key that signs receipts (repeatable)"},  \
+        {"owner-key", "KEY", "the stream's owner: agents' keys by the log"}, \
         {"agent-key", "AGENT/ID/KEY",                                        \
          "an agent's key you know; /FROM-UNTIL limits it (rep.)"},           \
         {"head", "SIZE:ROOT", "a head of the log you know (repeatable)"},    \
@@ -38,7 +40,8 @@ struct cli_anchors {
 void cli_anchors_read(struct cli *cli, struct cli_anchors *out);
 /* The heads alone: --head and --known. */
 void cli_anchors_heads(struct cli *cli, struct cli_anchors *out);
-/* --policy, --stream, --sequencer-key and --agent-key as far as they are given.
+/* --policy, --stream, --owner-key, --sequencer-key and --agent-key as far as
+ * they are given.
  */
 void cli_anchors_log(struct cli *cli, struct cli_anchors *out);
 void cli_anchors_free(struct cli_anchors *anchors);

@@ -26,17 +26,31 @@ static void read_event(struct cli *cli, const char *text,
     cli_uuid(cli, text, &out->event_id);
 }
 
+/* As --owner-key of ves verify takes it. */
+static void print_owner(const struct ves_public_key *key)
+{
+    fputs("owner ", stdout);
+    for (size_t i = 0; i < sizeof(key->b); i++)
+        printf("%02x", key->b[i]);
+    putchar('\n');
+}
+
 static int print(struct cli *cli, const struct ves_prove_report *report)
 {
     const char *path = cli_get(cli, "out");
 
     if (!cli->is_json) {
-        printf("%s: %llu events in a log of %llu entries, %llu bytes\n",
-               cli_clean(path), (unsigned long long)report->events,
-               (unsigned long long)report->tree_size,
-               (unsigned long long)report->bytes);
+        printf(
+            "%s: %llu events in a log of %llu entries, with %llu about their "
+            "keys, %llu bytes\n",
+            cli_clean(path), (unsigned long long)report->events,
+            (unsigned long long)report->tree_size,
+            (unsigned long long)report->key_events,
+            (unsigned long long)report->bytes);
         if (report->log_key[0])
             printf("log %s\n", cli_clean(report->log_key));
+        if (report->has_owner_key)
+            print_owner(&report->owner_key);
         return CLI_DONE;
     }
     struct ves_jw *jw = cli_writer();
@@ -53,6 +67,13 @@ static int print(struct cli *cli, const struct ves_prove_report *report)
     ves_jw_str(jw, report->origin);
     ves_jw_key(jw, "logKey");
     ves_jw_str(jw, report->log_key);
+    ves_jw_key(jw, "keyEvents");
+    ves_jw_u64(jw, report->key_events);
+    ves_jw_key(jw, "ownerKey");
+    if (report->has_owner_key)
+        ves_jw_hex(jw, "0x", report->owner_key.b, sizeof(report->owner_key.b));
+    else
+        ves_jw_null(jw);
     ves_jw_end(jw);
     return cli_print(jw);
 }

@@ -163,13 +163,17 @@ struct ves_prove_report {
     /* The log's key as this store has it pinned, for the policy of whoever
      * has no better source; "" when none is pinned. */
     char log_key[512];
+    uint64_t key_events; /* beside events: those about their signers' keys */
+    bool has_owner_key;
+    struct ves_public_key owner_key; /* of the stream, as it is pinned */
 };
 
 /* Writes a bundle (doc/bundle.md): events as this store has verified them,
- * with the sequencer's signed checkpoint, the hashes between them and its key
- * directory.  It is verified with the pinned keys first.  VES_NOT_FOUND: an
- * event has no place in the log yet, or its body is pruned; VES_AGAIN: the
- * log's head is not signed that far yet; VES_CONFLICT: the file is there. */
+ * with the sequencer's signed checkpoint, the hashes between them, its key
+ * directory and the events of the log about their signers' keys.  It is
+ * verified with the pinned keys first.  VES_NOT_FOUND: an event has no place in
+ * the log yet, or its body is pruned; VES_AGAIN: the log's head is not signed
+ * that far yet; VES_CONFLICT: the file is there. */
 VES_API VES_NODISCARD enum ves_status
 ves_prove(struct ves_agent *agent, const struct ves_prove_options *options,
           struct ves_prove_report *report, struct ves_error *error);

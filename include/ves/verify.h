@@ -48,6 +48,9 @@ struct ves_verify_anchors {
      * stale; unix seconds, and 0: not asked. */
     uint64_t now_s;
     uint64_t stale_after_s;
+    /* The stream's owner, whose word the keys of agents are or follow from;
+     * NULL: not asked, "keys in the log" is not proven then. */
+    const struct ves_public_key *owner_key;
 };
 
 enum ves_verify_finding {

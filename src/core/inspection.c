@@ -64,12 +64,9 @@ void ves_inspection_say(struct ves_inspection *in, const char *name,
         lower(in->report, VES_VERIFY_INVALID);
 }
 
-/* A line that leaves the verdict to the caller. */
-static void say_only(struct ves_inspection *in, const char *name,
-                     enum ves_verify_finding finding, const char *format, ...)
-    __attribute__((format(printf, 4, 5)));
-static void say_only(struct ves_inspection *in, const char *name,
-                     enum ves_verify_finding finding, const char *format, ...)
+void ves_inspection_note(struct ves_inspection *in, const char *name,
+                         enum ves_verify_finding finding, const char *format,
+                         ...)
 {
     va_list args;
 
@@ -224,22 +221,24 @@ static void say_known_head(struct ves_inspection *in,
         has_same = true;
         if (ves_hash_equal(&head->root, &checkpoint->root))
             continue;
-        say_only(in, name, VES_FINDING_FAILED,
-                 "you know another tree of %llu entries: the log signed two "
-                 "histories, and the two checkpoints are evidence of it",
-                 (unsigned long long)head->size);
+        ves_inspection_note(
+            in, name, VES_FINDING_FAILED,
+            "you know another tree of %llu entries: the log signed two "
+            "histories, and the two checkpoints are evidence of it",
+            (unsigned long long)head->size);
         lower(in->report, VES_VERIFY_CONTRADICTION);
         return;
     }
     /* A file cannot be expected to be of a size one happens to know. */
     if (has_same)
-        say_only(in, name, VES_FINDING_PROVEN,
-                 "it is the tree of %llu entries you know",
-                 (unsigned long long)checkpoint->size);
+        ves_inspection_note(in, name, VES_FINDING_PROVEN,
+                            "it is the tree of %llu entries you know",
+                            (unsigned long long)checkpoint->size);
     else
-        say_only(in, name, VES_FINDING_NOT_PROVEN,
-                 "you know no head of %llu entries to compare it with",
-                 (unsigned long long)checkpoint->size);
+        ves_inspection_note(
+            in, name, VES_FINDING_NOT_PROVEN,
+            "you know no head of %llu entries to compare it with",
+            (unsigned long long)checkpoint->size);
 }
 
 void ves_inspection_head(struct ves_inspection *in,
@@ -321,6 +320,7 @@ struct found_key {
     const struct ves_public_key *key;
     bool covers;
     bool is_anchor;
+    bool is_logged; /* nobody but the log has it */
 };
 
 static struct found_key find_key(const struct ves_inspection *in,
@@ -328,7 +328,7 @@ static struct found_key find_key(const struct ves_inspection *in,
                                  uint64_t sequence)
 {
     const struct ves_verify_anchors *anchors = in->anchors;
-    struct found_key found = {NULL, false, true};
+    struct found_key found = {.is_anchor = true};
 
     for (size_t i = 0; i < anchors->agent_count; i++) {
         const struct ves_verify_agent *agent = &anchors->agents[i];
@@ -357,6 +357,13 @@ static struct found_key find_key(const struct ves_inspection *in,
             }
         }
     }
+    const struct ves_logged_key *logged = ves_inspection_logged_find(in, event);
+    if (!found.key && logged)
+        found = (struct found_key){.key = &logged->public_key,
+                                   .covers = sequence >= logged->valid_from &&
+                                             (logged->revoked_at == 0 ||
+                                              sequence < logged->revoked_at),
+                                   .is_logged = true};
     return found;
 }
 
@@ -367,7 +374,15 @@ void ves_inspection_check_signature(struct ves_inspection *in,
 {
     struct found_key found = find_key(in, event, leaf->sequence_number);
 
+    ves_inspection_logged_check(in, event, leaf->sequence_number, found.key);
     sum->count++;
+    if (!found.key && ves_inspection_is_own(in, event)) {
+        sum->from_log++;
+        if (sum->bad == 0 && !ves_inspection_is_sequencers(
+                                 in, &leaf->event_hash, &leaf->signature))
+            sum->bad = leaf->sequence_number;
+        return;
+    }
     if (!found.key) {
         if (sum->without_key++ == 0) {
             sum->agent = event->agent;
@@ -377,6 +392,7 @@ void ves_inspection_check_signature(struct ves_inspection *in,
         return;
     }
     sum->from_anchors += found.is_anchor;
+    sum->from_log += found.is_logged;
     if (!found.covers && sum->outside == 0)
         sum->outside = leaf->sequence_number;
     if (sum->bad == 0 &&
@@ -402,12 +418,17 @@ static void say_keys(struct ves_inspection *in,
         ves_inspection_say(
             in, name, VES_FINDING_NOT_PROVEN,
             "key %u of agent %s (event %llu%s) is neither one you "
-            "gave nor in a directory the sequencer signed",
+            "gave nor in a directory the sequencer signed, nor in a key event",
             sum->key_id, agent, (unsigned long long)sum->sequence,
             sum->without_key > 1 ? " and others" : "");
     } else if (sum->from_anchors == sum->count) {
         ves_inspection_say(in, name, VES_FINDING_PROVEN,
                            "they are keys you gave");
+    } else if (sum->from_log > 0) {
+        ves_inspection_say(in, name, VES_FINDING_PROVEN,
+                           "the log's key events have them, or the sequencer's "
+                           "signed directory, valid at each event's place in "
+                           "the order");
     } else {
         ves_inspection_say(
             in, name, VES_FINDING_PROVEN,
@@ -423,6 +444,7 @@ void ves_inspection_signatures(struct ves_inspection *in,
     uint64_t checked = sum->count - sum->without_key;
 
     say_keys(in, sum);
+    ves_inspection_logged_say(in);
     if (sum->bad > 0)
         ves_inspection_say(in, name, VES_FINDING_FAILED,
                            "event %llu is not signed by its agent's key",

@@ -77,12 +77,58 @@ static void say_position(struct ves_inspection *in, bool is_there,
                            "at these places");
 }
 
+/* May the line be a key event?  What is one spells its type so. */
+static bool may_be_key_event(struct ves_bytes envelope)
+{
+    static const char spelt[] = "\"event_type\":\"ves.key.";
+    const size_t len = sizeof(spelt) - 1;
+    const uint8_t *at = envelope.ptr, *end = envelope.ptr + envelope.len;
+
+    while ((size_t)(end - at) >= len &&
+           (at = memchr(at, spelt[0], (size_t)(end - at) - len + 1))) {
+        if (memcmp(at, spelt, len) == 0)
+            return true;
+        at++;
+    }
+    return false;
+}
+
+/* What they say of keys is known before the first signature is checked; one
+ * that is not whole is told by the walk. */
+static enum ves_status take_key_events(struct ves_inspection *in,
+                                       const struct ves_bundle *bundle)
+{
+    struct ves_bytes events = bundle->events;
+    struct ves_bundle_event item;
+    struct ves_refusal refusal;
+    enum ves_status status = VES_OK;
+
+    ves_inspection_logged_init(in, &bundle->stream);
+    while (!status && ves_bundle_next_event(&events, &item)) {
+        struct ves_event event;
+        struct ves_leaf leaf;
+
+        if (!may_be_key_event(item.envelope))
+            continue;
+        ves_arena_reset(&in->arena);
+        status = ves_bundle_event_check(&in->arena, bundle, &item, &event,
+                                        &leaf, &refusal);
+        if (status == VES_REFUSED)
+            return VES_OK;
+        if (!status && ves_key_event_kind_of(&event) != VES_KEY_EVENT_NONE)
+            status = ves_inspection_logged_take(in, &event, &leaf);
+    }
+    return status;
+}
+
 static enum ves_status say_events(struct ves_inspection *in,
                                   const struct ves_bundle *bundle)
 {
     struct walk walk;
 
-    enum ves_status status = walk_events(in, bundle, &walk);
+    enum ves_status status = take_key_events(in, bundle);
+    if (!status)
+        status = walk_events(in, bundle, &walk);
     if (status == VES_REFUSED) {
         ves_inspection_say(in, "events", VES_FINDING_FAILED,
                            "event %llu is not what it says: %s",

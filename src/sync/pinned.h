@@ -20,7 +20,8 @@ VES_NODISCARD enum ves_status ves_pinned_check_name(const char *policy_name,
                                                     struct ves_error *error);
 
 /* Verifies a bundle with what this store believes.  VES_REFUSED, with the
- * line's words, unless every property is proven. */
+ * line's words, unless every property is proven; but keys that are nobody's
+ * word in the log are the stream's affair. */
 VES_NODISCARD enum ves_status ves_pinned_verify(const struct ves_agent *agent,
                                                 struct ves_bytes policy,
                                                 struct ves_bytes bundle,

@@ -14,8 +14,10 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "core/bundle.h"
+#include "core/key_event.h"
 #include "core/tlog_tile.h"
 #include "crypto/crypto.h"
+#include "engine/entity_events.h"
 #include "os/file.h"
 #include "sync/pinned.h"
 #include "sync/session.h"
@@ -36,7 +38,7 @@ struct prove {
     struct ves_agent *agent;
     struct ves_arena arena; /* lives as long as the bundle is made */
     struct item *items;
-    size_t count;
+    size_t count, asked; /* asked: without the key events */
     struct ves_bytes note, keys;
     struct ves_checkpoint checkpoint;
     struct ves_tile_source tiles;
@@ -137,6 +139,19 @@ static int by_sequence(const void *a, const void *b)
     return x->sequence < y->sequence ? -1 : x->sequence > y->sequence;
 }
 
+/* Named twice, it stands in the bundle once.  How many are left. */
+static size_t sort(struct item *items, size_t count)
+{
+    size_t n = 0;
+
+    qsort(items, count, sizeof(*items), by_sequence);
+    for (size_t i = 0; i < count; i++) {
+        if (n == 0 || items[i].sequence != items[n - 1].sequence)
+            items[n++] = items[i];
+    }
+    return n;
+}
+
 static enum ves_status take_events(struct prove *prove,
                                    const struct ves_prove_options *options)
 {
@@ -158,13 +173,65 @@ static enum ves_status take_events(struct prove *prove,
         if (status)
             return status;
     }
-    qsort(prove->items, options->count, sizeof(*prove->items), by_sequence);
-    /* Named twice, it stands in the bundle once. */
-    for (size_t i = 0; i < options->count; i++) {
-        if (i == 0 ||
-            prove->items[i].sequence != prove->items[prove->count - 1].sequence)
-            prove->items[prove->count++] = prove->items[i];
+    prove->count = sort(prove->items, options->count);
+    prove->asked = prove->count;
+    return VES_OK;
+}
+
+/* ---- key events ---------------------------------------------------------- */
+
+static bool is_signer(const struct prove *prove, const struct ves_uuid *agent)
+{
+    for (size_t i = 0; i < prove->asked; i++) {
+        if (ves_uuid_equal(&prove->items[i].event.agent, agent))
+            return true;
     }
+    return false;
+}
+
+/* Does the verdict about a signer's key need it? */
+static bool is_needed(const struct prove *prove, const struct ves_event *event)
+{
+    struct ves_key_event read;
+
+    if (ves_key_event_kind_of(event) == VES_KEY_EVENT_NONE ||
+        ves_key_event_read(event, &read, NULL))
+        return false;
+    return read.kind == VES_KEY_EVENT_POLICY ||
+           (read.kind != VES_KEY_EVENT_SEQUENCER &&
+            is_signer(prove, &read.agent));
+}
+
+/* Those in front of the last event join the others. */
+static enum ves_status add_key_events(struct prove *prove)
+{
+    struct ves_agent *agent = prove->agent;
+    uint64_t last = prove->items[prove->count - 1].sequence;
+    struct ves_entity_events of;
+
+    enum ves_status status = ves_entity_events_read(
+        agent->store, agent->core.stream_no, VES_KEY_ENTITY_TYPE,
+        VES_KEY_ENTITY_ID, &prove->arena, &of);
+    if (status)
+        return ves_fail(prove->error, status, "reading the key events: %s",
+                        agent->store->error.text);
+    size_t room = prove->count + of.count;
+    struct item *items = ves_arena_alloc(&prove->arena, room * sizeof(*items));
+    if (!items)
+        return VES_NOMEM;
+    size_t n = prove->count;
+    memcpy(items, prove->items, n * sizeof(*items));
+    for (size_t i = 0; i < of.count && of.sequences[i] < last; i++) {
+        if (is_needed(prove, &of.events[i]))
+            items[n++] = (struct item){of.sequences[i], of.events[i]};
+    }
+    if (n > VES_BUNDLE_EVENTS_MAX)
+        return ves_fail(prove->error, VES_LIMIT,
+                        "with the events about their keys these are more than "
+                        "%d, which a bundle holds at most; take fewer",
+                        (int)VES_BUNDLE_EVENTS_MAX);
+    prove->items = items;
+    prove->count = sort(items, n);
     return VES_OK;
 }
 
@@ -308,10 +375,15 @@ static enum ves_status write_bundle(struct prove *prove, const char *policy,
 
 static void fill_report(struct prove *prove, size_t bytes)
 {
+    static const struct ves_public_key no_owner;
     struct ves_prove_report *report = prove->report;
     struct ves_bytes origin = prove->checkpoint.origin;
 
-    report->events = prove->count;
+    report->events = prove->asked;
+    report->key_events = prove->count - prove->asked;
+    report->owner_key = prove->agent->core.owner_key;
+    report->has_owner_key =
+        memcmp(report->owner_key.b, no_owner.b, VES_KEY_SIZE) != 0;
     report->tree_size = prove->checkpoint.size;
     report->bytes = bytes;
     snprintf(report->origin, sizeof(report->origin), "%.*s", (int)origin.len,
@@ -326,6 +398,8 @@ static enum ves_status prove_all(struct prove *prove,
 {
     enum ves_status status = take_events(prove, options);
 
+    if (!status)
+        status = add_key_events(prove);
     if (!status)
         status = get_checkpoint(prove);
     if (!status)

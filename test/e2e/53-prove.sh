@@ -16,13 +16,21 @@ exits "an event that was not pushed" 1 "$VES" prove "$first" --db "$T/till.db" -
 prove() { "$VES" prove "$@" > "$T/out" 2>&1; }
 # The head is signed a moment after the commit.
 check "by id and by number" wait_for 20 prove "$fifth" 4 "$first" "$first" --db "$T/till.db" -o "$T/x.ves-bundle"
-like "what it is" "$(cat "$T/out")" '^.*x\.ves-bundle: 3 events in a log of 9 entries, [0-9]+ bytes'
+like "what it is" "$(cat "$T/out")" '^.*x\.ves-bundle: 3 events in a log of 9 entries, with 1 about their keys, [0-9]+ bytes'
 like "and the log's key" "$(cat "$T/out")" '^log shop\.example/ves/[0-9a-f]{64}\+[0-9a-f]{8}\+'
 { grep '^log ' "$T/out"; echo 'quorum none'; } > "$T/policy"
 out=$("$VES" verify --policy "$T/policy" "$T/x.ves-bundle")
 is "verified offline" $? 0
-is "nothing but proven" "$(grep -cE '^(NOT PROVEN|FAILED)' <<< "$out")" 0
-like "all signatures" "$out" '^PROVEN +agent signatures: 3 of 3'
+is "nothing but proven, where nobody asked for the owner" "$(grep -E '^(NOT PROVEN|FAILED)' <<< "$out" | cut -d : -f 1)" "NOT PROVEN  keys in the log"
+like "all signatures" "$out" '^PROVEN +agent signatures: 4 of 4'
+owner=$(sed -n 's/^owner //p' "$T/out")
+is "the owner's key is told" "$owner" "$(sed -n 's/^public //p' "$SEQ.admin-key.owner-$TENANT-$STORE")"
+out=$("$VES" verify --policy "$T/policy" --owner-key "$owner" "$T/x.ves-bundle")
+is "with it keys are proven from the log" "$? $(grep -cE '^(NOT PROVEN|FAILED)' <<< "$out")" "0 0"
+like "by the key event that is in it" "$out" '^PROVEN +keys in the log: 1 key events'
+out=$("$VES" verify --policy "$T/policy" --owner-key "$(printf 'd%.0s' $(seq 64))" "$T/x.ves-bundle")
+is "with another owner's they are false" "$? $(grep -c '^FAILED *keys in the log: .*owner_signature_invalid' <<< "$out")" "40 1"
+exits "what is no key" 2 "$VES" verify --policy "$T/policy" --owner-key abc "$T/x.ves-bundle"
 exits "the stream it is of" 0 "$VES" verify --policy "$T/policy" --stream "$TENANT/$STORE" "$T/x.ves-bundle"
 exits "a file that is there is left alone" 1 "$VES" prove 1 --db "$T/till.db" -o "$T/x.ves-bundle"
 check "what another store proves is the same" "$VES" prove 3 4 7 --db "$T/office.db" -o "$T/y.ves-bundle"
@@ -102,4 +110,17 @@ spoil checkpoint 35 ""
 mv "$T/log/tile/entries/001" "$T/kept"
 out=$(tiles)
 is "a bundle that is missing" "$? $(json "$out" "any('missing' in f['text'] for f in d['findings'])")" "40 true"
+# A key that was rotated, and one the owner revoked.
+"$VES" keys rotate --db "$T/till.db" > /dev/null
+adjust "$T/till.db" SKU-1 1
+"$VES" sync --db "$T/till.db" > /dev/null
+"$VES" admin revoke --server "$URL" --key-file "$SEQ.admin-key" --tenant "$TENANT" --store "$STORE" --agent "$(json "$("$VES" keys --db "$T/office.db" --json)" 'd["own"]["agentId"]')" > /dev/null
+"$VES" sync --db "$T/till.db" > /dev/null
+check "an event under a key that took another's place" wait_for 20 prove 11 --db "$T/till.db" -o "$T/rotated.ves-bundle"
+out=$("$VES" verify --policy "$T/policy" --owner-key "$owner" "$T/rotated.ves-bundle")
+like "its key goes back to the owner's word" "$out" '^PROVEN +keys in the log: 2 key events'
+is "and all is proven" "$(grep -cE '^(NOT PROVEN|FAILED)' <<< "$out")" 0
+grep -v '^keys ' "$T/rotated.ves-bundle" > "$T/bare.ves-bundle"
+exits "without any directory, too" 0 "$VES" verify --policy "$T/policy" --owner-key "$owner" "$T/bare.ves-bundle"
+
 done_testing
