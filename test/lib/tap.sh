@@ -2,7 +2,8 @@
 #
 #   plan-less TAP: ok NAME, not_ok NAME, check NAME COMMAND..., skip NAME WHY
 #   and done_testing at the end.  $T is a folder of the script's own that goes
-#   away; processes started with bg are ended.
+#   away; processes started with bg are ended.  With TAP_STOP set a script ends
+#   with the first that is not ok, which is all that tools/mutants asks.
 set -u
 HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 BUILD=${BUILD:-build/gcc}
@@ -31,7 +32,12 @@ tap_end()
 trap tap_end EXIT
 
 ok() { tap_count=$((tap_count + 1)); echo "ok $tap_count - $*"; }
-not_ok() { tap_count=$((tap_count + 1)); tap_failed=$((tap_failed + 1)); echo "not ok $tap_count - $*"; }
+not_ok()
+{
+	tap_count=$((tap_count + 1)) tap_failed=$((tap_failed + 1))
+	echo "not ok $tap_count - $*"
+	[ -z "${TAP_STOP:-}" ] || exit 1
+}
 skip() { tap_count=$((tap_count + 1)); echo "ok $tap_count - $1 # SKIP ${2:-}"; }
 
 # check NAME COMMAND... -- ok if the command succeeds; its output on failure.
