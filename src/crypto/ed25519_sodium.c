@@ -2,6 +2,7 @@
 #include "crypto/crypto.h"
 
 #include <sodium.h>
+#include <string.h>
 
 #include "base/assert.h"
 
@@ -39,5 +40,18 @@ bool ves_ed25519_verify(const struct ves_public_key *key,
 
 bool ves_ed25519_key_is_valid(const struct ves_public_key *key)
 {
-    return crypto_core_ed25519_is_valid_point(key->b) == 1;
+    /* libsodium before the fix of CVE-2025-69277, Ubuntu 24.04's for one, takes
+     * a point beside the main subgroup for one in it when L times it is the
+     * point of order 2.  So it is asked in another way, too, which has one
+     * answer with every version: (L - 1)P = -P, the other x at the same y. */
+    static const uint8_t last[32] = {
+        0xec, 0xd3, 0xf5, 0x5c, 0x1a, 0x63, 0x12, 0x58, 0xd6, 0x9c, 0xf7,
+        0xa2, 0xde, 0xf9, 0xde, 0x14, 0,    0,    0,    0,    0,    0,
+        0,    0,    0,    0,    0,    0,    0,    0,    0,    0x10};
+    uint8_t minus[VES_KEY_SIZE];
+    if (crypto_core_ed25519_is_valid_point(key->b) != 1 ||
+        crypto_scalarmult_ed25519_noclamp(minus, last, key->b))
+        return false;
+    minus[VES_KEY_SIZE - 1] ^= 0x80;
+    return memcmp(minus, key->b, sizeof(minus)) == 0;
 }
