@@ -107,16 +107,29 @@ static bool find_pinned(const struct ves_agent_core *core, uint32_t version,
     return false;
 }
 
-/* The version that the event entered, if it entered one. */
+/* The version that the event entered, if it entered one; its statement has to
+ * be that of the version before, which is pinned where the log and the
+ * directory here lack it. */
 static void check_version(const struct ves_agent_core *core,
                           const struct ves_page *page,
                           const struct ves_event *event, struct ves_error *why)
 {
     const struct ves_key_log_version *newest = page->key_log.versions;
     struct ves_agent_key pinned;
+    struct ves_key_event read;
 
-    if (newest && newest->sequence == event->sequence_number &&
-        find_pinned(core, newest->key.version, &pinned) &&
+    if (!newest || newest->sequence != event->sequence_number)
+        return;
+    if (find_pinned(core, newest->key.version - 1, &pinned) &&
+        !ves_key_event_read(event, &read, NULL)) {
+        enum ves_key_fault fault =
+            ves_sequencer_key_check(&read, &pinned.public_key);
+        if (fault)
+            (void)ves_fail(why, VES_REFUSED, "%s: %s",
+                           ves_key_fault_code(fault),
+                           ves_key_fault_words(fault));
+    }
+    if (!why->status && find_pinned(core, newest->key.version, &pinned) &&
         !ves_bytes_equal(ves_bytes(pinned.public_key.b, VES_KEY_SIZE),
                          ves_bytes(newest->key.public_key.b, VES_KEY_SIZE)))
         (void)ves_fail(why, VES_REFUSED,

@@ -69,22 +69,47 @@ static enum ves_status take_agent(struct ves_key_log *log,
     return refuse(why, fault);
 }
 
-/* The first version is the one pinned when the store joined; the statements of
- * those in the log are checked against what is pinned by whoever knows it. */
+/* The version before: the one that the log entered, or, where it began later,
+ * the one of the directory.  NULL: neither has it, and who pinned it checks. */
+static enum ves_status version_before(struct ves_key_log *log, uint32_t version,
+                                      const struct ves_public_key **out)
+{
+    const struct ves_key_log_version *newest = log->versions;
+    struct ves_key_row *row;
+
+    *out = NULL;
+    if (newest && newest->key.version + 1 == version) {
+        *out = &newest->key.public_key;
+        return VES_OK;
+    }
+    row = ves_arena_alloc(log->arena, sizeof(*row));
+    if (!row)
+        return VES_NOMEM;
+    enum ves_status status =
+        log->store->ops->key_get(log->store, &log->world.stream.tenant,
+                                 &log->sequencer, version - 1, log->arena, row);
+    if (!status)
+        *out = &row->public_key;
+    return status == VES_NOT_FOUND ? VES_OK : status;
+}
+
 static enum ves_status take_version(struct ves_key_log *log,
                                     const struct ves_key_event *event,
                                     uint64_t sequence, struct ves_error *why)
 {
     const struct ves_key_log_version *newest = log->versions;
     struct ves_key_log_version *version;
+    const struct ves_public_key *before;
 
     if (!ves_uuid_equal(&event->agent, &log->sequencer))
         return refuse(why, VES_KEY_FAULT_UNKNOWN);
     if (newest && newest->key.version >= event->key_id)
         return refuse(why, VES_KEY_FAULT_EXISTS);
-    if (newest && newest->key.version + 1 == event->key_id) {
-        enum ves_key_fault fault =
-            ves_sequencer_key_check(event, &newest->key.public_key);
+    enum ves_status status = version_before(log, event->key_id, &before);
+    if (status)
+        return status;
+    if (before) {
+        enum ves_key_fault fault = ves_sequencer_key_check(event, before);
         if (fault)
             return refuse(why, fault);
     }

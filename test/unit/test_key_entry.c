@@ -329,9 +329,11 @@ static void the_ranges_of_requests_stay_whole(void **state)
     assert_int_equal(result.first_sequence, 6);
 }
 
-/* Version 2 of the sequencer's key is `signs`; the log is told it is `said`. */
-static void rotate_sequencer(const struct test_signer *signs,
-                             const struct test_signer *said)
+/* Version 2 of the sequencer's key is `signs`; the log is told it is `said`, by
+ * the word of `by`. */
+static enum ves_status rotate_sequencer_by(const struct test_signer *by,
+                                           const struct test_signer *signs,
+                                           const struct test_signer *said)
 {
     struct ves_key_event version = {.kind = VES_KEY_EVENT_SEQUENCER,
                                     .agent = sequencer()->sequencer_id,
@@ -340,7 +342,7 @@ static void rotate_sequencer(const struct test_signer *signs,
     struct ves_hash hash;
     ves_seqkey_hash(&fleet.hub.key.signer.public_key, &version.public_key, 2,
                     &hash);
-    version.signature = sign(&fleet.hub.key, &hash);
+    version.signature = sign(by, &hash);
     fleet.hub.key = *signs;
     sequencer()->key_version = 2;
     for (size_t n = 0; n < 3; n++) {
@@ -349,10 +351,17 @@ static void rotate_sequencer(const struct test_signer *signs,
             (struct ves_sequencer_key){2, signs->signer.public_key};
         core->sequencer_key_count = 2;
     }
-    for (int again = 0; again < 2; again++)
-        assert_int_equal(ves_sequencer_enter_keys(sequencer(), &version, 1,
-                                                  fleet.hub.now_ms, &error),
-                         VES_OK);
+    return ves_sequencer_enter_keys(sequencer(), &version, 1, fleet.hub.now_ms,
+                                    &error);
+}
+
+static void rotate_sequencer(const struct test_signer *signs,
+                             const struct test_signer *said)
+{
+    const struct test_signer before = fleet.hub.key;
+    assert_int_equal(rotate_sequencer_by(&before, signs, said), VES_OK);
+    fleet.hub.key = before;
+    assert_int_equal(rotate_sequencer_by(&before, signs, said), VES_OK);
 }
 
 /* The newest version in a store's log, and where. */
@@ -454,6 +463,33 @@ static void a_version_that_nobody_pinned_is_refused(void **state)
     assert_int_equal(test_fleet_pull(&fleet, 1, 0, NULL), VES_REFUSED);
     assert_non_null(
         strstr(fleet.devices[1].core.error.text, "directory_contradicts_log"));
+    assert_int_equal(cursor(1), 1);
+}
+
+/* The first version that a log enters has no other before it in the log. */
+static void a_first_version_is_the_one_befores_word(void **state)
+{
+    (void)state;
+    test_fleet_adjust(&fleet, 0, "s", "1");
+    assert_int_equal(test_fleet_push(&fleet, 0, NULL), VES_OK);
+    enter_all(); /* the directory has version 1 from here on */
+    uint64_t before = head();
+    assert_int_equal(rotate_sequencer_by(&next[2], &next[0], &next[0]),
+                     VES_REFUSED);
+    assert_non_null(strstr(error.text, "key_signature_invalid"));
+    assert_int_equal(head(), before);
+}
+
+/* A sequencer that does not look; stores have pinned version 1. */
+static void a_store_holds_it_against_its_pins(void **state)
+{
+    (void)state;
+    test_fleet_adjust(&fleet, 0, "s", "1");
+    assert_int_equal(test_fleet_push(&fleet, 0, NULL), VES_OK);
+    assert_int_equal(rotate_sequencer_by(&next[2], &next[0], &next[0]), VES_OK);
+    assert_int_equal(test_fleet_pull(&fleet, 1, 0, NULL), VES_REFUSED);
+    assert_non_null(
+        strstr(fleet.devices[1].core.error.text, "key_signature_invalid"));
     assert_int_equal(cursor(1), 1);
 }
 
@@ -681,6 +717,8 @@ int main(void)
         TEST(each_tenant_lists_the_sequencers_own_key),
         TEST(a_stream_that_began_later_has_it_from_the_invitation),
         TEST(a_version_that_nobody_pinned_is_refused),
+        TEST(a_first_version_is_the_one_befores_word),
+        TEST(a_store_holds_it_against_its_pins),
         TEST(a_key_is_known_from_the_log_alone),
         TEST(a_rotation_needs_what_was_committed),
         TEST(the_owner_revokes_by_his_own_word),
