@@ -6,6 +6,11 @@
 
 #include "cli.h"
 
+enum {
+    LIVE_PAUSE_MS = 60000,
+    RETRY_MS = 1000 /* then twice as long, up to the interval */
+};
+
 static const struct cli_option push_options[] = {
     {"limit", "N", "push at most N events"},
     {"dry-run", NULL, "say what would be pushed"},
@@ -277,7 +282,17 @@ static struct ves_jw *sync_document(const struct ves_sync_report *report)
     return jw;
 }
 
-static int sync_once(struct cli *cli, struct ves_agent *agent, bool is_round)
+/* What the rounds of --watch hand on. */
+struct round {
+    struct ves_follow *follow; /* NULL: not before the first, or not at all */
+    bool is_live;
+    bool is_idle;      /* the last one had nothing to do and did not fail */
+    uint64_t retry_ms; /* to what it left undone; 0: nothing */
+    uint64_t cursor;
+};
+
+static int sync_once(struct cli *cli, struct ves_agent *agent, bool is_round,
+                     struct round *round)
 {
     struct ves_sync_options options = {.is_automatic = is_round,
                                        .progress = cli_progress,
@@ -291,6 +306,12 @@ static int sync_once(struct cli *cli, struct ves_agent *agent, bool is_round)
     bool is_idle = !report.push.attempted && !report.pull.received &&
                    !report.ack.acknowledged;
     cli_progress_end(cli);
+    round->cursor = report.pull.cursor;
+    round->is_idle = is_idle && !status;
+    if (!status && report.push.remaining == 0)
+        round->retry_ms = 0;
+    else
+        round->retry_ms = round->retry_ms ? 2 * round->retry_ms : RETRY_MS;
     if (is_round && !status && is_idle)
         return CLI_DONE;
     if (cli->is_json)
@@ -309,28 +330,73 @@ static void nap(uint64_t ms)
         nanosleep(&step, NULL);
 }
 
+static void say_how(const struct ves_follow_news *news, uint64_t interval)
+{
+    if (news->is_live)
+        fprintf(stderr, "ves sync: following the sequencer live\n");
+    else
+        fprintf(stderr, "ves sync: asking every %llu ms (%s)\n",
+                (unsigned long long)interval, cli_clean(news->why));
+}
+
+/* Until the next round is due: the pause is over, or there is news.  What the
+ * stream does not tell, such as a newly signed head, the round after the last
+ * one brought; asking on is for a stream that fell silent. */
+static void await(struct round *round, uint64_t interval)
+{
+    struct ves_follow_news news;
+    uint64_t pause = interval;
+
+    if (!round->follow) {
+        nap(pause);
+        return;
+    }
+    if (round->is_live && round->retry_ms)
+        pause = round->retry_ms < pause ? round->retry_ms : pause;
+    else if (round->is_live && round->is_idle && pause < LIVE_PAUSE_MS)
+        pause = LIVE_PAUSE_MS;
+    ves_follow_wait(round->follow, round->cursor, (uint32_t)pause, &news);
+    if (news.is_changed)
+        say_how(&news, interval);
+    round->is_live = news.is_live;
+}
+
+static int watch(struct cli *cli, struct ves_agent *agent, struct round *round)
+{
+    const struct ves_sync_options options = {.progress = cli_progress,
+                                             .progress_ctx = cli};
+    uint64_t interval = cli_number(cli, "interval", 50, 86400000,
+                                   ves_agent_setting(agent, "syncIntervalMs"));
+
+    /* Without it everything goes on, only later. */
+    if (ves_follow_start(agent, &options, &round->follow, &cli->error)) {
+        fprintf(stderr, "ves sync: asking every %llu ms (%s)\n",
+                (unsigned long long)interval, cli_clean(cli->error.text));
+        round->follow = NULL;
+    }
+    while (!cli_is_stopped()) {
+        /* What failed is tried again: being offline is normal. */
+        await(round, interval);
+        if (!cli_is_stopped())
+            (void)sync_once(cli, agent, true, round);
+        fflush(stdout);
+    }
+    ves_follow_stop(round->follow);
+    return CLI_DONE;
+}
+
 static int run_sync(struct cli *cli)
 {
+    struct round round = {.follow = NULL};
     struct ves_agent *agent;
     int code = cli_open(cli, false, &agent);
 
     if (code)
         return code;
     cli_catch_signals();
-    code = sync_once(cli, agent, false);
-    if (cli_get(cli, "watch")) {
-        uint64_t interval =
-            cli_number(cli, "interval", 50, 86400000,
-                       ves_agent_setting(agent, "syncIntervalMs"));
-        while (!cli_is_stopped()) {
-            /* What failed is tried again: being offline is normal. */
-            nap(interval);
-            if (!cli_is_stopped())
-                code = sync_once(cli, agent, true);
-            fflush(stdout);
-        }
-        code = CLI_DONE;
-    }
+    code = sync_once(cli, agent, false, &round);
+    if (cli_get(cli, "watch"))
+        code = watch(cli, agent, &round);
     ves_agent_close(agent);
     return code;
 }

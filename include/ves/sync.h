@@ -123,6 +123,43 @@ VES_API VES_NODISCARD enum ves_status
 ves_sync(struct ves_agent *agent, const struct ves_sync_options *options,
          struct ves_sync_report *report, struct ves_error *error);
 
+/* ---- live delivery -------------------------------------------------------
+ *
+ * Hears at once that the stream has grown, or that somebody else has written
+ * an own event into this store; the caller then calls ves_sync, which verifies
+ * as always.  What the sequencer says here is a hint and changes nothing.  A
+ * sequencer that cannot be followed is asked from time to time; until then
+ * the caller syncs whenever its pause is over (ADR 0045).
+ */
+
+struct ves_follow;
+
+enum { VES_FOLLOW_WHY_MAX = 256 };
+
+struct ves_follow_news {
+    bool is_remote;  /* the log goes further than cursor */
+    bool is_local;   /* there are new own events, written by another handle */
+    bool is_changed; /* is_live is not what it was, or known now */
+    bool is_live;    /* followed; otherwise why tells why not */
+    char why[VES_FOLLOW_WHY_MAX];
+};
+
+/* Starts a thread with a connection of its own.  agent stays the caller's and
+ * must outlive *out.  Of the options, which may be NULL, progress is asked
+ * while waiting. */
+VES_API VES_NODISCARD enum ves_status
+ves_follow_start(struct ves_agent *agent,
+                 const struct ves_sync_options *options,
+                 struct ves_follow **out, struct ves_error *error);
+
+/* Waits for news, at most timeout_ms, or until progress says false.  cursor is
+ * what this store has pulled.  On the thread of the agent. */
+VES_API void ves_follow_wait(struct ves_follow *follow, uint64_t cursor,
+                             uint32_t timeout_ms, struct ves_follow_news *news);
+
+/* NULL allowed. */
+VES_API void ves_follow_stop(struct ves_follow *follow);
+
 /* Asks the sequencer for its head and stores it; for status. */
 VES_API VES_NODISCARD enum ves_status ves_probe(struct ves_agent *agent,
                                                 uint64_t *remote_head,

@@ -127,6 +127,16 @@ VES_NODISCARD enum ves_status ves_agent_put_peer(struct ves_agent *agent,
 void ves_agent_note_contact(struct ves_agent *agent, bool is_reachable,
                             int64_t now_ms);
 
+/* What was seen of a store's file that others write to as well. */
+struct ves_agent_seen {
+    uint64_t version;   /* SQLite's, of the file's content */
+    uint64_t local_seq; /* of the newest own event */
+};
+
+/* Has another connection written an own event since the last call?  Cheap.
+ * The first call, with *seen zeroed, says where things stand. */
+bool ves_agent_changes(struct ves_agent *agent, struct ves_agent_seen *seen);
+
 /* ---- shared by the files of src/agent ------------------------------------
  */
 

@@ -38,13 +38,32 @@ struct ves_http_client {
     uint32_t retry_after_s;
     bool (*is_stopped)(void *ctx);
     void *is_stopped_ctx;
+    ves_http_sink *sink; /* NULL: answers are collected */
+    void *sink_ctx;
+    const char *sink_type;
     char words[CURL_ERROR_SIZE];
 };
+
+/* Is this the answer that was hoped for? */
+static bool is_for_sink(struct ves_http_client *client)
+{
+    const char *type = NULL;
+    long status = 0;
+
+    ves_curl.easy_getinfo(client->curl, CURLINFO_RESPONSE_CODE, &status);
+    ves_curl.easy_getinfo(client->curl, CURLINFO_CONTENT_TYPE, &type);
+    return status == 200 && type &&
+           strncasecmp(type, client->sink_type, strlen(client->sink_type)) == 0;
+}
 
 static size_t take_body(char *data, size_t size, size_t count, void *ctx)
 {
     struct ves_http_client *client = ctx;
 
+    if (client->sink && is_for_sink(client))
+        return client->sink(client->sink_ctx, ves_bytes(data, size * count))
+                   ? size * count
+                   : 0;
     ves_buf_put(&client->body, data, size * count);
     return ves_buf_status(&client->body) ? 0 : size * count;
 }
@@ -326,6 +345,9 @@ static enum ves_status explain(struct ves_http_client *client, CURLcode code,
     case CURLE_ABORTED_BY_CALLBACK:
         return ves_fail(error, VES_AGAIN, "stopped before the answer came");
     case CURLE_WRITE_ERROR:
+        if (client->sink)
+            return ves_fail(error, VES_REFUSED,
+                            "the stream of events makes no sense");
         return ves_fail(error, ves_buf_status(&client->body),
                         "the answer is longer than %zu bytes",
                         client->body.max);
@@ -440,4 +462,23 @@ enum ves_status ves_http_request(struct ves_http_client *client,
     reply->body = ves_buf_view(&client->body);
     reply->retry_after_s = client->retry_after_s;
     return VES_OK;
+}
+
+enum ves_status ves_http_stream(struct ves_http_client *client,
+                                const char *path, const char *content_type,
+                                ves_http_sink *sink, void *sink_ctx,
+                                struct ves_http_reply *reply,
+                                struct ves_error *error)
+{
+    struct ves_bytes none = {NULL, 0};
+
+    client->sink = sink;
+    client->sink_ctx = sink_ctx;
+    client->sink_type = content_type;
+    ves_curl.easy_setopt(client->curl, CURLOPT_LOW_SPEED_TIME, 0L);
+    enum ves_status status =
+        ves_http_request(client, "GET", path, none, reply, error);
+    ves_curl.easy_setopt(client->curl, CURLOPT_LOW_SPEED_TIME, (long)SILENCE_S);
+    client->sink = NULL;
+    return status;
 }

@@ -62,4 +62,16 @@ ves_http_request(struct ves_http_client *client, const char *method,
                  const char *path, struct ves_bytes body,
                  struct ves_http_reply *reply, struct ves_error *error);
 
+/* Takes the bytes of an answer as they come; false ends the request. */
+typedef bool ves_http_sink(void *ctx, struct ves_bytes bytes);
+
+/* GET.  The body of an answer with status 200 and that content type goes to
+ * the sink, however long it lasts and however little comes (is_stopped is how
+ * it ends); any other answer is as ves_http_request's.  VES_OK when it came to
+ * its end. */
+VES_NODISCARD enum ves_status
+ves_http_stream(struct ves_http_client *client, const char *path,
+                const char *content_type, ves_http_sink *sink, void *sink_ctx,
+                struct ves_http_reply *reply, struct ves_error *error);
+
 #endif
