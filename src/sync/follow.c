@@ -33,7 +33,6 @@ struct ves_follow {
     struct ves_agent_seen seen; /* of the own file */
     ves_progress *progress;
     void *progress_ctx;
-    uint64_t told; /* the head that the caller was told */
     enum state told_state;
 
     /* The thread's. */
@@ -54,6 +53,7 @@ struct ves_follow {
     /* Under the lock. */
     char *credential; /* NULL: the caller is to read it again */
     uint64_t head, cursor;
+    uint64_t told; /* the head that the caller was told */
     enum state state;
     bool is_stopping;
     char why[VES_FOLLOW_WHY_MAX]; /* it is not live */
@@ -159,8 +159,10 @@ static enum ves_status follow_once(struct ves_follow *f,
     enum ves_status status = connect_to(f, &client, error);
     if (status)
         return status;
+    /* Whatever was said before: another server may answer now. */
     pthread_mutex_lock(&f->lock);
-    uint64_t from = (f->head > f->cursor ? f->head : f->cursor) + 1;
+    f->head = f->told = 0;
+    uint64_t from = f->cursor + 1;
     pthread_mutex_unlock(&f->lock);
     ves_session_stream_query(&f->stream, query, sizeof(query));
     snprintf(path, sizeof(path),
@@ -288,7 +290,7 @@ enum ves_status ves_follow_start(struct ves_agent *agent,
     f->has_tls_key = agent->has_tls_key;
     f->tls_key = agent->tls_key;
     f->stream = agent->core.stream;
-    f->cursor = f->told = from - 1;
+    f->cursor = from - 1;
     f->began_ms = f->heard_ms = ves_clock_monotonic_ms();
     snprintf(f->url, sizeof(f->url), "%s", agent->url);
     snprintf(f->why, sizeof(f->why), "not connected yet");
