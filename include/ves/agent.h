@@ -138,8 +138,8 @@ VES_API void ves_agent_rollback(struct ves_agent *agent);
  * oldestPendingAt, lastPushAt, lastPullAt, lastPulledEventId,
  * sequence{lastPushed,lastPulled,remoteHead,lag,gap}, finality{logged,
  * witnessed (up to that number a verified head of the log, or one that
- * witnesses cosigned, covers the events here), verifiedAt}, stateHash (null
- * with unknownSchemaAt: that event names a rule this program lacks),
+ * witnesses cosigned, covers the events here), epoch, verifiedAt}, stateHash
+ * (null with unknownSchemaAt: that event names a rule this program lacks),
  * stateAtSequence, foldVersion, signatureFailures, quarantined, sequencer{...},
  * reasons[], nextSteps[]} */
 VES_API VES_NODISCARD enum ves_status ves_agent_status(struct ves_agent *agent,

@@ -544,8 +544,11 @@ static enum ves_status check_standing(struct doctor *doctor)
         problem(&check, "this file looks like a copy of a store that goes on "
                         "elsewhere; join again as a new agent");
     if (core.is_diverged)
-        problem(&check, "the sequencer does not hold what this store has seen "
-                        "from it");
+        problem(&check, core.is_beyond_epoch
+                            ? "the sequencer gave up some of what this store "
+                              "has seen from it, and opened a new epoch"
+                            : "the sequencer does not hold what this store has "
+                              "seen from it");
     if (core.quarantined > 0 || core.signature_failures > 0)
         problem(&check,
                 "%llu in quarantine, %llu signature failures; see "

@@ -223,6 +223,7 @@ static void put_sequence(struct ves_jw *jw, const struct standing *standing)
     ves_jw_object(jw);
     ves_jw_member_u64(jw, "logged", core->finality.logged);
     ves_jw_member_u64(jw, "witnessed", core->finality.witnessed);
+    ves_jw_member_u64(jw, "epoch", core->finality.epoch);
     ves_jw_member_time(jw, "verifiedAt", core->finality.verified_ms);
     ves_jw_end(jw);
 }
@@ -297,7 +298,19 @@ static void put_reasons(struct ves_jw *jw, const struct ves_agent *agent,
         ves_jw_str(jw, "An event names a rule that this program lacks: it is "
                        "kept, and the state here cannot be compared with "
                        "others'. Update this program.");
-    if (core->is_diverged)
+    if (core->is_beyond_epoch)
+        ves_jw_str(jw, "The sequencer lost the end of its log and goes on "
+                       "without it in a new epoch; this store holds some of "
+                       "what was given up. Nothing was changed here. Keep this "
+                       "file and tell the operator: `ves admin recover` with "
+                       "it, on the database from before the epoch, brings all "
+                       "of it back; else set up a new store beside it.");
+    else if (core->is_epoch_new)
+        ves_jw_str(jw, "The sequencer lost the end of its log and goes on "
+                       "without it in a new epoch; own events whose receipts "
+                       "that broke are sent again. `ves quarantine` says what "
+                       "is kept of it, and its --settle ends it.");
+    if (core->is_diverged && !core->is_beyond_epoch)
         ves_jw_str(jw, "The sequencer's history does not contain what this "
                        "store has already seen from it. Pushing has stopped; "
                        "every event is kept.");
@@ -311,7 +324,8 @@ static void put_reasons(struct ves_jw *jw, const struct ves_agent *agent,
         ves_jw_str(jw, "The sequencer says that this store may not push. Its "
                        "events are kept; ask the sequencer's operator.");
     else if (core->open_alerts > 0 && core->signature_failures == 0 &&
-             core->quarantined == 0 && !core->is_copied && !core->is_diverged)
+             core->quarantined == 0 && !core->is_copied && !core->is_diverged &&
+             !core->is_epoch_new)
         ves_jw_str(jw,
                    "There are open alerts; `ves quarantine` lists them, and "
                    "its --settle ends one that you have looked into.");

@@ -78,9 +78,15 @@ static bool say_store_stops(struct why *why)
         return true;
     }
     if (why->core.is_diverged) {
-        say(why, "Pushing has stopped, because the sequencer does not hold "
-                 "what this store has already seen from it; it may have been "
-                 "restored from an old backup. Tell its operator.");
+        say(why, why->core.is_beyond_epoch
+                     ? "Pushing has stopped, because the sequencer opened a "
+                       "new epoch of its log without some of what this store "
+                       "has already seen from it. The event stays here, whole. "
+                       "Tell the operator before you set up another store."
+                     : "Pushing has stopped, because the sequencer does not "
+                       "hold what this store has already seen from it; it may "
+                       "have been restored from an old backup. Tell its "
+                       "operator.");
         step(why, "ves status");
         return true;
     }

@@ -480,6 +480,7 @@ VES_NODISCARD enum ves_status ves_core_settle(struct ves_agent_core *core,
 struct ves_core_finality {
     uint64_t logged;     /* up to it, a verified signed head covers them */
     uint64_t witnessed;  /* ... and a quorum cosigned one */
+    uint64_t epoch;      /* of the log (ADR 0024); 0 before the first */
     int64_t verified_ms; /* when the newest head was verified; 0: never */
 };
 
@@ -500,6 +501,9 @@ struct ves_core_status {
     int64_t oldest_pending_ms, last_push_ms, last_pull_ms; /* 0: never */
     struct ves_uuid last_pulled_event_id;
     bool is_diverged, is_copied, needs_auth, is_position_unproven;
+    bool is_epoch_new;         /* the log goes on without what was lost, and
+                                  nobody has looked at it yet */
+    bool is_beyond_epoch;      /* ... and this store has some of that */
     bool is_forbidden;         /* the last push was answered 403 */
     bool is_restoring;         /* own events are being taken back: pull on */
     bool has_taken_back;       /* own events, ever: this store was restored */

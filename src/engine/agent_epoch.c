@@ -17,7 +17,8 @@
 enum {
     PROMISES_CHUNK = 256,        /* looked up at a time */
     BODY_MAX = 64 * 1024 * 1024, /* bytes of evidence */
-    WORDS_MAX = 2048
+    NAMES_MAX = 8, /* broken receipts told in words; all of them are kept */
+    WORDS_MAX = 4096
 };
 
 static bool is_opening(const struct ves_agent_core *core,
@@ -109,6 +110,7 @@ struct entering {
     int64_t now_ms;
     struct ves_buf body; /* what shows it: opening, receipts, the old head */
     uint64_t promises;
+    struct ves_buf names; /* of the first of them, for people */
     struct ves_outbox_row row;
 };
 
@@ -137,7 +139,13 @@ static enum ves_status take_back(struct entering *e)
                      &row->event_hash, &receipt.receipt_hash);
     ves_receipt_write(&e->body, &receipt);
     ves_buf_put_u8(&e->body, '\n');
-    e->promises++;
+    if (e->promises++ < NAMES_MAX) {
+        ves_buf_putf(&e->names,
+                     e->promises > 1 ? ", number %llu of "
+                                     : ": number %llu of ",
+                     (unsigned long long)row->sequence_number);
+        ves_buf_put_uuid(&e->names, &row->event_id);
+    }
     next.status = VES_OUTBOX_PENDING;
     next.claim = 0;
     next.attempts = 0;
@@ -220,18 +228,22 @@ static enum ves_status tell(struct entering *e)
     if (reason.len == 0)
         reason = ves_bytes_str("none");
     ves_scratch_init(&words, e->log->arena, WORDS_MAX, WORDS_MAX);
-    ves_buf_putf(&words.buf,
-                 "epoch %llu of the log was opened: the sequencer lost what it "
-                 "had signed after number %llu, up to number %llu, and goes on "
-                 "without it (its operator's words: %.*s). %llu events of this "
-                 "store had receipts that are broken by it; they are kept here "
-                 "as evidence, and the events are sent again",
-                 (unsigned long long)epoch->number,
-                 (unsigned long long)epoch->common.size,
-                 (unsigned long long)epoch->lost.size, (int)reason.len,
-                 (const char *)reason.ptr, (unsigned long long)e->promises);
+    ves_buf_putf(
+        &words.buf,
+        "epoch %llu of the log was opened: the sequencer lost what it "
+        "had signed after number %llu, up to number %llu, and goes on "
+        "without it (its operator's words: %.*s). %llu events of this "
+        "store had receipts that are broken by it%.*s; they are kept here "
+        "as evidence, and the events are sent again",
+        (unsigned long long)epoch->number,
+        (unsigned long long)epoch->common.size,
+        (unsigned long long)epoch->lost.size, (int)reason.len,
+        (const char *)reason.ptr, (unsigned long long)e->promises,
+        (int)e->names.len, e->names.len > 0 ? (const char *)e->names.ptr : "");
     ves_buf_put_u8(&words.buf, '\0');
     enum ves_status status = ves_buf_status(&e->body);
+    if (!status)
+        status = ves_buf_status(&e->names);
     if (!status)
         status = ves_buf_status(&words.buf);
     if (status)
@@ -271,7 +283,9 @@ enum ves_status ves_device_epoch_enter(struct ves_device_log *log,
         .log = log, .item = item, .state = state, .now_ms = now_ms};
 
     ves_buf_init(&e.body, log->core->alloc, BODY_MAX);
+    ves_buf_init(&e.names, log->core->alloc, WORDS_MAX);
     enum ves_status status = enter(&e);
+    ves_buf_free(&e.names);
     ves_buf_free(&e.body);
     return status;
 }
@@ -294,6 +308,27 @@ static enum ves_status count_row(void *ctx, const struct ves_log_row *row)
     return VES_OK;
 }
 
+/* Own events with a receipt, that were not pulled. */
+static enum ves_status count_promises(struct ves_device_log *log,
+                                      uint64_t cursor,
+                                      struct counting *counting)
+{
+    struct ves_store *store = log->core->store;
+    struct ves_promise_row *rows =
+        ves_arena_alloc(log->arena, PROMISES_CHUNK * sizeof(*rows));
+    enum ves_status status = rows ? VES_OK : VES_NOMEM;
+    size_t found = PROMISES_CHUNK;
+
+    for (uint64_t from = cursor + 1; !status && found == PROMISES_CHUNK;) {
+        status = store->ops->outbox_promised(store, from, VES_LOG_SIZE_MAX,
+                                             PROMISES_CHUNK, rows, &found);
+        counting->own += status ? 0 : found;
+        if (!status && found > 0)
+            from = rows[found - 1].sequence_number + 1;
+    }
+    return status;
+}
+
 static enum ves_status stop(struct ves_device_log *log,
                             const struct ves_page_item *item, uint64_t cursor,
                             int64_t now_ms)
@@ -313,6 +348,8 @@ static enum ves_status stop(struct ves_device_log *log,
     enum ves_status status = core->store->ops->log_read(
         core->store, core->stream_no, epoch->common.size + 1, 0, count_row,
         &counting);
+    if (!status)
+        status = count_promises(log, cursor, &counting);
     if (!status)
         status = ves_device_state_get(core, log->arena, &state);
     ves_buf_putf(

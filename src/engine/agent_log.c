@@ -152,6 +152,7 @@ enum ves_status ves_core_finality(struct ves_agent_core *core,
 {
     struct ves_follow_row row;
     struct ves_arena arena;
+    struct ves_bytes host;
     uint64_t cursor;
 
     *out = (struct ves_core_finality){.logged = 0};
@@ -161,10 +162,11 @@ enum ves_status ves_core_finality(struct ves_agent_core *core,
         status = core->store->ops->follow_get(core->store, core->stream_no,
                                               &arena, &row);
     if (!status)
-        *out = (struct ves_core_finality){.logged = smaller(row.logged, cursor),
-                                          .witnessed =
-                                              smaller(row.witnessed, cursor),
-                                          .verified_ms = row.verified_ms};
+        *out = (struct ves_core_finality){
+            .logged = smaller(row.logged, cursor),
+            .witnessed = smaller(row.witnessed, cursor),
+            .epoch = ves_epoch_of_origin(row.origin, &host),
+            .verified_ms = row.verified_ms};
     ves_arena_free(&arena);
     return status == VES_NOT_FOUND ? VES_OK : status;
 }

@@ -34,6 +34,7 @@ static enum ves_status oldest_pending(struct ves_agent_core *core,
 struct failures {
     uint64_t left; /* open alerts not met yet */
     uint64_t count;
+    bool is_epoch_new, is_beyond_epoch;
 };
 
 static enum ves_status count_failure(void *ctx, const struct ves_record *row)
@@ -52,6 +53,8 @@ static enum ves_status count_failure(void *ctx, const struct ves_record *row)
         if (ves_bytes_is(row->code, codes[i]))
             failures->count++;
     }
+    failures->is_epoch_new |= ves_bytes_is(row->code, VES_EPOCH_OPENED);
+    failures->is_beyond_epoch |= ves_bytes_is(row->code, VES_EPOCH_BEYOND);
     return --failures->left == 0 ? VES_AGAIN : VES_OK;
 }
 
@@ -71,6 +74,8 @@ static enum ves_status signature_failures(struct ves_agent_core *core,
             status = VES_OK;
     }
     out->signature_failures = failures.count;
+    out->is_epoch_new = failures.is_epoch_new;
+    out->is_beyond_epoch = failures.is_beyond_epoch;
     return status;
 }
 

@@ -250,6 +250,25 @@ static enum ves_status unfreeze(struct opening *o)
                                                   ves_bytes(NULL, 0)));
 }
 
+/* The one that is signed already, when this was cut short behind it. */
+static enum ves_status take_signed(struct opening *o, struct ves_log_head *out)
+{
+    struct ves_store *store = o->sequencer->store;
+    struct ves_tlog_row log;
+
+    enum ves_status status =
+        store->ops->tlog_get(store, o->stream.stream_no, o->arena, &log);
+    if (status)
+        return store_failed(o, status);
+    out->is_due = true;
+    out->expected_size = log.signed_size;
+    out->row = (struct ves_head_row){.size = log.signed_size,
+                                     .root = log.signed_root,
+                                     .note = log.note,
+                                     .signed_at_ms = log.signed_at_ms};
+    return VES_OK;
+}
+
 enum ves_status ves_log_epoch_open(struct ves_sequencer *sequencer,
                                    const struct ves_log_giving_up *what,
                                    const struct ves_uuid *batch_id,
@@ -285,6 +304,7 @@ enum ves_status ves_log_epoch_open(struct ves_sequencer *sequencer,
     status = unfreeze(&o);
     if (status)
         return store_failed(&o, status);
-    return ves_log_head_make(sequencer, store, &what->stream, now_ms, arena,
-                             out, error);
+    status = ves_log_head_make(sequencer, store, &what->stream, now_ms, arena,
+                               out, error);
+    return status || out->is_due ? status : take_signed(&o, out);
 }

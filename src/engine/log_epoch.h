@@ -42,10 +42,11 @@ struct ves_log_giving_up {
 };
 
 /* Opens an epoch at the head of a frozen stream: appends the event, unfreezes,
- * and makes its first head, which the host writes to its head file before
- * ves_log_head_keep.  Nothing is appended when that head was given up before:
- * what was cut short is done again from there.  Nobody serves the database
- * meanwhile.  The bytes of out are in arena.  batch_id: a fresh UUID. */
+ * and makes its first head, or gives the one that is signed, which the host
+ * writes to its head file before ves_log_head_keep.  Nothing is appended when
+ * that head was given up before: what was cut short is done again from there.
+ * Nobody serves the database meanwhile.  The bytes of out are in arena.
+ * batch_id: a fresh UUID. */
 struct ves_log_head;
 VES_NODISCARD enum ves_status ves_log_epoch_open(
     struct ves_sequencer *sequencer, const struct ves_log_giving_up *what,

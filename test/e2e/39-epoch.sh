@@ -41,10 +41,17 @@ like "no epoch for another number" "$(recover --new-epoch --give-up 1 till.db pr
 exits "nor by half a word" 2 "$VES" admin recover --db $SEQ --head-file heads/heads --new-epoch till.db
 is "nothing was changed so far" "$(in_log)" "$common"
 
+cp heads/heads heads.before
 like "an epoch is opened by an explicit word" "$(recover --new-epoch --give-up 2 --reason 'the disk burnt' till.db promised.db)" "1 new epochs, 2 signed events given up"
 is "its opening is the next number" "$(in_log)" $((common + 1))
 like "the head file has it" "$(cat heads/heads)" " $((common + 1)) [0-9a-f]{64} 1\$"
 like "once" "$(recover till.db)" "0 streams made whole, 0 events put back"
+# As if it had been cut short before the head file was written.
+cp heads.before heads/heads
+"$VES" serve --db $SEQ --listen 127.0.0.1:0 --head-file heads/heads > out 2>&1
+like "half of it is not served" "$(cat out)" "behind a head it signed"
+like "the same command makes it whole" "$(recover till.db)" "1 new epochs, 0 signed events given up"
+is "by the opening that is there" "$(in_log)" $((common + 1))
 start_server $SEQ --head-file heads/heads || exit 1
 key=$(cat $SEQ.admin-key)
 log() { curl -sS -H "x-api-key: $key" "$URL/api/v1/ves/log?$(sed 's/--tenant \(.*\) --store \(.*\)/tenant_id=\1\&store_id=\2/' <<< "$STREAM_ARGS")"; }
@@ -63,12 +70,17 @@ is "its event is in the log again" "$(on_hand promised.db BOWL)" 7
 is "nothing waits" "$(store_is promised.db 'd["counts"]["pending"] + d["counts"]["failed"]')" 0
 is "the receipt is kept" "$(sqlite3 promised.db "SELECT count(*) FROM ves_alerts WHERE code = 'epoch_opened' AND CAST(body AS TEXT) LIKE '%receiptHash%lost_checkpoint%' OR code = 'epoch_opened' AND CAST(body AS TEXT) LIKE '%lost_checkpoint%receipt%'")" 1
 is "a person is asked to look" "$(store_is promised.db 'd["health"]')" attention
+like "and told which receipt it was" "$("$VES" quarantine --db promised.db)" "1 events of this store had receipts that are broken by it: number $((common + 1)) of $(sqlite3 promised.db 'SELECT event_id FROM ves_outbox_view')"
+check "who has looked settles it" "$VES" quarantine --db promised.db --settle 1 --reason "the disk burnt, I was there"
+is "then all is well" "$(store_is promised.db 'd["health"] + str(d["finality"]["epoch"])')" healthy1
 
 # One that has more stops, whole, and says what it is.
 before=$(store_is ahead.db 'd["stateHash"]')
 exits "a store that has more stops (exit 5)" 5 "$VES" pull --db ahead.db
-like "and says why" "$("$VES" pull --db ahead.db 2>&1)" "epoch 1 of the log was opened and goes on from number $common; .* 1 events of others and 0 of its own"
+like "and says why" "$("$VES" pull --db ahead.db 2>&1)" "epoch 1 of the log was opened and goes on from number $common; .* 1 events of others and 1 of its own"
 is "it is told once" "$(alert ahead.db epoch_beyond)" 1
+like "in its status" "$("$VES" status --db ahead.db)" "this store holds some of what was given up"
+like "and by doctor" "$("$VES" doctor --db ahead.db)" "gave up some of what this store has seen"
 is "nothing of it was touched" "$(store_is ahead.db 'd["stateHash"]')" "$before"
 exits "nor does it push" 5 "$VES" sync --db ahead.db
 
