@@ -4,8 +4,9 @@
  * own disk: the log there is the truth the copy has to come to again.
  *
  *   the head file is newer      the sequencer does not start
- *   it was restored, too        it starts; whoever knows a later head freezes
- * it then                        the tail is rebuilt from what stores hold, or
+ *   it was restored, too        it starts where it is not behind the file as it
+ *                               was; whoever knows a later head freezes it
+ *   then                        the tail is rebuilt from what stores hold, or
  *                               nothing is changed
  *
  * Whatever the copy signs counts among the heads of the world.
@@ -257,23 +258,28 @@ static void recover(struct restored *r, uint64_t size)
 
 /* ---- all of it ----------------------------------------------------------- */
 
-void sim_restore(struct sim_world *world)
+/* The head file that comes with it has a head of that size, or none. */
+static void come_back(struct sim_world *world, uint64_t file_size)
 {
     struct sim_hub *hub = &world->hub;
     struct restored r = {.world = world};
 
     r.end = sim_below(&world->heads_rng, hub->checked + 1);
     make_copy(&r);
-    bool may_start = sim_heads_may_start(world, r.disk, hub->file_size);
-    if (may_start != (r.end >= hub->file_size))
+    bool may_start = sim_heads_may_start(world, r.disk, file_size);
+    if (may_start != (r.end >= file_size))
         sim_fail(world, "a backup of %llu events %s with a head of %llu signed",
                  (unsigned long long)r.end,
                  may_start ? "starts" : "does not start",
-                 (unsigned long long)hub->file_size);
+                 (unsigned long long)file_size);
     world->backups++;
     if (may_start) {
         /* What the backup has beyond the last head is of the same log. */
         (void)sign(&r);
+        if (r.end > 0 && hub->published_size > r.end) {
+            hear(&r, hub->published_size);
+            recover(&r, hub->published_size);
+        }
     } else if (r.end > 0 && hub->published_size > 0 &&
                sim_chance(&world->heads_rng, 500)) {
         /* The file came back with it: a client is all that remembers. */
@@ -283,7 +289,21 @@ void sim_restore(struct sim_world *world)
         if (hub->published_size > r.end)
             recover(&r, hub->published_size);
     } else {
-        recover(&r, hub->file_size);
+        recover(&r, file_size);
     }
     ves_store_mem_close(r.disk);
+}
+
+void sim_restore(struct sim_world *world)
+{
+    uint64_t rng = world->heads_rng;
+
+    /* The file came back, too, and as it was at some other time; with chances
+     * of its own, so that histories are what they were. */
+    world->heads_rng ^= UINT64_C(0x46494c45);
+    if (sim_chance(&world->heads_rng, 300))
+        come_back(world,
+                  sim_below(&world->heads_rng, world->hub.file_size + 1));
+    world->heads_rng = rng;
+    come_back(world, world->hub.file_size);
 }
