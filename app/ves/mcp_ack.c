@@ -127,6 +127,19 @@ static void put_obstacles(struct ves_jw *jw, struct ves_agent *agent,
     ves_jw_end(jw);
 }
 
+/* How the store stands now is what a model would ask next. */
+static void put_health(struct ves_jw *jw, struct ves_agent *agent)
+{
+    struct ves_error error = {VES_OK, ""};
+    struct ves_jw *doc = cli_writer();
+    enum ves_status status = ves_agent_standing(agent, doc, &error);
+    struct ves_jr *jr = mcp_read(doc, status, &error);
+
+    if (jr)
+        mcp_put_str(jw, "health", ves_jr_str(jr, "/health"));
+    ves_jr_free(jr);
+}
+
 static void put_ack(struct ves_jw *jw, struct ves_agent *agent,
                     const struct ves_ack_report *r, bool is_preview)
 {
@@ -144,6 +157,8 @@ static void put_ack(struct ves_jw *jw, struct ves_agent *agent,
     mcp_put_u64(jw, "alreadySynced", r->already_synced);
     put_obstacles(jw, agent, r);
     mcp_put_u64(jw, "notAcknowledgedCount", r->not_acknowledged);
+    if (!is_preview)
+        put_health(jw, agent);
     ves_jw_key(jw, "nextSteps");
     ves_jw_array(jw);
     if (r->not_acknowledged)

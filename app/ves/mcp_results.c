@@ -40,18 +40,20 @@
      "required" : ["autoSync", "syncIntervalMs", "batchSize", "maxRetries", \
         "retryBaseDelayMs", "retryMaxDelayMs", "conflictStrategy", \
         "outboxRetentionDays"]}
+#define HEALTH                                                               \
+    "health" : {                                                             \
+        "type" : "string",                                                   \
+        "description" : "healthy: nothing to do; pending_work: events to "   \
+                        "push or pull; attention: failed events, conflicts " \
+                        "or bad signatures; offline: sequencer unreachable", \
+        "enum" : [ "healthy", "pending_work", "attention", "offline" ]       \
+    }
 /* clang-format on */
 
 const char mcp_result_get_sync_status[] = JSON({
     "type" : "object",
     "properties" : {
-        "health" : {
-            "type" : "string",
-            "description" : "healthy: nothing to do; pending_work: events to "
-                            "push or pull; attention: failed events, conflicts "
-                            "or bad signatures; offline: sequencer unreachable",
-            "enum" : [ "healthy", "pending_work", "attention", "offline" ]
-        },
+        HEALTH,
         SUMMARY,
         "counts" : {
             "type" : "object",
@@ -384,6 +386,7 @@ const char mcp_result_acknowledge_events[] = JSON({
             "description" : "At most 20; see notAcknowledgedCount"
         },
         "notAcknowledgedCount" : INTEGER,
+        HEALTH,
         NEXT_STEPS
     },
     "required" : [
