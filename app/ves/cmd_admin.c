@@ -14,6 +14,8 @@ static const struct cli_option options[] = {
     {"store", "UUID", "the stream's store; init: postgres://... to set up"},
     {"signing-key", "FILE", "init: where the sequencer's key is, or is made"},
     {"admin-key-file", "FILE", "init: where the admin key is made"},
+    {"from", "FILE|URL", "migrate-store: the sequencer's store to leave"},
+    {"to", "FILE|URL", "migrate-store: the empty one to move to"},
     {"seal", NULL, "init: seal the signing key with a passphrase"},
     {"uses", "N", "invite: how often it may be redeemed (default 1, 0: any)"},
     {"valid", "HOURS", "invite: how long it is valid (default 168)"},
@@ -234,6 +236,34 @@ static int init(struct cli *cli)
     return CLI_DONE;
 }
 
+static int migrate_store(struct cli *cli)
+{
+    const char *from = cli_get(cli, "from"), *to = cli_get(cli, "to");
+    struct ves_migrated done;
+
+    if (!from || !to)
+        cli_usage(cli, "migrate-store wants --from and --to, each a FILE or "
+                       "postgres://USER@HOST/DATABASE");
+    enum ves_status status = ves_server_migrate(from, to, &done, &cli->error);
+    if (status)
+        return cli_fail_here(cli, status);
+    if (cli->is_json) {
+        struct ves_jw *jw = cli_writer();
+        ves_jw_object(jw);
+        ves_jw_key(jw, "streams");
+        ves_jw_u64(jw, done.streams);
+        ves_jw_key(jw, "events");
+        ves_jw_u64(jw, done.events);
+        ves_jw_end(jw);
+        return cli_print(jw);
+    }
+    printf("%llu streams with %llu events moved; every tree is the one that "
+           "was signed\nthe streams that were left are frozen; serve the new "
+           "store with the same signing key\n",
+           (unsigned long long)done.streams, (unsigned long long)done.events);
+    return CLI_DONE;
+}
+
 static const char *need(struct cli *cli, const char *name)
 {
     const char *value = cli_get(cli, name);
@@ -320,6 +350,8 @@ static int run(struct cli *cli)
         return recover(cli);
     if (strcmp(act, "init") == 0)
         return init(cli);
+    if (strcmp(act, "migrate-store") == 0)
+        return migrate_store(cli);
     if (cli->argc > 1)
         cli_usage(cli, "%s takes no further argument", act);
     if (!cli_get(cli, "server") || !cli_get(cli, "key-file"))
@@ -348,13 +380,15 @@ static int run(struct cli *cli)
         return call(cli, "GET", "/metrics");
     cli_usage(cli,
               "no such act: %s (init, invite, keys, revoke, refusals, "
-              "metrics, rules, recover)",
+              "metrics, rules, recover, "
+              "migrate-store)",
               act);
 }
 
 const struct cli_command cli_cmd_admin = {
     .name = "admin",
-    .args = "init|invite|keys|revoke|refusals|metrics|rules|recover",
+    .args =
+        "init|invite|keys|revoke|refusals|metrics|rules|recover|migrate-store",
     .summary = "invite stores, list and revoke keys, publish event types",
     .args_min = 1,
     .args_max = 1 + VES_RECOVER_STORES_MAX,

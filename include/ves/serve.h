@@ -68,6 +68,23 @@ VES_NODISCARD enum ves_status
 ves_server_init(const struct ves_serve_options *options,
                 const char *admin_key_file, struct ves_error *error);
 
+struct ves_migrated {
+    uint64_t streams, events;
+};
+
+/* Copies a sequencer's whole store into an empty one, each a file or a
+ * postgres:// URL, in one transaction; the tree of every log is computed anew
+ * from what was copied and compared with the head that was signed.  Then the
+ * streams of the one to leave are frozen, so that nobody goes on there.
+ * Invitations that are open are not copied, nor are keys of tenants that have
+ * neither a stream nor an API key.  Nobody may serve either: VES_BUSY where
+ * that shows.  VES_CONFLICT: the target is not empty.  VES_CORRUPT: a tree is
+ * another one.  On failure the target is as it was. */
+VES_NODISCARD enum ves_status ves_server_migrate(const char *from,
+                                                 const char *to,
+                                                 struct ves_migrated *out,
+                                                 struct ves_error *error);
+
 /* Where it listens; valid until stop. */
 const char *ves_server_url(const struct ves_server *server);
 /* Was an admin key made just now?  Its file's path, or NULL. */

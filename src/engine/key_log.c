@@ -213,16 +213,18 @@ bool ves_key_log_allows(const struct ves_key_log *log,
 
 #define POLICY "keys.policy."
 
-enum { POLICY_NAME = sizeof(POLICY) + 8 };
+_Static_assert(VES_KEY_LOG_POLICY_NAME == sizeof(POLICY) + 8,
+               "a prefix and the stream's number");
 
-static void name_policy(uint32_t stream_no, char name[POLICY_NAME])
+void ves_key_log_policy_name(uint32_t stream_no,
+                             char name[VES_KEY_LOG_POLICY_NAME])
 {
     uint8_t number[4];
 
     memcpy(name, POLICY, sizeof(POLICY));
     ves_store_u32(number, stream_no);
     ves_hex_encode(number, sizeof(number), name + sizeof(POLICY) - 1);
-    name[POLICY_NAME - 1] = '\0';
+    name[VES_KEY_LOG_POLICY_NAME - 1] = '\0';
 }
 
 static enum ves_status save_row(struct ves_key_log *log,
@@ -281,10 +283,10 @@ enum ves_status ves_key_log_is_strict(struct ves_store *store,
                                       uint32_t stream_no,
                                       struct ves_arena *arena, bool *is_strict)
 {
-    char name[POLICY_NAME];
+    char name[VES_KEY_LOG_POLICY_NAME];
     struct ves_bytes value;
 
-    name_policy(stream_no, name);
+    ves_key_log_policy_name(stream_no, name);
     enum ves_status status = store->ops->meta_get(store, name, arena, &value);
     *is_strict = !status && ves_bytes_is(value, "strict");
     return status == VES_NOT_FOUND ? VES_OK : status;
@@ -292,9 +294,9 @@ enum ves_status ves_key_log_is_strict(struct ves_store *store,
 
 static enum ves_status save_policy(struct ves_key_log *log)
 {
-    char name[POLICY_NAME];
+    char name[VES_KEY_LOG_POLICY_NAME];
 
-    name_policy(log->stream_no, name);
+    ves_key_log_policy_name(log->stream_no, name);
     return log->store->ops->meta_put(
         log->store, name,
         ves_bytes_str(log->world.policy.is_strict ? "strict" : "open"));

@@ -66,6 +66,11 @@ VES_NODISCARD enum ves_status ves_key_log_add(struct ves_key_log *log,
 bool ves_key_log_allows(const struct ves_key_log *log,
                         const struct ves_logged_key *key);
 
+/* Name of the value that holds a stream's policy. */
+enum { VES_KEY_LOG_POLICY_NAME = 21 };
+void ves_key_log_policy_name(uint32_t stream_no,
+                             char name[VES_KEY_LOG_POLICY_NAME]);
+
 /* Is only the owner's word accepted in that stream, as its log has it?  From
  * one small value, for those who have no use for the rest. */
 VES_NODISCARD enum ves_status ves_key_log_is_strict(struct ves_store *store,

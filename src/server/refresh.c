@@ -1,4 +1,4 @@
-/* refresh.c -- API keys that other processes made or revoked. */
+/* refresh.c -- what other processes did: API keys, events. */
 #include "server/refresh.h"
 
 #include "base/arena.h"
@@ -35,7 +35,24 @@ static enum ves_status look(struct ves_server *server, struct ves_arena *arena)
         return status;
     ves_buf_reset(&refresh->seen);
     ves_buf_put_bytes(&refresh->seen, mark);
+    ves_followers_recheck(server);
     return VES_OK;
+}
+
+static enum ves_status note(void *ctx, const struct ves_stream_row *row)
+{
+    ves_followers_note(ctx, &row->stream);
+    return VES_OK;
+}
+
+/* Others may have made streams grow that are followed here. */
+static enum ves_status look_at_streams(struct ves_server *server)
+{
+    struct ves_store *store = server->refresh.reader;
+
+    return atomic_load(&server->followers.count) > 0
+               ? store->ops->stream_list(store, note, server)
+               : VES_OK;
 }
 
 static void *watch(void *ctx)
@@ -56,6 +73,8 @@ static void *watch(void *ctx)
             break;
         pthread_mutex_unlock(&refresh->lock);
         enum ves_status status = look(server, &arena);
+        if (!status)
+            status = look_at_streams(server);
         if (status && !has_failed)
             ves_log_say(&server->log, VES_LOG_ERROR, "refresh_failed",
                         refresh->reader->error.text);

@@ -5,7 +5,8 @@
  * them anew.  An API key that is not known is looked for at once, so that one
  * that another process made is good from its first use; one that another
  * process revoked is taken for VES_REFRESH_MS longer at most, while the
- * database can be reached.
+ * database can be reached.  As often, whoever follows a stream here is told of
+ * what others appended to it.
  */
 #ifndef VES_SERVER_REFRESH_H
 #define VES_SERVER_REFRESH_H

@@ -167,11 +167,17 @@ static enum ves_status open_memory(struct start *s)
     if (status)
         return ves_fail(s->error, status, "the API keys cannot be read: %s",
                         server->sequencer.store->error.text);
+    return VES_OK;
+}
+
+/* When there are followers to tell. */
+static enum ves_status start_refresh(struct start *s)
+{
+    struct ves_store *reader;
     if (!ves_storage_is_shared(s->options))
         return VES_OK;
-    struct ves_store *reader;
-    status = open_reader(s, &reader, s->error);
-    return status ? status : ves_refresh_start(server, reader, s->error);
+    enum ves_status status = open_reader(s, &reader, s->error);
+    return status ? status : ves_refresh_start(s->server, reader, s->error);
 }
 
 /* Witnesses and stores know logs by their origins, so the host in them stays
@@ -415,6 +421,8 @@ static enum ves_status start_all(struct start *s)
         status = open_memory(s);
     if (!status)
         status = ves_followers_start(s->server, s->error);
+    if (!status)
+        status = start_refresh(s);
     if (!status)
         status = open_sequencer(s);
     if (!status)
