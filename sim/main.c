@@ -62,6 +62,7 @@ static void run(const struct asked *asked, uint64_t seed, bool is_verbose,
     total->heads += first.heads;
     total->backups += first.backups;
     total->recovered += first.recovered;
+    total->epochs += first.epochs;
     total->betrayals += first.betrayals;
     total->failures += first.failures;
     total->refused += first.refused;
@@ -124,7 +125,9 @@ static void say_total(const struct asked *asked,
         "%llu seeds from %llu%s: %llu events sequenced, %llu refused, %llu "
         "in conflict, %llu decisions, %llu waited, %llu restored, %llu "
         "crashes, %llu failed calls, %llu lies, %llu heads signed, %llu "
-        "backups put back, %llu made whole, %llu betrayals seen; all agree\n",
+        "backups put back, %llu made whole, %llu new epochs, %llu betrayals "
+        "seen; "
+        "all agree\n",
         (unsigned long long)asked->runs, (unsigned long long)asked->seed,
         asked->is_once ? "" : ", each twice", (unsigned long long)total->events,
         (unsigned long long)total->refused,
@@ -133,7 +136,7 @@ static void say_total(const struct asked *asked,
         (unsigned long long)total->restored, (unsigned long long)total->crashes,
         (unsigned long long)total->failures, (unsigned long long)total->lies,
         (unsigned long long)total->heads, (unsigned long long)total->backups,
-        (unsigned long long)total->recovered,
+        (unsigned long long)total->recovered, (unsigned long long)total->epochs,
         (unsigned long long)total->betrayals);
 }
 

@@ -7,7 +7,8 @@
  *   it was restored, too        it starts where it is not behind the file as it
  *                               was; whoever knows a later head freezes it
  *   then                        the tail is rebuilt from what stores hold, or
- *                               nothing is changed
+ *                               nothing is changed, or what is lost is given
+ *                               up, in a new epoch of the copy
  *
  * Whatever the copy signs counts among the heads of the world.
  */
@@ -16,6 +17,7 @@
 #include "base/assert.h"
 #include "base/bytes.h"
 #include "core/merkle.h"
+#include "engine/log_epoch.h"
 #include "engine/log_recover.h"
 #include "engine/log_tree.h"
 #include "sim/world.h"
@@ -28,7 +30,8 @@ struct restored {
     struct ves_store *disk; /* the copy */
     struct ves_sequencer sequencer;
     uint32_t stream_no;
-    uint64_t end; /* events in the backup */
+    uint64_t end;    /* events in the backup */
+    uint64_t opened; /* number of an epoch's opening */
     struct ves_store *stores[SIM_STORES_MAX];
     size_t store_count;
 };
@@ -197,9 +200,13 @@ static enum ves_status compare_row(void *ctx, const struct ves_log_row *row)
     return VES_OK;
 }
 
-static enum ves_status try_recover(struct restored *r, uint64_t size)
+/* lost may be NULL: all or nothing; else what there is is taken. */
+static enum ves_status try_recover(struct restored *r, uint64_t size,
+                                   uint64_t *lost)
 {
     struct ves_log_recovery what = {.size = size,
+                                    .lost = lost,
+                                    .gives_up = lost != NULL,
                                     .root = r->world->log[size - 1].root,
                                     .stores = r->stores,
                                     .store_count = r->store_count,
@@ -222,13 +229,117 @@ static void recover_badly(struct restored *r, uint64_t size)
 
     sim_store_init(&store, r->disk, &faults);
     r->sequencer.store = &store.store;
-    enum ves_status status = try_recover(r, size);
+    enum ves_status status = try_recover(r, size, NULL);
     r->sequencer.store = r->disk;
     ves_store_mem_crash(r->disk);
     uint64_t head = head_of(r);
     if (head != size && (head != r->end || !status))
         sim_fail(r->world, "a rebuilt tail is torn at %llu",
                  (unsigned long long)head);
+}
+
+/* ---- what is given up ---------------------------------------------------- */
+
+static enum ves_status try_epoch(struct restored *r, uint64_t size,
+                                 struct ves_arena *arena)
+{
+    const struct ves_log_giving_up what = {.stream = r->world->stream,
+                                           .size = size,
+                                           .root = r->world->log[size - 1].root,
+                                           .reason = ves_bytes_str("sim")};
+    struct ves_uuid batch = {{0}};
+    struct ves_log_head head = {.is_due = false};
+    struct ves_error error = {.status = VES_OK};
+    uint64_t lost;
+
+    batch.b[0] = (uint8_t)sim_below(&r->world->heads_rng, 256);
+    enum ves_status status = VES_OK;
+    struct ves_log_epoch last;
+    bool is_open;
+    status = ves_log_epoch_find(r->sequencer.store, r->stream_no,
+                                &r->sequencer.sequencer_id, size, &what.root,
+                                arena, &is_open, &last);
+    if (!status && !is_open)
+        status = try_recover(r, size, &lost);
+    if (!status)
+        status = ves_sequencer_upgrade(&r->sequencer);
+    if (!status)
+        status =
+            ves_log_epoch_open(&r->sequencer, &what, &batch,
+                               (int64_t)r->world->tick, arena, &head, &error);
+    if (!status && head.is_due)
+        status = ves_log_head_keep(&r->sequencer, &head, 1);
+    return status;
+}
+
+static enum ves_status compare_kept(void *ctx, const struct ves_log_row *row)
+{
+    struct restored *r = ctx;
+
+    return row->sequence_number < r->opened ? compare_row(ctx, row) : VES_OK;
+}
+
+/* Whatever fails on the way, in the end there is one opening, behind all that
+ * is left, and the head under the new name has it. */
+static void check_epoch(struct restored *r, uint64_t size, uint64_t lost,
+                        struct ves_arena *arena)
+{
+    struct sim_world *world = r->world;
+    struct ves_log_epoch last;
+    struct ves_tlog_row log;
+    struct ves_hash root;
+
+    VES_ASSERT(ves_log_epoch_last(r->disk, r->stream_no,
+                                  &r->sequencer.sequencer_id, arena,
+                                  &last) == VES_OK);
+    VES_ASSERT(r->disk->ops->tlog_get(r->disk, r->stream_no, arena, &log) ==
+               VES_OK);
+    if (last.epoch.number != 1 || last.sequence != lost ||
+        last.epoch.common.size != lost - 1 || last.epoch.lost.size != size ||
+        head_of(r) != lost)
+        sim_fail(
+            world,
+            "event %llu is lost, and epoch %llu was opened at %llu of "
+            "%llu",
+            (unsigned long long)lost, (unsigned long long)last.epoch.number,
+            (unsigned long long)last.sequence, (unsigned long long)head_of(r));
+    VES_ASSERT(ves_log_root_at(r->disk, r->stream_no, lost, &root) == VES_OK);
+    if (log.frozen_at_ms || log.signed_size != lost ||
+        !ves_hash_equal(&log.signed_root, &root))
+        sim_fail(world, "the epoch has no head, or stands still");
+    r->opened = lost;
+    VES_ASSERT(r->disk->ops->log_read(r->disk, r->stream_no, 1, 0, compare_kept,
+                                      r) == VES_OK);
+    world->epochs++;
+}
+
+static void give_up(struct restored *r, uint64_t size, uint64_t lost)
+{
+    struct sim_faults faults = {.rng = &r->world->heads_rng,
+                                .is_on = true,
+                                .fail_per_mille = FAILING_CALLS / 2,
+                                .crash_per_mille = FAILING_CALLS / 2};
+    enum ves_status status = VES_IO;
+    struct sim_store store;
+    struct ves_arena arena;
+
+    ves_arena_init(&arena, ves_alloc_default(), SCRATCH_MAX);
+    for (int i = 0; i < 8 && status; i++) {
+        ves_arena_reset(&arena);
+        faults.is_on = i < 7;
+        sim_store_init(&store, r->disk, &faults);
+        r->sequencer.store = faults.is_on ? &store.store : r->disk;
+        status = try_epoch(r, size, &arena);
+        r->sequencer.store = r->disk;
+        if (status)
+            ves_store_mem_crash(r->disk);
+    }
+    if (status)
+        sim_fail(r->world, "an epoch cannot be opened: %s",
+                 ves_status_name(status));
+    else
+        check_epoch(r, size, lost, &arena);
+    ves_arena_free(&arena);
 }
 
 static void recover(struct restored *r, uint64_t size)
@@ -238,13 +349,16 @@ static void recover(struct restored *r, uint64_t size)
     choose_stores(r);
     uint64_t lost = find_lost(r, size);
     recover_badly(r, size);
-    enum ves_status status = head_of(r) == size ? VES_OK : try_recover(r, size);
+    enum ves_status status =
+        head_of(r) == size ? VES_OK : try_recover(r, size, NULL);
     if (status != (lost ? VES_NOT_FOUND : VES_OK))
         sim_fail(world, "recovery says %s, and event %llu is lost",
                  ves_status_name(status), (unsigned long long)lost);
     if (status) {
         if (head_of(r) != r->end)
             sim_fail(world, "a recovery that failed changed the log");
+        if (lost > 1 && sim_chance(&world->heads_rng, 500))
+            give_up(r, size, lost);
         return;
     }
     VES_ASSERT(r->disk->ops->log_read(r->disk, r->stream_no, 1, 0, compare_row,

@@ -414,6 +414,7 @@ void sim_run(uint64_t seed, const struct sim_options *options,
     out->heads = world->heads;
     out->backups = world->backups;
     out->recovered = world->recovered;
+    out->epochs = world->epochs;
     out->betrayals = world->betrayals;
     out->failures += world->hub.faults.failures;
     for (size_t i = 0; i < options->stores; i++)

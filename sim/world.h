@@ -187,16 +187,16 @@ struct sim_world {
         uint32_t next, count; /* next 0: none */
     } group;
     struct ves_verifier verifier;
-    uint64_t delivered, lost, spoiled, replayed, lies; /* counted */
-    uint64_t decided, conflicts, freed, restored;      /* counted */
-    uint64_t heads, backups, recovered, betrayals;     /* counted */
+    uint64_t delivered, lost, spoiled, replayed, lies;     /* counted */
+    uint64_t decided, conflicts, freed, restored;          /* counted */
+    uint64_t heads, backups, recovered, epochs, betrayals; /* counted */
     struct ves_tlog_edge tree; /* over log, by the checks themselves */
 };
 
 struct sim_summary {
     uint64_t trace, events, ticks, crashes, failures, refused, lies;
     uint64_t conflicts, decided, freed, restored;
-    uint64_t heads, backups, recovered, betrayals;
+    uint64_t heads, backups, recovered, epochs, betrayals;
 };
 
 /* Runs the seed from start to agreement.  Ends the program when something
