@@ -105,6 +105,8 @@ struct ves_audit_head {
     uint64_t size;
     struct ves_hash root;
     const char *words; /* what it is */
+    bool has_name;     /* epoch is the one that its name says */
+    uint64_t epoch;
     struct ves_audit_head *next;
 };
 

@@ -4,6 +4,7 @@
 #include "base/bytes.h"
 #include "base/uuid.h"
 #include "core/epoch.h"
+#include "crypto/crypto.h"
 
 /* The head that is given up was signed; whoever says so had better show it. */
 static bool is_signed(const struct ves_audit *audit,
@@ -18,6 +19,23 @@ static bool is_signed(const struct ves_audit *audit,
                           &audit->keys[i].key);
         is_good |= ves_note_check(note, &key, NULL) == VES_NOTE_GOOD;
     }
+    return is_good;
+}
+
+/* Who knows only its keys finds what is its own by them. */
+static bool is_own(const struct ves_audit *audit,
+                   const struct ves_audit_stream *stream,
+                   const struct ves_event *event)
+{
+    const struct ves_uuid *sequencer = &stream->logged.log.sequencer;
+    bool is_good = false;
+
+    if (!ves_uuid_is_nil(sequencer))
+        return ves_uuid_equal(&event->agent, sequencer);
+    for (size_t i = 0; i < audit->key_count; i++)
+        is_good |= ves_ed25519_verify(
+            &audit->keys[i].key, ves_bytes(event->event_hash.b, VES_HASH_SIZE),
+            &event->signature);
     return is_good;
 }
 
@@ -58,12 +76,10 @@ enum ves_status ves_audit_epoch_take(struct ves_audit *audit,
                                      const struct ves_event *event,
                                      uint64_t sequence, struct ves_arena *arena)
 {
-    const struct ves_uuid *sequencer = &stream->logged.log.sequencer;
     struct ves_error why = {.status = VES_OK};
     struct ves_epoch epoch;
 
-    if (!ves_epoch_is_opening(event) || ves_uuid_is_nil(sequencer) ||
-        !ves_uuid_equal(&event->agent, sequencer))
+    if (!ves_epoch_is_opening(event) || !is_own(audit, stream, event))
         return VES_OK;
     struct ves_note *note = ves_arena_alloc(arena, sizeof(*note));
     if (!note)

@@ -29,9 +29,28 @@ static enum ves_status add(struct ves_audit *audit,
         link = &stream->heads;
     while (*link && (*link)->size <= size)
         link = &(*link)->next;
-    *head = (struct ves_audit_head){size, *root, words, *link};
+    *head = (struct ves_audit_head){
+        .size = size, .root = *root, .words = words, .next = *link};
     *link = head;
     stream->heads_at = link;
+    return VES_OK;
+}
+
+/* The same of one whose name is known. */
+static enum ves_status add_named(struct ves_audit *audit,
+                                 struct ves_audit_stream *stream,
+                                 const struct ves_checkpoint *checkpoint,
+                                 const char *words)
+{
+    struct ves_bytes host;
+
+    enum ves_status status =
+        add(audit, stream, checkpoint->size, &checkpoint->root, words);
+    if (status)
+        return status;
+    struct ves_audit_head *head = *stream->heads_at;
+    head->has_name = true;
+    head->epoch = ves_epoch_of_origin(checkpoint->origin, &host);
     return VES_OK;
 }
 
@@ -104,16 +123,24 @@ enum ves_status ves_audit_heads_signed(struct ves_audit *audit,
 {
     static const char words[] = "the head that was signed";
     struct ves_checkpoint checkpoint;
+    struct ves_bytes host;
 
     if (row->signed_size == 0 && row->note.len == 0)
         return VES_OK;
-    if (check_note(audit, stream, row->note, row->signed_size, words,
-                   &checkpoint) &&
-        (checkpoint.size != row->signed_size ||
-         !ves_hash_equal(&checkpoint.root, &row->signed_root)))
+    bool is_read = check_note(audit, stream, row->note, row->signed_size, words,
+                              &checkpoint);
+    if (is_read && (checkpoint.size != row->signed_size ||
+                    !ves_hash_equal(&checkpoint.root, &row->signed_root)))
         ves_audit_find(audit, VES_AUDIT_TREE, row->signed_size,
                        "the checkpoint says another head than its row");
-    return add(audit, stream, row->signed_size, &row->signed_root, words);
+    enum ves_status status =
+        add(audit, stream, row->signed_size, &row->signed_root, words);
+    if (!status && is_read) {
+        (*stream->heads_at)->has_name = true;
+        (*stream->heads_at)->epoch =
+            ves_epoch_of_origin(checkpoint.origin, &host);
+    }
+    return status;
 }
 
 enum ves_status ves_audit_heads_cosigned(struct ves_audit *audit,
@@ -139,8 +166,7 @@ enum ves_status ves_audit_heads_cosigned(struct ves_audit *audit,
     for (size_t i = set.count; !status && i-- > 0;) {
         if (check_note(audit, stream, set.heads[i]->note,
                        set.heads[i]->checkpoint.size, words, &checkpoint))
-            status =
-                add(audit, stream, checkpoint.size, &checkpoint.root, words);
+            status = add_named(audit, stream, &checkpoint, words);
     }
     return status;
 }
@@ -219,7 +245,7 @@ enum ves_status ves_audit_heads_followed(struct ves_audit *audit,
         row.witnessed > row.logged)
         ves_audit_find(audit, VES_AUDIT_TREE, row.logged,
                        "the checkpoint says another head than its row");
-    return add(audit, stream, checkpoint.size, &checkpoint.root, words);
+    return add_named(audit, stream, &checkpoint, words);
 }
 
 /* ---- against the events -------------------------------------------------- */
@@ -240,6 +266,13 @@ void ves_audit_heads_pass(struct ves_audit *audit,
         if (!ves_hash_equal(&root, &head->root))
             ves_audit_find(audit, VES_AUDIT_TREE, size,
                            "%s is not that of these events", head->words);
+        else if (head->has_name && head->epoch != stream->epoch &&
+                 audit->key_count > 0)
+            ves_audit_find(audit, VES_AUDIT_TREE, size,
+                           "%s is named after epoch %llu, and these events "
+                           "opened %llu",
+                           head->words, (unsigned long long)head->epoch,
+                           (unsigned long long)stream->epoch);
     }
 }
 

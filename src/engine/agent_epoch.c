@@ -21,15 +21,30 @@ enum {
     WORDS_MAX = 4096
 };
 
-static bool is_opening(const struct ves_agent_core *core,
-                       const struct ves_page_item *item)
+static bool is_own(struct ves_agent_core *core, const struct ves_event *event)
 {
-    return item->has_event && ves_epoch_is_opening(&item->event) &&
-           !ves_uuid_is_nil(&core->sequencer_id) &&
-           ves_uuid_equal(&item->event.agent, &core->sequencer_id);
+    struct ves_verify_item items[VES_SEQUENCER_KEYS_MAX];
+    size_t count = ves_device_key_count(core, event->agent_key_id);
+
+    ves_device_key_items(core, event->agent_key_id, &event->event_hash,
+                         &event->signature, items);
+    if (count > 0)
+        core->verifier->verify(core->verifier, items, count);
+    return ves_device_is_valid(items, count);
 }
 
-size_t ves_device_epoch_find(const struct ves_agent_core *core,
+/* Who knows only the sequencer's keys finds it by them. */
+static bool is_opening(struct ves_agent_core *core,
+                       const struct ves_page_item *item)
+{
+    if (!item->has_event || !ves_epoch_is_opening(&item->event))
+        return false;
+    return ves_uuid_is_nil(&core->sequencer_id)
+               ? is_own(core, &item->event)
+               : ves_uuid_equal(&item->event.agent, &core->sequencer_id);
+}
+
+size_t ves_device_epoch_find(struct ves_agent_core *core,
                              const struct ves_page *page, size_t first,
                              size_t end)
 {
@@ -70,10 +85,9 @@ static const char *check(const struct ves_device_log *log,
     if (!ves_hash_equal(root, &epoch->common.root))
         return "the head that the epoch goes on from is not what this store "
                "knows of the log at that size";
-    /* A name that is beyond this epoch was told by an earlier page's head. */
-    if (log->row.origin.len > 0 &&
-        ves_epoch_of_origin(log->row.origin, &host) < epoch->number &&
-        !ves_bytes_equal(log->row.origin, epoch->common.origin))
+    if (ves_epoch_of_origin(log->row.origin, &host) + 1 != epoch->number ||
+        (log->row.origin.len > 0 &&
+         !ves_bytes_equal(log->row.origin, epoch->common.origin)))
         return "the epoch goes on from another log than this store follows";
     return NULL;
 }
@@ -196,13 +210,11 @@ static enum ves_status move_pins(struct entering *e, bool *had_more)
     struct ves_device_log *log = e->log;
     const struct ves_epoch *epoch = &log->opening.epoch;
     struct ves_follow_row *row = &log->row;
-    struct ves_bytes host;
     uint64_t size = epoch->common.size;
 
     *had_more = row->logged > size &&
                 ves_bytes_equal(row->origin, epoch->common.origin);
-    if (ves_epoch_of_origin(row->origin, &host) < epoch->number)
-        row->origin = epoch->origin;
+    row->origin = epoch->origin;
     if (!*had_more)
         return VES_OK;
     ves_buf_put_bytes(&e->body, row->note);

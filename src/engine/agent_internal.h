@@ -602,7 +602,7 @@ VES_NODISCARD enum ves_status ves_device_log_root_at(struct ves_device_log *log,
                                                      struct ves_hash *root);
 /* Epochs (agent_epoch.c).  The first of the page's items [first, end) that
  * opens one; end: none. */
-size_t ves_device_epoch_find(const struct ves_agent_core *core,
+size_t ves_device_epoch_find(struct ves_agent_core *core,
                              const struct ves_page *page, size_t first,
                              size_t end);
 /* Is item, the next event after log->edge, what it says?  Fills log->opening;

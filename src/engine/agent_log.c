@@ -304,24 +304,26 @@ static enum ves_status compare_head(struct ves_device_log *log,
 
 enum naming { NAME_RIGHT, NAME_LATER, NAME_WRONG };
 
-/* Is the head's name the log's?  That of an epoch whose opening comes with a
- * later page says nothing yet. */
+/* Is the head's name the log's?  An epoch is named by its opening alone, never
+ * by a head: else one history could be shown under each name, and no two heads
+ * would contradict each other.  While its opening may come with a later page,
+ * such a head says nothing. */
 static enum naming compare_name(const struct ves_device_log *log,
                                 const struct ves_page *page, bool is_whole)
 {
     const struct ves_checkpoint *head = &page->log.head;
     uint64_t end = page->asked_from + page->count - 1;
-    struct ves_bytes ours, theirs, name = log->row.origin;
+    struct ves_bytes ours = {NULL, 0}, theirs, name = log->row.origin;
 
-    if (log->opening.is_there &&
-        ves_epoch_of_origin(name, &ours) < log->opening.epoch.number)
-        name = log->opening.epoch.origin;
-    if (!page->log.has_head || name.len == 0 ||
-        ves_bytes_equal(head->origin, name))
+    if (!page->log.has_head)
         return NAME_RIGHT;
-    bool is_later = ves_epoch_of_origin(head->origin, &theirs) >
-                        ves_epoch_of_origin(name, &ours) &&
-                    ves_bytes_equal(ours, theirs);
+    if (log->opening.is_there)
+        name = log->opening.epoch.origin;
+    uint64_t epoch = ves_epoch_of_origin(head->origin, &theirs);
+    if (name.len > 0 ? ves_bytes_equal(head->origin, name) : epoch == 0)
+        return NAME_RIGHT;
+    bool is_later = epoch > ves_epoch_of_origin(name, &ours) &&
+                    (name.len == 0 || ves_bytes_equal(ours, theirs));
     return is_later && (!is_whole || head->size > end) ? NAME_LATER
                                                        : NAME_WRONG;
 }

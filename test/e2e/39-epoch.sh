@@ -90,6 +90,9 @@ check "a new store follows all of it" wait_for 20 all_logged later.db
 is "without alarm" "$(store_is later.db 'd["health"]')" healthy
 check "till, too" wait_for 20 all_logged till.db
 is "both have the same state" "$(store_is till.db 'd["stateHash"]')" "$(store_is later.db 'd["stateHash"]')"
+pinned=$(json "$("$VES" keys --db later.db --json)" 'd["sequencer"]["keys"][0]["publicKey"]')
+stream=$(sed 's/--tenant \(.*\) --store \(.*\)/\1\/\2/' <<< "$STREAM_ARGS")
+exits "nor does one over HTTP, by the sequencer's key alone" 10 "$VES" audit --sequencer "$URL" --stream "$stream" --credential-file later.db.credential --sequencer-key "$pinned"
 "$VES" audit later.db > audit.out
 is "an audit finds nothing wrong, and not everything proven (exit 10)" $? 10
 like "it names the hole" "$(cat audit.out)" "NOT PROVEN +tree: epoch 1 was opened at number $((common + 1)): what was signed before as numbers $((common + 1)) to $((common + 2)) was given up"

@@ -16,6 +16,7 @@
 #include "engine/log_tree.h"
 #include "engine/own_event.h"
 #include "test/lib/test_fleet.h"
+#include "json/jcs.h"
 
 enum { TEXT_MAX = 16 * 1024 * 1024, READER = 1 };
 
@@ -372,6 +373,55 @@ static void a_second_epoch(void **state)
     assert_int_equal(alerts("epoch_opened"), 2);
 }
 
+/* A name is moved by an opening alone: a history that is shown under the name
+ * of an epoch nobody opened is refused, even to a store that knows no name yet.
+ */
+static void a_name_without_an_opening(void **state)
+{
+    struct ves_checkpoint head = {.size = 4};
+    struct ves_buf name, note, page;
+    struct ves_pull_result result = {0};
+    struct ves_note_key key;
+    struct ves_hash id;
+    struct ves_bytes text;
+
+    (void)state;
+    grow(&first, 4);
+    first.has_log = false;
+    ves_buf_init(&name, ves_alloc_default(), 1024);
+    ves_buf_init(&note, ves_alloc_default(), 1024);
+    ves_buf_init(&page, ves_alloc_default(), TEXT_MAX);
+    ves_stream_id(&first.hub.stream, &id);
+    ves_epoch_origin_write(&name, ves_bytes_str("log.test"), 1, &id);
+    head.origin = ves_buf_view(&name);
+    head.root = root_at(&first, 4);
+    ves_checkpoint_write(&note, &head);
+    assert_int_equal(ves_arena_copy(&arena, ves_buf_view(&note), &text),
+                     VES_OK);
+    ves_note_key_init(&key, head.origin, VES_NOTE_ED25519,
+                      &first.hub.key.signer.public_key);
+    ves_buf_put_u8(&note, '\n');
+    ves_note_sign(&note, text, &key, &first.hub.key.secret);
+    for (int known = 0; known < 2; known++) {
+        ves_buf_reset(&page);
+        test_fleet_page(&first, 1, 0, &page);
+        page.len--;
+        ves_buf_put_str(&page, ",\"checkpoint\":");
+        ves_jcs_write_string(&page, ves_buf_view(&note));
+        ves_buf_put_str(&page, ",\"consistency\":[]}");
+        assert_int_equal(
+            test_fleet_take(&first, READER, ves_buf_view(&page), 1, &result),
+            VES_REFUSED);
+        assert_int_equal(alerts("checkpoint_invalid"), 1);
+        if (known == 0)
+            assert_int_equal(take(&first, 1, 0), VES_OK);
+    }
+    assert_int_equal(follow().logged, 0);
+    ves_buf_free(&name);
+    ves_buf_free(&note);
+    ves_buf_free(&page);
+}
+
 /* ---- what is false, and who has more ------------------------------------- */
 
 /* An opening that names another head than the one this store knows, or gives up
@@ -522,6 +572,7 @@ int main(void)
         T(a_head_beyond_is_given_up),
         T(a_new_store_reads_history),
         T(a_second_epoch),
+        T(a_name_without_an_opening),
         T(a_false_opening),
         T(a_store_that_has_more_stops),
         T(nothing_is_beyond),
