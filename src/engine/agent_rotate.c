@@ -21,6 +21,7 @@
 #define ROTATION "agent.rotation"
 #define KEY_ID   "agent.key_id"
 #define KEY      "agent.public_key"
+#define REFUSED  "key_rotation_refused"
 
 enum { BODY_MAX = VES_KEY_EVENT_MAX };
 
@@ -224,8 +225,7 @@ enum ves_status ves_core_rotation(struct ves_agent_core *core,
 enum ves_status ves_core_rotation_refused(struct ves_agent_core *core,
                                           const char *words, int64_t now_ms)
 {
-    struct ves_device_alert alert = {.code = "key_rotation_refused",
-                                     .detail = words};
+    struct ves_device_alert alert = {.code = REFUSED, .detail = words};
     struct ves_arena arena;
 
     ves_arena_init(&arena, core->alloc, VES_DEVICE_ARENA_MAX);
@@ -320,6 +320,8 @@ enum ves_status ves_device_own_rotated(struct ves_agent_core *core,
     status = put_key(core, arena, key);
     if (!status)
         status = fence(core, arena);
+    if (!status)
+        status = ves_device_close(core, now_ms, REFUSED);
     device->fork_from = 1;
     ves_buf_init(&detail, core->alloc, 256);
     ves_buf_putf(&detail, "{\"keyId\":%u,\"sequenceNumber\":%" PRIu64 "}",

@@ -200,7 +200,7 @@ static enum ves_status rotate(struct ves_session *session,
     struct ves_error words = {VES_OK, ""};
 
     enum ves_status status = ves_session_rotate(session, &words);
-    if (status == VES_OK || status == VES_REFUSED)
+    if (status == VES_OK || status == VES_REFUSED || status == VES_UNSUPPORTED)
         return VES_OK;
     return ves_fail(error, status, "%s", words.text);
 }

@@ -12,6 +12,8 @@
 #include "os/clock.h"
 #include "sync/session.h"
 
+enum { BUSY = 503 }; /* HTTP status: not now */
+
 static enum ves_status is_pending(struct ves_agent *agent, bool *out,
                                   struct ves_error *error)
 {
@@ -39,6 +41,11 @@ static enum ves_status refused(struct ves_session *session,
 
     enum ves_status status =
         ves_session_explain(agent->alloc, reply, "rotating the key", &words);
+    /* An answer that says nothing of this and nothing of the way there: what
+     * waits in the outbox may go all the same. */
+    if (!is_final(reply->status) && reply->status >= 500 &&
+        reply->status != BUSY)
+        status = VES_UNSUPPORTED;
     if (!is_final(reply->status))
         return ves_fail(error, status,
                         "%s. The rotation waits and goes out with the next "
@@ -85,9 +92,14 @@ static enum ves_status take(struct ves_session *session,
 {
     bool is_still = false;
 
-    enum ves_status status = ves_session_catch_up(session, error);
-    if (!status)
-        status = is_pending(session->agent, &is_still, error);
+    struct ves_error words = {VES_OK, ""};
+
+    enum ves_status status = ves_session_catch_up(session, &words);
+    /* Nothing would be taken under the old key any more. */
+    if (status)
+        return ves_fail(error, status == VES_REFUSED ? VES_AGAIN : status, "%s",
+                        words.text);
+    status = is_pending(session->agent, &is_still, error);
     if (!status && is_still)
         return ves_fail(error, VES_AGAIN,
                         "the sequencer took the rotation of this store's key, "

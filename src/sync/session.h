@@ -124,7 +124,8 @@ VES_NODISCARD enum ves_status
 ves_session_sign_again(struct ves_session *session, struct ves_error *error);
 /* Sends the rotation of this store's key that waits, if one does, and takes
  * what the log made of it (rotate.c).  One that was refused waits no more:
- * VES_REFUSED. */
+ * VES_REFUSED.  VES_UNSUPPORTED: the sequencer could not do it, and may take
+ * events all the same. */
 VES_NODISCARD enum ves_status ves_session_rotate(struct ves_session *session,
                                                  struct ves_error *error);
 /* Counts a push that came to nothing before an event was claimed. */

@@ -80,6 +80,29 @@ is "and what the thief signs is not taken" "$(on_hand office.db MUG)" $((11 + n 
 "$VES" sync --db office.db > /dev/null
 is "what the owner signed is" "$(on_hand office.db MUG)" $((11 + n + 5))
 
+# ---- an answer that is lost, and one that says nothing
+echo honest > mode
+start_proxy mode || exit 1
+direct=$URL URL=$PROXY
+join far.db
+adjust far.db MUG 1
+"$VES" sync --db far.db > /dev/null
+echo rotation-lost > mode
+adjust far.db MUG 1
+exits "the answer is lost" 4 rotate far.db
+echo honest > mode
+check "the sync after it goes on" "$VES" sync --db far.db
+is "the key is the next" "$(key_id far.db) $(store_is far.db '[d["counts"]["pending"], d["counts"]["failed"]]')" "2 [0, 0]"
+echo rotation-500 > mode
+exits "a sequencer that cannot do it now" 1 rotate far.db
+adjust far.db MUG 1
+check "is no reason not to sell" "$VES" sync --db far.db
+is "under the key there is" "$(key_id far.db) $(store_is far.db '[d["counts"]["pending"], d["counts"]["failed"]]')" "2 [0, 0]"
+echo honest > mode
+check "later it can" "$VES" sync --db far.db
+is "and does" "$(key_id far.db)" 3
+URL=$direct
+
 # ---- sealed
 echo "correct horse battery staple" > passphrase
 chmod 600 passphrase
@@ -99,5 +122,5 @@ like "and it is said what to do" "$(rotate office.db 2>&1)" "committed to no nex
 check "it goes on" "$VES" sync --db office.db
 stop_server
 check "an audit of the sequencer's file finds nothing" bash -c '"$VES" audit --json '"$SEQ"' | grep -q "\"findings\":\[\]"'
-check "an independent checker agrees" lib check_log "$SEQ" office.db till.db sealed.db
+check "an independent checker agrees" lib check_log "$SEQ" office.db till.db sealed.db far.db
 done_testing

@@ -527,6 +527,9 @@ class Handler(BaseHTTPRequestHandler):
             time.sleep(60)
         if mode == "push-500" and is_push:
             return self.reply(500, {}, b'{"message":"broken"}')
+        is_rotation = path.endswith("/key-rotations")
+        if mode == "rotation-500" and is_rotation:
+            return self.reply(500, {}, b'{"message":"broken"}')
         if mode == "head-503" and path.startswith("/api/v1/ves/head?"):
             return self.reply(503, {"Retry-After": "7"}, b'{"message":"later"}')
         if mode == "gone-for-reads" and is_page:
@@ -539,8 +542,9 @@ class Handler(BaseHTTPRequestHandler):
         status, headers, data = self.upstream(path, body)
         kept = {k: value for k, value in headers.items()
                 if k.lower() in ("content-type", "retry-after")}
-        if (mode == "push-lost" and is_push) or (mode == "lost-redeem" and
-                                                 is_redeem):
+        if (mode == "push-lost" and is_push) or (
+                mode == "lost-redeem" and is_redeem) or (
+                mode == "rotation-lost" and is_rotation):
             self.close_connection = True
             return None
         if status == 200 and mode not in ("honest", "other-stream"):

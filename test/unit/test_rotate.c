@@ -399,12 +399,18 @@ static void only_the_committed_key_comes_next(void **state)
     assert_int_equal(send_rotation(), VES_REFUSED);
     assert_non_null(strstr(error.text, "not_the_committed_next_key"));
     assert_int_equal(head(), before);
+    assert_int_equal(
+        ves_core_rotation_refused(core(), error.text, fleet.hub.now_ms),
+        VES_OK);
     pull(0);
     assert_int_equal(ask_for(3, 4), VES_REFUSED);
     assert_non_null(strstr(core()->error.text, "not_the_committed_next_key"));
-    /* He who has both is the store itself. */
+    assert_int_equal(test_fleet_status(&fleet, 0).open_alerts, 1);
+    /* He who has both is the store itself; then nobody need look any more. */
     assert_int_equal(ask_for(1, 2), VES_OK);
     assert_int_equal(send_rotation(), VES_OK);
+    pull(0);
+    assert_int_equal(test_fleet_status(&fleet, 0).open_alerts, 0);
 }
 
 static void a_key_that_committed_to_nothing_stays(void **state)
