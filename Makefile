@@ -195,6 +195,11 @@ $(BUILD)/bench-audit $(BUILD)/bench-log:
 	$(call say,LD,$@)
 	$(Q)$(CC) $(LDFLAGS_ALL) $^ $(SRV_LIBS) $(LIBS) -o $@
 
+# How long an event takes from one till to another; bench/live runs it.
+$(BUILD)/bench-live: $(BUILD)/bench/live.o $(LIB_A)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(LDFLAGS_ALL) $^ $(LIBS) -o $@
+
 # A log as files, for programs of others (test/interop).
 $(BUILD)/log-dir: $(BUILD)/test/interop/log_dir.o $(TESTLIB_OBJ) $(LIB_A)
 	$(call say,LD,$@)

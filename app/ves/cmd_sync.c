@@ -286,6 +286,7 @@ static struct ves_jw *sync_document(const struct ves_sync_report *report)
 struct round {
     struct ves_follow *follow; /* NULL: not before the first, or not at all */
     bool is_live;
+    bool is_told;      /* there was said to be something */
     bool is_idle;      /* the last one had nothing to do and did not fail */
     uint64_t retry_ms; /* to what it left undone; 0: nothing */
     uint64_t cursor;
@@ -359,6 +360,7 @@ static void await(struct round *round, uint64_t interval)
     if (news.is_changed)
         say_how(&news, interval);
     round->is_live = news.is_live;
+    round->is_told = news.is_remote;
 }
 
 static int watch(struct cli *cli, struct ves_agent *agent, struct round *round)
@@ -379,6 +381,9 @@ static int watch(struct cli *cli, struct ves_agent *agent, struct round *round)
         await(round, interval);
         if (!cli_is_stopped())
             (void)sync_once(cli, agent, true, round);
+        /* Nobody makes us ask and ask. */
+        if (round->is_told && round->is_idle)
+            nap(RETRY_MS);
         fflush(stdout);
     }
     ves_follow_stop(round->follow);

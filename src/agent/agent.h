@@ -50,7 +50,8 @@ struct ves_agent {
     bool has_tls_key;
     struct ves_hash tls_key; /* SHA-256 of the server's SubjectPublicKeyInfo */
     struct ves_contact contact; /* what a probe showed that wrote nothing */
-    struct ves_arena arena;     /* scratch; every public call starts it anew */
+    int64_t noted_ms; /* when it was last kept that the sequencer answers */
+    struct ves_arena arena; /* scratch; every public call starts it anew */
 };
 
 /* ---- making --------------------------------------------------------------
@@ -122,8 +123,9 @@ VES_NODISCARD enum ves_status ves_agent_put_peer(struct ves_agent *agent,
                                                  const struct ves_hash *tls_key,
                                                  struct ves_error *error);
 
-/* Keeps what the last attempt to reach the sequencer showed, for status; a
- * failure to keep it is of no consequence. */
+/* Keeps what the last attempt to reach the sequencer showed, for status; that
+ * it answers, once in some seconds.  A failure to keep it is of no
+ * consequence. */
 void ves_agent_note_contact(struct ves_agent *agent, bool is_reachable,
                             int64_t now_ms);
 

@@ -17,6 +17,8 @@
 #include "os/random.h"
 #include "store/sqlite_api.h"
 
+enum { NOTED_MS = 5000 /* between two notes that the sequencer answers */ };
+
 /* ---- the sequencer's address and credential ------------------------------ */
 
 static enum ves_status check_url(const char *url, struct ves_error *error)
@@ -86,14 +88,22 @@ void ves_agent_note_contact(struct ves_agent *agent, bool is_reachable,
                             int64_t now_ms)
 {
     ves_agent_start(agent);
-    if (agent->is_read_only || now_ms < 0 || ves_agent_begin_write(agent))
+    if (agent->is_read_only || now_ms < 0)
+        return;
+    /* A flush to disk for each answer would be most of what a request takes,
+     * and what it says is what is there. */
+    if (is_reachable && agent->noted_ms && now_ms >= agent->noted_ms &&
+        now_ms - agent->noted_ms < NOTED_MS)
+        return;
+    if (ves_agent_begin_write(agent))
         return;
     enum ves_status status =
         ves_agent_meta_put_u64(agent, "sequencer.reachable", is_reachable);
     if (!status)
         status = ves_agent_meta_put_u64(agent, "sequencer.checked_ms",
                                         (uint64_t)now_ms);
-    (void)ves_agent_end_write(agent, status);
+    bool is_kept = !ves_agent_end_write(agent, status);
+    agent->noted_ms = is_kept && is_reachable ? now_ms : 0;
 }
 
 /* ---- a new store ----------------------------------------------------------

@@ -18,7 +18,7 @@
 enum state { TRYING, LIVE, ABSENT };
 
 enum {
-    STEP_MS = 20,          /* between two looks at the own file */
+    STEP_MS = 10,          /* between two looks at the own file */
     SILENCE_MS = 45000,    /* three comments have not come */
     STEADY_MS = 10000,     /* what lived so long begins anew at FIRST_MS */
     FIRST_MS = 500,        /* to the next try, then twice as long, */

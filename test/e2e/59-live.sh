@@ -61,7 +61,7 @@ server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Old)
 print("http://127.0.0.1:%d" % server.server_port, flush=True)
 server.serve_forever()
 PY
-python3 old.py "${URL#http://}" > old.url &
+"$PYTHON" -E old.py "${URL#http://}" > old.url 2> old.err &
 tap_pids+=($!)
 wait_for 10 test -s old.url
 REAL=$URL URL=$(cat old.url)
