@@ -10,6 +10,8 @@ static const struct cli_option options[] = {
     {"quick", NULL, "one short round of each (under 20 seconds)"},
     {"million", NULL, "also a million events in one stream (minutes)"},
     {"only", "PART", "ingest, pull, append or million"},
+    {"store", "URL",
+     "with --only ingest: an empty database, postgres://USER@HOST/DATABASE"},
     {"dir", "DIR", "where the files go: the disk to measure (/var/tmp)"},
     {"json", NULL, "one JSON document on standard output"},
     {NULL, NULL, NULL}};
@@ -152,6 +154,7 @@ static int run(struct cli *cli)
     struct ves_bench_report *report = calloc(1, sizeof(*report));
     const struct ves_bench_options bench = {
         .folder = cli_get(cli, "dir") ? cli_get(cli, "dir") : "/var/tmp",
+        .store = cli_get(cli, "store"),
         .parts = parts_of(cli),
         .is_quick = cli_get(cli, "quick") != NULL,
         .progress = cli_progress,
@@ -159,6 +162,8 @@ static int run(struct cli *cli)
     };
 
     cli->is_json = cli_get(cli, "json") != NULL;
+    if (bench.store && bench.parts != VES_BENCH_INGEST)
+        cli_usage(cli, "--store goes with --only ingest");
     if (!report)
         return CLI_FAILED;
     cli_catch_signals();

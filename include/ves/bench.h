@@ -28,9 +28,12 @@ struct ves_bench_options {
     const char *program; /* run as "PROGRAM serve ..."; NULL: this one */
     const char *folder;  /* a fresh folder in it takes all files, and goes
                             afterwards; its disk is what is measured */
-    unsigned parts;      /* enum ves_bench_part */
-    bool is_quick;       /* under 20 s without MILLION: one short round each */
-    uint64_t million;    /* events of that part; 0: 1,000,000 */
+    /* postgres://..., an empty database: ingest is measured on it, too, and the
+     * database is a sequencer's afterwards.  NULL: a file. */
+    const char *store;
+    unsigned parts;   /* enum ves_bench_part */
+    bool is_quick;    /* under 20 s without MILLION: one short round each */
+    uint64_t million; /* events of that part; 0: 1,000,000 */
     /* Called between steps; false ends the run with VES_AGAIN.  NULL. */
     bool (*progress)(void *ctx, const char *what, uint64_t done,
                      uint64_t total);

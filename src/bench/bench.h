@@ -23,8 +23,10 @@ enum {
 struct ves_bench_limit {
     double verify_us;
     double sign_us;
-    double both_us; /* one verification and one signature, one after the
-                       other; of the better moment, not the better of each */
+    double insert_us; /* a row in a plain table of the database (--store), both
+                         sides' processor time; 0 without one */
+    double both_us;   /* one verification and one signature, one after the
+                         other; of the better moment, not the better of each */
 };
 
 /* ---- events ---------------------------------------------------------------
@@ -84,6 +86,7 @@ struct ves_bench_load {
 struct ves_bench_server {
     pid_t pid; /* 0: none runs */
     char db[VES_BENCH_PATH_MAX];
+    char signing_key[VES_BENCH_PATH_MAX]; /* with --store */
     char admin_key_file[VES_BENCH_PATH_MAX + 16];
     char url[128];
     uint16_t port;
@@ -170,6 +173,16 @@ VES_NODISCARD enum ves_status ves_bench_send(struct ves_bench_run *run,
  * once; moves run->head. */
 VES_NODISCARD enum ves_status ves_bench_check(struct ves_bench_run *run,
                                               struct ves_bench_load *load);
+
+/* database.c */
+
+/* Makes options->store a sequencer's. */
+VES_NODISCARD enum ves_status ves_bench_database(struct ves_bench_run *run);
+/* Measures limit->insert_us with batches of that many rows; 0 without a
+ * database. */
+VES_NODISCARD enum ves_status
+ves_bench_database_limit(struct ves_bench_run *run, size_t batch,
+                         struct ves_bench_limit *limit);
 
 /* server.c */
 

@@ -33,6 +33,9 @@ static enum ves_status send_once(struct ves_bench_run *run,
                                                  shape->connections, &load);
     if (!status) {
         ves_bench_limit(run, &limit);
+        status = ves_bench_database_limit(run, shape->batch, &limit);
+    }
+    if (!status) {
         status = ves_bench_send(run, &load, shape->connections);
     }
     if (!status) {
@@ -40,15 +43,18 @@ static enum ves_status send_once(struct ves_bench_run *run,
         *out = (struct ves_bench_figure){
             .name = shape->name,
             .unit = "events/s",
-            .limit_name = "verify and sign, all cores",
+            .limit_name = run->options->store
+                              ? "verify, sign, insert plain rows, all cores"
+                              : "verify and sign, all cores",
             .figure = (double)load.events / load.seconds,
-            .limit = run->cores * 1e6 / limit.both_us,
+            .limit = run->cores * 1e6 / (limit.both_us + limit.insert_us),
             .target = shape->target};
         snprintf(out->note, sizeof(out->note),
                  "answers in %.1f ms (median), %.1f ms (99 of 100); processor "
-                 "us an event: server %.0f, generator %.1f",
+                 "us an event: server %.0f%s, generator %.1f",
                  (double)load.p50_us / 1e3, (double)load.p99_us / 1e3,
                  load.server_s * 1e6 / (double)load.events,
+                 run->options->store ? " (without PostgreSQL)" : "",
                  load.sender_s * 1e6 / (double)load.events);
         status = ves_bench_check(run, &load);
     }

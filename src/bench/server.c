@@ -48,12 +48,16 @@ static enum ves_status spawn(struct ves_bench_run *run, const char *port_file)
     char log[VES_BENCH_PATH_MAX];
     char *args[] = {(char[]){"ves"},
                     (char[]){"serve"},
-                    (char[]){"--db"},
-                    server->db,
+                    run->options->store ? (char[]){"--store"}
+                                        : (char[]){"--db"},
+                    run->options->store ? (char *)(uintptr_t)run->options->store
+                                        : server->db,
                     (char[]){"--listen"},
                     (char[]){"127.0.0.1:0"},
                     (char[]){"--port-file"},
                     strdup(port_file),
+                    run->options->store ? (char[]){"--signing-key"} : NULL,
+                    server->signing_key,
                     NULL};
     ves_bench_path(run, "server.log", log);
     if (!args[7])
@@ -188,7 +192,10 @@ enum ves_status ves_bench_server_start(struct ves_bench_run *run)
     ves_bench_path(run, "server.port", port_file);
     snprintf(server->admin_key_file, sizeof(server->admin_key_file),
              "%s.admin-key", server->db);
-    enum ves_status status = spawn(run, port_file);
+    enum ves_status status =
+        run->options->store ? ves_bench_database(run) : VES_OK;
+    if (!status)
+        status = spawn(run, port_file);
     if (!status)
         status = read_port(run, port_file);
     if (!status)

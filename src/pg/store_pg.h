@@ -72,6 +72,15 @@ VES_NODISCARD enum ves_status ves_store_pg_expect(struct ves_store *store,
 /* How often the store has waited for the server since it was opened. */
 uint64_t ves_store_pg_round_trips(const struct ves_store *store);
 
+/* Measures for so many seconds what a plain table of events (a number, an id,
+ * body) costs: inserts of that many rows, each a transaction.  *us: processor
+ * time of both sides a row.  The table is made and dropped.  VES_UNSUPPORTED:
+ * the server is on another machine. */
+VES_NODISCARD enum ves_status ves_store_pg_plain(struct ves_store *store,
+                                                 size_t rows,
+                                                 struct ves_bytes body,
+                                                 double seconds, double *us);
+
 /* The process the server has for this connection; for tests that end it. */
 VES_NODISCARD enum ves_status ves_store_pg_backend(struct ves_store *store,
                                                    int64_t *pid);

@@ -138,8 +138,8 @@ enum ves_status ves_pg_conflict_get(struct ves_store *s, uint32_t stream_no,
     ves_pg_open(ves_pg_of(s), &q, VES_PG_CONFLICT_GET, "iB",
                 "SELECT i.n, " CONFLICT_COLUMNS
                 " FROM unnest($2) WITH ORDINALITY i (id, n)"
-                " JOIN ves_conflicts c ON c.stream_no = $1"
-                " AND c.conflict_id = i.id");
+                " CROSS JOIN LATERAL (SELECT * FROM ves_conflicts"
+                "  WHERE stream_no = $1 AND conflict_id = i.id OFFSET 0) c");
     ves_pg_put_i64(&q, stream_no);
     for (size_t i = 0; i < count; i++)
         ves_pg_put_hash(&q, &ids[i]);
@@ -196,7 +196,8 @@ enum ves_status ves_pg_conflict_put(struct ves_store *s, uint32_t stream_no,
         " FROM unnest($2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)"
         " WITH ORDINALITY r (" CONFLICT_COLUMNS ", n)"
         " WHERE NOT EXISTS (SELECT 1 FROM unnest($2, $3) w (opened, id)"
-        "  JOIN ves_conflicts c ON c.stream_no = $1 AND c.opened = w.opened"
+        "  CROSS JOIN LATERAL (SELECT conflict_id FROM ves_conflicts"
+        "   WHERE stream_no = $1 AND opened = w.opened OFFSET 0) c"
         "  WHERE c.conflict_id <> w.id)"
         " AND (SELECT count(DISTINCT o) FROM unnest($2) o) ="
         "  (SELECT count(DISTINCT i) FROM unnest($3) i)"
@@ -296,9 +297,10 @@ enum ves_status ves_pg_member_add(struct ves_store *s, uint32_t stream_no,
                 ") SELECT $1, " MEMBER_COLUMNS
                 " FROM unnest($2, $3, $4, $5, $6) r (" MEMBER_COLUMNS ")"
                 " WHERE NOT EXISTS (SELECT 1 FROM unnest($2, $3, $4)"
-                "  w (id, side, place) JOIN ves_conflict_members m"
-                "  ON m.stream_no = $1 AND m.conflict_id = w.id"
-                "  AND m.side = w.side AND m.place = w.place)"
+                "  w (id, side, place) CROSS JOIN LATERAL (SELECT 1"
+                "   FROM ves_conflict_members m WHERE m.stream_no = $1"
+                "   AND m.conflict_id = w.id AND m.side = w.side"
+                "   AND m.place = w.place OFFSET 0) m)"
                 " AND (SELECT count(*) FROM (SELECT DISTINCT * FROM"
                 "  unnest($2, $3, $4)) d) = cardinality($2)");
     ves_pg_put_i64(&q, stream_no);

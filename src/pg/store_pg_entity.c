@@ -51,8 +51,8 @@ enum ves_status ves_pg_entity_get(struct ves_store *s, uint32_t stream_no,
     ves_pg_open(ves_pg_of(s), &q, VES_PG_ENTITY_GET, "iB",
                 "SELECT i.n, " ENTITY_COLUMNS
                 " FROM unnest($2) WITH ORDINALITY i (id, n)"
-                " JOIN ves_entities e ON e.stream_no = $1"
-                " AND e.entity_key = i.id");
+                " CROSS JOIN LATERAL (SELECT * FROM ves_entities"
+                "  WHERE stream_no = $1 AND entity_key = i.id OFFSET 0) e");
     ves_pg_put_i64(&q, stream_no);
     for (size_t i = 0; i < count; i++)
         ves_pg_put_hash(&q, &keys[i]);

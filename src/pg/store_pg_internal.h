@@ -95,6 +95,7 @@ enum ves_pg_id {
     VES_PG_CREDENTIAL_MARK,
     VES_PG_INVITATION_GET,
     VES_PG_INVITATION_PUT,
+    VES_PG_PLAIN,
     VES_PG_IDS
 };
 

@@ -134,9 +134,10 @@ enum ves_status ves_pg_key_span_put(struct ves_store *s, uint32_t stream_no,
 /* Stream 0 has no spans, so that "not asked" needs no case of its own. */
 #define KEY_LIST                                                            \
     "SELECT " KEY_COLUMNS ", s.valid_from_sequence, s.revoked_at_sequence," \
-    " s.agent IS NOT NULL FROM ves_agent_keys k"                            \
-    " LEFT JOIN ves_key_spans s ON s.stream_no = $1 AND $1 <> 0"            \
-    " AND s.agent = k.agent AND s.key_id = k.key_id WHERE k.tenant = $2"
+    " s.agent IS NOT NULL FROM ves_agent_keys k LEFT JOIN LATERAL"          \
+    " (SELECT * FROM ves_key_spans WHERE stream_no = $1 AND $1 <> 0"        \
+    "  AND agent = k.agent AND key_id = k.key_id OFFSET 0) s ON true"       \
+    " WHERE k.tenant = $2"
 
 enum ves_status ves_pg_key_list(struct ves_store *s,
                                 const struct ves_uuid *tenant,

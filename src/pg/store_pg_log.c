@@ -80,8 +80,9 @@ enum ves_status ves_pg_log_find_ids(struct ves_store *s, uint32_t stream_no,
     return find_all(ves_pg_of(s), VES_PG_LOG_FIND_IDS,
                     "SELECT i.n, e.sequence_number, e.fingerprint"
                     " FROM unnest($2) WITH ORDINALITY i (id, n)"
-                    " JOIN ves_events e ON e.stream_no = $1"
-                    " AND e.event_id = i.id",
+                    " CROSS JOIN LATERAL (SELECT sequence_number, fingerprint"
+                    "  FROM ves_events WHERE stream_no = $1"
+                    "  AND event_id = i.id OFFSET 0) e",
                     stream_no, ids, count, rows);
 }
 
@@ -202,8 +203,9 @@ enum ves_status ves_pg_log_append(struct ves_store *s, uint32_t stream_no,
         st, &q, VES_PG_LOG_APPEND, "iiiUBBUIIUBIIIWIIBBIUBBIBBTTBBBB",
         "WITH moved AS (UPDATE ves_streams SET head = $2 + $3 - 1"
         "  WHERE stream_no = $1 AND head = $2 - 1"
-        "  AND NOT EXISTS (SELECT 1 FROM ves_events WHERE stream_no = $1"
-        "   AND event_id = ANY ($4))"
+        "  AND NOT EXISTS (SELECT 1 FROM unnest($4) i (id) CROSS JOIN LATERAL"
+        "   (SELECT 1 FROM ves_events WHERE stream_no = $1"
+        "    AND event_id = i.id OFFSET 0) e)"
         "  AND (SELECT count(DISTINCT id) FROM unnest($4) i (id)) = $3"
         "  RETURNING stream_no)"
         " INSERT INTO ves_events (stream_no, sequence_number, " LOG_COLUMNS
@@ -372,53 +374,48 @@ enum ves_status ves_pg_log_match(struct ves_store *s, uint32_t stream_no,
 /* ---- changing -------------------------------------------------------------
  */
 
-/* The log is dense: a number up to the head is there. */
+/* Row by row, for a join of a list with a table is planned for what the table
+ * held at first; none of them is waited for. */
+static enum ves_status judge_one(struct ves_pg *st, uint32_t stream_no,
+                                 const struct ves_log_row *row)
+{
+    struct ves_pg_call q;
+
+    VES_ASSERT(row->verdict < VES_PG_VERDICTS);
+    ves_pg_open(st, &q, VES_PG_LOG_JUDGE, "iiwiibbttbbbb",
+                "UPDATE ves_events SET verdict = $3, applied_at = $4,"
+                " version = $5, sub_code = $6, note = $7, is_fact = $8,"
+                " has_waited = $9, conflict_id = $10, waits_for = $11,"
+                " effects = $12, opposite = $13"
+                " WHERE stream_no = $1 AND sequence_number = $2");
+    ves_pg_put_i64(&q, stream_no);
+    ves_pg_put_u64(&q, row->sequence_number);
+    ves_pg_put_word(&q, ves_pg_verdicts[row->verdict]);
+    ves_pg_put_u64(&q, row->applied_at);
+    ves_pg_put_u64(&q, row->version);
+    ves_pg_put_bytes(&q, row->sub_code);
+    ves_pg_put_bytes(&q, row->note);
+    put_judged(&q, row);
+    return ves_pg_send(&q);
+}
+
 enum ves_status ves_pg_log_judge(struct ves_store *s, uint32_t stream_no,
                                  const struct ves_log_row *rows, size_t count)
 {
     struct ves_pg *st = ves_pg_of(s);
-    struct ves_pg_call q;
-    uint64_t last = 0, changed = 0;
-    bool is_out = false;
+    uint64_t head;
 
     VES_ASSERT(st->is_in);
     if (count == 0)
         return VES_OK;
-    for (size_t i = 0; i < count; i++) {
-        VES_ASSERT(rows[i].verdict < VES_PG_VERDICTS);
-        is_out |= rows[i].sequence_number < 1;
-        if (rows[i].sequence_number > last)
-            last = rows[i].sequence_number;
-    }
-    if (is_out)
-        return ves_pg_missing(st, "event in its log");
-    ves_pg_open(
-        st, &q, VES_PG_LOG_JUDGE, "iiIWIIBBTTBBBB",
-        "UPDATE ves_events e SET verdict = r.verdict,"
-        " applied_at = r.applied_at, version = r.version,"
-        " sub_code = r.sub_code, note = r.note, is_fact = r.is_fact,"
-        " has_waited = r.has_waited, conflict_id = r.conflict_id,"
-        " waits_for = r.waits_for, effects = r.effects,"
-        " opposite = r.opposite"
-        " FROM unnest($3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)"
-        " r (no, verdict, applied_at, version, sub_code, note, is_fact,"
-        " has_waited, conflict_id, waits_for, effects, opposite)"
-        " WHERE e.stream_no = $1 AND e.sequence_number = r.no"
-        " AND (SELECT head FROM ves_streams WHERE stream_no = $1) >= $2");
-    ves_pg_put_i64(&q, stream_no);
-    ves_pg_put_u64(&q, last);
-    for (size_t i = 0; i < count; i++) {
-        ves_pg_put_u64(&q, rows[i].sequence_number);
-        ves_pg_put_word(&q, ves_pg_verdicts[rows[i].verdict]);
-        ves_pg_put_u64(&q, rows[i].applied_at);
-        ves_pg_put_u64(&q, rows[i].version);
-        ves_pg_put_bytes(&q, rows[i].sub_code);
-        ves_pg_put_bytes(&q, rows[i].note);
-        put_judged(&q, &rows[i]);
-    }
-    enum ves_status status = ves_pg_run(&q, &changed);
-    return !status && changed == 0 ? ves_pg_missing(st, "event in its log")
-                                   : status;
+    enum ves_status status = ves_pg_log_head(s, stream_no, &head);
+    /* The log is dense: a number up to the head is there. */
+    for (size_t i = 0; i < count && !status; i++)
+        if (rows[i].sequence_number < 1 || rows[i].sequence_number > head)
+            status = ves_pg_missing(st, "event in its log");
+    for (size_t i = 0; i < count && !status; i++)
+        status = judge_one(st, stream_no, &rows[i]);
+    return status;
 }
 
 enum ves_status ves_pg_log_prune(struct ves_store *s, uint32_t stream_no,

@@ -35,3 +35,11 @@ enum ves_status ves_store_pg_expect(struct ves_store *store, const char *name,
     (void)store, (void)name, (void)value;
     return VES_UNSUPPORTED;
 }
+
+enum ves_status ves_store_pg_plain(struct ves_store *store, size_t rows,
+                                   struct ves_bytes body, double seconds,
+                                   double *us)
+{
+    (void)store, (void)rows, (void)body, (void)seconds, (void)us;
+    return VES_UNSUPPORTED;
+}
