@@ -177,6 +177,11 @@ static uint64_t find_lost(const struct restored *r, uint64_t size)
                 continue;
             VES_ASSERT(store->ops->log_read(store, row.stream_no, n, 1, see_row,
                                             &held) == VES_OK);
+            struct ves_promise_row promise;
+            size_t found;
+            VES_ASSERT(store->ops->outbox_promised(store, n, n, 1, &promise,
+                                                   &found) == VES_OK);
+            held.is_held |= found > 0;
         }
         if (!held.is_held)
             return n;

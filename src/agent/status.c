@@ -302,9 +302,10 @@ static void put_reasons(struct ves_jw *jw, const struct ves_agent *agent,
         ves_jw_str(jw, "The sequencer lost the end of its log and goes on "
                        "without it in a new epoch; this store holds some of "
                        "what was given up. Nothing was changed here. Keep this "
-                       "file and tell the operator: `ves admin recover` with "
-                       "it, on the database from before the epoch, brings all "
-                       "of it back; else set up a new store beside it.");
+                       "file and tell the operator: as long as no store has "
+                       "followed the epoch, `ves admin recover` with it, on "
+                       "database and head file from before, brings all of it "
+                       "back; else set up a new store beside it.");
     else if (core->is_epoch_new)
         ves_jw_str(jw, "The sequencer lost the end of its log and goes on "
                        "without it in a new epoch; own events whose receipts "

@@ -366,10 +366,9 @@ static enum ves_status stop(struct ves_device_log *log,
         status = ves_device_state_get(core, log->arena, &state);
     ves_buf_putf(
         &words.buf,
-        "epoch %llu of the log was opened and goes on from number "
-        "%llu; this store has the log up to number %llu, so it holds "
-        "%llu events of others and %llu of its own that were given up "
-        "because nobody had them",
+        "epoch %llu of the log goes on from number %llu, and this store has "
+        "it up to %llu: %llu events of others and %llu of its own were given "
+        "up because nobody had them",
         (unsigned long long)epoch->number,
         (unsigned long long)epoch->common.size, (unsigned long long)cursor,
         (unsigned long long)counting.others, (unsigned long long)counting.own);
@@ -387,9 +386,9 @@ static enum ves_status stop(struct ves_device_log *log,
         (void)ves_fail(
             &core->error, VES_DIVERGED,
             "%s. Nothing was changed here, and pushing has stopped. Keep this "
-            "file and tell the operator: with it, and the sequencer's database "
-            "from before the epoch, ves admin recover makes the log whole; "
-            "else set up a new store beside it",
+            "file and tell the operator: as long as no store has followed, ves "
+            "admin recover with it, on database and head file from before the "
+            "epoch, brings all back; else set up a new store beside it",
             alert.detail);
     return status;
 }

@@ -7,8 +7,12 @@
 #include "base/bytes.h"
 #include "base/error.h"
 #include "base/text.h"
+#include "core/entity.h"
 #include "core/merkle.h"
+#include "core/refusal.h"
+#include "core/scratch.h"
 #include "crypto/crypto.h"
+#include "engine/chain.h"
 #include "engine/log_tree.h"
 
 enum {
@@ -192,6 +196,122 @@ static enum ves_status append(struct recovering *r)
     return status ? status : ves_log_tree_save(&tree);
 }
 
+/* ---- what a store sent and did not pull ---------------------------------- */
+
+/* The entity as it is behind the log's last event: the sequencer's row is of
+ * its head before. */
+struct entity_end {
+    const struct ves_hash *key;
+    struct ves_entity_row *entity;
+};
+
+static enum ves_status see_entity(void *ctx, const struct ves_log_row *row)
+{
+    struct entity_end *end = ctx;
+
+    if (!ves_hash_equal(&row->entity_key, end->key))
+        return VES_OK;
+    end->entity->count = row->entity_index;
+    end->entity->last = row->sequence_number;
+    end->entity->last_jump = row->entity_jump;
+    return VES_OK;
+}
+
+static enum ves_status link_row(struct recovering *r, struct ves_log_row *row)
+{
+    struct ves_store *store = r->sequencer->store;
+    struct ves_entity_row entity;
+    struct entity_end end = {&row->entity_key, &entity};
+
+    enum ves_status status = store->ops->entity_get(
+        store, r->stream.stream_no, &row->entity_key, 1, &r->arena, &entity);
+    if (!status)
+        status = store->ops->log_read(store, r->stream.stream_no,
+                                      r->stream.head + 1, 0, see_entity, &end);
+    return status ? status
+                  : ves_chain_push(store, r->stream.stream_no, &entity, row);
+}
+
+/* The event as it was pushed, in the form the log keeps. */
+static enum ves_status read_pushed(struct recovering *r,
+                                   const struct ves_outbox_row *pushed,
+                                   struct ves_log_row *row, bool *is_good)
+{
+    struct ves_scratch envelope;
+    struct ves_refusal refusal;
+    struct ves_event event;
+    struct ves_bytes bytes;
+
+    *is_good = false;
+    enum ves_status status =
+        ves_arena_copy(&r->arena, pushed->envelope, &bytes);
+    if (!status)
+        status = ves_event_read(&r->arena, bytes, &event, &refusal);
+    if (!status)
+        status = ves_event_check(&r->arena, &event, &refusal);
+    if (status || !ves_hash_equal(&event.event_hash, &pushed->event_hash) ||
+        !ves_stream_equal(&event.stream, &r->stream.stream))
+        return status == VES_NOMEM ? status : VES_OK;
+    ves_scratch_init(&envelope, &r->arena, bytes.len + 64, ARENA_MAX / 2);
+    ves_event_write_open(&envelope.buf, &event);
+    *row = (struct ves_log_row){
+        .sequence_number = pushed->sequence_number,
+        .event_id = event.event_id,
+        .event_hash = event.event_hash,
+        .signature = event.signature,
+        .agent = event.agent,
+        .agent_key_id = event.agent_key_id,
+        .agent_seq = event.context.is_present ? event.context.agent_seq : 0,
+        .has_command_id = event.has_command_id,
+        .command_id = event.command_id,
+        .sequenced_at_ms = pushed->sequenced_at_ms,
+        .sequencer_id = pushed->sequencer_id,
+        .has_receipt = pushed->has_receipt,
+        .receipt = pushed->receipt,
+        .receipt_key_version = pushed->receipt_key_version,
+        .envelope = ves_buf_view(&envelope.buf)};
+    ves_event_fingerprint(&event, &row->fingerprint);
+    ves_entity_key(event.entity_type, event.entity_id, &row->entity_key);
+    *is_good = true;
+    return ves_buf_status(&envelope.buf);
+}
+
+static enum ves_status take_pushed(void *ctx,
+                                   const struct ves_outbox_row *pushed)
+{
+    struct recovering *r = ctx;
+    struct ves_log_row *row = &r->rows[0];
+    bool is_good;
+
+    enum ves_status status = read_pushed(r, pushed, row, &is_good);
+    if (status || !is_good || !is_ours(r, row))
+        return status;
+    r->count = 1;
+    return VES_OK;
+}
+
+/* Its own event with the receipt for the number wanted: nobody pulled it, and
+ * its author has it. */
+static enum ves_status find_pushed(struct recovering *r)
+{
+    struct ves_store *from = r->store;
+    struct ves_promise_row promise;
+    size_t found;
+
+    enum ves_status status =
+        from->ops->outbox_promised(from, r->next, r->next, 1, &promise, &found);
+    if (status || found == 0)
+        return status;
+    const struct ves_outbox_filter one = {
+        .after_local_seq = promise.local_seq - 1, .limit = 1};
+    status = from->ops->outbox_list(from, &one, take_pushed, r);
+    if (!status && r->count > 0) {
+        status = link_row(r, &r->rows[0]);
+        r->next += !status;
+    }
+    return status;
+}
+
 static enum ves_status take_chunk(struct recovering *r)
 {
     ves_arena_reset(&r->arena);
@@ -204,6 +324,11 @@ static enum ves_status take_chunk(struct recovering *r)
         r->store, r->stream_no, r->next, CHUNK, take_row, r);
     if (status && status != VES_AGAIN)
         return store_failed(r, r->store, status);
+    if (r->count == 0 && r->next <= r->what->size) {
+        status = find_pushed(r);
+        if (status)
+            return store_failed(r, r->store, status);
+    }
     if (r->count == 0)
         return VES_OK;
     status = append(r);

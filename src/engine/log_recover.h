@@ -31,8 +31,9 @@ struct ves_log_recovery {
     bool gives_up;
 };
 
-/* Appends the events up to what->size and the keys that signed them, where a
- * store has them and this sequencer has not, and unfreezes the stream; in one
+/* Appends the events up to what->size, those that a store pulled and its own
+ * that it has a receipt for, and the keys that signed them, where a store has
+ * them and this sequencer has not, and unfreezes the stream; in one
  * transaction, all or nothing.  The log has to be judged again afterwards
  * (ves_sequencer_upgrade does).  *events: how many were appended.
  * VES_NOT_FOUND: an event is in none of the stores. VES_CORRUPT: the root is
