@@ -78,6 +78,11 @@ wait_for 60 sh -c "[ \"\$(psql -X -q -A -t -h $PG -U ves -d postgres -c 'SELECT 
 ok "kill -9 of one: the other goes on (past event $killed_at)"
 PORT=${URL_b##*:} serve b || not_ok "the killed one serves again"
 wait_for 60 sh -c "[ \"\$(psql -X -q -A -t -h $PG -U ves -d postgres -c 'SELECT max(head) FROM ves_streams')\" -gt $((killed_at + 10)) ]"
+before=$(sql 'SELECT max(head) FROM ves_streams')
+"$HERE/test/lib/postgres" kill "$PG"
+check "kill -9 of the database: it starts again" "$HERE/test/lib/postgres" again "$PG"
+wait_for 60 sh -c "[ \"\$(psql -X -q -A -t -h $PG -U ves -d postgres -c 'SELECT max(head) FROM ves_streams')\" -gt $before ]" &&
+	ok "... and the sequencers find it by themselves" || not_ok "... and the sequencers find it by themselves"
 touch stop; wait "${tills[@]}"
 settled=0
 for _ in 1 2; do for s in one two three; do "$VES" sync --db $s.db >> sync.log 2>&1 || settled=$?; done; done
