@@ -7,6 +7,7 @@ so is the connection.  Prints the URL to connect to; ends with process PID, or
 when nobody reads what it prints.
 """
 import os
+import shutil
 import socket
 import sys
 import tempfile
@@ -58,6 +59,7 @@ def serve(client):
 def watch():
     while os.path.exists("/proc/%d" % parent) and os.path.isdir(folder):
         time.sleep(0.1)
+    shutil.rmtree(own, ignore_errors=True)
     os._exit(0)
 
 
