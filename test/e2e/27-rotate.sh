@@ -103,6 +103,14 @@ check "later it can" "$VES" sync --db far.db
 is "and does" "$(key_id far.db)" 3
 URL=$direct
 
+# ---- restored, with the key files of before
+"$VES" backup --db far.db old.db > /dev/null 2>&1
+for f in key key.next credential; do cp far.db.$f old.db.$f; done
+check "a rotation that the copy knows nothing of" rotate far.db
+adjust old.db MUG 1
+check "a restored store finds its key in the log" "$VES" sync --db old.db
+is "among its files" "$(key_id old.db) $(cat old.db.key | sha256sum)" "$(key_id far.db) $(cat far.db.key | sha256sum)"
+
 # ---- sealed
 echo "correct horse battery staple" > passphrase
 chmod 600 passphrase
@@ -122,5 +130,5 @@ like "and it is said what to do" "$(rotate office.db 2>&1)" "committed to no nex
 check "it goes on" "$VES" sync --db office.db
 stop_server
 check "an audit of the sequencer's file finds nothing" bash -c '"$VES" audit --json '"$SEQ"' | grep -q "\"findings\":\[\]"'
-check "an independent checker agrees" lib check_log "$SEQ" office.db till.db sealed.db far.db
+check "an independent checker agrees" lib check_log "$SEQ" office.db till.db sealed.db old.db
 done_testing
