@@ -28,11 +28,10 @@ void ves_audit_count(struct ves_audit *audit, enum ves_audit_id check,
     pthread_mutex_unlock(&audit->lock);
 }
 
-void ves_audit_find(struct ves_audit *audit, enum ves_audit_id check,
-                    uint64_t sequence, const char *format, ...)
+static void find(struct ves_audit *audit, uint32_t stream_no,
+                 enum ves_audit_id check, uint64_t sequence, const char *format,
+                 va_list args)
 {
-    va_list args;
-
     pthread_mutex_lock(&audit->lock);
     audit->checks[check].problems++;
     if (audit->finding_count++ < VES_AUDIT_FINDINGS_MAX) {
@@ -41,15 +40,35 @@ void ves_audit_find(struct ves_audit *audit, enum ves_audit_id check,
         if (finding) {
             memset(finding, 0, sizeof(*finding));
             finding->check = check;
+            finding->stream_no = stream_no;
             finding->sequence = sequence;
-            va_start(args, format);
             vsnprintf(finding->text, sizeof(finding->text), format, args);
-            va_end(args);
             *audit->findings_end = finding;
             audit->findings_end = &finding->next;
         }
     }
     pthread_mutex_unlock(&audit->lock);
+}
+
+void ves_audit_find(struct ves_audit *audit, enum ves_audit_id check,
+                    uint64_t sequence, const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    find(audit, audit->walked, check, sequence, format, args);
+    va_end(args);
+}
+
+void ves_audit_find_in(struct ves_audit *audit, uint32_t stream_no,
+                       enum ves_audit_id check, uint64_t sequence,
+                       const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    find(audit, stream_no, check, sequence, format, args);
+    va_end(args);
 }
 
 void ves_audit_unknown(struct ves_audit *audit, enum ves_audit_id check,

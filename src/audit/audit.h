@@ -59,7 +59,8 @@ struct ves_audit_check {
 
 struct ves_audit_finding {
     enum ves_audit_id check;
-    uint64_t sequence; /* 0: none */
+    uint32_t stream_no; /* 0: of none, or of which is not known */
+    uint64_t sequence;  /* 0: none */
     char text[200];
     struct ves_audit_finding *next;
 };
@@ -161,6 +162,7 @@ struct ves_audit {
     struct ves_audit_stream *streams;
     bool *heads_met, *heads_missed; /* of those in the options */
     bool is_stopped;                /* by the caller, at its progress */
+    uint32_t walked;                /* number of that stream; 0: none */
     uint64_t done, total;           /* events */
     struct ves_audit_checker *checker;
     bool ignores_resume; /* what is kept is of another store */
@@ -174,10 +176,16 @@ struct ves_audit {
     struct ves_error *error;
 };
 
-/* Counts a problem, and lists it while there is room; from any thread. */
+/* Counts a problem of the stream that is walked, and lists it while there is
+ * room. */
 void ves_audit_find(struct ves_audit *audit, enum ves_audit_id check,
                     uint64_t sequence, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
+/* The same from any thread, and of any stream. */
+void ves_audit_find_in(struct ves_audit *audit, uint32_t stream_no,
+                       enum ves_audit_id check, uint64_t sequence,
+                       const char *format, ...)
+    __attribute__((format(printf, 5, 6)));
 /* count more were looked at. */
 void ves_audit_count(struct ves_audit *audit, enum ves_audit_id check,
                      uint64_t count);

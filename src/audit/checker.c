@@ -29,6 +29,7 @@ struct reached {
 /* What an item is of.  Items of one signature with several keys stand behind
  * each other; one that verifies is enough. */
 struct origin {
+    uint32_t stream_no;
     uint64_t sequence;
     enum ves_audit_id check;
     bool is_another_key;
@@ -71,16 +72,18 @@ static void look_at(struct ves_audit_checker *checker,
             is_valid |= batch->items[i].is_valid;
         checker->has_problem |= !is_valid;
         if (!is_valid && origin->check == VES_AUDIT_RECEIPTS)
-            ves_audit_find(audit, origin->check, origin->sequence,
-                           "the receipt does not verify with the sequencer's "
-                           "key");
+            ves_audit_find_in(
+                audit, origin->stream_no, origin->check, origin->sequence,
+                "the receipt does not verify with the sequencer's "
+                "key");
         else if (!is_valid && audit->options->tiles_dir)
             ves_audit_unknown(audit, origin->check,
                               "entry %llu is signed by no key that you gave",
                               (unsigned long long)origin->sequence);
         else if (!is_valid)
-            ves_audit_find(audit, origin->check, origin->sequence,
-                           "the event is not signed by its agent's key");
+            ves_audit_find_in(audit, origin->stream_no, origin->check,
+                              origin->sequence,
+                              "the event is not signed by its agent's key");
     }
     pthread_mutex_lock(&audit->lock);
     audit->signatures += batch->count;
@@ -268,7 +271,7 @@ ves_audit_checker_add(struct ves_audit *audit, enum ves_audit_id check,
         batch->items[batch->count] = (struct ves_verify_item){
             .key = keys[i], .hash = *hash, .sig = *sig};
         batch->origins[batch->count++] =
-            (struct origin){sequence, check, i > 0};
+            (struct origin){audit->walked, sequence, check, i > 0};
     }
     return VES_OK;
 }

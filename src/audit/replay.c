@@ -25,7 +25,9 @@
 #include "engine/sequencer.h"
 #include "store/sqlite_api.h"
 
-enum { BUSY_TIMEOUT_MS = 60000, LISTED_MAX = 100 };
+enum { BUSY_TIMEOUT_MS = 60000, STREAM_SHIFT = 40 };
+
+#define SEQUENCE_BITS ((UINT64_C(1) << STREAM_SHIFT) - 1)
 
 /* What judging and folding writes; everything else of a row is the event's. */
 #define JUDGED                                                               \
@@ -46,7 +48,7 @@ static const char *const keep_of_device[] = {
     " disposition FROM ves_outbox",
     NULL};
 
-/* A row for each difference: sequence number or 0, and words. */
+/* A row for each difference: id of the event or 0, and words. */
 struct comparison {
     enum ves_audit_id check;
     const char *counted; /* what was compared */
@@ -55,7 +57,7 @@ struct comparison {
 
 static const struct comparison comparisons[] = {
     {VES_AUDIT_VERDICTS, "SELECT count(*) FROM audit_events",
-     "SELECT e.sequence_number, 'the store says ' || a.verdict || ' where the "
+     "SELECT e.id, 'the store says ' || a.verdict || ' where the "
      "rules say ' || e.verdict || CASE WHEN a.verdict = e.verdict THEN ', "
      "but with other particulars' ELSE '' END FROM ves_events e JOIN "
      "audit_events a ON a.id = e.id WHERE "
@@ -176,9 +178,12 @@ static void compare(sqlite3 *db, struct ves_audit *audit,
         count(db, audit, comparison);
         int code = sqlite3_prepare_v2(db, comparison->sql, -1, &stmt, NULL);
         while (code == SQLITE_OK && (code = sqlite3_step(stmt)) == SQLITE_ROW) {
-            ves_audit_find(audit, comparison->check,
-                           (uint64_t)sqlite3_column_int64(stmt, 0), "%s",
-                           (const char *)sqlite3_column_text(stmt, 1));
+            ves_audit_find_in(
+                audit,
+                (uint32_t)(sqlite3_column_int64(stmt, 0) >> STREAM_SHIFT),
+                comparison->check,
+                (uint64_t)sqlite3_column_int64(stmt, 0) & SEQUENCE_BITS, "%s",
+                (const char *)sqlite3_column_text(stmt, 1));
             code = SQLITE_OK;
         }
         if (code != SQLITE_DONE && code != SQLITE_OK)
@@ -408,25 +413,25 @@ static void work(struct ves_audit *audit, pid_t parent, int go, int out)
 
 static void take(struct ves_audit *audit, const struct told *told, int fd)
 {
+    uint64_t listed[VES_AUDIT_CHECK_COUNT] = {0};
     struct ves_audit_finding finding;
 
+    for (uint64_t i = 0;
+         i < told->findings && read_all(fd, &finding, sizeof(finding)); i++) {
+        ves_audit_find_in(audit, finding.stream_no, finding.check,
+                          finding.sequence, "%s", finding.text);
+        listed[finding.check]++;
+    }
     for (size_t i = 0; i < JUDGED_COUNT; i++) {
         struct ves_audit_check *check = &audit->checks[judged[i]];
         const struct ves_audit_check *add = &told->checks[i];
+        uint64_t more = add->problems - listed[judged[i]];
         if (check->unknown == 0)
             check->reason = add->reason;
         check->examined += add->examined;
-        check->problems += add->problems;
+        check->problems += more;
         check->unknown += add->unknown;
-        audit->finding_count += add->problems;
-    }
-    for (uint64_t i = 0;
-         i < told->findings && read_all(fd, &finding, sizeof(finding)); i++) {
-        /* Counted above, listed here. */
-        audit->checks[finding.check].problems--;
-        audit->finding_count--;
-        ves_audit_find(audit, finding.check, finding.sequence, "%s",
-                       finding.text);
+        audit->finding_count += more;
     }
 }
 

@@ -1,9 +1,12 @@
 /* report.c -- what an audit found, as one JSON document. */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "audit/audit.h"
+#include "base/bytes.h"
 #include "base/error.h"
+#include "base/uuid.h"
 
 static const char *name_of(enum ves_audit_id check)
 {
@@ -57,6 +60,48 @@ static enum ves_verify_finding finding_of(const struct ves_audit_check *check)
                                 : VES_FINDING_PROVEN;
 }
 
+/* Threads find in whatever order; people read by number. */
+static int by_place(const void *a, const void *b)
+{
+    const struct ves_audit_finding *x = *(struct ves_audit_finding *const *)a;
+    const struct ves_audit_finding *y = *(struct ves_audit_finding *const *)b;
+
+    if (x->stream_no != y->stream_no)
+        return x->stream_no < y->stream_no ? -1 : 1;
+    if (x->sequence != y->sequence)
+        return x->sequence < y->sequence ? -1 : 1;
+    if (x->check != y->check)
+        return x->check < y->check ? -1 : 1;
+    return strcmp(x->text, y->text);
+}
+
+static void sort_findings(struct ves_audit *audit)
+{
+    struct ves_audit_finding *list[VES_AUDIT_FINDINGS_MAX];
+    struct ves_audit_finding **link = &audit->findings;
+    size_t count = 0;
+
+    for (struct ves_audit_finding *f = audit->findings; f; f = f->next)
+        list[count++] = f;
+    qsort(list, count, sizeof(*list), by_place);
+    for (size_t i = 0; i < count; i++) {
+        *link = list[i];
+        link = &list[i]->next;
+    }
+    *link = NULL;
+    audit->findings_end = link;
+}
+
+static const struct ves_audit_stream *stream_of(const struct ves_audit *audit,
+                                                uint32_t stream_no)
+{
+    const struct ves_audit_stream *stream = audit->streams;
+
+    while (stream && (stream_no == 0 || stream->row.stream_no != stream_no))
+        stream = stream->next;
+    return stream;
+}
+
 static const char *first_of(const struct ves_audit *audit,
                             enum ves_audit_id check)
 {
@@ -75,7 +120,9 @@ static void put_check(const struct ves_audit *audit, struct ves_jw *jw,
     char text[700];
 
     if (finding == VES_FINDING_FAILED)
-        snprintf(text, sizeof(text), "%llu problems, the first: %s",
+        snprintf(text, sizeof(text),
+                 check->problems == 1 ? "%llu problem: %s"
+                                      : "%llu problems, the first: %s",
                  (unsigned long long)check->problems, first_of(audit, id));
     else if (finding == VES_FINDING_NOT_PROVEN)
         snprintf(text, sizeof(text), "%s", check->reason.text);
@@ -96,6 +143,23 @@ static void put_check(const struct ves_audit *audit, struct ves_jw *jw,
     ves_jw_end(jw);
 }
 
+static void put_stream_name(const struct ves_audit *audit, struct ves_jw *jw,
+                            uint32_t stream_no)
+{
+    const struct ves_audit_stream *stream = stream_of(audit, stream_no);
+    char name[2 * VES_UUID_TEXT + 2];
+
+    ves_jw_key(jw, "stream");
+    if (!stream) {
+        ves_jw_null(jw);
+        return;
+    }
+    ves_uuid_format(&stream->row.stream.tenant, name);
+    name[VES_UUID_TEXT] = '/';
+    ves_uuid_format(&stream->row.stream.store, name + VES_UUID_TEXT + 1);
+    ves_jw_str(jw, name);
+}
+
 static void put_findings(const struct ves_audit *audit, struct ves_jw *jw)
 {
     ves_jw_key(jw, "findings");
@@ -104,6 +168,7 @@ static void put_findings(const struct ves_audit *audit, struct ves_jw *jw)
         ves_jw_object(jw);
         ves_jw_key(jw, "check");
         ves_jw_str(jw, name_of(f->check));
+        put_stream_name(audit, jw, f->stream_no);
         ves_jw_key(jw, "sequenceNumber");
         if (f->sequence > 0)
             ves_jw_u64(jw, f->sequence);
@@ -128,7 +193,8 @@ static void put_volume(struct ves_jw *jw,
     ves_jw_end(jw);
 }
 
-static void put_agent(struct ves_jw *jw, const struct ves_audit_agent *agent)
+static void put_agent(struct ves_jw *jw, const struct ves_audit_stream *stream,
+                      const struct ves_audit_agent *agent)
 {
     uint64_t missing = 0;
     size_t listed = 0;
@@ -136,6 +202,8 @@ static void put_agent(struct ves_jw *jw, const struct ves_audit_agent *agent)
     ves_jw_object(jw);
     ves_jw_key(jw, "agentId");
     ves_jw_uuid(jw, &agent->id);
+    ves_jw_key(jw, "isSequencer");
+    ves_jw_bool(jw, ves_uuid_equal(&agent->id, &stream->logged.log.sequencer));
     ves_jw_key(jw, "events");
     ves_jw_u64(jw, agent->events);
     ves_jw_key(jw, "firstSequence");
@@ -217,7 +285,7 @@ static void put_stream(struct ves_jw *jw, const struct ves_audit_stream *stream)
     ves_jw_key(jw, "agents");
     ves_jw_array(jw);
     for (const struct ves_audit_agent *a = stream->first_agent; a; a = a->next)
-        put_agent(jw, a);
+        put_agent(jw, stream, a);
     ves_jw_end(jw);
     ves_jw_end(jw);
 }
@@ -242,6 +310,7 @@ enum ves_audit_verdict ves_audit_report(struct ves_audit *audit,
 {
     enum ves_audit_verdict verdict = VES_AUDIT_SOUND;
 
+    sort_findings(audit);
     for (size_t i = 0; i < VES_AUDIT_CHECK_COUNT; i++) {
         enum ves_verify_finding finding = finding_of(&audit->checks[i]);
         if (finding == VES_FINDING_FAILED)

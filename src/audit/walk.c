@@ -463,6 +463,7 @@ enum ves_status ves_audit_walk(struct ves_audit *audit,
     struct walk walk = {.audit = audit, .stream = stream, .next = 1};
     struct ves_store *store = audit->store;
 
+    audit->walked = stream->row.stream_no;
     ves_arena_init(&walk.arena, audit->alloc, EVENT_ARENA_MAX);
     ves_buf_init(&walk.envelope, audit->alloc, ENVELOPE_MAX);
     ves_buf_init(&walk.again, audit->alloc, ENVELOPE_MAX);
@@ -495,6 +496,7 @@ enum ves_status ves_audit_walk(struct ves_audit *audit,
         ves_audit_find(audit, VES_AUDIT_COMMITMENTS, stream->row.committed_end,
                        "the stream says another end of what is committed than "
                        "its commitments");
+    audit->walked = 0;
     ves_arena_free(&walk.arena);
     ves_buf_free(&walk.envelope);
     ves_buf_free(&walk.again);

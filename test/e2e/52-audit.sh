@@ -45,7 +45,7 @@ exits "a head that is another" 40 "$VES" audit --work "$T" --head "$size:0x$(pri
 out=$("$VES" audit --work "$T" --report "$T/report" --picture "$T/picture.svg" "$T/hub.db")
 like "it speaks for people" "$out" '^PROVEN +verdicts: [0-9]+: judged again'
 check "the report is the JSON" python3 -c 'import json,sys; json.load(open(sys.argv[1]))' "$T/report"
-check "the picture is XML" python3 -c 'import sys,xml.dom.minidom as m; d=m.parse(sys.argv[1]); assert len(d.getElementsByTagName("rect")) > 3' "$T/picture.svg"
+check "the picture is whole, and nothing in it lies over another" lib check_picture "$T/picture.svg" 'Audit of .*hub\.db' '^SOUND$' '0 findings, [0-9]+ signatures' "Stream $STORE.*$TENANT" 'the sequencer' '^committed$' '^events, a bar for each$'
 check "nothing is left behind" bash -c '! ls -d "$T"/ves-audit.* 2> /dev/null'
 exits "no such store" 1 "$VES" audit --work "$T" "$T/none.db"
 exits "no store" 1 "$VES" audit --work "$T" "$T/report"
@@ -120,6 +120,13 @@ done
 "$VES" import --db "$T/till.db" "$T/day.csv" --format online-retail > /dev/null 2>&1
 "$VES" sync --db "$T/till.db" > /dev/null
 stop_server # or a head is signed between two audits
+sqlite3 "$T/hub.db" "VACUUM INTO '$T/damaged.db'"
+sqlite3 "$T/damaged.db" "UPDATE ves_events SET note = 'x'"
+exits "more is wrong than is listed" 40 "$VES" audit --work "$T" --report "$T/many" "$T/damaged.db"
+"$VES" audit --work "$T" --picture "$T/wrong.svg" "$T/damaged.db" > /dev/null
+check "the picture says so in words" lib check_picture "$T/wrong.svg" '^WRONG$' '^verdicts: 1,[0-9]{3} problems' '^verdicts: the store says' '^and 1,[0-9]{3} more$'
+rm -f "$T"/damaged.db*
+is "the first of it is, and all is counted" "$(python3 -c 'import json, sys; d = json.load(open(sys.argv[1])); print(len(d["findings"]), d["findings"][0]["sequenceNumber"], d["findingsTotal"] == d["streams"][0]["events"])' "$T/many")" "1000 1 True"
 audit "$T/hub.db" --resume "$T/resume"
 is "whole" "$code $(json "$doc" 'd["resumedSignatures"]')" "0 0"
 all=$(json "$doc" 'd["signatures"]')
@@ -131,7 +138,7 @@ until child=$(pgrep -P $pid) || ! kill -0 $pid 2> /dev/null; do :; done
 kill -ABRT "$child" 2> /dev/null
 wait $pid
 is "the process that judges dies: the audit does not" $? 40
-like "and says so" "$(cat "$T/out")" '^FAILED +verdicts: 1 problems, the first: judging the log again came to something that cannot be \(signal 6\)'
+like "and says so" "$(cat "$T/out")" '^FAILED +verdicts: 1 problem: judging the log again came to something that cannot be \(signal 6\)'
 "$VES" audit "$T/hub.db" --work "$T" --resume "$T/resume" > /dev/null 2>&1 &
 pid=$!
 tap_pids+=("$pid")
