@@ -82,12 +82,14 @@ int main(int argc, char **argv)
     double before = measure_limit(&threads, &us);
     struct ves_jw *jw = ves_jw_new(NULL, DOCUMENT_MAX);
     double start = now(), worked = processor();
+    double judged = used_by(RUSAGE_CHILDREN);
     if (!jw || ves_audit_run(&options, jw, &verdict, &error)) {
         fprintf(stderr, "bench-audit: %s\n", error.text);
         return 1;
     }
     double seconds = now() - start;
     worked = processor() - worked;
+    judged = used_by(RUSAGE_CHILDREN) - judged;
     double after = measure_limit(&threads, &us);
     double limit = before > after ? before : after;
     struct ves_jr *jr = ves_jr_new(NULL, ves_jw_view(jw));
@@ -97,6 +99,11 @@ int main(int argc, char **argv)
     uint64_t events = 0;
     for (size_t i = 0; i < ves_jr_count(jr, "/streams"); i++)
         events += ves_jr_u64(jr, "/streams/%zu/events", i);
+    for (size_t i = 0; i < ves_jr_count(jr, "/checks"); i++) {
+        if (strcmp(ves_jr_str(jr, "/checks/%zu/finding", i), "PROVEN") != 0)
+            printf("%s: %s\n", ves_jr_str(jr, "/checks/%zu/name", i),
+                   ves_jr_str(jr, "/checks/%zu/text", i));
+    }
     getrusage(RUSAGE_SELF, &usage);
     getrusage(RUSAGE_CHILDREN, &child);
     printf("%s, %s: %llu events, %.0f signatures in %.2f s on %u threads\n",
@@ -107,9 +114,10 @@ int main(int argc, char **argv)
            (double)events / seconds, signatures / seconds, limit, before, after,
            signatures / seconds / limit,
            (usage.ru_maxrss + child.ru_maxrss) / 1024);
-    printf("processor: %.1f us an event, %.1f of them signatures: ratio %.2f\n",
+    printf("processor: %.1f us an event, %.1f of them signatures: ratio %.2f; "
+           "%.1f judging again\n",
            worked / (double)events * 1e6, signatures * us / (double)events,
-           signatures * us / 1e6 / worked);
+           signatures * us / 1e6 / worked, judged / (double)events * 1e6);
     ves_jr_free(jr);
     ves_jw_free(jw);
     return 0;

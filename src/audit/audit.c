@@ -127,6 +127,26 @@ static enum ves_status make_folder(struct ves_audit *audit)
     return VES_OK;
 }
 
+/* Whoever judges the copy writes while it is read, which only a WAL allows: a
+ * file that VACUUM INTO made has none, and its writer would wait for the end
+ * of the log. */
+static enum ves_status open_to_writers(struct ves_audit *audit)
+{
+    sqlite3 *db = NULL;
+
+    if (sqlite3_open_v2(audit->copy, &db,
+                        SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX,
+                        NULL) != SQLITE_OK ||
+        sqlite3_exec(db, "PRAGMA journal_mode = WAL", NULL, NULL, NULL) !=
+            SQLITE_OK)
+        ves_fail(audit->error, VES_IO, "the copy %s: %s", audit->copy,
+                 sqlite3_errmsg(db));
+    else
+        audit->error->status = VES_OK;
+    sqlite3_close(db);
+    return audit->error->status;
+}
+
 static enum ves_status make_copy(struct ves_audit *audit)
 {
     struct ves_store *original;
@@ -136,7 +156,7 @@ static enum ves_status make_copy(struct ves_audit *audit)
         return status;
     status = ves_store_sqlite_backup(original, audit->copy, audit->error);
     ves_store_sqlite_close(original);
-    return status;
+    return status ? status : open_to_writers(audit);
 }
 
 static void remove_copy(struct ves_audit *audit)
@@ -249,44 +269,6 @@ static enum ves_status take_stream(void *ctx, const struct ves_stream_row *row)
     return VES_OK;
 }
 
-static void check_file(struct ves_audit *audit)
-{
-    sqlite3 *db = ves_store_sqlite_connection(audit->store);
-    sqlite3_stmt *stmt = NULL;
-    const char *text = NULL;
-
-    ves_audit_count(audit, VES_AUDIT_FILE, 1);
-    if (sqlite3_prepare_v2(db, "PRAGMA quick_check(1)", -1, &stmt, NULL) ==
-            SQLITE_OK &&
-        sqlite3_step(stmt) == SQLITE_ROW)
-        text = (const char *)sqlite3_column_text(stmt, 0);
-    if (!text || strcmp(text, "ok") != 0)
-        ves_audit_find(audit, VES_AUDIT_FILE, 0, "SQLite finds it damaged: %s",
-                       text ? text : sqlite3_errmsg(db));
-    sqlite3_finalize(stmt);
-}
-
-/* Events of a stream that is not listed would be walked over by nobody.  From
- * stream to stream by the key, which begins with its number. */
-static void check_streams(struct ves_audit *audit)
-{
-    static const char sql[] =
-        "WITH RECURSIVE s (n) AS (SELECT min(id) >> 40 FROM ves_events UNION "
-        "ALL SELECT (SELECT min(id) >> 40 FROM ves_events WHERE id >= (s.n + 1)"
-        " << 40) FROM s WHERE s.n IS NOT NULL) SELECT count(*) FROM s WHERE n "
-        "IS NOT NULL AND n NOT IN (SELECT stream_no FROM ves_streams)";
-    sqlite3 *db = ves_store_sqlite_connection(audit->store);
-    sqlite3_stmt *stmt = NULL;
-
-    if (sqlite3_prepare_v2(db, sql, -1, &stmt, NULL) != SQLITE_OK ||
-        sqlite3_step(stmt) != SQLITE_ROW)
-        ves_audit_find(audit, VES_AUDIT_FILE, 0, "its streams cannot be read");
-    else if (sqlite3_column_int64(stmt, 0) > 0)
-        ves_audit_find(audit, VES_AUDIT_FILE, 0,
-                       "it has events of streams that it does not list");
-    sqlite3_finalize(stmt);
-}
-
 static enum ves_status open_copy(struct ves_audit *audit)
 {
     const struct ves_store_sqlite_options options = {.path = audit->copy,
@@ -299,8 +281,7 @@ static enum ves_status open_copy(struct ves_audit *audit)
                                                    &audit->store, audit->error);
     if (status)
         return status;
-    check_file(audit);
-    check_streams(audit);
+    ves_audit_file_start(audit);
     status = read_keys(audit);
     if (!status)
         status =
@@ -338,6 +319,7 @@ static enum ves_status examine_store(struct ves_audit *audit)
         status = read_all(audit);
     }
     ves_audit_replay_end(&replay, status == VES_OK);
+    ves_audit_file_end(audit);
     if (!status)
         ves_audit_tree_heads(audit);
     for (const struct ves_audit_stream *s = audit->streams; s; s = s->next) {

@@ -2,8 +2,9 @@
  *
  * The reader (walk.c) goes through the log and fills batches of signatures; one
  * thread hands full batches to the pool (checker.c), so that reading and
- * verifying overlap; a process of its own judges and folds the copy again
- * (replay.c).  Checks and findings are under the audit's lock.
+ * verifying overlap; another lets SQLite look at the file (file.c); a process
+ * of its own judges and folds the copy again (replay.c).  Checks and findings
+ * are under the audit's lock.
  */
 #ifndef VES_AUDIT_AUDIT_H
 #define VES_AUDIT_AUDIT_H
@@ -165,6 +166,9 @@ struct ves_audit {
     uint32_t walked;                /* number of that stream; 0: none */
     uint64_t done, total;           /* events */
     struct ves_audit_checker *checker;
+    struct sqlite3 *file; /* connection of that check */
+    pthread_t file_check;
+    bool has_file_check;
     bool ignores_resume; /* what is kept is of another store */
     uint64_t resumed;    /* signatures verified by an earlier run */
     /* Under the lock. */
@@ -193,6 +197,13 @@ void ves_audit_count(struct ves_audit *audit, enum ves_audit_id check,
 void ves_audit_unknown(struct ves_audit *audit, enum ves_audit_id check,
                        const char *format, ...)
     __attribute__((format(printf, 3, 4)));
+
+/* ---- file.c: the copy itself ---- */
+
+/* Begins to look at it, after the last fork. */
+void ves_audit_file_start(struct ves_audit *audit);
+/* Waits until that is done; nothing without _start. */
+void ves_audit_file_end(struct ves_audit *audit);
 
 /* ---- checker.c: signatures ---- */
 

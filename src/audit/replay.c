@@ -37,8 +37,8 @@ enum { BUSY_TIMEOUT_MS = 60000, STREAM_SHIFT = 40 };
 
 static const char *const keep[] = {
     "PRAGMA synchronous=OFF",
-    "CREATE TABLE audit_events AS SELECT id, " JUDGED " FROM ves_events",
-    "CREATE UNIQUE INDEX audit_events_id ON audit_events (id)",
+    "CREATE TABLE audit_events (id INTEGER PRIMARY KEY, " JUDGED ")",
+    "INSERT INTO audit_events SELECT id, " JUDGED " FROM ves_events",
     "CREATE TABLE audit_entities AS SELECT * FROM ves_entities",
     "CREATE TABLE audit_conflicts AS SELECT * FROM ves_conflicts",
     "CREATE TABLE audit_members AS SELECT * FROM ves_conflict_members",
