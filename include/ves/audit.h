@@ -69,9 +69,9 @@ enum ves_audit_verdict {
  * resumedSignatures, milliseconds,
  * streams[{tenantId, storeId, events, pruned, treeSize, rootHash, firstAt,
  * lastAt, volume[], checkpoint{size, rootHash, atMs}, commitments[{sequenceEnd,
- * atMs}], agents[{agentId, isSequencer, events, firstSequence, lastSequence, volume[],
- * missing[{from, to}], missingTotal}]}], cannotBeProven[]}.  VES_OK when a
- * report was made, whatever it says; VES_AGAIN when progress said stop;
+ * atMs}], agents[{agentId, isSequencer, events, firstSequence, lastSequence,
+ * volume[], missing[{from, to}], missingTotal}]}], cannotBeProven[]}.  VES_OK
+ * when a report was made, whatever it says; VES_AGAIN when progress said stop;
  * VES_NOT_FOUND, VES_IO ... */
 VES_NODISCARD enum ves_status
 ves_audit_run(const struct ves_audit_options *options, struct ves_jw *jw,

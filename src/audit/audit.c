@@ -28,9 +28,9 @@ void ves_audit_count(struct ves_audit *audit, enum ves_audit_id check,
     pthread_mutex_unlock(&audit->lock);
 }
 
-static void find(struct ves_audit *audit, uint32_t stream_no,
-                 enum ves_audit_id check, uint64_t sequence, const char *format,
-                 va_list args)
+__attribute__((format(printf, 5, 0))) static void
+find(struct ves_audit *audit, uint32_t stream_no, enum ves_audit_id check,
+     uint64_t sequence, const char *format, va_list args)
 {
     pthread_mutex_lock(&audit->lock);
     audit->checks[check].problems++;
