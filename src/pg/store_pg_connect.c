@@ -249,9 +249,11 @@ static void ignore_notice(void *ctx, const char *message)
 static enum ves_status set_up(struct ves_pg *st)
 {
     char timeout[64];
-    static const char *const settings[] = {
+    static const char raise_durability[] =
         "SELECT set_config('synchronous_commit', 'on', false) WHERE "
-        "current_setting('synchronous_commit') IN ('off', 'local')",
+        "current_setting('synchronous_commit') IN ('off', 'local')";
+    static const char *const settings[] = {
+        raise_durability,
         "SET enable_seqscan = off",
         "SET enable_hashjoin = off",
         "SET enable_mergejoin = off",
