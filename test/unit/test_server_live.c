@@ -373,6 +373,8 @@ static void test_revoked(void **state)
     char key[64], path[128] = "/api/v1/api-keys/";
     struct ves_hash hash;
     push(1, 1);
+    /* Nothing else wakes it. */
+    look_every(10 * PATIENCE_MS);
     test_serve_key(&serve, "\"rights\":[\"read\"]", key);
     tail_open(&mine, key, serve.scope, "");
     tail_open(&others, serve.admin_key, serve.scope, "");
@@ -382,11 +384,10 @@ static void test_revoked(void **state)
     ves_hex_encode(hash.b, 8, path + strlen(path));
     assert_int_equal(
         test_http_call(&serve.http, "DELETE", path, ves_bytes(NULL, 0)), 200);
-    push(2, 1);
     assert_non_null(strstr(tail_all(&mine),
                            "event: end\ndata: {\"code\":\"invalid_api_key\","
                            "\"message\":\"this API key is not accepted\"}"));
-    assert_null(strstr(tail_text(&mine), "id: 2\n"));
+    push(2, 1);
     tail_until(&others, "id: 2\n");
     tail_close(&mine);
     tail_close(&others);
