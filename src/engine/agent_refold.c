@@ -149,14 +149,35 @@ static enum ves_status update_own(struct ves_agent_core *core)
 
 /* ---- all of it ----------------------------------------------------------- */
 
-static enum ves_status mark_all(struct ves_agent_core *core)
+/* What is folded marks its bucket; this is for entities that are not folded
+ * any more.  A bucket that was never hashed, and is not marked, has none. */
+static enum ves_status mark_hashed(struct ves_agent_core *core)
 {
-    uint16_t buckets[VES_STATE_BUCKETS];
+    static const struct ves_hash never;
+    struct ves_arena arena;
+    size_t count = 0;
 
-    for (unsigned b = 0; b < VES_STATE_BUCKETS; b++)
-        buckets[b] = (uint16_t)b;
-    return core->store->ops->bucket_mark(core->store, core->stream_no, buckets,
-                                         VES_STATE_BUCKETS);
+    ves_arena_init(&arena, core->alloc, VES_DEVICE_ARENA_MAX);
+    struct ves_hash *hashes =
+        ves_arena_alloc(&arena, VES_STATE_BUCKETS * sizeof(*hashes));
+    bool *is_dirty =
+        ves_arena_alloc(&arena, VES_STATE_BUCKETS * sizeof(*is_dirty));
+    uint16_t *buckets =
+        ves_arena_alloc(&arena, VES_STATE_BUCKETS * sizeof(*buckets));
+    enum ves_status status =
+        hashes && is_dirty && buckets
+            ? core->store->ops->bucket_get_all(core->store, core->stream_no,
+                                               hashes, is_dirty)
+            : VES_NOMEM;
+
+    for (unsigned b = 0; b < VES_STATE_BUCKETS && !status; b++)
+        if (!is_dirty[b] && !ves_hash_equal(&hashes[b], &never))
+            buckets[count++] = (uint16_t)b;
+    if (!status && count > 0)
+        status = core->store->ops->bucket_mark(core->store, core->stream_no,
+                                               buckets, count);
+    ves_arena_free(&arena);
+    return status;
 }
 
 enum ves_status ves_device_refold(struct ves_agent_core *core, bool *is_pruned)
@@ -186,7 +207,7 @@ enum ves_status ves_device_refold(struct ves_agent_core *core, bool *is_pruned)
     }
     if (status)
         return status;
-    status = mark_all(core);
+    status = mark_hashed(core);
     if (!status)
         status = update_own(core);
     if (!status)
