@@ -500,5 +500,6 @@ int main(void)
         T(revoked),  T(expired), T(slow),  T(many),    T(restless),
     };
 #undef T
+    cmocka_set_message_output(CM_OUTPUT_TAP);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
