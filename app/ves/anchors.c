@@ -232,6 +232,7 @@ void cli_anchors_log(struct cli *cli, struct cli_anchors *out)
         out->anchors.stream = &out->stream;
     }
     read_sequencer_keys(cli, out);
+    read_owner(cli, out);
     read_agents(cli, out);
 }
 
@@ -241,7 +242,6 @@ void cli_anchors_read(struct cli *cli, struct cli_anchors *out)
     if (!cli_get(cli, "policy"))
         cli_usage(cli, "--policy FILE is needed: whom do you believe?");
     cli_anchors_log(cli, out);
-    read_owner(cli, out);
     cli_anchors_heads(cli, out);
     out->anchors.stale_after_s = cli_number(cli, "stale", 1, INT32_MAX, 0);
     if (out->anchors.stale_after_s > 0)

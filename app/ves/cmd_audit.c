@@ -16,6 +16,7 @@ static const struct cli_option options[] = {
     {"stream", "TENANT/STORE", "the stream of --sequencer"},
     {"credential-file", "FILE", "an API key that may read it, mode 0600"},
     {"sequencer-key", "KEY", "the sequencer's first receipt key"},
+    {"owner-key", "KEY", "its stream's owner: agents' keys by the log"},
     {"agent-key", "AGENT/ID/KEY", "of --tiles: who may have signed (rep.)"},
     {"ca", "FILE", "trust this certificate authority, PEM"},
     {"policy", "FILE", "logs and witnesses you believe (tlog-policy)"},
@@ -174,6 +175,9 @@ static void check_use(const struct cli *cli, const struct cli_anchors *anchors)
     if (cli->argc + (cli_get(cli, "tiles") != NULL) + is_remote != 1)
         cli_usage(cli, "audit takes one of FILE, --tiles DIR and --sequencer "
                        "URL");
+    if (!is_remote && anchors->anchors.owner_key)
+        cli_usage(cli, "--owner-key goes with --sequencer: a store knows its "
+                       "owner");
     if (is_remote &&
         (!anchors->anchors.stream || !cli_get(cli, "credential-file") ||
          anchors->anchors.sequencer_key_count == 0))
@@ -229,6 +233,7 @@ static int run(struct cli *cli)
         .sequencer_key = anchors.anchors.sequencer_key_count > 0
                              ? anchors.sequencer_keys
                              : NULL,
+        .owner_key = anchors.anchors.owner_key,
         .policy = anchors.anchors.policy,
         .agents = anchors.anchors.agents,
         .agent_count = anchors.anchors.agent_count,

@@ -50,13 +50,14 @@ VES_API void ves_agent_close(struct ves_agent *agent);
 /* A store that was never invited anywhere, with ids of its own choice; it
  * appends and can be joined to a sequencer later only if that sequencer
  * accepts its stream.  For tests, benchmarks and embedders with their own
- * provisioning.  sequencer_key may be NULL. */
+ * provisioning.  sequencer_key and owner_key may be NULL. */
 struct ves_agent_identity {
     struct ves_stream stream;
     struct ves_uuid agent; /* nil: a fresh one */
     uint32_t key_id;       /* 0 means 1 */
     struct ves_uuid sequencer_id;
     const struct ves_public_key *sequencer_key; /* version 1, pinned */
+    const struct ves_public_key *owner_key;     /* of the stream, pinned */
     const char *url;                            /* may be NULL */
     const char *credential;                     /* API key, may be NULL */
 };

@@ -35,6 +35,9 @@ struct ves_audit_options {
     const char *tls_ca;     /* PEM file instead of the machine's; NULL */
     const struct ves_stream *stream;
     const struct ves_public_key *sequencer_key; /* version 1, pinned */
+    /* Of url: the stream's owner, from whose word in the log the keys of agents
+     * follow; NULL: they are what the sequencer's directory says. */
+    const struct ves_public_key *owner_key;
     /* Logs and witnesses that are believed, in the C2SP tlog-policy form;
      * empty: the sequencer's key signs the log. */
     struct ves_bytes policy;

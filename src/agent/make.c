@@ -337,5 +337,7 @@ enum ves_status ves_agent_create(const struct ves_agent_options *options,
         make.identity.sequencer_keys[0].public_key = *identity->sequencer_key;
         make.identity.sequencer_key_count = 1;
     }
+    if (identity->owner_key)
+        make.identity.owner_key = *identity->owner_key;
     return ves_agent_make(options, &make, out, error);
 }

@@ -155,9 +155,10 @@ struct ves_audit {
     /* The head that the published log leads to. */
     bool has_published;
     struct ves_verify_head published;
-    struct ves_store *store; /* the copy, for reading */
-    struct ves_arena arena;  /* lives as long as the audit */
-    struct ves_uuid secret;  /* of the maps */
+    struct ves_uuid sequencer; /* whose own events enter keys; nil: not asked */
+    struct ves_store *store;   /* the copy, for reading */
+    struct ves_arena arena;    /* lives as long as the audit */
+    struct ves_uuid secret;    /* of the maps */
     struct ves_audit_sequencer_key keys[VES_AUDIT_KEYS_MAX];
     size_t key_count;
     struct ves_audit_stream *streams;

@@ -18,8 +18,18 @@ static const char *name_of(enum ves_audit_id check)
     return names[check];
 }
 
+/* Do all keys follow from what stands in the log? */
+static bool are_followed(const struct ves_audit *audit)
+{
+    const struct ves_audit_stream *stream = audit->streams;
+
+    while (stream && stream->logged.is_followed)
+        stream = stream->next;
+    return !stream;
+}
+
 /* What a check says when nothing is wrong. */
-static const char *good(enum ves_audit_id check)
+static const char *good(const struct ves_audit *audit, enum ves_audit_id check)
 {
     switch (check) {
     case VES_AUDIT_FILE:
@@ -29,7 +39,9 @@ static const char *good(enum ves_audit_id check)
     case VES_AUDIT_EVENTS:
         return "payloads, hashes and rows agree";
     case VES_AUDIT_KEYS:
-        return "valid at each event's number";
+        return are_followed(audit)
+                   ? "valid at each event's number, as the log says"
+                   : "valid at each event's number, by the directory's word";
     case VES_AUDIT_SIGNATURES:
     case VES_AUDIT_RECEIPTS:
         return "each verifies";
@@ -128,7 +140,7 @@ static void put_check(const struct ves_audit *audit, struct ves_jw *jw,
         snprintf(text, sizeof(text), "%s", check->reason.text);
     else
         snprintf(text, sizeof(text), "%llu: %s",
-                 (unsigned long long)check->examined, good(id));
+                 (unsigned long long)check->examined, good(audit, id));
     ves_jw_object(jw);
     ves_jw_key(jw, "name");
     ves_jw_str(jw, name_of(id));

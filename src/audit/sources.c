@@ -10,12 +10,14 @@
 #include "base/bytes.h"
 #include "base/error.h"
 #include "base/text.h"
+#include "base/uuid.h"
 #include "core/merkle.h"
 #include "net/http_client.h"
 #include "os/file.h"
 #include "ves/sync.h"
+#include "json/json.h"
 
-enum { PATH_SIZE = 512 };
+enum { PATH_SIZE = 512, ANSWER_MAX = 64 * 1024 };
 
 /* ---- a folder ------------------------------------------------------------ */
 
@@ -112,11 +114,14 @@ static enum ves_status pull_all(struct ves_audit *audit, const char *credential,
 {
     const struct ves_audit_options *options = audit->options;
     const struct ves_agent_options store = {.path = audit->pulled};
-    const struct ves_agent_identity identity = {.stream = *options->stream,
-                                                .sequencer_key =
-                                                    options->sequencer_key,
-                                                .url = options->url,
-                                                .credential = credential};
+    /* Key events can be followed by who knows both of whom they are. */
+    const struct ves_agent_identity identity = {
+        .stream = *options->stream,
+        .sequencer_id = audit->sequencer,
+        .sequencer_key = options->sequencer_key,
+        .owner_key = options->owner_key,
+        .url = options->url,
+        .credential = credential};
     const struct ves_sync_options sync = {.progress = show_progress,
                                           .progress_ctx = audit};
     struct ves_error why = {.status = VES_OK};
@@ -175,6 +180,35 @@ static enum ves_status read_published(struct ves_audit *audit,
     return ves_audit_published(audit, &source, stream, head);
 }
 
+/* Under which id the sequencer's own events stand in the log.  Its word is
+ * enough: with another id they would not verify. */
+static enum ves_status ask_id(struct ves_audit *audit,
+                              struct ves_http_client *client)
+{
+    static const struct ves_bytes none = {NULL, 0};
+    const struct ves_json *root;
+    struct ves_http_reply reply;
+    struct ves_arena arena;
+    struct ves_bytes text;
+
+    enum ves_status status =
+        ves_http_request(client, "GET", "/api/v1/ves/sequencer-keys", none,
+                         &reply, audit->error);
+    if (status)
+        return status;
+    ves_arena_init(&arena, audit->alloc, ANSWER_MAX);
+    if (reply.status != 200 ||
+        ves_json_read(&arena, reply.body, NULL, &root, NULL) ||
+        !ves_json_get_string(root, "sequencerId", &text) ||
+        ves_uuid_parse(text, &audit->sequencer))
+        status = ves_fail(audit->error, VES_UNSUPPORTED,
+                          "the sequencer does not say its id, so its log's "
+                          "events about keys cannot be followed; leave out "
+                          "--owner-key");
+    ves_arena_free(&arena);
+    return status;
+}
+
 enum ves_status ves_audit_remote(struct ves_audit *audit)
 {
     const struct ves_audit_options *options = audit->options;
@@ -190,6 +224,8 @@ enum ves_status ves_audit_remote(struct ves_audit *audit)
     if (status)
         return status;
     status = read_published(audit, &remote, &audit->published);
+    if (!status && options->owner_key)
+        status = ask_id(audit, remote.client);
     ves_http_client_close(remote.client);
     if (!status) {
         audit->has_published = true;

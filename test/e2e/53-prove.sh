@@ -61,6 +61,10 @@ is "the sequencer's log and stream are sound" $? 0
 like "with its tree" "$out" '^PROVEN +tree: '
 like "and its verdicts" "$out" '^PROVEN +verdicts: 9: '
 exits "with the sequencer's key alone" 0 "$VES" audit "${remote[@]}" --sequencer-key "$key"
+like "agents' keys are then the directory's word" "$("$VES" audit "${remote[@]}" --sequencer-key "$key")" "^PROVEN +agent keys: .*by the directory's word"
+owner=$("$VES" prove 1 --db "$T/till.db" -o "$T/owner.ves-bundle" | sed -n 's/^owner //p')
+like "with the owner's they follow from the log" "$("$VES" audit "${remote[@]}" --sequencer-key "$key" --owner-key "$owner")" '^PROVEN +agent keys: .*as the log says'
+exits "another owner's key" 40 "$VES" audit "${remote[@]}" --sequencer-key "$key" --owner-key "0x$(printf 'b%.0s' $(seq 64))"
 exits "another key than its own" 40 "$VES" audit "${remote[@]}" --sequencer-key "0x$(printf 'a%.0s' $(seq 64))"
 exits "no key" 2 "$VES" audit "${remote[@]}"
 exits "nobody there" 4 "$VES" audit --work "$T" --sequencer http://127.0.0.1:1 --stream "$TENANT/$STORE" --credential-file "$T/till.db.credential" --sequencer-key "$key"
