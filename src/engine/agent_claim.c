@@ -116,6 +116,13 @@ struct gather {
     bool has_held;   /* something gathered must wait */
 };
 
+/* In the log, or for certain never to be: nothing waits for it. */
+static bool is_settled(const struct ves_outbox_row *row)
+{
+    return row->is_refused || row->sequence_number > 0 ||
+           ves_device_is_decided(row);
+}
+
 /* A conflict without number and signature is somebody's mere word. */
 static bool has_failed(const struct ves_outbox_row *row)
 {
@@ -185,8 +192,7 @@ static enum ves_status visit(void *ctx, const struct ves_outbox_row *row)
     struct gather *gather = ctx;
 
     if (!is_wanted(gather->claim, row)) {
-        if (row->is_refused || row->sequence_number > 0 ||
-            ves_device_is_decided(row))
+        if (is_settled(row))
             return VES_OK;
         return hold(&gather->held, gather->arena, &row->entity_key,
                     row->local_seq);
@@ -290,7 +296,9 @@ static enum ves_status see_row(void *ctx, const struct ves_outbox_row *row)
 
 /* Is the group's end still to come?  A group that something else follows in
  * the outbox will never be complete: it is sent, and refused with a signature
- * that sets its entities free. */
+ * that sets its entities free.  Where the next member is settled, the group was
+ * sent, and stood or fell as one: these members ask for what was said of them,
+ * and are not to wait for one that rests. */
 static enum ves_status is_unfinished(struct gather *gather,
                                      const struct unit *unit, bool *out)
 {
@@ -305,7 +313,8 @@ static enum ves_status is_unfinished(struct gather *gather,
         return VES_OK;
     enum ves_status status =
         store->ops->outbox_list(store, &filter, see_row, &next);
-    *out = next.local_seq == 0 || is_same_group(last, &next);
+    *out = next.local_seq == 0 ||
+           (is_same_group(last, &next) && !is_settled(&next));
     return status;
 }
 

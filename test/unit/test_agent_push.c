@@ -1163,6 +1163,105 @@ static void a_group_waits_as_a_whole(void **state)
     assert_true(ves_uuid_equal(&push.event_ids[0], &c));
 }
 
+/* The sequencer takes the events; nobody hears of it. */
+static void lose_answer(size_t count)
+{
+    begin(0, true, count);
+    (void)ingest();
+    assert_int_equal(end(0, ""), VES_UNREACHABLE);
+    release();
+}
+
+/* A page without receipts told of two facts that are applied and an intent
+ * that is in conflict, and rests.  The facts wait for nobody's decision. */
+static void a_group_partly_in_conflict_gets_its_receipts(void **state)
+{
+    struct ves_core_env env = test_fleet_env(&fleet);
+    struct ves_uuid c;
+
+    (void)state;
+    test_fleet_append(&fleet, 1, "customer.updated", "C",
+                      "{\"patch\":{\"name\":\"one\"}}");
+    test_fleet_sync(&fleet, 1);
+    struct ves_uuid a = add_member(1, 0, 3, "g");
+    struct ves_uuid b = add_member(1, 1, 3, "h");
+    const struct ves_core_append what = {
+        .event_type = ves_bytes_str("customer.updated"),
+        .entity_id = ves_bytes_str("C"),
+        .payload = ves_bytes_str("{\"patch\":{\"name\":\"two\"}}"),
+        .has_command_id = true,
+        .command_id = test_id(1),
+        .cmd_index = 2,
+        .cmd_count = 3};
+    assert_int_equal(ves_core_append(core_of(0), &env, &what, &c), VES_OK);
+    lose_answer(3);
+    fleet.has_receipts = false;
+    assert_int_equal(test_fleet_pull(&fleet, 0, 0, NULL), VES_OK);
+    assert_int_equal(row_of(&a).status, VES_OUTBOX_PENDING);
+    assert_int_equal(row_of(&b).status, VES_OUTBOX_PENDING);
+    assert_int_equal(row_of(&c).status, VES_OUTBOX_CONFLICT);
+    begin(0, true, 2);
+    assert_int_equal(end(200, ingest()), VES_OK);
+    assert_int_equal(result.duplicates, 2);
+    assert_true(row_of(&a).has_receipt);
+    assert_true(row_of(&b).has_receipt);
+}
+
+/* The log told where a group is, and proved it of its last member only. */
+static void a_group_with_its_last_receipt_gets_the_others(void **state)
+{
+    (void)state;
+    struct ves_uuid a = add_member(1, 0, 3, "g");
+    struct ves_uuid b = add_member(1, 1, 3, "h");
+    struct ves_uuid c = add_member(1, 2, 3, "i");
+    lose_answer(3);
+    fleet.has_receipts = false;
+    assert_int_equal(test_fleet_pull(&fleet, 0, 2, NULL), VES_OK);
+    fleet.has_receipts = true;
+    assert_int_equal(test_fleet_pull(&fleet, 0, 0, NULL), VES_OK);
+    assert_false(row_of(&a).has_receipt);
+    assert_true(row_of(&c).has_receipt);
+    begin(0, true, 2);
+    assert_int_equal(end(200, ingest()), VES_OK);
+    assert_int_equal(row_of(&a).status, VES_OUTBOX_SYNCING);
+    assert_int_equal(row_of(&b).status, VES_OUTBOX_SYNCING);
+}
+
+/* The answer says what became of one member, and nothing true of another. */
+static void a_group_answered_in_part_asks_for_the_rest(void **state)
+{
+    (void)state;
+    struct ves_uuid a = add_member(1, 0, 2, "g");
+    struct ves_uuid b = add_member(1, 1, 2, "h");
+    begin(0, true, 2);
+    char *reply = ingest();
+    tamper(reply, "\"sequencerSignature\":\"", 1);
+    assert_int_equal(end(200, reply), VES_REFUSED);
+    assert_false(row_of(&a).has_receipt);
+    assert_true(row_of(&b).has_receipt);
+    begin(0, true, 1);
+    assert_int_equal(end(200, ingest()), VES_OK);
+    assert_true(row_of(&a).has_receipt);
+}
+
+/* The same where the sequencer refused it, as its third member never came. */
+static void a_group_refused_in_part_asks_for_the_rest(void **state)
+{
+    (void)state;
+    struct ves_uuid a = add_member(1, 0, 3, "g");
+    struct ves_uuid b = add_member(1, 1, 3, "h");
+    test_fleet_adjust(&fleet, 0, "z", "1");
+    begin(2, true, 2);
+    assert_int_equal(end(200, refusal(&b, "incomplete_group", true, false)),
+                     VES_OK);
+    assert_int_equal(row_of(&a).status, VES_OUTBOX_PENDING);
+    assert_true(row_of(&b).is_refused);
+    begin(0, true, 2);
+    assert_true(ves_uuid_equal(&push.event_ids[0], &a));
+    assert_int_equal(end(200, ingest()), VES_OK);
+    assert_true(row_of(&a).is_refused);
+}
+
 static void a_group_no_request_can_carry_fails_visibly(void **state)
 {
     static char payload[1024 * 1024];
@@ -1289,6 +1388,10 @@ int main(void)
         TEST(an_unfinished_group_is_not_claimed),
         TEST(a_broken_group_is_refused_with_a_signature),
         TEST(a_group_waits_as_a_whole),
+        TEST(a_group_partly_in_conflict_gets_its_receipts),
+        TEST(a_group_with_its_last_receipt_gets_the_others),
+        TEST(a_group_answered_in_part_asks_for_the_rest),
+        TEST(a_group_refused_in_part_asks_for_the_rest),
         TEST(a_group_no_request_can_carry_fails_visibly),
         TEST(rows_in_conflict_are_looked_at_once_a_request),
         TEST(a_request_is_never_over_the_body_limit),
