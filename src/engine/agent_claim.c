@@ -187,16 +187,27 @@ static bool waits_already(const struct gather *gather,
                : is_held(&gather->held, &row->entity_key, row->local_seq);
 }
 
+/* The rest of its group waits with it: sent in part, it would be refused. */
+static enum ves_status hold_row(struct gather *gather,
+                                const struct ves_outbox_row *row)
+{
+    enum ves_status status = VES_OK;
+
+    if (row->cmd_count > 0) {
+        struct ves_hash group = group_key(row);
+        status = hold(&gather->held, gather->arena, &group, row->local_seq);
+    }
+    return status ? status
+                  : hold(&gather->held, gather->arena, &row->entity_key,
+                         row->local_seq);
+}
+
 static enum ves_status visit(void *ctx, const struct ves_outbox_row *row)
 {
     struct gather *gather = ctx;
 
-    if (!is_wanted(gather->claim, row)) {
-        if (is_settled(row))
-            return VES_OK;
-        return hold(&gather->held, gather->arena, &row->entity_key,
-                    row->local_seq);
-    }
+    if (!is_wanted(gather->claim, row))
+        return is_settled(row) ? VES_OK : hold_row(gather, row);
     if (waits_already(gather, row))
         return VES_OK;
     if (!has_room(gather, row)) {

@@ -1163,6 +1163,31 @@ static void a_group_waits_as_a_whole(void **state)
     assert_true(ves_uuid_equal(&push.event_ids[0], &c));
 }
 
+/* Sent without a member that somebody refused without a signature, the others
+ * would be refused with one, as incomplete. */
+static void a_group_waits_for_its_failed_member(void **state)
+{
+    struct ves_uuid members[3];
+
+    (void)state;
+    for (uint32_t failed = 0; failed < 3; failed++) {
+        for (uint32_t i = 0; i < 3; i++) {
+            const char id[] = {(char)('a' + 3 * failed + i), '\0'};
+            members[i] = add_member(failed + 1, i, 3, id);
+        }
+        begin(0, true, 3);
+        assert_int_equal(end(200, refusal(&members[failed], "schema_validation",
+                                          false, false)),
+                         VES_OK);
+        begin(0, false, 0);
+        release();
+        begin(0, true, 3);
+        assert_int_equal(end(200, ingest()), VES_OK);
+        assert_int_equal(result.accepted, 3);
+        release();
+    }
+}
+
 /* The sequencer takes the events; nobody hears of it. */
 static void lose_answer(size_t count)
 {
@@ -1388,6 +1413,7 @@ int main(void)
         TEST(an_unfinished_group_is_not_claimed),
         TEST(a_broken_group_is_refused_with_a_signature),
         TEST(a_group_waits_as_a_whole),
+        TEST(a_group_waits_for_its_failed_member),
         TEST(a_group_partly_in_conflict_gets_its_receipts),
         TEST(a_group_with_its_last_receipt_gets_the_others),
         TEST(a_group_answered_in_part_asks_for_the_rest),
