@@ -449,16 +449,63 @@ static void ask_again(struct sim_world *world, size_t device,
                               &retried);
 }
 
-/* What a host does before it pushes (src/sync/own.c). */
-static void sign_again(struct sim_world *world, size_t device,
-                       struct sim_process *p)
+/* ---- before a push (src/sync/own.c) -------------------------------------- */
+
+struct author {
+    struct ves_uuid agent;
+    uint64_t count;
+};
+
+static enum ves_status count_author(void *ctx, const struct ves_log_row *row)
+{
+    struct author *author = ctx;
+
+    author->count += ves_uuid_equal(&row->agent, &author->agent);
+    return VES_OK;
+}
+
+/* The one question that is answered truly: a sequencer that hides own events
+ * in both answers makes a restored store fork its chain (doc/adr/0018). */
+static enum ves_status is_behind(struct sim_world *world, struct sim_process *p,
+                                 const struct ves_core_own *own, bool *behind)
+{
+    struct ves_store *hub = world->hub.disk;
+    struct author author = {.agent = p->core.agent};
+    struct ves_stream_row row;
+    bool is_known;
+
+    *behind = false;
+    VES_ASSERT(hub->ops->stream_get(hub, &world->stream, false, &row) ==
+               VES_OK);
+    if (row.head <= own->known)
+        return VES_OK;
+    VES_ASSERT(hub->ops->log_read(hub, row.stream_no, own->known + 1,
+                                  (uint32_t)(row.head - own->known),
+                                  count_author, &author) == VES_OK);
+    enum ves_status status = ves_core_own_counted(
+        &p->core, own->known, row.head, author.count, &is_known);
+    *behind = !status && !is_known;
+    return status;
+}
+
+/* May a store that was restored push? */
+static bool is_whole(struct sim_world *world, size_t device,
+                     struct sim_process *p)
 {
     struct ves_core_own own;
+    bool behind = false;
 
-    if (ves_core_own(&p->core, &own) || !own.needs_rechain || own.needs_pull)
-        return;
-    enum ves_status status = ves_core_rechain(&p->core, now_ms(world, device));
-    sim_trace(world, 'r', (uint64_t)status);
+    enum ves_status status = ves_core_own(&p->core, &own);
+    if (!status && own.was_backup && !own.needs_pull) {
+        status = is_behind(world, p, &own, &behind);
+        if (!status && !behind)
+            status = ves_core_own_whole(&p->core);
+    }
+    if (!status && !behind && own.needs_rechain && !own.needs_pull) {
+        status = ves_core_rechain(&p->core, now_ms(world, device));
+        sim_trace(world, 'r', (uint64_t)status);
+    }
+    return !status && !behind;
 }
 
 void sim_device_push(struct sim_world *world, size_t device, size_t process)
@@ -469,8 +516,8 @@ void sim_device_push(struct sim_world *world, size_t device, size_t process)
         return;
     if (world->is_quiet)
         ask_again(world, device, p);
-    if (world->devices[device].was_restored)
-        sign_again(world, device, p);
+    if (world->devices[device].was_restored && !is_whole(world, device, p))
+        return;
     bool is_explicit = world->is_quiet || sim_chance(&world->rng, 300);
     bool is_blind = draw_blindness(world, device);
     enum ves_status status = ves_core_push_begin(

@@ -159,6 +159,8 @@ struct ves_core_own {
                        the sequencer where it is above cursor */
     uint64_t cursor;
     bool needs_pull;    /* own events are being taken back */
+    bool was_backup;    /* pulled to what it was told is the end: ask, even
+                           after a pull; then ves_core_own_whole */
     bool needs_rechain; /* after that, ves_core_rechain */
 };
 
@@ -169,6 +171,9 @@ VES_NODISCARD enum ves_status ves_core_own(struct ves_agent_core *core,
 VES_NODISCARD enum ves_status
 ves_core_own_counted(struct ves_agent_core *core, uint64_t after,
                      uint64_t until, uint64_t count, bool *is_known);
+/* A second answer agreed with the pull: this store is no backup any
+ * more, and another event under a number of its chain makes it a copy. */
+VES_NODISCARD enum ves_status ves_core_own_whole(struct ves_agent_core *core);
 /* Signs again what was written to an older copy and never left it, behind the
  * own events that were taken back, or what has no number under a key that was
  * rotated; nothing when there is no such event, or some are missing still.

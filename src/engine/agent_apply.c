@@ -698,6 +698,8 @@ static enum ves_status remember(struct apply *apply)
         state->is_position_unproven = 1;
     if (!apply->has_more) {
         state->is_restoring = 0;
+        /* Perhaps the end of long ago, told by an older page. */
+        state->was_backup |= state->is_backup;
         state->is_backup = 0;
     }
     /* It answered, whatever becomes of pushing. */

@@ -66,6 +66,8 @@ struct ves_device_state {
     uint64_t is_restoring;   /* own events are being taken back */
     uint64_t is_backup;      /* the file was a backup; nobody knows of how long
                                 ago before it pulled to the end */
+    uint64_t was_backup;     /* it was told the end, which nothing proves, and
+                                no second answer has agreed yet */
     uint64_t own_known;      /* number up to which every own event of the log is
                                 known to be here; the cursor when that is more */
     uint64_t has_taken_back; /* own events, ever */

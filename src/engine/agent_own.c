@@ -189,10 +189,13 @@ static enum ves_status find_twin(struct ves_device_own *own,
 
 /* decision 15 speaks of a store that is used twice.  One that is known to have
  * been restored may have been written to before it pulled; what it wrote then
- * and did not send is signed again, behind what it lost (agent_rechain.c). */
+ * and did not send is signed again, behind what it lost (agent_rechain.c).  It
+ * was not copied because the end of the log was told it too early. */
 static bool is_restored(const struct ves_device_own *own)
 {
-    return own->state->is_backup || own->state->is_restoring;
+    const struct ves_device_state *state = own->state;
+
+    return state->is_backup || state->was_backup || state->is_restoring;
 }
 
 /* ---- taking back --------------------------------------------------------- */

@@ -335,8 +335,33 @@ enum ves_status ves_core_own(struct ves_agent_core *core,
         .cursor = cursor,
         .known = state.own_known > cursor ? state.own_known : cursor,
         .needs_pull = state.is_restoring || state.is_backup,
+        .was_backup = state.was_backup && !state.is_copied,
         .needs_rechain = state.fork_from > 0 && !state.is_copied};
     return VES_OK;
+}
+
+static enum ves_status end_backup(struct ves_agent_core *core,
+                                  struct ves_arena *arena)
+{
+    struct ves_device_state state;
+
+    enum ves_status status = ves_device_state_get(core, arena, &state);
+    if (status || !state.was_backup)
+        return status;
+    state.was_backup = 0;
+    return ves_device_state_put(core, &state);
+}
+
+enum ves_status ves_core_own_whole(struct ves_agent_core *core)
+{
+    struct ves_arena arena;
+
+    ves_arena_init(&arena, core->alloc, VES_DEVICE_ARENA_MAX);
+    enum ves_status status = ves_device_begin(core);
+    if (!status)
+        status = ves_device_end(core, end_backup(core, &arena));
+    ves_arena_free(&arena);
+    return status;
 }
 
 enum ves_status ves_core_own_counted(struct ves_agent_core *core,

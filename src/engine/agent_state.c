@@ -64,6 +64,7 @@ static const struct word state_words[] = {
     U64(ves_device_state, is_copied),
     U64(ves_device_state, is_restoring),
     U64(ves_device_state, is_backup),
+    U64(ves_device_state, was_backup),
     U64(ves_device_state, own_known),
     U64(ves_device_state, fork_from),
     U64(ves_device_state, has_taken_back),

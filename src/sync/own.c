@@ -167,6 +167,30 @@ enum ves_status ves_session_sign_again(struct ves_session *session,
                   : ves_agent_settle_keys(agent, error);
 }
 
+/* Nothing proves where a log ends.  What a backup lost lies behind that end, so
+ * it takes two answers, of which the second counts. */
+static enum ves_status check_end(struct ves_session *session,
+                                 struct ves_error *error)
+{
+    struct ves_agent *agent = session->agent;
+    struct ves_core_own own;
+    bool is_missing = false, is_counted = true;
+    enum ves_status status = ves_core_own(&agent->core, &own);
+
+    if (status)
+        return ves_agent_fail(agent, status, error, "push");
+    if (!own.was_backup || own.needs_pull)
+        return VES_OK;
+    status = is_behind(session, &own, &is_missing, &is_counted, error);
+    if (!status && is_missing && is_counted)
+        status = ves_fail(error, VES_AGAIN,
+                          "this store was restored from an older copy, and the "
+                          "sequencer counts more events of it than the log "
+                          "shows: an older answer may have come from a cache "
+                          "on the way. Nothing was sent; sync again");
+    return status;
+}
+
 enum ves_status ves_session_own(struct ves_session *session,
                                 struct ves_error *error)
 {
@@ -178,7 +202,7 @@ enum ves_status ves_session_own(struct ves_session *session,
     if (status)
         return ves_agent_fail(agent, status, error, "push");
     needs_pull = own.needs_pull;
-    if (!needs_pull && !session->is_caught_up)
+    if (!needs_pull && (!session->is_caught_up || own.was_backup))
         status = is_behind(session, &own, &needs_pull, &is_counted, error);
     if (!status && needs_pull) {
         status = ves_session_catch_up(session, error);
@@ -187,8 +211,15 @@ enum ves_status ves_session_own(struct ves_session *session,
         if (status == VES_REFUSED && !is_counted)
             status = VES_OK;
     }
+    if (!status && needs_pull)
+        status = check_end(session, error);
     if (!status)
         status = ves_core_own(&agent->core, &own);
+    if (!status && own.was_backup && !own.needs_pull) {
+        status = ves_core_own_whole(&agent->core);
+        if (status)
+            return ves_agent_fail(agent, status, error, "push");
+    }
     if (!status && own.needs_rechain && !own.needs_pull)
         status = ves_session_sign_again(session, error);
     return status;

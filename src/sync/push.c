@@ -220,7 +220,8 @@ static enum ves_status is_idle(struct ves_agent *agent, bool *is_idle,
     status = ves_core_own(&agent->core, &own);
     if (!status)
         status = ves_core_rotation(&agent->core, &agent->arena, &rotation);
-    *is_idle = !status && !own.needs_rechain && rotation.len == 0;
+    *is_idle =
+        !status && !own.needs_rechain && !own.was_backup && rotation.len == 0;
     return ves_agent_fail(agent, status, error, "push");
 }
 

@@ -128,4 +128,29 @@ adjust fresh.db MUG -4
 check "a new store takes its place" "$VES" sync --db fresh.db
 "$VES" sync --db office.db > /dev/null
 is "and the office has everything that was sequenced" "$(on_hand office.db MUG)" "$(on_hand fresh.db MUG)"
+
+# A cache on the way tells a backup the end of the log as it was on its day.
+STREAM_ARGS="--tenant $(cat /proc/sys/kernel/random/uuid) --store $(cat /proc/sys/kernel/random/uuid)"
+echo honest > mode
+start_proxy mode || exit 1
+URL=$PROXY join young.db
+"$VES" sync --db young.db > /dev/null
+"$VES" backup --db young.db old.db > /dev/null
+adjust young.db MUG 1
+adjust young.db MUG 2
+"$VES" sync --db young.db > /dev/null
+restored young.db old.db
+adjust young.db MUG 4
+echo replay > mode
+for how in sync push; do
+	exits "an older end of the log, told to a backup: $how sends nothing" 1 "$VES" $how --db young.db
+	is "$how gave no number twice" "$(numbers)" 0
+done
+like "it says why" "$("$VES" sync --db young.db 2>&1)" "counts more events of it than the log"
+echo honest > mode
+check "the true end" "$VES" sync --db young.db
+is "brings everything back" "$(chain young.db)" 1,2,3
+is "what was written is behind" "$("$VES" sync --db young.db > /dev/null; on_hand young.db MUG)" 7
+is "and it is no copy" "$(store_is young.db 'd["health"]')" healthy
+is "nor is a number used twice" "$(numbers)" 0
 done_testing

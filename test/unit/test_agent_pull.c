@@ -935,6 +935,77 @@ static void what_was_written_to_a_backup_is_signed_again_behind(void **state)
     assert_false(test_fleet_status(&fleet, 1).is_restoring);
 }
 
+#define NOTHING "{\"events\":[],\"head_sequence\":0,\"has_more\":false}"
+
+/* What a cache may still say of a log: the answer from the day of the backup.
+ * Nothing proves where a log ends. */
+static void an_end_told_too_early_makes_no_copy(void **state)
+{
+    struct ves_core_own own;
+    bool is_known;
+
+    (void)state;
+    struct ves_store *older = test_fleet_copy(&fleet, &fleet.devices[1]);
+    struct ves_uuid lost = test_fleet_adjust(&fleet, 1, "s", "1");
+    test_fleet_adjust(&fleet, 1, "s", "2");
+    test_fleet_sync(&fleet, 1);
+
+    restore_backup(older);
+    assert_int_equal(take(NOTHING, 1), VES_OK);
+    struct ves_uuid a = test_fleet_adjust(&fleet, 1, "s", "4");
+    assert_int_equal(test_fleet_row(&fleet, 1, &a).agent_seq, 1);
+    /* Whoever pushes for it has to ask; that answer is another one. */
+    assert_int_equal(ves_core_own(core_of(1), &own), VES_OK);
+    assert_false(own.needs_pull);
+    assert_true(own.was_backup);
+    assert_int_equal(ves_core_own_counted(core_of(1), 0, 2, 2, &is_known),
+                     VES_OK);
+    assert_false(is_known);
+
+    /* Told again in the middle of what comes back. */
+    assert_int_equal(test_fleet_pull(&fleet, 1, 1, NULL), VES_OK);
+    assert_true(test_fleet_status(&fleet, 1).is_restoring);
+    assert_int_equal(take(NOTHING, 1), VES_OK);
+    struct ves_uuid b = test_fleet_adjust(&fleet, 1, "s", "8");
+    assert_int_equal(rechain(), VES_OK);
+    assert_int_equal(test_fleet_pull(&fleet, 1, 0, NULL), VES_OK);
+    assert_false(test_fleet_status(&fleet, 1).is_copied);
+    assert_int_equal(open_alerts("copied_store"), 0);
+    assert_int_equal(test_fleet_row(&fleet, 1, &lost).agent_seq, 1);
+    assert_int_equal(rechain(), VES_OK);
+    assert_int_equal(test_fleet_row(&fleet, 1, &a).agent_seq, 3);
+    assert_int_equal(test_fleet_row(&fleet, 1, &b).agent_seq, 4);
+    test_fleet_sync(&fleet, 1);
+    test_fleet_sync(&fleet, 0);
+    assert_int_equal(test_fleet_status(&fleet, 1).counts[VES_OUTBOX_SYNCED], 4);
+    assert_string_equal(
+        test_fleet_member(&fleet, 0, "inventory", "s", "on_hand", true), "15");
+}
+
+/* Once two answers agree it is a store like any other. */
+static void a_backup_that_is_whole_can_be_a_copy(void **state)
+{
+    struct ves_core_own own;
+
+    (void)state;
+    struct ves_store *older = test_fleet_copy(&fleet, &fleet.devices[1]);
+    restore_backup(older);
+    assert_int_equal(take(NOTHING, 1), VES_OK);
+    assert_int_equal(ves_core_own_whole(core_of(1)), VES_OK);
+    assert_int_equal(ves_core_own(core_of(1), &own), VES_OK);
+    assert_false(own.was_backup);
+    test_fleet_adjust(&fleet, 1, "s", "1");
+    test_fleet_sync(&fleet, 1);
+
+    older = test_fleet_copy(&fleet, &fleet.devices[1]);
+    test_fleet_adjust(&fleet, 1, "s", "2");
+    test_fleet_sync(&fleet, 1);
+    restore(older);
+    test_fleet_adjust(&fleet, 1, "s", "4");
+    assert_int_equal(test_fleet_pull(&fleet, 1, 0, NULL), VES_OK);
+    assert_true(test_fleet_status(&fleet, 1).is_copied);
+}
+
 static void an_append_between_two_pages_is_signed_again(void **state)
 {
     (void)state;
@@ -1309,6 +1380,8 @@ int main(void)
         TEST(a_restored_store_takes_its_events_back),
         TEST(a_lost_store_is_taken_back_whole),
         TEST(what_was_written_to_a_backup_is_signed_again_behind),
+        TEST(an_end_told_too_early_makes_no_copy),
+        TEST(a_backup_that_is_whole_can_be_a_copy),
         TEST(an_append_between_two_pages_is_signed_again),
         TEST(what_may_have_left_is_never_signed_again),
         TEST(a_copied_store_stops_pushing_and_keeps_everything),
