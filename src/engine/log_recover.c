@@ -502,7 +502,11 @@ enum ves_status ves_log_recover(struct ves_sequencer *sequencer,
     struct ves_store *store = sequencer->store;
 
     *events = 0;
-    enum ves_status status = store->ops->begin(store);
+    /* A recovery before this one left it to others to work the entities out,
+     * and pushed events are linked behind them. */
+    enum ves_status status = ves_sequencer_upgrade(sequencer);
+    if (!status)
+        status = store->ops->begin(store);
     if (status)
         return store_failed(&r, store, status);
     ves_arena_init(&r.arena, sequencer->alloc, ARENA_MAX);

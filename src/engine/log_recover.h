@@ -35,7 +35,8 @@ struct ves_log_recovery {
  * that it has a receipt for, and the keys that signed them, where a store has
  * them and this sequencer has not, and unfreezes the stream; in one
  * transaction, all or nothing.  The log has to be judged again afterwards
- * (ves_sequencer_upgrade does).  *events: how many were appended.
+ * (ves_sequencer_upgrade does); where that is due already, it is done first, in
+ * a transaction of its own.  *events: how many were appended.
  * VES_NOT_FOUND: an event is in none of the stores. VES_CORRUPT: the root is
  * another.  Both with words in *error. */
 VES_NODISCARD enum ves_status
