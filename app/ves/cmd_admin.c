@@ -151,6 +151,12 @@ static int revoke_api_keys(struct cli *cli, const char *tenant,
 }
 
 /* Offline: the sequencer is stopped, and its file is at hand. */
+static void put_count(struct ves_jw *jw, const char *name, uint64_t count)
+{
+    ves_jw_key(jw, name);
+    ves_jw_u64(jw, count);
+}
+
 static int recover(struct cli *cli)
 {
     struct ves_serve_options serve = {.db = cli_get(cli, "db"),
@@ -180,14 +186,10 @@ static int recover(struct cli *cli)
     if (cli->is_json) {
         struct ves_jw *jw = cli_writer();
         ves_jw_object(jw);
-        ves_jw_key(jw, "streams");
-        ves_jw_u64(jw, done.streams);
-        ves_jw_key(jw, "events");
-        ves_jw_u64(jw, done.events);
-        ves_jw_key(jw, "epochs");
-        ves_jw_u64(jw, done.epochs);
-        ves_jw_key(jw, "givenUp");
-        ves_jw_u64(jw, done.given_up);
+        put_count(jw, "streams", done.streams);
+        put_count(jw, "events", done.events);
+        put_count(jw, "epochs", done.epochs);
+        put_count(jw, "givenUp", done.given_up);
         ves_jw_end(jw);
         return cli_print(jw);
     }
@@ -250,10 +252,8 @@ static int migrate_store(struct cli *cli)
     if (cli->is_json) {
         struct ves_jw *jw = cli_writer();
         ves_jw_object(jw);
-        ves_jw_key(jw, "streams");
-        ves_jw_u64(jw, done.streams);
-        ves_jw_key(jw, "events");
-        ves_jw_u64(jw, done.events);
+        put_count(jw, "streams", done.streams);
+        put_count(jw, "events", done.events);
         ves_jw_end(jw);
         return cli_print(jw);
     }
