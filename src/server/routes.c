@@ -44,6 +44,7 @@
  * DELETE /api/v1/api-keys/{first 16 digits of hash}  admin  committer
  * GET    /api/v1/events, /api/v1/head,               read   reader; older
  *        /api/v1/entities/{type}/{id}                       names, deprecated
+ *        /api/v1/commitments/{batch}
  * GET    /health, /ready                             open   reader
  * GET    /health/detailed, /metrics                  admin  reader
  *

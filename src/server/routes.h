@@ -49,6 +49,11 @@ extern const struct ves_route ves_routes_admin[];
  * choose. */
 void ves_events_part(struct ves_request *request);
 
+/* Appends the member latest_commitment, signed, when the stream has one.
+ * false: the answer is made. */
+bool ves_commitment_put_latest(struct ves_request *request,
+                               const struct ves_stream_row *stream);
+
 /* Makes the answer of a committed ingest, on the connection's thread. */
 void ves_ingest_reply(struct ves_request *request);
 

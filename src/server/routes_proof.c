@@ -1,10 +1,14 @@
 /* routes_proof.c -- commitments and inclusion proofs (protocol.md A.6 to A.8,
- * B.7). */
+ * A.13, B.7). */
+#include <string.h>
+
 #include "base/bytes.h"
 #include "base/error.h"
 #include "base/limits.h"
 #include "base/text.h"
+#include "base/time.h"
 #include "base/uuid.h"
+#include "core/manifest.h"
 #include "core/merkle.h"
 #include "os/clock.h"
 #include "os/random.h"
@@ -174,6 +178,89 @@ static void get_commitment(struct ves_request *request)
                  (unsigned long long)row.sequence_start,
                  (unsigned long long)row.sequence_end, row.leaf_count);
     ves_reply(request, 200);
+}
+
+/* ---- the newest one, signed, for clients that verify it (A.13) ----------- */
+
+/* Whole seconds, with the offset spelt out: they parse the time and hash what
+ * they would print. */
+static void write_issued(int64_t unix_ms, char out[VES_TIME_TEXT + 8])
+{
+    enum { SECONDS = 19 }; /* characters up to them */
+    ves_time_format(unix_ms, out);
+    memcpy(out + SECONDS, "+00:00", sizeof("+00:00"));
+}
+
+static void put_manifest(struct ves_request *request,
+                         const struct ves_commitment_row *row,
+                         const struct ves_commitment_row *previous)
+{
+    const struct ves_identity *identity = &request->server->identity;
+    struct ves_buf *out = &request->out;
+    char id[VES_UUID_TEXT + 1], before[VES_UUID_TEXT + 1],
+        signer[VES_UUID_TEXT + 1], issued[VES_TIME_TEXT + 8];
+    struct ves_hash hash;
+    struct ves_sig sig;
+    ves_uuid_format(&row->batch_id, id);
+    ves_uuid_format(&identity->sequencer_id, signer);
+    write_issued(row->committed_at_ms, issued);
+    if (previous)
+        ves_uuid_format(&previous->batch_id, before);
+    const struct ves_manifest manifest = {
+        .commitment_id = ves_bytes_str(id),
+        .previous_id = ves_bytes_str(previous ? before : NULL),
+        .state_root = row->new_state_root,
+        .remote_head = row->sequence_end,
+        .signer_id = ves_bytes_str(signer),
+        .scheme = ves_bytes_str("ed25519"),
+        .issued_at = ves_bytes_str(issued)};
+    ves_manifest_hash(&manifest, &hash);
+    ves_identity_sign(identity, &hash, &sig);
+    ves_buf_put_str(out, ",\"latest_commitment\":{\"batch_id\":");
+    ves_put_text(out, manifest.commitment_id);
+    ves_put_name(out, false, "previous_batch_id");
+    if (previous)
+        ves_put_text(out, manifest.previous_id);
+    else
+        ves_buf_put_str(out, "null");
+    put_hash(out, "state_root", &manifest.state_root);
+    ves_buf_putf(out, ",\"remote_head\":%llu",
+                 (unsigned long long)manifest.remote_head);
+    ves_put_name(out, false, "signer_id");
+    ves_put_text(out, manifest.signer_id);
+    ves_put_name(out, false, "signature_scheme");
+    ves_put_text(out, manifest.scheme);
+    ves_put_name(out, false, "signer_public_key");
+    ves_put_hex(out, "", ves_identity_current(identity)->public_key.b,
+                VES_KEY_SIZE);
+    ves_put_name(out, false, "signature");
+    ves_put_hex(out, "", sig.b, VES_SIG_SIZE);
+    ves_put_name(out, false, "issued_at");
+    ves_put_text(out, manifest.issued_at);
+    ves_buf_put_u8(out, '}');
+}
+
+bool ves_commitment_put_latest(struct ves_request *request,
+                               const struct ves_stream_row *stream)
+{
+    struct ves_store *store = request->store;
+    struct ves_commitment_row row, previous;
+    bool has_previous = false;
+    if (!stream->committed_end)
+        return true;
+    enum ves_status status = store->ops->commitment_covering(
+        store, stream->stream_no, stream->committed_end, &row);
+    if (!status && row.sequence_start > 1) {
+        status = store->ops->commitment_covering(
+            store, stream->stream_no, row.sequence_start - 1, &previous);
+        has_previous = !status;
+    }
+    if (status) {
+        ves_reply_status(request, status, &store->error);
+        return false;
+    }
+    put_manifest(request, &row, has_previous ? &previous : NULL);
+    return true;
 }
 
 /* ---- proofs -------------------------------------------------------------- */
@@ -359,6 +446,8 @@ const struct ves_route ves_routes_proof[] = {
      false, list_commitments},
     {VES_METHOD_GET, "/api/v1/ves/commitments/{}", VES_ROUTE_READ,
      VES_ACCESS_READ, false, get_commitment},
+    {VES_METHOD_GET, "/api/v1/commitments/{}", VES_ROUTE_READ, VES_ACCESS_READ,
+     true, get_commitment},
     {VES_METHOD_GET, "/api/v1/ves/proofs/{}", VES_ROUTE_READ, VES_ACCESS_READ,
      false, get_proof},
     {VES_METHOD_POST, "/api/v1/ves/proofs/verify", VES_ROUTE_READ,

@@ -186,6 +186,21 @@ static void get_head(struct ves_request *request)
     ves_reply(request, 200);
 }
 
+static void get_head_legacy(struct ves_request *request)
+{
+    struct ves_stream stream;
+    struct ves_stream_row row;
+    if (!ves_request_stream(request, VES_RIGHT_READ, &stream) ||
+        !stream_row(request, &stream, &row))
+        return;
+    ves_buf_putf(&request->out, "{\"head_sequence\":%llu",
+                 (unsigned long long)row.head);
+    if (!ves_commitment_put_latest(request, &row))
+        return;
+    ves_buf_put_u8(&request->out, '}');
+    ves_reply(request, 200);
+}
+
 /* ---- one entity ---------------------------------------------------------- */
 
 struct copy {
@@ -560,6 +575,6 @@ const struct ves_route ves_routes_read[] = {
     READ("/api/v1/ves/refusals", get_refusals),
     READ("/api/v1/ves/state", get_state),
     LEGACY("/api/v1/events", get_events_legacy),
-    LEGACY("/api/v1/head", get_head),
+    LEGACY("/api/v1/head", get_head_legacy),
     LEGACY("/api/v1/entities/{}/{}", get_entity_legacy),
     {.pattern = NULL}};

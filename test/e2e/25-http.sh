@@ -1,20 +1,30 @@
 #!/bin/bash
 # 25-http.sh -- the HTTP interface: every route of src/server/routes.c with good
-# and bad credentials and bodies (test/lib/http_checks.py), and the examples of
-# doc/http.md with curl.
+# and bad credentials and bodies (test/lib/http_checks.py), the clients of others
+# (test/lib/dialects.py), and the examples of doc/http.md with curl.
 . "$(dirname "$0")/../lib/tap.sh"
 cd "$T" || exit 1
 new_hub --log-level 2 || exit 1
+# told FILE -- the lines of a checker
+told()
+{
+	while IFS= read -r line; do
+		case $line in
+		"ok "*) ok "${line#ok }" ;;
+		"not ok "*) not_ok "${line#not ok }" ;;
+		*) echo "# $line" ;;
+		esac
+	done < "$1"
+}
+
 lib http_checks "$URL" "$SEQ.admin-key" "$SEQ" "$HERE/src/server" "$HERE/doc/http.md" > checks 2>&1
 code=$?
-while IFS= read -r line; do
-	case $line in
-	"ok "*) ok "${line#ok }" ;;
-	"not ok "*) not_ok "${line#not ok }" ;;
-	*) echo "# $line" ;;
-	esac
-done < checks
+told checks
 is "the checks ran to their end" $code 0
+lib dialects "$URL" "$SEQ.admin-key" "$SEQ" > dialects 2>&1
+code=$?
+told dialects
+is "the clients of others were done" $code 0
 
 # doc/http.md
 join till.db

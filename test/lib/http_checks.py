@@ -658,7 +658,6 @@ def check_reads(keys):
     expect("the sequencer does not fold", call("GET", "/api/v1/ves/state?" +
                                                STREAM), 404)
     check_cursors(keys)
-    check_legacy(key)
 
 
 def check_following():
@@ -710,7 +709,9 @@ def check_cursors(keys):
 
 
 def check_legacy(key):
+    batch = call("GET", "/api/v1/ves/commitments?" + STREAM).json["commitments"][0]
     for path in ("/api/v1/events?%s&from=1&limit=2" % STREAM,
+                 "/api/v1/commitments/" + batch["batch_id"],
                  "/api/v1/head?" + STREAM,
                  "/api/v1/entities/inventory/SKU-4?" + STREAM):
         r = call("GET", path, key=key)
@@ -1120,6 +1121,7 @@ def main():
     check_reads(keys)
     check_following()
     check_proofs(keys)
+    check_legacy(keys["reader"])
     check_log(keys)
     check_revoking(one, keys)
     check_invitations()

@@ -25,6 +25,7 @@
 #include "base/uuid.h"
 #include "core/event.h"
 #include "core/keydir.h"
+#include "core/manifest.h"
 #include "core/merkle.h"
 #include "core/receipt.h"
 #include "core/sealed.h"
@@ -41,7 +42,6 @@
 #define PLACE      "protocol.md F: no value, the file says to compute it"
 #define WRONG      "protocol.md F names it wrong"
 #define LEGACY     "hash of the legacy ledger"
-#define MANIFEST   "commitment manifest, which no server emits"
 #define SEALING    "only sealing or opening a payload uses it (design.md D19)"
 #define JS_DIALECT "JS encryption dialect"
 #define FOREIGN    "another implementation's error name or data model"
@@ -734,6 +734,24 @@ static void derived_yellowpaper(const struct derived *d,
     same_hash(&ours, v, "genesis_state_root");
 }
 
+static void derived_manifest(const struct ves_json *v)
+{
+    struct ves_hash ours;
+    struct ves_manifest manifest = {.commitment_id = text(v, "commitment_id"),
+                                    .state_root = hash(v, "state_root"),
+                                    .remote_head = number(v, "remote_head"),
+                                    .signer_id = text(v, "signer_id"),
+                                    .scheme = text(v, "signature_scheme"),
+                                    .issued_at = text(v, "issued_at")};
+    const struct ves_json *previous = get(v, "previous_commitment_id");
+
+    if (previous->type != VES_JSON_NULL)
+        manifest.previous_id = text_of(previous);
+    use(previous);
+    ves_manifest_hash(&manifest, &ours);
+    same_hash(&ours, v, "hash");
+}
+
 static void check_derived(const struct ves_json *root)
 {
     struct derived d = {.count = 0};
@@ -764,7 +782,7 @@ static void check_derived(const struct ves_json *root)
     skip_member(v, "ciphertext", JS_DIALECT "; " SEALING);
     skip_member(v, "tag", JS_DIALECT "; " SEALING);
     skip_member(v, "note", PROSE);
-    skip_member(root, "commitment_manifest_hash", MANIFEST);
+    derived_manifest(get(root, "commitment_manifest_hash"));
     derived_yellowpaper(&d, get(root, "yellowpaper"));
 }
 
