@@ -107,6 +107,13 @@ bool ves_known_head_check(struct ves_request *request, struct ves_bytes text)
         return false;
     enum ves_status status =
         store->ops->tlog_find(store, &known.stream_id, &stream);
+    /* A log of others is none to the caller. */
+    if (!status && ves_auth_allows(&request->caller,
+                                   request->caller.rights & VES_RIGHT_READ
+                                       ? VES_RIGHT_READ
+                                       : VES_RIGHT_WRITE,
+                                   &stream.stream.tenant, &stream.stream.store))
+        status = VES_NOT_FOUND;
     if (status == VES_NOT_FOUND) {
         ves_reply_error(
             request, 409, "LOG_UNKNOWN",
@@ -115,13 +122,6 @@ bool ves_known_head_check(struct ves_request *request, struct ves_bytes text)
             "the operator whether its database was lost");
         return false;
     }
-    if (!status &&
-        !ves_request_allows(request,
-                            request->caller.rights & VES_RIGHT_READ
-                                ? VES_RIGHT_READ
-                                : VES_RIGHT_WRITE,
-                            &stream.stream.tenant, &stream.stream.store))
-        return false;
     if (!status)
         status = ves_log_claim_compare(store, &stream, &known.head, &claim);
     if (status) {

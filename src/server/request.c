@@ -153,6 +153,16 @@ bool ves_request_allows(struct ves_request *request, uint32_t right,
     return !result;
 }
 
+bool ves_request_may_see(struct ves_request *request, uint32_t right,
+                         const struct ves_stream *stream, const char *words)
+{
+    if (stream && !ves_auth_allows(&request->caller, right, &stream->tenant,
+                                   &stream->store))
+        return true;
+    ves_reply_error(request, 404, NULL, "%s", words);
+    return false;
+}
+
 /* A query parameter that is missing is a bad request, not a missing thing. */
 static bool parameter_is_bad(struct ves_request *request,
                              enum ves_status status,

@@ -137,6 +137,12 @@ bool ves_request_allows(struct ves_request *request, uint32_t right,
                         const struct ves_uuid *tenant,
                         const struct ves_uuid *store);
 
+/* The same for what has a name of its own and was found in stream (NULL: there
+ * is none): what is not the caller's is answered as what is not there, 404 with
+ * these words. */
+bool ves_request_may_see(struct ves_request *request, uint32_t right,
+                         const struct ves_stream *stream, const char *words);
+
 /* Stream from tenant_id and store_id of the query, with the right checked.
  * false: the answer is made. */
 bool ves_request_stream(struct ves_request *request, uint32_t right,

@@ -76,6 +76,17 @@ const struct ves_route *ves_route_find(struct ves_request *request,
     return NULL;
 }
 
+const struct ves_route *ves_route_at(size_t i)
+{
+    for (size_t t = 0; t < sizeof(tables) / sizeof(tables[0]); t++) {
+        for (const struct ves_route *row = tables[t]; row->pattern; row++) {
+            if (i-- == 0)
+                return row;
+        }
+    }
+    return NULL;
+}
+
 const char *ves_route_allow(uint32_t methods)
 {
     switch (methods) {

@@ -32,6 +32,9 @@ struct ves_route {
 const struct ves_route *ves_route_find(struct ves_request *request,
                                        uint32_t *allowed);
 
+/* Every route there is, by number from 0 on; NULL behind the last. */
+const struct ves_route *ves_route_at(size_t i);
+
 /* Value of an Allow header; static. */
 const char *ves_route_allow(uint32_t methods);
 

@@ -48,17 +48,13 @@ static bool find_log(struct ves_request *request, struct asked *asked)
             : VES_NOT_FOUND;
     if (!status)
         status = store->ops->tlog_find(store, &stream_id, &asked->stream);
-    if (status == VES_NOT_FOUND || status == VES_MALFORMED) {
-        ves_reply_error(request, 404, NULL, "there is no such log");
-        return false;
-    }
-    if (status) {
+    if (status && status != VES_NOT_FOUND && status != VES_MALFORMED) {
         ves_reply_status(request, status, &store->error);
         return false;
     }
-    return ves_request_allows(request, VES_RIGHT_READ,
-                              &asked->stream.stream.tenant,
-                              &asked->stream.stream.store) &&
+    return ves_request_may_see(request, VES_RIGHT_READ,
+                               status ? NULL : &asked->stream.stream,
+                               "there is no such log") &&
            load_log(request, asked);
 }
 

@@ -153,20 +153,18 @@ static void get_commitment(struct ves_request *request)
         return;
     enum ves_status status =
         store->ops->commitment_get(store, &batch_id, &search.stream_no, &row);
-    if (status == VES_NOT_FOUND) {
-        ves_reply_error(request, 404, NULL, "there is no such commitment");
-        return;
-    }
+    bool is_there = status != VES_NOT_FOUND;
     if (!status) {
         status = store->ops->stream_list(store, match_stream, &search);
         status = status == VES_AGAIN ? VES_OK : VES_CORRUPT;
     }
-    if (status) {
+    if (status && is_there) {
         ves_reply_status(request, status, &store->error);
         return;
     }
-    if (!ves_request_allows(request, VES_RIGHT_READ, &search.row.stream.tenant,
-                            &search.row.stream.store))
+    if (!ves_request_may_see(request, VES_RIGHT_READ,
+                             is_there ? &search.row.stream : NULL,
+                             "there is no such commitment"))
         return;
     put_commitment(&request->out, &search.row.stream, &row);
     /* The names the JS client asks for, too (C.2). */

@@ -773,7 +773,7 @@ def check_proofs(keys):
                                          uuid.uuid4()), 404)
     expect("another tenant does not see it", call(
         "GET", "/api/v1/ves/commitments/" + first["batch_id"],
-        key=keys["elsewhere"]), 403)
+        key=keys["elsewhere"]), 404)
     for sequence in (1, 2, 3, 5):
         p = call("GET", "/api/v1/ves/proofs/%d?%s" % (sequence, STREAM),
                  key=keys["reader"]).json
@@ -912,7 +912,7 @@ def check_log(keys):
     report("and in proof files", call(
         "GET", prefix + "/proof/1", key=keys["reader"]).data.endswith(cosigned.data))
     expect("another tenant does not see the log", call(
-        "GET", prefix + "/checkpoint", key=keys["elsewhere"]), 403)
+        "GET", prefix + "/checkpoint", key=keys["elsewhere"]), 404)
     known = {"x-ves-known-head": base64.b64encode(note.data).decode()}
     expect("a head it has", call("GET", "/api/v1/ves/head?" + STREAM,
                                  key=keys["reader"], headers=known), 200)
