@@ -1,12 +1,13 @@
 /* store_sqlite_schema.c -- tables of the SQLite store and their history. */
 #include "store/store_sqlite_schema.h"
 
+#include "store/store_sqlite_views.h"
+
 /* Checks spell out OR: IN with more than two words makes SQLite build a
  * temporary table for every row written.
  *
  * Ids, hashes, keys and signatures are BLOBs, times are milliseconds since
- * 1970 (0: never), NULL means "not there".  The views at the end are for
- * people. */
+ * 1970 (0: never), NULL means "not there". */
 
 static const char *const common_1[] = {
     "CREATE TABLE ves_schema ("
@@ -416,263 +417,6 @@ static const char *const device_3[] = {
     " DEFAULT 0;",
     NULL};
 
-/* ---- views ----------------------------------------------------------------
- */
-
-#define UUID_TEXT(x)                                                        \
-    "lower(substr(hex(" x "), 1, 8) || '-' || substr(hex(" x "), 9, 4)"     \
-    " || '-' || substr(hex(" x "), 13, 4) || '-' || substr(hex(" x "), 17," \
-    " 4) || '-' || substr(hex(" x "), 21)) "
-#define TIME_TEXT(x) \
-    "strftime('%Y-%m-%dT%H:%M:%fZ', nullif(" x ", 0) / 1000.0, 'unixepoch') "
-
-/* Not json_extract: older SQLite refuses it in a view while the schema is not
- * trusted.  The member stands before the payload, and a quote in a value
- * before it is escaped. */
-#define AFTER_TYPE(x) "substr(" x ", instr(" x ", ',\"event_type\":\"') + 15)"
-#define EVENT_TYPE(x)                                        \
-    "nullif(substr(" AFTER_TYPE(x) ", 1, instr(" AFTER_TYPE( \
-        x) ", '\"') - 1), '') "
-
-static const char *const views_common[] = {
-    "CREATE VIEW ves_log_view AS SELECT"
-    " e.stream_no, e.sequence_number,"
-    " " UUID_TEXT(
-        "e.event_id") "AS event_id,"
-                      " " EVENT_TYPE(
-                          "e.envelope") "AS event_type,"
-                                        " n.entity_type, n.entity_id,"
-                                        " " UUID_TEXT(
-                                            "e.agent") "AS agent,"
-                                                       " e.agent_key_"
-                                                       "id, "
-                                                       "e.agent_seq,"
-                                                       " CASE WHEN "
-                                                       "e.command_id "
-                                                       "IS NOT NULL "
-                                                       "THEN"
-                                                       "  " UUID_TEXT(
-                                                           "e.command_"
-                                                           "id") "END "
-                                                                 "AS "
-                                                                 "comma"
-                                                                 "nd_"
-                                                                 "id,"
-                                                                 " e."
-                                                                 "verdi"
-                                                                 "ct, "
-                                                                 "e."
-                                                                 "sub_"
-                                                                 "code,"
-                                                                 " e."
-                                                                 "note,"
-                                                                 " "
-                                                                 "e."
-                                                                 "appli"
-                                                                 "ed_"
-                                                                 "at, "
-                                                                 "e."
-                                                                 "versi"
-                                                                 "on,"
-                                                                 " " TIME_TEXT(
-                                                                     "e"
-                                                                     "."
-                                                                     "s"
-                                                                     "e"
-                                                                     "q"
-                                                                     "u"
-                                                                     "e"
-                                                                     "n"
-                                                                     "c"
-                                                                     "e"
-                                                                     "d"
-                                                                     "_"
-                                                                     "a"
-                                                                     "t"
-                                                                     "_"
-                                                                     "m"
-                                                                     "s") "AS "
-                                                                          "sequ"
-                                                                          "ence"
-                                                                          "d_"
-                                                                          "at,"
-                                                                          " e."
-                                                                          "rece"
-                                                                          "ipt "
-                                                                          "IS "
-                                                                          "NOT "
-                                                                          "NULL"
-                                                                          " AS "
-                                                                          "has_"
-                                                                          "rece"
-                                                                          "ipt,"
-                                                                          " low"
-                                                                          "er("
-                                                                          "hex("
-                                                                          "e."
-                                                                          "even"
-                                                                          "t_"
-                                                                          "hash"
-                                                                          ")) "
-                                                                          "AS "
-                                                                          "even"
-                                                                          "t_"
-                                                                          "hash"
-                                                                          ","
-                                                                          " CAS"
-                                                                          "E "
-                                                                          "WHEN"
-                                                                          " "
-                                                                          "e."
-                                                                          "enve"
-                                                                          "lope"
-                                                                          " "
-                                                                          "<> "
-                                                                          "'' "
-                                                                          "THEN"
-                                                                          " "
-                                                                          "e."
-                                                                          "enve"
-                                                                          "lope"
-                                                                          " "
-                                                                          "|| "
-                                                                          "'}' "
-                                                                          "END "
-                                                                          "AS "
-                                                                          "enve"
-                                                                          "lope"
-                                                                          " FRO"
-                                                                          "M "
-                                                                          "ves_"
-                                                                          "even"
-                                                                          "ts "
-                                                                          "e "
-                                                                          "LEFT"
-                                                                          " "
-                                                                          "JOIN"
-                                                                          " "
-                                                                          "ves_"
-                                                                          "enti"
-                                                                          "ties"
-                                                                          " n"
-                                                                          " ON "
-                                                                          "n."
-                                                                          "stre"
-                                                                          "am_"
-                                                                          "no "
-                                                                          "= "
-                                                                          "e."
-                                                                          "stre"
-                                                                          "am_"
-                                                                          "no "
-                                                                          "AND "
-                                                                          "n."
-                                                                          "enti"
-                                                                          "ty_"
-                                                                          "key "
-                                                                          "= "
-                                                                          "e."
-                                                                          "enti"
-                                                                          "ty_"
-                                                                          "key"
-                                                                          ";",
-    "CREATE VIEW ves_entity_view AS SELECT"
-    " stream_no, entity_type, entity_id, version, events, "
-    "last_sequence,"
-    " head_applied_at, lower(hex(head)) AS head,"
-    " lower(hex(state_hash)) AS state_hash, own_events,"
-    " nullif(state, '') AS state,"
-    " lower(hex(entity_key)) AS entity_key FROM ves_entities;",
-    NULL};
-
-static const char *const views_device[] = {
-    "CREATE VIEW ves_outbox_view AS SELECT"
-    " local_seq, " UUID_TEXT(
-        "event_id") "AS event_id,"
-                    " event_type, entity_type, entity_id, status, "
-                    "verdict, disposition,"
-                    " nullif(sequence_number, 0) AS sequence_number,"
-                    " created_at, attempts,"
-                    " " TIME_TEXT(
-                        "next_attempt_ms") "AS next_attempt_at,"
-                                           " error_class, error, "
-                                           "is_refused,"
-                                           " " TIME_TEXT(
-                                               "pushed_ms") "AS pushed_at,"
-                                                            " " TIME_TEXT(
-                                                                "synced_"
-                                                                "ms") "AS "
-                                                                      "syn"
-                                                                      "ced"
-                                                                      "_at"
-                                                                      ","
-                                                                      " re"
-                                                                      "cei"
-                                                                      "pt "
-                                                                      "IS "
-                                                                      "NOT"
-                                                                      " NU"
-                                                                      "LL "
-                                                                      "AS "
-                                                                      "has"
-                                                                      "_re"
-                                                                      "cei"
-                                                                      "pt,"
-                                                                      " ag"
-                                                                      "ent"
-                                                                      "_se"
-                                                                      "q, "
-                                                                      "low"
-                                                                      "er("
-                                                                      "hex"
-                                                                      "(ev"
-                                                                      "ent"
-                                                                      "_ha"
-                                                                      "sh)"
-                                                                      ") "
-                                                                      "AS "
-                                                                      "eve"
-                                                                      "nt_"
-                                                                      "has"
-                                                                      "h, "
-                                                                      "env"
-                                                                      "elo"
-                                                                      "pe"
-                                                                      " FR"
-                                                                      "OM "
-                                                                      "ves"
-                                                                      "_ou"
-                                                                      "tbo"
-                                                                      "x;",
-    "CREATE VIEW ves_status_view AS SELECT"
-    " (SELECT count FROM ves_counts WHERE status = 'pending') AS pending,"
-    " (SELECT count FROM ves_counts WHERE status = 'syncing') AS syncing,"
-    " (SELECT count FROM ves_counts WHERE status = 'synced') AS synced,"
-    " (SELECT count FROM ves_counts WHERE status = 'failed') AS failed,"
-    " (SELECT count FROM ves_counts WHERE status = 'conflict') AS "
-    "conflict,"
-    " (SELECT count(*) FROM ves_quarantine WHERE closed_ms = 0)"
-    "  AS quarantined,"
-    " (SELECT count(*) FROM ves_alerts WHERE closed_ms = 0) AS alerts,"
-    " (SELECT coalesce(max(id), 0) & 1099511627775 FROM ves_events)"
-    "  AS head;",
-    NULL};
-
-static const char *const views_sequencer[] = {
-    "CREATE VIEW ves_status_view AS SELECT"
-    " s.stream_no, " UUID_TEXT(
-        "s.tenant") "AS tenant,"
-                    " " UUID_TEXT(
-                        "s.store") "AS store,"
-                                   " coalesce((SELECT e.id & 1099511627775 "
-                                   "FROM ves_events e"
-                                   "  WHERE e.id > s.stream_no << 40 AND e.id "
-                                   "< (s.stream_no + 1) << 40"
-                                   "  ORDER BY e.id DESC LIMIT 1), 0)"
-                                   "  AS head,"
-                                   " s.committed_end FROM ves_streams s;",
-    NULL};
-
 /* ---- version 4: the provable log -------------------------------------------
  * A stream's tree as its edge, the last head that was signed, and the hashes
  * in tiles.  The rowid of a tile is stream_no << 40 | level << 36 | index. What
@@ -771,9 +515,10 @@ static const char *const device_5[] = {
     NULL};
 
 static const char *const *const device_1_scripts[] = {
-    common_1, device_1, views_common, views_device, NULL};
+    common_1, device_1, ves_sqlite_views_common, ves_sqlite_views_device, NULL};
 static const char *const *const sequencer_1_scripts[] = {
-    common_1, sequencer_1, views_common, views_sequencer, NULL};
+    common_1, sequencer_1, ves_sqlite_views_common, ves_sqlite_views_sequencer,
+    NULL};
 
 static const char *const *const device_2_scripts[] = {common_2, device_2, NULL};
 static const char *const *const sequencer_2_scripts[] = {common_2, NULL};
