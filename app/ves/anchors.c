@@ -149,6 +149,8 @@ static void read_known(struct cli *cli, const char *path,
     if (!end || end[1] != '\n' || strlen(*note) != len ||
         !read_base64(root + 1, (size_t)(end - root - 1), out->root.b))
         cli_usage(cli, "--known: %s is no signed checkpoint", path);
+    out->origin.ptr = (const uint8_t *)*note;
+    out->origin.len = (size_t)(size - *note);
 }
 
 void cli_anchors_heads(struct cli *cli, struct cli_anchors *out)

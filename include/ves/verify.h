@@ -23,10 +23,11 @@ struct ves_verify_agent {
     uint64_t until_sequence; /* first it may no longer sign; 0: no end */
 };
 
-/* A head of the log the caller has verified before. */
+/* A head of a log the caller has verified before. */
 struct ves_verify_head {
     uint64_t size;
     struct ves_hash root;
+    struct ves_bytes origin; /* the log's name; empty: of the log at hand */
 };
 
 /* Everything that is believed.  Borrowed during the call only. */
@@ -36,8 +37,9 @@ struct ves_verify_anchors {
     struct ves_bytes policy;
     /* The stream the log must be of; NULL: the one its origin names. */
     const struct ves_stream *stream;
-    /* Keys that sign the sequencer's receipts and key directories; those of
-     * the policy's logs count, too. */
+    /* Keys that sign the sequencer's receipts and key directories; the one the
+     * policy has for the log, under its name of any epoch, counts, too, and
+     * those of its other logs do not. */
     const struct ves_public_key *sequencer_keys;
     size_t sequencer_key_count;
     const struct ves_verify_agent *agents;

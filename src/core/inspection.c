@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "base/uuid.h"
+#include "core/epoch.h"
 #include "crypto/crypto.h"
 
 const char *ves_verify_finding_name(enum ves_verify_finding finding)
@@ -101,6 +102,7 @@ bool ves_inspection_log(struct ves_inspection *in, const struct ves_note *note,
     static const char name[] = "log signature";
     struct ves_bytes origin = checkpoint->origin;
 
+    in->origin = origin;
     remember_head(in->report, checkpoint);
     ves_policy_check(&in->policy, note, checkpoint, out);
     if (out->has_bad) {
@@ -216,7 +218,9 @@ static void say_known_head(struct ves_inspection *in,
         return;
     for (size_t i = 0; i < anchors->head_count; i++) {
         const struct ves_verify_head *head = &anchors->heads[i];
-        if (head->size != checkpoint->size)
+        if (head->size != checkpoint->size ||
+            (head->origin.len > 0 &&
+             !ves_bytes_equal(head->origin, checkpoint->origin)))
             continue;
         has_same = true;
         if (ves_hash_equal(&head->root, &checkpoint->root))
@@ -250,6 +254,23 @@ void ves_inspection_head(struct ves_inspection *in,
     say_known_head(in, checkpoint);
 }
 
+/* Is that log's key a key of the sequencer of this one?  A policy may name logs
+ * of several sequencers, and none of them speaks for another.  A new epoch has
+ * another name, and the same sequencer. */
+static bool is_of_log(const struct ves_inspection *in,
+                      const struct ves_policy_log *log)
+{
+    struct ves_hash stream, other;
+    struct ves_bytes host, other_host;
+
+    (void)ves_epoch_of_origin(in->origin, &host);
+    (void)ves_epoch_of_origin(log->key.name, &other_host);
+    bool has_stream = ves_origin_stream(in->origin, &stream);
+    return in->origin.len > 0 && ves_bytes_equal(host, other_host) &&
+           ves_origin_stream(log->key.name, &other) == has_stream &&
+           (!has_stream || ves_hash_equal(&stream, &other));
+}
+
 bool ves_inspection_is_sequencers(const struct ves_inspection *in,
                                   const struct ves_hash *hash,
                                   const struct ves_sig *sig)
@@ -262,7 +283,8 @@ bool ves_inspection_is_sequencers(const struct ves_inspection *in,
             return true;
     }
     for (size_t i = 0; i < in->policy.log_count; i++) {
-        if (ves_ed25519_verify(&in->policy.logs[i].key.key, message, sig))
+        if (is_of_log(in, &in->policy.logs[i]) &&
+            ves_ed25519_verify(&in->policy.logs[i].key.key, message, sig))
             return true;
     }
     return false;

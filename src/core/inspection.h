@@ -32,6 +32,8 @@ struct ves_inspection {
     const struct ves_verify_anchors *anchors;
     struct ves_verify_report *report;
     struct ves_policy policy;
+    /* Of the log whose sequencer is meant; empty: of none of the policy's. */
+    struct ves_bytes origin;
     struct ves_arena arena;      /* of one event at a time */
     struct ves_arena keys_arena; /* of the directories */
     /* Keys out of directories that verified. */
@@ -71,7 +73,8 @@ void ves_inspection_head(struct ves_inspection *in,
                          const struct ves_checkpoint *checkpoint,
                          const struct ves_policy_verdict *verdict);
 
-/* Does one of the sequencer's keys, or a log's, sign this hash? */
+/* Does one of the sequencer's keys sign this hash: of those the caller gave, or
+ * of those the policy names for the log of in->origin? */
 bool ves_inspection_is_sequencers(const struct ves_inspection *in,
                                   const struct ves_hash *hash,
                                   const struct ves_sig *sig);

@@ -92,19 +92,27 @@ static bool has_entry(struct ves_inspection *in,
     return is_there;
 }
 
-/* Says "receipt": is the promise the sequencer's? */
-static bool is_promised(struct ves_inspection *in,
-                        const struct ves_evidence_receipt *promise,
-                        const struct ves_stream *stream)
+static bool is_signed(const struct ves_inspection *in,
+                      const struct ves_evidence_receipt *promise,
+                      const struct ves_stream *stream)
 {
     const struct ves_receipt *receipt = &promise->receipt;
     struct ves_hash hash;
 
     ves_receipt_hash(stream, &receipt->event_id, receipt->sequence_number,
                      &promise->event_hash, &hash);
-    bool is_right =
-        ves_hash_equal(&hash, &receipt->receipt_hash) &&
-        ves_inspection_is_sequencers(in, &hash, &receipt->signature);
+    return ves_hash_equal(&hash, &receipt->receipt_hash) &&
+           ves_inspection_is_sequencers(in, &hash, &receipt->signature);
+}
+
+/* Says "receipt": is the promise the sequencer's? */
+static bool is_promised(struct ves_inspection *in,
+                        const struct ves_evidence_receipt *promise,
+                        const struct ves_stream *stream)
+{
+    const struct ves_receipt *receipt = &promise->receipt;
+
+    bool is_right = is_signed(in, promise, stream);
     ves_inspection_say(in, "receipt",
                        is_right ? VES_FINDING_PROVEN : VES_FINDING_FAILED,
                        is_right ? "the sequencer promised sequence number %llu"
@@ -138,6 +146,24 @@ static void verify_receipt(struct ves_inspection *in,
                    "promised this one");
 }
 
+/* Whose promises they are, since no checkpoint says it: the sequencer's that
+ * signed the first, of a log that may be the stream's. */
+static void find_sequencer(struct ves_inspection *in,
+                           const struct ves_evidence *evidence)
+{
+    struct ves_hash id, named;
+
+    ves_stream_id(&evidence->stream, &id);
+    for (size_t i = 0; i < in->policy.log_count; i++) {
+        in->origin = in->policy.logs[i].key.name;
+        if ((!ves_origin_stream(in->origin, &named) ||
+             ves_hash_equal(&id, &named)) &&
+            is_signed(in, &evidence->receipts[0], &evidence->stream))
+            return;
+    }
+    in->origin = ves_bytes(NULL, 0);
+}
+
 static void verify_receipts(struct ves_inspection *in,
                             const struct ves_evidence *evidence)
 {
@@ -148,6 +174,7 @@ static void verify_receipts(struct ves_inspection *in,
     bool is_one_id = ves_uuid_equal(&a->receipt.event_id, &b->receipt.event_id);
     bool is_one_hash = ves_hash_equal(&a->event_hash, &b->event_hash);
 
+    find_sequencer(in, evidence);
     bool is_right = is_promised(in, a, &evidence->stream);
     is_right &= is_promised(in, b, &evidence->stream);
     if (!is_right)

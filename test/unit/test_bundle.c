@@ -504,8 +504,9 @@ static void test_known_heads(void **state)
 {
     (void)state;
     struct ves_verify_anchors anchors = test_bundle_anchors(&shop);
-    struct ves_verify_head heads[2] = {{7, test_log_root(&shop.log, 7)},
-                                       {12, test_log_root(&shop.log, 12)}};
+    struct ves_verify_head heads[2] = {
+        {.size = 7, .root = test_log_root(&shop.log, 7)},
+        {.size = 12, .root = test_log_root(&shop.log, 12)}};
     struct ves_buf file;
 
     make(&file);
@@ -525,6 +526,17 @@ static void test_known_heads(void **state)
         test_bundle_verify(&anchors, ves_buf_view(&file), no_entry, &report),
         VES_VERIFY_CONTRADICTION);
     expect("known head", VES_FINDING_FAILED, "two histories");
+    heads[1].origin = ves_bytes_str(shop.origin);
+    assert_int_equal(
+        test_bundle_verify(&anchors, ves_buf_view(&file), no_entry, &report),
+        VES_VERIFY_CONTRADICTION);
+    /* Another log may have another tree of that size. */
+    heads[1].origin = ves_bytes_str("other.example/log");
+    assert_int_equal(
+        test_bundle_verify(&anchors, ves_buf_view(&file), no_entry, &report),
+        VES_VERIFY_PROVEN);
+    expect("known head", VES_FINDING_NOT_PROVEN, "no head of 11");
+    heads[1].origin = no_entry;
     /* What is not even the log's contradicts nothing. */
     replace(&file, "number 4", "number 5");
     assert_int_equal(

@@ -443,6 +443,105 @@ static void test_two_receipts(void **state)
     expect(VES_FINDING_FAILED, "did not sign both");
 }
 
+/* A policy that trusts another sequencer's log, too. */
+static struct ves_verify_anchors
+two_logs(struct ves_buf *policy, struct test_log *other, const char *origin)
+{
+    static const uint8_t seed[VES_SEED_SIZE] = {8};
+    struct ves_verify_anchors anchors = test_bundle_anchors(&shop);
+    struct ves_public_key key;
+
+    *other = forked;
+    ves_ed25519_keypair(seed, &other->log_secret, &key);
+    ves_note_key_init(&other->log_key, ves_bytes_str(origin), VES_NOTE_ED25519,
+                      &key);
+    test_log_buf(policy);
+    ves_buf_put_str(policy, shop.no_witness);
+    ves_buf_put_str(policy, "log ");
+    ves_note_key_write(policy, &other->log_key);
+    ves_buf_put_str(policy, "\n");
+    anchors.policy = ves_buf_view(policy);
+    return anchors;
+}
+
+static void sign_again(struct ves_evidence_receipt *out,
+                       const struct test_log *log)
+{
+    ves_ed25519_sign(&log->log_secret,
+                     ves_bytes(out->receipt.receipt_hash.b, VES_HASH_SIZE),
+                     &out->receipt.signature);
+}
+
+/* Who is trusted for one log cannot make another's sequencer a liar. */
+static void test_framed(void **state)
+{
+    (void)state;
+    const struct ves_event *e = shop.events;
+    const struct ves_bytes none = ves_bytes(NULL, 0);
+    char names[2][256];
+    struct test_log other;
+    struct ves_buf policy;
+
+    /* By a log that names no stream, and by one that names the same. */
+    snprintf(names[0], sizeof(names[0]), "other.example/log");
+    snprintf(names[1], sizeof(names[1]), "other.example%s",
+             strstr(shop.origin, "/ves/"));
+    for (size_t i = 0; i < 2; i++) {
+        struct ves_verify_anchors anchors = two_logs(&policy, &other, names[i]);
+        evidence.kind = VES_EVIDENCE_RECEIPTS;
+        evidence.stream = shop.log.stream;
+        promise(&evidence.receipts[0], &e[3].event_id, 4, &e[3].event_hash);
+        promise(&evidence.receipts[1], &e[5].event_id, 4, &e[5].event_hash);
+        verify();
+        test_bundle_verify(&anchors, ves_buf_view(&file), none, &report);
+        expect(VES_FINDING_PROVEN, "one place to two events");
+        for (size_t k = 0; k < 2; k++) {
+            sign_again(&evidence.receipts[k], &other);
+            sign_again(&evidence.receipts[1 - k], &shop.log);
+            verify();
+            test_bundle_verify(&anchors, ves_buf_view(&file), none, &report);
+            expect(VES_FINDING_FAILED, "did not sign both");
+        }
+
+        evidence.kind = VES_EVIDENCE_RECEIPT;
+        promise_honestly(0, 13);
+        set_head(0, &other, 18);
+        show_entry(&other, 12, 18);
+        verify();
+        test_bundle_verify(&anchors, ves_buf_view(&file), none, &report);
+        expect(VES_FINDING_FAILED, "not everything");
+        /* Its own promise is its own to break. */
+        sign_again(&evidence.receipts[0], &other);
+        verify();
+        test_bundle_verify(&anchors, ves_buf_view(&file), none, &report);
+        expect(VES_FINDING_PROVEN, "another event where");
+        ves_buf_free(&policy);
+    }
+}
+
+/* A new epoch of a log is another name of the same sequencer's. */
+static void test_broken_in_an_epoch(void **state)
+{
+    (void)state;
+    struct test_log other;
+    struct ves_buf policy;
+    char name[256];
+
+    snprintf(name, sizeof(name), "%.*s/epoch/2%s",
+             (int)(strstr(shop.origin, "/ves/") - shop.origin), shop.origin,
+             strstr(shop.origin, "/ves/"));
+    struct ves_verify_anchors anchors = two_logs(&policy, &other, name);
+    evidence.kind = VES_EVIDENCE_RECEIPT;
+    promise_honestly(0, 13);
+    set_head(0, &other, 18);
+    show_entry(&other, 12, 18);
+    verify();
+    test_bundle_verify(&anchors, ves_buf_view(&file), ves_bytes(NULL, 0),
+                       &report);
+    expect(VES_FINDING_PROVEN, "another event where");
+    ves_buf_free(&policy);
+}
+
 /* ---- entries in wrong places ---- */
 
 /* A log whose third entry is this. */
@@ -558,12 +657,20 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup(name, start)
     const struct CMUnitTest tests[] = {
-        TEST(test_fork_of_one_size),  TEST(test_fork_of_two_sizes),
-        TEST(test_honest_log),        TEST(test_fork_of_nobody),
-        TEST(test_fork_of_two_logs),  TEST(test_fork_flips),
-        TEST(test_broken_promise),    TEST(test_receipt_key),
-        TEST(test_receipt_flips),     TEST(test_two_receipts),
-        TEST(test_misplaced_entries), TEST(test_foreign_entry),
+        TEST(test_fork_of_one_size),
+        TEST(test_fork_of_two_sizes),
+        TEST(test_honest_log),
+        TEST(test_fork_of_nobody),
+        TEST(test_fork_of_two_logs),
+        TEST(test_fork_flips),
+        TEST(test_broken_promise),
+        TEST(test_receipt_key),
+        TEST(test_receipt_flips),
+        TEST(test_two_receipts),
+        TEST(test_framed),
+        TEST(test_broken_in_an_epoch),
+        TEST(test_misplaced_entries),
+        TEST(test_foreign_entry),
         TEST(test_wrong_files),
     };
     cmocka_set_message_output(CM_OUTPUT_TAP);
