@@ -12,31 +12,35 @@
 #include "ves/ves.h"
 
 /* What is used of it, named as in libpq without "PQ". */
-#define VES_PQ_MAP(X)     \
-    X(connectdbParams)    \
-    X(status)             \
-    X(errorMessage)       \
-    X(finish)             \
-    X(serverVersion)      \
-    X(setNoticeProcessor) \
-    X(enterPipelineMode)  \
-    X(sendPrepare)        \
-    X(sendQueryPrepared)  \
-    X(sendQueryParams)    \
-    X(pipelineSync)       \
-    X(getResult)          \
-    X(resultStatus)       \
-    X(resultErrorField)   \
-    X(clear)              \
-    X(ntuples)            \
-    X(nfields)            \
-    X(fname)              \
-    X(getvalue)           \
-    X(getlength)          \
-    X(getisnull)          \
-    X(cmdTuples)          \
-    X(conninfoParse)      \
-    X(conninfoFree)       \
+#define VES_PQ_MAP(X)    \
+    X(connectdbParams)   \
+    X(status)            \
+    X(errorMessage)      \
+    X(finish)            \
+    X(serverVersion)     \
+    X(setNoticeReceiver) \
+    X(enterPipelineMode) \
+    X(sendPrepare)       \
+    X(sendQueryPrepared) \
+    X(sendQueryParams)   \
+    X(pipelineSync)      \
+    X(getResult)         \
+    X(resultStatus)      \
+    X(resultErrorField)  \
+    X(clear)             \
+    X(ntuples)           \
+    X(nfields)           \
+    X(fname)             \
+    X(getvalue)          \
+    X(getlength)         \
+    X(getisnull)         \
+    X(cmdTuples)         \
+    X(cmdStatus)         \
+    X(consumeInput)      \
+    X(isBusy)            \
+    X(socket)            \
+    X(conninfoParse)     \
+    X(conninfoFree)      \
     X(freemem)
 
 struct ves_pq {
@@ -53,31 +57,35 @@ extern struct ves_pq ves_pq;
 VES_NODISCARD enum ves_status ves_pq_load(struct ves_error *error);
 
 #ifndef VES_PG_PQ_C
-#define PQconnectdbParams    ves_pq.connectdbParams
-#define PQstatus             ves_pq.status
-#define PQerrorMessage       ves_pq.errorMessage
-#define PQfinish             ves_pq.finish
-#define PQserverVersion      ves_pq.serverVersion
-#define PQsetNoticeProcessor ves_pq.setNoticeProcessor
-#define PQenterPipelineMode  ves_pq.enterPipelineMode
-#define PQsendPrepare        ves_pq.sendPrepare
-#define PQsendQueryPrepared  ves_pq.sendQueryPrepared
-#define PQsendQueryParams    ves_pq.sendQueryParams
-#define PQpipelineSync       ves_pq.pipelineSync
-#define PQgetResult          ves_pq.getResult
-#define PQresultStatus       ves_pq.resultStatus
-#define PQresultErrorField   ves_pq.resultErrorField
-#define PQclear              ves_pq.clear
-#define PQntuples            ves_pq.ntuples
-#define PQnfields            ves_pq.nfields
-#define PQfname              ves_pq.fname
-#define PQgetvalue           ves_pq.getvalue
-#define PQgetlength          ves_pq.getlength
-#define PQgetisnull          ves_pq.getisnull
-#define PQcmdTuples          ves_pq.cmdTuples
-#define PQconninfoParse      ves_pq.conninfoParse
-#define PQconninfoFree       ves_pq.conninfoFree
-#define PQfreemem            ves_pq.freemem
+#define PQconnectdbParams   ves_pq.connectdbParams
+#define PQstatus            ves_pq.status
+#define PQerrorMessage      ves_pq.errorMessage
+#define PQfinish            ves_pq.finish
+#define PQserverVersion     ves_pq.serverVersion
+#define PQsetNoticeReceiver ves_pq.setNoticeReceiver
+#define PQenterPipelineMode ves_pq.enterPipelineMode
+#define PQsendPrepare       ves_pq.sendPrepare
+#define PQsendQueryPrepared ves_pq.sendQueryPrepared
+#define PQsendQueryParams   ves_pq.sendQueryParams
+#define PQpipelineSync      ves_pq.pipelineSync
+#define PQgetResult         ves_pq.getResult
+#define PQresultStatus      ves_pq.resultStatus
+#define PQresultErrorField  ves_pq.resultErrorField
+#define PQclear             ves_pq.clear
+#define PQntuples           ves_pq.ntuples
+#define PQnfields           ves_pq.nfields
+#define PQfname             ves_pq.fname
+#define PQgetvalue          ves_pq.getvalue
+#define PQgetlength         ves_pq.getlength
+#define PQgetisnull         ves_pq.getisnull
+#define PQcmdTuples         ves_pq.cmdTuples
+#define PQcmdStatus         ves_pq.cmdStatus
+#define PQconsumeInput      ves_pq.consumeInput
+#define PQisBusy            ves_pq.isBusy
+#define PQsocket            ves_pq.socket
+#define PQconninfoParse     ves_pq.conninfoParse
+#define PQconninfoFree      ves_pq.conninfoFree
+#define PQfreemem           ves_pq.freemem
 #endif
 
 #endif

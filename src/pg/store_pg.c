@@ -1,283 +1,14 @@
-/* store_pg.c -- opening, transactions and their outcome. */
+/* store_pg.c -- opening, and what a sequencer's store does not have. */
 #include "pg/store_pg.h"
 
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/assert.h"
 #include "base/error.h"
 #include "pg/store_pg_internal.h"
 
-enum { OUTCOME_MS = 60000, OUTCOME_NAP_MS = 200 };
-
-/* ---- how a transaction ended ----------------------------------------------
- */
-
-static int64_t clock_ms(void)
-{
-    struct timespec now;
-
-    (void)clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
-/* Marks the open transaction with a number of its own, in a row that is there
- * when the transaction is. */
-static enum ves_status queue_mark(struct ves_pg *st)
-{
-    struct ves_pg_call q;
-
-    st->commit_no++;
-    ves_pg_open(st, &q, VES_PG_MARK, "ui",
-                "INSERT INTO ves_writers (writer, commit_no) VALUES ($1, $2)"
-                " ON CONFLICT (writer) DO UPDATE"
-                " SET commit_no = excluded.commit_no, seen = now()");
-    ves_pg_put_uuid(&q, &st->writer);
-    ves_pg_put_u64(&q, st->commit_no);
-    return ves_pg_send(&q);
-}
-
-static enum ves_status read_mark(struct ves_pg *st, bool *is_there)
-{
-    struct ves_pg_call q;
-    uint64_t found = 0;
-
-    ves_pg_open(st, &q, VES_PG_MARK_GET, "u",
-                "SELECT commit_no FROM ves_writers WHERE writer = $1");
-    ves_pg_put_uuid(&q, &st->writer);
-    enum ves_status status = ves_pg_ask_row(&q);
-    if (!status) {
-        found = ves_pg_u64(&q);
-        status = ves_pg_check(&q);
-        ves_pg_close(&q);
-    }
-    *is_there = found == st->commit_no;
-    return status == VES_NOT_FOUND ? VES_OK : status;
-}
-
-/* The old connection may still be committing; it holds the writers' lock as
- * long as it does. */
-static enum ves_status ask_outcome(struct ves_pg *st, bool *is_there)
-{
-    enum ves_status status = ves_pg_connect(st);
-
-    if (!status)
-        status = ves_pg_queue(st, "BEGIN");
-    if (!status)
-        status = ves_pg_queue(st, "SELECT pg_advisory_xact_lock(" VES_PG_LOCK_NO
-                                  ")");
-    if (!status)
-        status = ves_pg_settle(st, NULL);
-    if (!status) {
-        st->is_reading = true;
-        status = read_mark(st, is_there);
-        st->is_reading = false;
-    }
-    /* It also lets go of the lock. */
-    ves_pg_drop(st);
-    return status;
-}
-
-static enum ves_status learn_outcome(struct ves_pg *st, bool *is_there)
-{
-    const struct timespec nap = {0, OUTCOME_NAP_MS * 1000000L};
-    int64_t until = clock_ms() + st->outcome_ms;
-    bool was_in = st->is_in;
-    enum ves_status status;
-
-    st->is_in = false;
-    st->is_outcome_asked = true;
-    while ((status = ask_outcome(st, is_there)) && clock_ms() < until)
-        (void)nanosleep(&nap, NULL);
-    st->is_in = was_in;
-    st->is_failed = false;
-    if (!status) {
-        st->is_outcome_asked = false;
-        return VES_OK;
-    }
-    struct ves_error why = st->store.error;
-    return ves_fail(&st->store.error, VES_IO,
-                    "The database did not say whether the last transaction was "
-                    "stored, and cannot be asked (%s). Nothing else is done "
-                    "before it is known.",
-                    why.text);
-}
-
-/* ---- transactions ---------------------------------------------------------
- */
-
-static enum ves_status changed_meanwhile(struct ves_pg *st)
-{
-    return ves_fail(&st->store.error, VES_REFUSED,
-                    "Another process has changed %s in the database since this "
-                    "one was started. Nothing was changed. Start this one "
-                    "anew.",
-                    st->expected_name);
-}
-
-/* Opens the transaction and takes the lock, in one round trip. */
-static enum ves_status take_lock(struct ves_pg *st)
-{
-    struct ves_pg_call q;
-    enum ves_status status = ves_pg_queue(st, "BEGIN");
-
-    st->is_open = !status;
-    if (!status)
-        status = ves_pg_queue(st, "SELECT pg_advisory_xact_lock(" VES_PG_LOCK_NO
-                                  ")");
-    if (status)
-        return status;
-    if (!st->expected_name)
-        return ves_pg_settle(st, NULL);
-    ves_pg_open(st, &q, VES_PG_EXPECT, "wb",
-                "SELECT EXISTS (SELECT 1 FROM ves_meta WHERE name = $1"
-                " AND value = $2)");
-    ves_pg_put_word(&q, st->expected_name);
-    ves_pg_put_bytes(&q, ves_buf_view(&st->expected));
-    status = ves_pg_ask_row(&q);
-    if (status)
-        return status;
-    bool is_same = ves_pg_bool(&q);
-    status = ves_pg_check(&q);
-    ves_pg_close(&q);
-    return status || is_same ? status : changed_meanwhile(st);
-}
-
-static void rollback(struct ves_store *s)
-{
-    struct ves_pg *st = ves_pg_of(s);
-    struct ves_error words = s->error;
-
-    if (st->is_in && st->is_open && st->conn) {
-        st->is_in = false;
-        if (ves_pg_queue(st, "ROLLBACK") || ves_pg_settle(st, NULL))
-            ves_pg_drop(st);
-    }
-    st->is_in = st->is_open = st->is_failed = false;
-    s->error = words;
-}
-
-static enum ves_status begin_once(struct ves_pg *st)
-{
-    enum ves_status status = ves_pg_connect(st);
-
-    st->is_in = true;
-    st->is_failed = st->is_open = st->has_written = false;
-    st->known_count = 0;
-    if (!status)
-        status = take_lock(st);
-    if (status)
-        rollback(&st->store);
-    return status;
-}
-
-static enum ves_status begin(struct ves_store *s)
-{
-    struct ves_pg *st = ves_pg_of(s);
-    bool ignored;
-
-    VES_ASSERT(!st->is_in && !st->is_reading);
-    if (st->is_read_only)
-        return ves_fail(&s->error, VES_INVALID,
-                        "The store is opened for reading only. Nothing was "
-                        "changed. Open it for writing.");
-    if (st->is_outcome_asked) {
-        enum ves_status status = learn_outcome(st, &ignored);
-        if (status)
-            return status;
-    }
-    enum ves_status status = begin_once(st);
-    /* The connection may have died while nobody used it. */
-    return status == VES_IO && !st->conn ? begin_once(st) : status;
-}
-
-static enum ves_status failed_before(struct ves_pg *st)
-{
-    return ves_fail(&st->store.error, VES_IO,
-                    "An earlier step of this transaction failed, so all of it "
-                    "was rolled back. Nothing was stored. Try again.");
-}
-
-static enum ves_status send_commit(struct ves_pg *st)
-{
-    enum ves_status status = VES_OK;
-
-    if (st->has_written)
-        status = queue_mark(st);
-    if (!status)
-        status = ves_pg_queue(st, "COMMIT");
-    return status ? status : ves_pg_settle(st, NULL);
-}
-
-static enum ves_status commit(struct ves_store *s)
-{
-    struct ves_pg *st = ves_pg_of(s);
-    bool is_there = false;
-
-    VES_ASSERT(st->is_in);
-    bool is_sound = !st->is_failed && st->is_open;
-    enum ves_status status = is_sound ? send_commit(st) : failed_before(st);
-    /* Without a connection nobody has said no. */
-    if (status && is_sound && !st->conn && st->has_written) {
-        status = learn_outcome(st, &is_there);
-        if (!status && !is_there)
-            status = failed_before(st);
-    }
-    if (status)
-        rollback(s);
-    st->is_in = st->is_open = st->is_failed = false;
-    return status;
-}
-
-static enum ves_status begin_read(struct ves_store *s)
-{
-    struct ves_pg *st = ves_pg_of(s);
-
-    VES_ASSERT(!st->is_in && !st->is_reading);
-    enum ves_status status = ves_pg_connect(st);
-    if (!status)
-        status =
-            ves_pg_queue(st, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY");
-    /* Alone, so that a connection that died meanwhile is noticed while there
-     * is still nothing that hangs on it. */
-    if (!status)
-        status = ves_pg_settle(st, NULL);
-    if (status && !st->conn) {
-        status = ves_pg_connect(st);
-        if (!status)
-            status = ves_pg_queue(
-                st, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY");
-    }
-    st->is_reading = !status;
-    return status;
-}
-
-static void end_read(struct ves_store *s)
-{
-    struct ves_pg *st = ves_pg_of(s);
-    struct ves_error words = s->error;
-
-    if (st->is_reading && st->conn &&
-        (ves_pg_queue(st, "ROLLBACK") || ves_pg_settle(st, NULL)))
-        ves_pg_drop(st);
-    st->is_reading = false;
-    s->error = words;
-}
-
-bool ves_pg_knows(const struct ves_pg *st, uint32_t stream_no)
-{
-    for (size_t i = 0; st->is_in && i < st->known_count; i++)
-        if (st->known[i] == stream_no)
-            return true;
-    return false;
-}
-
-void ves_pg_know(struct ves_pg *st, uint32_t stream_no)
-{
-    if (st->known_count < VES_PG_KNOWN_MAX && !ves_pg_knows(st, stream_no))
-        st->known[st->known_count++] = stream_no;
-}
+enum { OUTCOME_MS = 60000, ANSWER_MS = 120000 };
 
 /* ---- what only a device has -----------------------------------------------
  */
@@ -423,12 +154,12 @@ static enum ves_status kept_heads_cut(struct ves_store *s, uint32_t stream_no,
 }
 
 static const struct ves_store_ops ops = {
-    .begin = begin,
-    .begin_flat = begin,
-    .begin_read = begin_read,
-    .end_read = end_read,
-    .commit = commit,
-    .rollback = rollback,
+    .begin = ves_pg_begin,
+    .begin_flat = ves_pg_begin,
+    .begin_read = ves_pg_begin_read,
+    .end_read = ves_pg_end_read,
+    .commit = ves_pg_commit,
+    .rollback = ves_pg_rollback,
     .meta_get = ves_pg_meta_get,
     .meta_put = ves_pg_meta_put,
     .stream_get = ves_pg_stream_get,
@@ -524,6 +255,7 @@ static enum ves_status name_writer(struct ves_pg *st)
                PQgetlength(answer, 0, 0) == VES_UUID_SIZE);
     memcpy(st->writer.b, PQgetvalue(answer, 0, 0), VES_UUID_SIZE);
     PQclear(answer);
+    st->has_writer = true;
     return VES_OK;
 }
 
@@ -561,6 +293,7 @@ enum ves_status ves_store_pg_open(const struct ves_store_pg_options *options,
     st->is_read_only = options->is_read_only;
     st->busy_timeout_ms = options->busy_timeout_ms;
     st->outcome_ms = options->outcome_ms ? options->outcome_ms : OUTCOME_MS;
+    st->answer_ms = ANSWER_MS;
     for (size_t i = 0; i < VES_PG_PARAMS_MAX; i++)
         ves_buf_init(&st->params[i], alloc, VES_PG_VALUE_MAX);
     ves_buf_init(&st->expected, alloc, VES_PG_VALUE_MAX);
@@ -582,7 +315,7 @@ void ves_store_pg_close(struct ves_store *store)
 
     if (!store)
         return;
-    rollback(store);
+    ves_pg_rollback(store);
     ves_pg_drop(st);
     for (size_t i = 0; i < VES_PG_PARAMS_MAX; i++)
         ves_buf_free(&st->params[i]);
@@ -615,6 +348,11 @@ uint64_t ves_store_pg_round_trips(const struct ves_store *store)
 
 /* ---- for tests ------------------------------------------------------------
  */
+
+void ves_store_pg_patience(struct ves_store *store, int answer_ms)
+{
+    ves_pg_of(store)->answer_ms = answer_ms;
+}
 
 enum ves_status ves_store_pg_backend(struct ves_store *store, int64_t *pid)
 {

@@ -8,11 +8,13 @@
  * round trip at most, but for the few that meet something unexpected, and for
  * reads of more rows than fit one answer.
  *
- * When the connection dies, what was open is lost: the calls say VES_IO, and
- * the next begin, begin_read or read connects again.  A COMMIT whose answer
- * did not come is asked for on a new connection and reported as what it was.
- * Only when that cannot be learnt in outcome_ms commit says VES_IO with words
- * that say so; the next begin asks again before anything else.
+ * When the connection dies, or nothing comes over it for two minutes, what
+ * was open is lost: the calls say VES_IO, and the next begin, begin_read or
+ * read connects again.  A COMMIT whose answer did not come, or came with a
+ * warning (a wait for a standby that somebody cut short ends so), is asked for
+ * on a new connection and reported as what it was. Only when that cannot be
+ * learnt in outcome_ms commit says VES_IO with words that say so; the next
+ * begin asks again before anything else.
  */
 #ifndef VES_PG_STORE_PG_H
 #define VES_PG_STORE_PG_H
@@ -80,6 +82,10 @@ VES_NODISCARD enum ves_status ves_store_pg_plain(struct ves_store *store,
                                                  size_t rows,
                                                  struct ves_bytes body,
                                                  double seconds, double *us);
+
+/* How long an answer is waited for from here on, before the connection counts
+ * as lost; for tests. */
+void ves_store_pg_patience(struct ves_store *store, int answer_ms);
 
 /* The process the server has for this connection; for tests that end it. */
 VES_NODISCARD enum ves_status ves_store_pg_backend(struct ves_store *store,

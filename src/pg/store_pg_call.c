@@ -143,9 +143,10 @@ void ves_pg_put_i64(struct ves_pg_call *q, int64_t value)
     put(q, 'i', bytes, sizeof bytes);
 }
 
+/* No row has a larger one; as a bound it means "behind all of them". */
 void ves_pg_put_u64(struct ves_pg_call *q, uint64_t value)
 {
-    ves_pg_put_i64(q, (int64_t)value);
+    ves_pg_put_i64(q, value > INT64_MAX ? INT64_MAX : (int64_t)value);
 }
 
 void ves_pg_put_bool(struct ves_pg_call *q, bool value)
@@ -317,7 +318,6 @@ static enum ves_status send(struct ves_pg_call *q)
 enum ves_status ves_pg_send(struct ves_pg_call *q)
 {
     VES_ASSERT(q->st->is_in);
-    q->st->has_written = true;
     return send(q);
 }
 
@@ -353,7 +353,6 @@ enum ves_status ves_pg_ask(struct ves_pg_call *q)
 enum ves_status ves_pg_run(struct ves_pg_call *q, uint64_t *changed)
 {
     VES_ASSERT(q->st->is_in);
-    q->st->has_written = true;
     enum ves_status status = ves_pg_ask(q);
     if (!status && changed)
         *changed = strtoull(PQcmdTuples(q->result), NULL, 10);

@@ -1,4 +1,6 @@
 /* store_pg_connect.c -- the connection: made, set up, asked, lost. */
+#include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -7,6 +9,26 @@
 
 /* ---- the URL --------------------------------------------------------------
  */
+
+static enum ves_status fail_secret(struct ves_error *error)
+{
+    return ves_fail(error, VES_INVALID,
+                    "The URL of the store holds a password, which every "
+                    "user of this machine can read in the list of "
+                    "processes. Nothing was done. Put it into a file that "
+                    "PGPASSFILE names (mode 0600), or name a service: "
+                    "postgres://?service=NAME.");
+}
+
+/* Its names may be written with escapes, which a look at the text misses. */
+static bool holds_secret(const PQconninfoOption *options)
+{
+    for (; options->keyword; options++)
+        if (options->val && (strcmp(options->keyword, "password") == 0 ||
+                             strcmp(options->keyword, "sslpassword") == 0))
+            return true;
+    return false;
+}
 
 static enum ves_status check_url(const char *url, struct ves_error *error)
 {
@@ -18,16 +40,12 @@ static enum ves_status check_url(const char *url, struct ves_error *error)
                         "A PostgreSQL store is named by a URL, "
                         "postgres://USER@HOST:PORT/DATABASE.");
     if (ves_store_pg_holds_password(url))
-        return ves_fail(error, VES_INVALID,
-                        "The URL of the store holds a password, which every "
-                        "user of this machine can read in the list of "
-                        "processes. Nothing was done. Put it into a file that "
-                        "PGPASSFILE names (mode 0600), or name a service: "
-                        "postgres://?service=NAME.");
+        return fail_secret(error);
     options = PQconninfoParse(url, &why);
     if (options) {
+        bool is_secret = holds_secret(options);
         PQconninfoFree(options);
-        return VES_OK;
+        return is_secret ? fail_secret(error) : VES_OK;
     }
     (void)ves_fail(error, VES_INVALID,
                    "The URL of the store cannot be read: %s",
@@ -105,7 +123,9 @@ enum ves_status ves_pg_lost(struct ves_pg *st)
     char why[256];
 
     copy_line(why, sizeof why,
-              st->conn ? PQerrorMessage(st->conn) : "not connected");
+              st->is_silent ? "no answer for too long"
+              : st->conn    ? PQerrorMessage(st->conn)
+                            : "not connected");
     ves_pg_drop(st);
     return ves_fail(&st->store.error, VES_IO,
                     "The connection to the database was lost (%s). Nothing of "
@@ -133,14 +153,33 @@ enum ves_status ves_pg_missing(struct ves_pg *st, const char *what)
 /* ---- waiting --------------------------------------------------------------
  */
 
+/* A server whose disk hangs is there and says nothing: then nobody else is
+ * looked for.  Such a connection is closed, so that a result of failure is
+ * what is got. */
+static PGresult *get_result(struct ves_pg *st)
+{
+    while (!st->is_silent && PQstatus(st->conn) == CONNECTION_OK &&
+           PQisBusy(st->conn)) {
+        struct pollfd from = {.fd = PQsocket(st->conn), .events = POLLIN};
+        int ready = poll(&from, 1, st->answer_ms);
+
+        if (ready < 0 && errno == EINTR)
+            continue;
+        st->is_silent = ready <= 0;
+        if (!st->is_silent && !PQconsumeInput(st->conn))
+            break;
+    }
+    return st->is_silent ? NULL : PQgetResult(st->conn);
+}
+
 /* All answers to one statement; the last of them. */
 static PGresult *next_answer(struct ves_pg *st)
 {
-    PGresult *result = PQgetResult(st->conn), *more;
+    PGresult *result = get_result(st), *more;
 
     if (!result)
         return NULL;
-    while ((more = PQgetResult(st->conn))) {
+    while ((more = get_result(st))) {
         PQclear(result);
         result = more;
     }
@@ -189,7 +228,7 @@ enum ves_status ves_pg_settle(struct ves_pg *st, PGresult **last)
     if (!PQpipelineSync(st->conn))
         return ves_pg_lost(st);
     PGresult *result = read_answers(st);
-    PGresult *sync = PQgetResult(st->conn);
+    PGresult *sync = get_result(st);
     bool is_sync = sync && PQresultStatus(sync) == PGRES_PIPELINE_SYNC;
     PQclear(sync);
     if (!is_sync || PQstatus(st->conn) != CONNECTION_OK) {
@@ -230,16 +269,19 @@ void ves_pg_drop(struct ves_pg *st)
     if (st->conn)
         PQfinish(st->conn);
     st->conn = NULL;
+    st->is_silent = false;
     st->queued = 0;
     st->is_open = false;
     st->is_failed = st->is_in;
     memset(st->is_prepared, 0, sizeof st->is_prepared);
 }
 
-static void ignore_notice(void *ctx, const char *message)
+static void note_warning(void *ctx, const PGresult *notice)
 {
-    (void)ctx;
-    (void)message;
+    struct ves_pg *st = ctx;
+
+    (void)notice;
+    st->has_warning = true;
 }
 
 /* Every statement is written for an index: a plan that scans a table is one
@@ -251,7 +293,8 @@ static enum ves_status set_up(struct ves_pg *st)
     char timeout[64];
     static const char raise_durability[] =
         "SELECT set_config('synchronous_commit', 'on', false) WHERE "
-        "current_setting('synchronous_commit') IN ('off', 'local')";
+        "current_setting('synchronous_commit') NOT IN ('on', "
+        "'remote_apply')";
     static const char *const settings[] = {
         raise_durability,
         "SET enable_seqscan = off",
@@ -259,7 +302,8 @@ static enum ves_status set_up(struct ves_pg *st)
         "SET enable_mergejoin = off",
         "SET jit = off",
         "SET plan_cache_mode = force_generic_plan",
-        "SET client_min_messages = error",
+        "SET client_min_messages = warning",
+        "SET statement_timeout = 0",
         "SET idle_in_transaction_session_timeout = '60s'",
         "SET tcp_keepalives_idle = 10",
         "SET tcp_keepalives_interval = 5",
@@ -319,7 +363,7 @@ static enum ves_status open_connection(struct ves_pg *st)
         return ves_fail(&st->store.error, VES_NOMEM,
                         "There is not enough memory.");
     if (PQstatus(st->conn) == CONNECTION_OK && PQenterPipelineMode(st->conn)) {
-        PQsetNoticeProcessor(st->conn, ignore_notice, NULL);
+        PQsetNoticeReceiver(st->conn, note_warning, st);
         return VES_OK;
     }
     ves_store_pg_describe(st->url, where, sizeof where);

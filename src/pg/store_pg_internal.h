@@ -120,6 +120,7 @@ struct ves_pg {
     bool is_read_only;
     int busy_timeout_ms;
     int outcome_ms;
+    int answer_ms;
     PGconn *conn;    /* NULL: not connected */
     bool is_in;      /* between begin and commit or rollback */
     bool is_open;    /* ... and the server has a transaction open */
@@ -129,10 +130,12 @@ struct ves_pg {
      * nothing was. */
     uint8_t queue[VES_PG_QUEUE_MAX];
     unsigned queued;
-    bool has_written; /* the open transaction has */
+    bool is_silent;   /* no answer came in time; the connection is to go */
+    bool has_warning; /* the server has said more than was asked */
     bool is_prepared[VES_PG_IDS];
     uint64_t round_trips;
-    /* The row that says which of our commits the database has. */
+    /* The row that says which of our commits the database has; none before
+     * there are tables. */
     struct ves_uuid writer;
     bool has_writer;
     uint64_t commit_no;    /* of the last transaction that was marked */
@@ -258,12 +261,22 @@ enum ves_status ves_pg_fail(struct ves_pg *st, const PGresult *result);
 /* Says what was not there; returns VES_NOT_FOUND. */
 enum ves_status ves_pg_missing(struct ves_pg *st, const char *what);
 
+/* The version of the tables that this program works with. */
+enum { VES_PG_SCHEMA = 1 };
+
 /* Brings the tables up to date (store_pg_schema.c). */
 VES_NODISCARD enum ves_status ves_pg_migrate(struct ves_pg *st,
                                              bool can_create);
 
 /* The number by which every writer locks the database. */
 #define VES_PG_LOCK_NO "5639425"
+
+/* store_pg_transaction.c */
+enum ves_status ves_pg_begin(struct ves_store *s);
+enum ves_status ves_pg_commit(struct ves_store *s);
+void ves_pg_rollback(struct ves_store *s);
+enum ves_status ves_pg_begin_read(struct ves_store *s);
+void ves_pg_end_read(struct ves_store *s);
 
 /* Is it known in this transaction that the stream is there? */
 bool ves_pg_knows(const struct ves_pg *st, uint32_t stream_no);

@@ -275,7 +275,9 @@ static const char *const version_1[] = {
     NULL};
 
 static const char *const *const versions[] = {version_1};
-enum { VERSIONS = sizeof versions / sizeof versions[0] };
+enum { VERSIONS = VES_PG_SCHEMA, WAITS = 12 };
+_Static_assert(VERSIONS == sizeof versions / sizeof versions[0],
+               "each version has its statements");
 
 /* ---- where a database stands ----------------------------------------------
  */
@@ -374,7 +376,9 @@ enum ves_status ves_pg_migrate(struct ves_pg *st, bool can_create)
         status = check_version(st, version, can_create);
     if (status || version == VERSIONS)
         return status;
-    status = s->ops->begin(s);
+    /* Another process may be at it, which takes longer than a commit. */
+    for (int i = 0; i == 0 || (status == VES_BUSY && i < WAITS); i++)
+        status = s->ops->begin(s);
     if (status)
         return status;
     status = move_on(st, can_create);

@@ -87,7 +87,6 @@ static enum ves_status stream_add(struct ves_pg *st,
                 " FROM ves_streams RETURNING " VES_PG_STREAM_COLUMNS);
     ves_pg_put_uuid(&q, &stream->tenant);
     ves_pg_put_uuid(&q, &stream->store);
-    st->has_written = true;
     return read_one(&q, row);
 }
 

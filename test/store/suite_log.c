@@ -64,6 +64,24 @@ static enum ves_status read_inside(void *ctx, const struct ves_log_row *row)
     return n->count == 3 ? VES_NOT_FOUND : VES_OK;
 }
 
+/* Also where the store's numbers end before ours do. */
+static void nothing_is_behind_the_end(void **state)
+{
+    const uint64_t ends[] = {4, (uint64_t)INT64_MAX, (uint64_t)INT64_MAX + 1,
+                             UINT64_MAX};
+    struct suite *s = *state;
+    struct ves_leaf_row leaves[4];
+    uint32_t no = suite_append_log(s, 1, 3);
+
+    for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++) {
+        size_t found = 9;
+        OK(CALL(s, log_read, no, ends[i], 0, suite_see_log, &s->got));
+        OK(CALL(s, log_leaves, no, ends[i], 4, leaves, &found));
+        assert_int_equal(found, 0);
+    }
+    suite_compare(s);
+}
+
 static void a_visitor_may_read_and_stop(void **state)
 {
     struct suite *s = *state;
@@ -335,6 +353,7 @@ static void events_are_found_by_what_they_are_about(void **state)
 static const struct CMUnitTest log_tests[] = {
     EITHER_TEST(rows_come_back_as_appended),
     SEQUENCER_TEST(reading_begins_and_ends_where_asked),
+    SEQUENCER_TEST(nothing_is_behind_the_end),
     EITHER_TEST(a_visitor_may_read_and_stop),
     SEQUENCER_TEST(taken_numbers_and_ids_conflict),
     SEQUENCER_TEST(event_ids_are_unique_per_stream),

@@ -13,6 +13,7 @@ int main(void)
 }
 #else
 
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -118,6 +119,23 @@ static struct ves_store *open_store(void)
 {
     return open_with(&(struct ves_store_pg_options){
         .url = url, .create = true, .busy_timeout_ms = 200});
+}
+
+/* Until the answer is a row that says true; a minute at most. */
+static void await(const char *text)
+{
+    for (int i = 0; i < 6000; i++) {
+        PGresult *result = PQexec(behind, text);
+        bool is_true = PQresultStatus(result) == PGRES_TUPLES_OK &&
+                       PQntuples(result) == 1 &&
+                       *PQgetvalue(result, 0, 0) == 't';
+
+        PQclear(result);
+        if (is_true)
+            return;
+        (void)usleep(10000);
+    }
+    fail_msg("%s: never", text);
 }
 
 /* Tables are emptied, for making them costs more. */
@@ -334,6 +352,150 @@ static void a_lost_commit_that_happened_is_told(void **state)
     pclose(from);
 }
 
+/* Whatever the operator has set for the user: what comes after the wait for
+ * the lock sees what was committed before it, and nothing is cut short. */
+static void settings_of_the_user_do_no_harm(void **state)
+{
+    struct suite *s = *state;
+    pid_t child;
+    int code = -1;
+
+    exec("ALTER ROLE ves SET default_transaction_isolation = 'serializable'");
+    exec("ALTER ROLE ves SET statement_timeout = 1");
+    put_meta(s->store, "1");
+    OK(s->store->ops->begin(s->store));
+    OK(s->store->ops->meta_put(s->store, "cursor", ves_bytes_str("2")));
+    child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        struct ves_store *two = NULL;
+        struct ves_error error;
+        struct ves_bytes got;
+        struct ves_arena arena;
+        enum ves_status status;
+
+        ves_arena_init(&arena, ves_alloc_default(), 4096);
+        status = ves_store_pg_open(
+            &(struct ves_store_pg_options){.url = url,
+                                           .busy_timeout_ms = 60000},
+            ves_alloc_default(), &two, &error);
+        if (!status)
+            status = two->ops->begin(two);
+        if (!status)
+            status = two->ops->meta_get(two, "cursor", &arena, &got);
+        _exit(status ? (int)status : !ves_bytes_is(got, "2"));
+    }
+    await("SELECT count(*) > 0 FROM pg_locks WHERE locktype = 'advisory'"
+          " AND NOT granted");
+    OK(s->store->ops->commit(s->store));
+    assert_int_equal(waitpid(child, &code, 0), child);
+    exec("ALTER ROLE ves RESET ALL");
+    assert_int_equal(code, 0);
+}
+
+/* Ends every wait for a standby as an operator's pg_cancel_backend does, or a
+ * statement_timeout: PostgreSQL then says COMMIT, and warns. */
+static pid_t cancel_waits(void)
+{
+    pid_t child = fork();
+
+    assert_true(child >= 0);
+    if (child)
+        return child;
+    PGconn *conn = PQconnectdb(url);
+    for (;;) {
+        PQclear(PQexec(conn, "SELECT pg_cancel_backend(pid) FROM"
+                             " pg_stat_activity WHERE wait_event = 'SyncRep'"));
+        (void)usleep(5000);
+    }
+}
+
+static void end_child(pid_t child)
+{
+    assert_int_equal(kill(child, SIGKILL), 0);
+    assert_int_equal(waitpid(child, NULL, 0), child);
+}
+
+static void await_setting(const char *name, const char *want);
+
+/* What no standby has may be gone with this server, so it is not told. */
+static void a_commit_without_its_standby_is_not_told(void **state)
+{
+    struct suite *s = *state;
+    struct ves_store *store = open_with(&(struct ves_store_pg_options){
+        .url = url, .busy_timeout_ms = 2000, .outcome_ms = 100});
+    struct ves_bytes got;
+
+    put_meta(store, "before");
+    exec("ALTER SYSTEM SET synchronous_standby_names = 'nobody'");
+    exec("SELECT pg_reload_conf()");
+    await_setting("synchronous_standby_names", "nobody");
+    pid_t child = cancel_waits();
+    OK(store->ops->begin(store));
+    OK(store->ops->meta_put(store, "cursor", ves_bytes_str("here only")));
+    assert_int_equal(store->ops->commit(store), VES_IO);
+    assert_non_null(strstr(store->error.text, "did not say"));
+    assert_int_equal(store->ops->begin(store), VES_IO);
+    /* Nor what somebody else found there. */
+    struct ves_store *other = open_with(&(struct ves_store_pg_options){
+        .url = url, .busy_timeout_ms = 2000, .outcome_ms = 100});
+    OK(other->ops->begin(other));
+    OK(other->ops->meta_get(other, "cursor", &s->arena, &got));
+    assert_int_equal(other->ops->commit(other), VES_IO);
+    end_child(child);
+    exec("ALTER SYSTEM RESET synchronous_standby_names");
+    exec("SELECT pg_reload_conf()");
+    await_setting("synchronous_standby_names", "");
+    OK(store->ops->begin(store));
+    OK(store->ops->meta_get(store, "cursor", &s->arena, &got));
+    assert_true(ves_bytes_is(got, "here only"));
+    OK(store->ops->commit(store));
+    ves_store_pg_close(store);
+    ves_store_pg_close(other);
+}
+
+/* A server that is there and says nothing, as one whose disk hangs. */
+static void silence_is_a_lost_connection(void **state)
+{
+    struct suite *s = *state;
+    struct ves_store *store = open_with(&(struct ves_store_pg_options){
+        .url = url, .busy_timeout_ms = 100, .outcome_ms = 100});
+    int64_t pid;
+
+    OK(ves_store_pg_backend(store, &pid));
+    OK(store->ops->begin(store));
+    OK(store->ops->meta_put(store, "cursor", ves_bytes_str("late")));
+    assert_int_equal(kill((pid_t)pid, SIGSTOP), 0);
+    ves_store_pg_patience(store, 300);
+    enum ves_status status = store->ops->commit(store);
+    ves_store_pg_patience(store, 60000);
+    char text[128];
+    assert_int_equal(kill((pid_t)pid, SIGCONT), 0);
+    assert_int_equal(status, VES_IO);
+    assert_non_null(strstr(store->error.text, "did not say"));
+    snprintf(text, sizeof text,
+             "SELECT count(*) = 0 FROM pg_stat_activity WHERE pid = %lld",
+             (long long)pid);
+    await(text);
+    /* What it had been sent it has done. */
+    OK(store->ops->begin(store));
+    OK(store->ops->commit(store));
+    expect_meta(s, store, "late");
+    ves_store_pg_close(store);
+}
+
+static void a_newer_schema_stops_who_is_older(void **state)
+{
+    struct suite *s = *state;
+
+    put_meta(s->store, "1");
+    exec("UPDATE ves_schema SET version = version + 1");
+    assert_int_equal(s->store->ops->begin(s->store), VES_UNSUPPORTED);
+    assert_non_null(strstr(s->store->error.text, "another program"));
+    exec("UPDATE ves_schema SET version = version - 1");
+    put_meta(s->store, "2");
+}
+
 static void what_is_expected_is_looked_at_in_the_transaction(void **state)
 {
     struct suite *s = *state;
@@ -491,6 +653,8 @@ static void what_cannot_be_opened_is_said(void **state)
     expect_refused(&o, VES_INVALID, "PGPASSFILE");
     o.url = "postgres://h/d?password=s3cret";
     expect_refused(&o, VES_INVALID, "PGPASSFILE");
+    o.url = "postgres://h/d?p%61ssword=s3cret";
+    expect_refused(&o, VES_INVALID, "PGPASSFILE");
     o.url = "host=h password=s3cret";
     expect_refused(&o, VES_INVALID, "named by a URL");
     o.url = "postgres://h/d?nonsense=1";
@@ -578,6 +742,10 @@ int main(void)
         ALONE(a_connection_that_died_meanwhile_is_made_anew),
         ALONE(a_lost_commit_that_failed_is_told),
         ALONE(a_lost_commit_that_happened_is_told),
+        ALONE(settings_of_the_user_do_no_harm),
+        ALONE(a_commit_without_its_standby_is_not_told),
+        ALONE(silence_is_a_lost_connection),
+        ALONE(a_newer_schema_stops_who_is_older),
         ALONE(what_is_expected_is_looked_at_in_the_transaction),
         ALONE(long_reads_see_one_moment),
         ALONE(a_commit_is_few_round_trips_however_large),
