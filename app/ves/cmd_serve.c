@@ -16,6 +16,12 @@ static const struct cli_option options[] = {
     {"tls-key", "FILE", "its private key, PEM"},
     {"threads", "N", "threads that verify (default: one per core)"},
     {"require-v2", NULL, "refuse new events of signing version 1"},
+    {"rate-limit", "N",
+     "requests a second with one credential (default 500, on loopback and 0: "
+     "any)"},
+    {"tenant-rate-limit", "N", "... of one tenant (default 2000)"},
+    {"address-rate-limit", "N",
+     "... from one address without a credential (default 20)"},
     {"port-file", "FILE", "write HOST:PORT there once listening"},
     {"log-format", "text|json", "form of the log on standard error"},
     {"log-level", "0|1|2", "errors, notices (default), requests"},
@@ -29,6 +35,14 @@ static const struct cli_option options[] = {
     {"rotate-key", NULL, "make the next receipt key, then serve"},
     {NULL, NULL, NULL}};
 
+/* 0 is what the caller means by none; not given is what the library does. */
+static uint32_t rate(const struct cli *cli, const char *name)
+{
+    uint64_t asked = cli_number(cli, name, 0, VES_SERVE_RATE_MAX, 0);
+    return cli_get(cli, name) && asked == 0 ? VES_SERVE_NO_LIMIT
+                                            : (uint32_t)asked;
+}
+
 static int run(struct cli *cli)
 {
     struct ves_serve_options serve = {
@@ -41,6 +55,9 @@ static int run(struct cli *cli)
         .tls_key = cli_get(cli, "tls-key"),
         .require_v2 = cli_get(cli, "require-v2") != NULL,
         .threads = (unsigned)cli_number(cli, "threads", 1, 64, 0),
+        .rate_limit = rate(cli, "rate-limit"),
+        .tenant_rate_limit = rate(cli, "tenant-rate-limit"),
+        .address_rate_limit = rate(cli, "address-rate-limit"),
         .port_file = cli_get(cli, "port-file"),
         .log_format = cli_get(cli, "log-format"),
         .log_level = (unsigned)cli_number(cli, "log-level", 0, 2, 1),

@@ -12,6 +12,14 @@ extern "C" {
 
 struct ves_server;
 
+enum {
+    VES_SERVE_RATE_CREDENTIAL = 500,
+    VES_SERVE_RATE_TENANT = 2000,
+    VES_SERVE_RATE_ADDRESS = 20,
+    VES_SERVE_RATE_MAX = 1000000
+};
+#define VES_SERVE_NO_LIMIT UINT32_MAX
+
 struct ves_serve_options {
     const char *db; /* SQLite file; key files lie beside it */
     /* Instead of db: postgres://..., which ves_server_init has set up and
@@ -21,8 +29,13 @@ struct ves_serve_options {
     const char *listen;   /* HOST:PORT; port 0: any free one */
     const char *tls_cert; /* PEM files; both or none */
     const char *tls_key;
-    bool require_v2;        /* refuse new events of signing version 1 */
-    unsigned threads;       /* prepare threads, up to 64; 0: one per core */
+    bool require_v2;  /* refuse new events of signing version 1 */
+    unsigned threads; /* prepare threads, up to 64; 0: one per core */
+    /* Requests a second, on average, with one credential, of one tenant, and
+     * from one address without an accepted credential; ten times as many at
+     * once.  0: as many as VES_SERVE_RATE_... say off loopback, and any number
+     * on it; VES_SERVE_NO_LIMIT: any number. */
+    uint32_t rate_limit, tenant_rate_limit, address_rate_limit;
     const char *port_file;  /* written with "HOST:PORT\n" once listening */
     const char *log_format; /* "text" or "json"; NULL: text */
     unsigned log_level;     /* 0 errors, 1 notices, 2 requests */

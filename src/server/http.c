@@ -7,6 +7,7 @@
 #include "server/http.h"
 
 #include <stdatomic.h>
+#include <stdio.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
@@ -24,6 +25,7 @@
 #include "os/random.h"
 #include "os/timed.h"
 #include "server/cosignatures.h"
+#include "server/guard.h"
 #include "server/known_head.h"
 #include "server/request.h"
 #include "server/routes.h"
@@ -187,6 +189,7 @@ static void add_headers(struct ves_request *request,
       legacy[] = {{"Deprecation", "true"},
                   {"Sunset", "Mon, 01 Mar 2027 00:00:00 GMT"},
                   {"Link", "</api/v1/ves/events>; rel=\"successor-version\""}};
+    char seconds[16], policy[VES_GUARD_HEADER_MAX], rates[VES_GUARD_HEADER_MAX];
     for (size_t i = 0; i < sizeof(always) / sizeof(always[0]); i++)
         MHD_add_response_header(response, always[i].name, always[i].value);
     for (size_t i = 0;
@@ -204,8 +207,14 @@ static void add_headers(struct ves_request *request,
     if (request->status == 401)
         MHD_add_response_header(response, "WWW-Authenticate",
                                 "ApiKey realm=\"ves\"");
-    if (request->retry_later)
-        MHD_add_response_header(response, "Retry-After", "1");
+    if (request->retry_after_s) {
+        snprintf(seconds, sizeof(seconds), "%u", request->retry_after_s);
+        MHD_add_response_header(response, "Retry-After", seconds);
+    }
+    if (ves_guard_headers(request, policy, rates)) {
+        MHD_add_response_header(response, "RateLimit-Policy", policy);
+        MHD_add_response_header(response, "RateLimit", rates);
+    }
     if (request->close)
         MHD_add_response_header(response, "Connection", "close");
 }
@@ -311,8 +320,10 @@ static void authenticate(struct ves_request *request)
 {
     struct ves_bytes key;
     enum ves_route_access access = request->route->access;
-    if (access == VES_ACCESS_OPEN)
+    if (access == VES_ACCESS_OPEN) {
+        ves_guard_check(request, false);
         return;
+    }
     enum ves_auth_result result = ves_auth_header_read(
         header(request, "Authorization"), header(request, "x-api-key"), &key,
         &request->dialect);
@@ -328,6 +339,9 @@ static void authenticate(struct ves_request *request)
                 &request->server->credentials, &request->key_hash,
                 ves_clock_now_ms(), &request->caller, &request->held);
     }
+    ves_guard_check(request, result != VES_AUTH_OK);
+    if (request->status)
+        return;
     uint32_t rights = request->caller.rights;
     if (!result && !(rights & VES_RIGHT_ADMIN) &&
         ((access == VES_ACCESS_READ && !(rights & VES_RIGHT_READ)) ||

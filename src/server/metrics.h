@@ -42,6 +42,8 @@
       "Times that a witness knew more than this log, or another one.")      \
     X(auth_failures, "sequencer_errors_auth_total",                         \
       "Requests without an accepted credential or right.")                  \
+    X(rate_limited, "sequencer_ratelimit_refused_total",                    \
+      "Requests above a rate limit, answered 429.")                         \
     X(client_errors, "sequencer_errors_client_total",                       \
       "Answers with a status from 400 to 499.")                             \
     X(server_errors, "sequencer_errors_server_total",                       \

@@ -54,7 +54,7 @@ void ves_reply_error(struct ves_request *request, uint32_t status,
     request->status = status;
     request->error_code = code;
     request->content_type = NULL;
-    request->retry_later = status == 503;
+    request->retry_after_s = status == 503 ? 1 : 0;
     ves_buf_reset(out);
     ves_buf_putf(out, "{\"error\":{\"code\":\"%s\",\"numeric_code\":%u,", code,
                  http_errors[i].number);

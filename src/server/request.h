@@ -14,6 +14,7 @@
 #include "base/buf.h"
 #include "engine/sequencer.h"
 #include "server/auth.h"
+#include "server/rate.h"
 #include "server/uri.h"
 
 struct MHD_Connection;
@@ -41,6 +42,7 @@ enum { VES_REQUEST_ID_MAX = 128, VES_REPLY_MAX = 64 * 1024 * 1024 };
     X(METHOD_NOT_ALLOWED, 405, 3003)       \
     X(ALREADY_EXISTS, 409, 5004)           \
     X(PAYLOAD_TOO_LARGE, 413, 3004)        \
+    X(RATE_LIMIT_EXCEEDED, 429, 2001)      \
     X(INTERNAL_ERROR, 500, 8999)           \
     X(SERVICE_UNAVAILABLE, 503, 8002)
 
@@ -78,6 +80,7 @@ struct ves_request {
     struct ves_hash key_hash; /* of the API key */
     struct ves_held *held;    /* on whose account body and answer are */
     enum ves_dialect dialect;
+    struct ves_rate_state rates[VES_RATE_KINDS];
 
     /* The store a handler may use: read-only, or the writer's on the
      * committer thread. */
@@ -101,7 +104,7 @@ struct ves_request {
     const char *content_type;      /* NULL: JSON */
     const char *error_code;        /* x-error-code; NULL: none */
     const char *allow;             /* Allow */
-    bool retry_later;              /* Retry-After */
+    uint32_t retry_after_s;        /* Retry-After; 0: none */
     bool is_legacy;                /* deprecation headers */
     bool close;                    /* Connection: close */
 };

@@ -369,6 +369,44 @@ static void choose_threads(struct start *s)
         s->http_threads = HTTP_THREADS_MAX;
 }
 
+/* What is reached from elsewhere has limits, if not those that were asked
+ * for. */
+static enum ves_status choose_rates(struct start *s)
+{
+    const struct ves_serve_options *options = s->options;
+    const uint32_t asked[VES_RATE_KINDS] = {
+        [VES_RATE_CREDENTIAL] = options->rate_limit,
+        [VES_RATE_TENANT] = options->tenant_rate_limit,
+        [VES_RATE_ADDRESS] = options->address_rate_limit};
+    static const uint32_t usual[VES_RATE_KINDS] = {
+        [VES_RATE_CREDENTIAL] = VES_SERVE_RATE_CREDENTIAL,
+        [VES_RATE_TENANT] = VES_SERVE_RATE_TENANT,
+        [VES_RATE_ADDRESS] = VES_SERVE_RATE_ADDRESS};
+    uint32_t per_s[VES_RATE_KINDS];
+    uint64_t seeds[2];
+    bool is_loopback;
+    enum ves_status status =
+        ves_listen_is_loopback(&s->address, &is_loopback, s->error);
+    if (!status)
+        status = ves_random(seeds, sizeof(seeds), s->error);
+    if (status)
+        return status;
+    for (size_t i = 0; i < VES_RATE_KINDS; i++) {
+        if (asked[i] == VES_SERVE_NO_LIMIT)
+            per_s[i] = 0;
+        else if (asked[i] > VES_SERVE_RATE_MAX)
+            return ves_fail(s->error, VES_INVALID,
+                            "a limit of %u requests a second is beyond the "
+                            "largest, %d",
+                            asked[i], (int)VES_SERVE_RATE_MAX);
+        else
+            per_s[i] = asked[i] ? asked[i] : is_loopback ? 0 : usual[i];
+    }
+    return ves_rates_init(&s->server->rates, s->server->alloc, per_s, seeds)
+               ? ves_fail(s->error, VES_NOMEM, "out of memory")
+               : VES_OK;
+}
+
 /* Off loopback others rely on it. */
 static enum ves_status check_head_file(struct start *s)
 {
@@ -410,6 +448,8 @@ static enum ves_status start_all(struct start *s)
                                  &s->port, s->error);
     if (!status)
         status = check_head_file(s);
+    if (!status)
+        status = choose_rates(s);
     if (!status)
         status = ves_pool_new(server->alloc, s->options->threads, &server->pool,
                               s->error);
@@ -527,6 +567,7 @@ void ves_server_stop(struct ves_server *server)
         ves_credentials_deinit(&server->credentials);
         ves_keyring_deinit(&server->keyring);
     }
+    ves_rates_deinit(&server->rates, alloc);
     ves_witnesses_free(server->witnesses);
     ves_checkpoints_stop(server);
     ves_cosignatures_deinit(&server->cosignatures, alloc);

@@ -33,6 +33,7 @@
 #include "server/log.h"
 #include "server/metrics.h"
 #include "server/pipeline.h"
+#include "server/rate.h"
 #include "server/readers.h"
 #include "server/refresh.h"
 #include "server/witnesses.h"
@@ -64,7 +65,8 @@ struct ves_server {
     struct ves_keyring keyring;
     struct ves_credentials credentials;
     struct ves_refresh refresh; /* of a shared store */
-    struct ves_held strangers;  /* requests without a key */
+    struct ves_rates rates;
+    struct ves_held strangers; /* requests without a key */
     struct ves_pipeline pipeline;
     struct ves_checkpoints checkpoints;
     struct ves_cosignatures cosignatures;

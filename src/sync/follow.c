@@ -188,7 +188,7 @@ static uint32_t next_try(struct ves_follow *f, enum ves_status status,
                          const struct ves_http_reply *reply,
                          const struct ves_error *error)
 {
-    uint32_t wait_ms = FIRST_MS, random = 0;
+    uint32_t wait_ms = FIRST_MS, told_ms = 0, random = 0;
     const char *why = "the connection ended";
     char words[VES_FOLLOW_WHY_MAX];
     bool is_refused = reply->status == 401 || reply->status == 403;
@@ -205,8 +205,8 @@ static uint32_t next_try(struct ves_follow *f, enum ves_status status,
         why = error->text;
     } else if (reply->status == 429 || reply->status == 503) {
         why = "the sequencer has no room for one more";
-        wait_ms = reply->retry_after_s > 1 ? reply->retry_after_s * 1000
-                                           : LAST_MS / 2;
+        told_ms = reply->retry_after_s * 1000;
+        wait_ms = told_ms > 1000 ? told_ms : LAST_MS / 2;
     } else if (is_refused) {
         why = "the sequencer does not accept this store's credential";
         wait_ms = LAST_MS;
@@ -218,6 +218,7 @@ static uint32_t next_try(struct ves_follow *f, enum ves_status status,
         wait_ms = ABSENT_MS;
     }
     wait_ms = wait_ms < ABSENT_MS ? wait_ms : ABSENT_MS;
+    uint32_t least_ms = told_ms < ABSENT_MS ? told_ms : ABSENT_MS;
     (void)!ves_random(&random, sizeof(random), NULL);
     pthread_mutex_lock(&f->lock);
     snprintf(f->why, sizeof(f->why), "%s", why);
@@ -226,7 +227,8 @@ static uint32_t next_try(struct ves_follow *f, enum ves_status status,
         f->credential = NULL;
     }
     pthread_mutex_unlock(&f->lock);
-    return wait_ms / 2 + random % (wait_ms / 2 + 1);
+    wait_ms = wait_ms / 2 + random % (wait_ms / 2 + 1);
+    return wait_ms > least_ms ? wait_ms : least_ms + random % 1000;
 }
 
 static void *follow_all(void *ctx)

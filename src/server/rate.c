@@ -1,0 +1,158 @@
+/* rate.c -- how often somebody may ask: token buckets. */
+#include "server/rate.h"
+
+#include <string.h>
+
+#include "base/assert.h"
+
+enum { SECOND_US = 1000000 };
+
+/* Two multiplications a byte from a secret start: who does not know the seeds
+ * finds no two keys of one tag but by asking more often than the limits let. */
+static uint64_t tag_of(const struct ves_rates *rates, enum ves_rate_kind kind,
+                       struct ves_bytes key)
+{
+    VES_ASSERT(key.len <= VES_RATE_KEY_MAX);
+    uint64_t a = rates->seeds[0] ^ ((uint64_t)kind + 1);
+    uint64_t b = rates->seeds[1];
+    for (size_t i = 0; i < key.len; i++) {
+        a = (a ^ key.ptr[i]) * UINT64_C(0x9e3779b97f4a7c15);
+        b = (b + (a >> 32)) * UINT64_C(0xd6e8feb86659fd93);
+        a ^= b >> 29;
+    }
+    uint64_t tag = a ^ b ^ b >> 31;
+    return tag ? tag : 1;
+}
+
+/* One token, and a full bucket, as the time it takes them to come. */
+static uint64_t token_us(const struct ves_rates *rates, enum ves_rate_kind kind)
+{
+    return SECOND_US / rates->per_s[kind];
+}
+
+static uint64_t full_us(const struct ves_rates *rates, enum ves_rate_kind kind)
+{
+    return token_us(rates, kind) * rates->per_s[kind] * VES_RATE_BURST_S;
+}
+
+enum ves_status ves_rates_init(struct ves_rates *rates,
+                               const struct ves_alloc *alloc,
+                               const uint32_t *per_s, const uint64_t seeds[2])
+{
+    size_t size = VES_RATE_SETS * sizeof(*rates->sets);
+    bool has_limit = false;
+    memset(rates, 0, sizeof(*rates));
+    for (size_t i = 0; i < VES_RATE_KINDS; i++) {
+        VES_ASSERT(per_s[i] <= VES_RATE_PER_S_MAX);
+        rates->per_s[i] = per_s[i];
+        has_limit = has_limit || per_s[i];
+    }
+    memcpy(rates->seeds, seeds, sizeof(rates->seeds));
+    if (!has_limit)
+        return VES_OK;
+    rates->sets = alloc->realloc(alloc->ctx, NULL, size);
+    if (!rates->sets)
+        return VES_NOMEM;
+    memset(rates->sets, 0, size);
+    for (size_t i = 0; i < VES_RATE_LOCKS; i++)
+        pthread_mutex_init(&rates->locks[i], NULL);
+    return VES_OK;
+}
+
+void ves_rates_deinit(struct ves_rates *rates, const struct ves_alloc *alloc)
+{
+    if (!rates->sets)
+        return;
+    for (size_t i = 0; i < VES_RATE_LOCKS; i++)
+        pthread_mutex_destroy(&rates->locks[i]);
+    alloc->realloc(alloc->ctx, rates->sets, 0);
+    rates->sets = NULL;
+}
+
+static struct ves_rate_bucket *find(struct ves_rate_bucket *set, uint64_t tag)
+{
+    for (size_t i = 0; i < VES_RATE_WAYS; i++) {
+        if (set[i].tag == tag)
+            return &set[i];
+    }
+    return NULL;
+}
+
+/* In the place of the one that is full first, or is already. */
+static struct ves_rate_bucket *make(struct ves_rate_bucket *set, uint64_t tag)
+{
+    struct ves_rate_bucket *bucket = set;
+    for (size_t i = 1; i < VES_RATE_WAYS; i++) {
+        if (set[i].full_us < bucket->full_us)
+            bucket = &set[i];
+    }
+    *bucket = (struct ves_rate_bucket){.tag = tag};
+    return bucket;
+}
+
+static pthread_mutex_t *lock_of(struct ves_rates *rates, uint64_t tag)
+{
+    return &rates->locks[tag % VES_RATE_SETS % VES_RATE_LOCKS];
+}
+
+static uint32_t seconds(uint64_t us)
+{
+    return (uint32_t)((us + SECOND_US - 1) / SECOND_US);
+}
+
+void ves_rates_take(struct ves_rates *rates, enum ves_rate_kind kind,
+                    struct ves_bytes key, uint64_t now_us,
+                    struct ves_rate_state *out)
+{
+    *out = (struct ves_rate_state){.is_limited = rates->per_s[kind] != 0};
+    if (!out->is_limited)
+        return;
+    uint64_t tag = tag_of(rates, kind, key);
+    uint64_t token = token_us(rates, kind), full = full_us(rates, kind);
+    struct ves_rate_bucket *set = rates->sets[tag % VES_RATE_SETS];
+    pthread_mutex_lock(lock_of(rates, tag));
+    struct ves_rate_bucket *bucket = find(set, tag);
+    if (!bucket)
+        bucket = make(set, tag);
+    uint64_t due = bucket->full_us > now_us ? bucket->full_us - now_us : 0;
+    out->is_over = due + token > full;
+    if (!out->is_over) {
+        due += token;
+        bucket->full_us = now_us + due;
+    }
+    pthread_mutex_unlock(lock_of(rates, tag));
+    out->left = (uint32_t)((full - (due < full ? due : full)) / token);
+    out->full_s = seconds(due);
+    out->wait_s = out->is_over ? seconds(due + token - full) : 0;
+}
+
+void ves_rates_give(struct ves_rates *rates, enum ves_rate_kind kind,
+                    struct ves_bytes key)
+{
+    if (!rates->per_s[kind])
+        return;
+    uint64_t tag = tag_of(rates, kind, key);
+    uint64_t token = token_us(rates, kind);
+    pthread_mutex_lock(lock_of(rates, tag));
+    struct ves_rate_bucket *bucket =
+        find(rates->sets[tag % VES_RATE_SETS], tag);
+    if (bucket && bucket->full_us >= token)
+        bucket->full_us -= token;
+    pthread_mutex_unlock(lock_of(rates, tag));
+}
+
+bool ves_rates_is_over(struct ves_rates *rates, enum ves_rate_kind kind,
+                       struct ves_bytes key, uint64_t now_us)
+{
+    if (!rates->per_s[kind])
+        return false;
+    uint64_t tag = tag_of(rates, kind, key);
+    pthread_mutex_lock(lock_of(rates, tag));
+    const struct ves_rate_bucket *bucket =
+        find(rates->sets[tag % VES_RATE_SETS], tag);
+    bool is_over =
+        bucket && bucket->full_us > now_us &&
+        bucket->full_us - now_us + token_us(rates, kind) > full_us(rates, kind);
+    pthread_mutex_unlock(lock_of(rates, tag));
+    return is_over;
+}
