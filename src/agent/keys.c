@@ -112,20 +112,38 @@ static enum ves_status load_key(struct ves_agent *agent,
         ves_signer_free(*out);
         *out = NULL;
         return ves_fail(error, VES_CONFLICT,
-                        "%s is another agent's key, or an older one of this "
-                        "store, not the one it goes by now; nothing was "
-                        "signed; put the right file back, or set up a new "
-                        "store with an invitation",
+                        "%s is another agent's key, or an older or newer one "
+                        "of this store, not the one it goes by now; nothing "
+                        "was signed. A store that was restored from a copy "
+                        "follows its log: pull, and try again. Else put the "
+                        "right file back, or set up a new store with an "
+                        "invitation",
                         path);
     }
     return VES_OK;
 }
 
-enum ves_status ves_agent_need_key(struct ves_agent *agent,
-                                   struct ves_error *error)
+/* It may have been rotated since the store was opened, by a pull of this handle
+ * or by somebody else. */
+static enum ves_status load_current(struct ves_agent *agent,
+                                    struct ves_public_key *tried,
+                                    struct ves_error *error)
 {
     const struct ves_passphrase passphrase = {agent->passphrase,
                                               agent->passphrase_ctx};
+
+    enum ves_status status = ves_agent_read_key(agent);
+    if (status)
+        return ves_agent_fail(agent, status, error, "reading the key");
+    *tried = agent->public_key;
+    return load_key(agent, agent->passphrase ? &passphrase : NULL,
+                    &agent->core.signer, error);
+}
+
+enum ves_status ves_agent_need_key(struct ves_agent *agent,
+                                   struct ves_error *error)
+{
+    struct ves_public_key tried;
 
     if (agent->core.signer)
         return VES_OK;
@@ -133,8 +151,13 @@ enum ves_status ves_agent_need_key(struct ves_agent *agent,
         return ves_fail(error, VES_INVALID,
                         "this store was opened for reading only; nothing was "
                         "signed");
-    return load_key(agent, agent->passphrase ? &passphrase : NULL,
-                    &agent->core.signer, error);
+    enum ves_status status = load_current(agent, &tried, error);
+    /* Rotated in between, so that the file has another key. */
+    if ((status == VES_CONFLICT || status == VES_NOT_FOUND) &&
+        !ves_agent_read_key(agent) &&
+        memcmp(tried.b, agent->public_key.b, VES_KEY_SIZE) != 0)
+        status = load_current(agent, &tried, error);
+    return status;
 }
 
 enum ves_status ves_agent_rekey(struct ves_agent_core *core,
@@ -228,7 +251,8 @@ static enum ves_status no_next(const struct ves_agent *agent,
                     agent->next_key_path);
 }
 
-/* The key after the next, sealed as the present one is. */
+/* The key after the next, sealed as the present one is; the one that is there,
+ * when an earlier call made it, or another process does. */
 static enum ves_status make_later(struct ves_agent *agent,
                                   const struct ves_passphrase *passphrase,
                                   struct ves_hash *digest,
@@ -239,13 +263,13 @@ static enum ves_status make_later(struct ves_agent *agent,
 
     enum ves_status status = ves_keyfile_inspect(agent->key_path, VES_KEY_AGENT,
                                                  &key, &is_sealed, error);
-    if (!status && ves_file_exists(agent->later_key_path))
-        status = ves_keyfile_inspect(agent->later_key_path, VES_KEY_AGENT, &key,
-                                     NULL, error);
-    else if (!status)
+    if (!status && !ves_file_exists(agent->later_key_path))
         status =
             ves_keyfile_generate(agent->later_key_path, VES_KEY_AGENT,
                                  is_sealed ? passphrase : NULL, &key, error);
+    if (!status || status == VES_CONFLICT)
+        status = ves_keyfile_inspect(agent->later_key_path, VES_KEY_AGENT, &key,
+                                     NULL, error);
     if (!status)
         ves_key_next_hash(&key, digest);
     return status;

@@ -50,6 +50,9 @@ is "by one" "$(key_id till.db)" $((before + 1))
 check "who has the store open signs with the new key" sqlite3 till.db ".load $HERE/$BUILD/ves" \
 	"SELECT ves_append('inventory.adjusted','MUG','{\"delta\":1}')" ".shell $VES keys rotate --db till.db" \
 	"SELECT ves_append('inventory.adjusted','MUG','{\"delta\":1}')"
+check "as does one that has only looked so far" sqlite3 till.db ".load $HERE/$BUILD/ves" \
+	"SELECT ves_status()" ".shell $VES keys rotate --db till.db" \
+	"SELECT ves_append('inventory.adjusted','MUG','{\"delta\":1}')"
 check "and all goes out" "$VES" sync --db till.db
 
 # ---- no network
@@ -63,7 +66,7 @@ LISTEN=${URL#http://} start_server "$SEQ" || exit 1
 check "the next sync takes it along" "$VES" sync --db till.db
 is "it is done" "$(key_id till.db) $(store_is till.db '[d["counts"]["pending"], d["counts"]["failed"]]')" "$((before + 1)) [0, 0]"
 "$VES" sync --db office.db > /dev/null
-is "nothing is lost" "$(on_hand office.db MUG)" $((11 + n + 4))
+is "nothing is lost" "$(on_hand office.db MUG)" $((11 + n + 5))
 
 # ---- a thief has the key, and not the next one
 for f in till.db till.db.key till.db.credential; do cp $f thief.${f#till.}; done
@@ -75,10 +78,10 @@ check "its owner can" rotate till.db
 "$VES" append --db thief.db inventory.adjusted MUG --payload '{"delta":100}' > /dev/null
 "$VES" push --db thief.db > /dev/null 2>&1
 "$VES" sync --db office.db > /dev/null
-is "and what the thief signs is not taken" "$(on_hand office.db MUG)" $((11 + n + 4))
+is "and what the thief signs is not taken" "$(on_hand office.db MUG)" $((11 + n + 5))
 "$VES" sync --db till.db > /dev/null
 "$VES" sync --db office.db > /dev/null
-is "what the owner signed is" "$(on_hand office.db MUG)" $((11 + n + 5))
+is "what the owner signed is" "$(on_hand office.db MUG)" $((11 + n + 6))
 
 # ---- an answer that is lost, and one that says nothing
 echo honest > mode
@@ -106,7 +109,10 @@ URL=$direct
 # ---- restored, with the key files of before
 "$VES" backup --db far.db old.db > /dev/null 2>&1
 for f in key key.next credential; do cp far.db.$f old.db.$f; done
+cp old.db new.db
 check "a rotation that the copy knows nothing of" rotate far.db
+for f in key key.next credential; do cp far.db.$f new.db.$f; done
+check "a store that is restored beside its newer key goes on at once" "$VES" sync --db new.db
 adjust old.db MUG 1
 check "a restored store finds its key in the log" "$VES" sync --db old.db
 is "among its files" "$(key_id old.db) $(cat old.db.key | sha256sum)" "$(key_id far.db) $(cat far.db.key | sha256sum)"
