@@ -101,6 +101,8 @@ static const struct asked {
      "/api/v1/ves/commitments?" SCOPE, NULL, 0},
     {VES_METHOD_GET, "/api/v1/ves/commitments/{}", "/api/v1/ves/commitments/$B",
      NULL, NAMED_ITSELF},
+    {VES_METHOD_GET, "/api/v1/commitments/{}", "/api/v1/commitments/$B", NULL,
+     NAMED_ITSELF},
     {VES_METHOD_GET, "/api/v1/ves/proofs/{}",
      "/api/v1/ves/proofs/1?" SCOPE "&batch_id=$B", NULL, 0},
     {VES_METHOD_POST, "/api/v1/ves/proofs/verify", "/api/v1/ves/proofs/verify",
