@@ -62,6 +62,11 @@ static bool read_32(const char *text, size_t len, uint8_t out[VES_HASH_SIZE])
     return read_hex(text, len, out) || read_base64(text, len, out);
 }
 
+bool cli_anchors_key(const char *text, struct ves_public_key *out)
+{
+    return read_32(text, strlen(text), out->b);
+}
+
 /* A decimal without sign and leading zeros in front of end; where it ends. */
 static const char *read_number(const char *text, uint64_t *out)
 {

@@ -292,6 +292,14 @@ static void say_failed(struct why *why)
 {
     const struct ves_outbox_row *row = &why->found.outbox;
 
+    if (ves_bytes_is(row->disposition, VES_DISPOSITION_REISSUED) ||
+        ves_bytes_is(row->disposition, VES_DISPOSITION_OVERRIDDEN)) {
+        say(why, "The sequencer refused it, and that was decided:");
+        say_reason(why, row->error);
+        say(why, "It does not count any more, and is kept.");
+        step(why, "ves show EVENT");
+        return;
+    }
     if (row->is_refused) {
         say(why, "The sequencer refused it, and signed the refusal:");
         say_reason(why, row->error);

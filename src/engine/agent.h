@@ -292,6 +292,8 @@ VES_NODISCARD enum ves_status ves_core_page_read(struct ves_agent_core *core,
                                                  uint64_t asked_from,
                                                  struct ves_page **page,
                                                  bool *needs_keys);
+/* Whose key is missing, when it is an agent's; false: it is not. */
+bool ves_page_stranger(const struct ves_page *page, struct ves_uuid *agent);
 /* Verifies all signatures and receipts; no store, may take long. */
 void ves_core_page_verify(struct ves_agent_core *core, struct ves_page *page);
 
@@ -410,6 +412,12 @@ VES_NODISCARD enum ves_status ves_core_known_head(struct ves_agent_core *core,
 VES_NODISCARD enum ves_status ves_core_keys(struct ves_agent_core *core,
                                             struct ves_bytes reply,
                                             int64_t now_ms);
+
+/* Takes this store's own key as one of the stream's, from its first number on:
+ * where the sequencer is of another implementation and keeps no directory. */
+VES_NODISCARD enum ves_status ves_core_own_key(struct ves_agent_core *core,
+                                               const struct ves_public_key *key,
+                                               int64_t now_ms);
 
 /* Takes `GET /api/v1/ves/sequencer-keys`: a new version is accepted only with
  * a statement signed by its predecessor (D18). */

@@ -500,7 +500,9 @@ struct ves_page {
     bool has_gap;        /* the item after the last has another number */
     uint64_t gap_number; /* which */
     bool is_key_unknown; /* the item after the last needs a key we lack */
-    bool is_unproven;    /* an item came without a receipt */
+    bool has_stranger;   /* ... which is this agent's */
+    struct ves_uuid stranger;
+    bool is_unproven; /* an item came without a receipt */
     struct ves_page_item *items;
     size_t count, room;
     struct ves_page_key keys[VES_PAGE_KEYS]; /* met last */

@@ -316,3 +316,29 @@ enum ves_status ves_core_keys(struct ves_agent_core *core,
     ves_arena_free(&arena);
     return status;
 }
+
+enum ves_status ves_core_own_key(struct ves_agent_core *core,
+                                 const struct ves_public_key *key,
+                                 int64_t now_ms)
+{
+    struct ves_arena arena;
+    struct ves_agent_key own = {.agent = core->agent,
+                                .key_id = core->key_id,
+                                .public_key = *key,
+                                .valid_from_sequence = 1,
+                                .algorithm = "ed25519",
+                                .registrar = "self"};
+    struct keys keys = {.core = core,
+                        .arena = &arena,
+                        .now_ms = now_ms,
+                        .list = &own,
+                        .count = 1};
+
+    core->error.status = VES_OK;
+    ves_arena_init(&arena, core->alloc, VES_DEVICE_ARENA_MAX);
+    enum ves_status status = ves_device_begin(core);
+    if (!status)
+        status = ves_device_end(core, take_keys(&keys));
+    ves_arena_free(&arena);
+    return status;
+}

@@ -374,6 +374,8 @@ static enum ves_status check_key(struct ves_agent_core *core,
         return status;
     if (!key) {
         page->is_key_unknown = true;
+        page->has_stranger = true;
+        page->stranger = item->event.agent;
         return VES_OK;
     }
     item->key = key->public_key;
@@ -569,6 +571,12 @@ enum ves_status ves_core_page_read(struct ves_agent_core *core,
     *needs_keys = made->is_key_unknown || made->log.is_key_unknown;
     *page = made;
     return VES_OK;
+}
+
+bool ves_page_stranger(const struct ves_page *page, struct ves_uuid *agent)
+{
+    *agent = page->stranger;
+    return page->has_stranger;
 }
 
 void ves_page_free(struct ves_page *page)

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/bytes.h"
 #include "base/error.h"
 #include "base/limits.h"
 #include "base/uuid.h"
@@ -34,9 +35,53 @@ enum ves_status ves_session_sequencer_keys(struct ves_session *session,
     return status;
 }
 
+/* Is it another implementation's sequencer, joined without an invitation?  It
+ * may have no directory of a stream's keys. */
+static bool is_foreign(const struct ves_session *session)
+{
+    return ves_uuid_is_nil(&session->agent->core.sequencer_id);
+}
+
+/* One agent's keys; this store's own are no question. */
+static enum ves_status fetch_agent_keys(struct ves_session *session,
+                                        const struct ves_uuid *who,
+                                        struct ves_error *error)
+{
+    struct ves_agent *agent = session->agent;
+    struct ves_http_reply reply;
+    struct ves_bytes none = {NULL, 0};
+    char id[VES_UUID_TEXT + 1], tenant[VES_UUID_TEXT + 1], path[256];
+
+    if (ves_uuid_equal(who, &agent->core.agent)) {
+        enum ves_status own = ves_core_own_key(&agent->core, &agent->public_key,
+                                               ves_clock_now_ms());
+        return own ? ves_agent_fail(agent, own, error, "own key") : VES_OK;
+    }
+    ves_uuid_format(who, id);
+    ves_uuid_format(&agent->core.stream.tenant, tenant);
+    snprintf(path, sizeof(path), "/api/v1/agents/%s/signing-keys?tenant_id=%s",
+             id, tenant);
+    enum ves_status status =
+        ves_session_request(session, "GET", path, none, &reply, error);
+    if (status == VES_NOT_FOUND)
+        return ves_fail(error, VES_REFUSED,
+                        "the sequencer keeps no directory of keys, and this "
+                        "store has none of agent %s: its events cannot be "
+                        "verified, and nothing from the first of them on was "
+                        "applied",
+                        id);
+    if (status)
+        return status;
+    status = ves_core_keys(&agent->core, reply.body, ves_clock_now_ms());
+    return status ? ves_agent_fail(agent, status, error, "key directory")
+                  : VES_OK;
+}
+
 /* Keys this store has not seen: first the sequencer's own, since a directory
- * may be signed by a new one. */
+ * may be signed by a new one.  who is NULL or the agent that is meant, for a
+ * sequencer that is asked for one at a time (*is_one). */
 static enum ves_status fetch_keys(struct ves_session *session,
+                                  const struct ves_uuid *who, bool *is_one,
                                   struct ves_error *error)
 {
     struct ves_agent *agent = session->agent;
@@ -50,6 +95,9 @@ static enum ves_status fetch_keys(struct ves_session *session,
         return status;
     snprintf(path, sizeof(path), "/api/v1/ves/keys?%s", query);
     status = ves_session_request(session, "GET", path, none, &reply, error);
+    *is_one = status == VES_NOT_FOUND && is_foreign(session) && who;
+    if (*is_one)
+        return fetch_agent_keys(session, who, error);
     if (status)
         return status;
     status = ves_core_keys(&agent->core, reply.body, ves_clock_now_ms());
@@ -107,36 +155,54 @@ static void drop(struct fetched *fetched)
     fetched->page = NULL;
 }
 
-/* Fetches and reads one page and begins to verify it.  Unknown keys are
- * fetched once.  Dropped by the caller on success. */
+/* Fetches and reads one page.  Unknown keys are fetched once, or once for each
+ * agent that is met where they are to be had one at a time. */
+static enum ves_status fetch_page(struct ves_session *session, uint64_t from,
+                                  uint64_t limit, struct ves_page **page,
+                                  struct ves_error *error)
+{
+    struct ves_agent *agent = session->agent;
+    struct ves_uuid who, asked = {{0}};
+    bool is_one = false;
+
+    for (size_t n = 0;; n++) {
+        struct ves_http_reply reply;
+        bool needs_keys = false;
+        enum ves_status status =
+            request_page(session, from, limit, &reply, error);
+        if (status)
+            return status;
+        status = ves_core_page_read(&agent->core, reply.body, from, page,
+                                    &needs_keys);
+        if (status)
+            return ves_agent_fail(agent, status, error, "pull");
+        bool has_who = ves_page_stranger(*page, &who);
+        /* What was asked for and is not there will not come now. */
+        if (!needs_keys ||
+            (n > 0 && (!is_one || !has_who || ves_uuid_equal(&who, &asked))))
+            return VES_OK;
+        asked = who;
+        /* The reply's bytes go with the next request, so ask again. */
+        ves_page_free(*page);
+        *page = NULL;
+        status = fetch_keys(session, has_who ? &who : NULL, &is_one, error);
+        if (status)
+            return status;
+    }
+}
+
+/* Fetches one page and begins to verify it.  Dropped by the caller on success.
+ */
 static enum ves_status fetch(struct ves_session *session, uint64_t from,
                              uint64_t limit, struct fetched *out,
                              struct ves_error *error)
 {
     struct ves_agent *agent = session->agent;
-    struct ves_http_reply reply;
-    bool needs_keys = false;
-    enum ves_status status = request_page(session, from, limit, &reply, error);
+    enum ves_status status =
+        fetch_page(session, from, limit, &out->page, error);
 
     if (status)
         return status;
-    status = ves_core_page_read(&agent->core, reply.body, from, &out->page,
-                                &needs_keys);
-    if (!status && needs_keys) {
-        /* The reply's bytes go with the next request, so ask again. */
-        ves_page_free(out->page);
-        out->page = NULL;
-        status = fetch_keys(session, error);
-        if (status)
-            return status;
-        status = request_page(session, from, limit, &reply, error);
-        if (status)
-            return status;
-        status = ves_core_page_read(&agent->core, reply.body, from, &out->page,
-                                    &needs_keys);
-    }
-    if (status)
-        return ves_agent_fail(agent, status, error, "pull");
     out->core = &agent->core;
     out->from = from;
     out->is_verifying = pthread_create(&out->thread, NULL, verify, out) == 0;
