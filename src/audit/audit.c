@@ -137,8 +137,8 @@ static enum ves_status open_to_writers(struct ves_audit *audit)
     if (sqlite3_open_v2(audit->copy, &db,
                         SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX,
                         NULL) != SQLITE_OK ||
-        sqlite3_exec(db, "PRAGMA journal_mode = WAL", NULL, NULL, NULL) !=
-            SQLITE_OK)
+        sqlite3_exec(db, "PRAGMA synchronous = OFF; PRAGMA journal_mode = WAL",
+                     NULL, NULL, NULL) != SQLITE_OK)
         ves_fail(audit->error, VES_IO, "the copy %s: %s", audit->copy,
                  sqlite3_errmsg(db));
     else
@@ -154,7 +154,7 @@ static enum ves_status make_copy(struct ves_audit *audit)
     enum ves_status status = open_original(audit, &original);
     if (status)
         return status;
-    status = ves_store_sqlite_backup(original, audit->copy, audit->error);
+    status = ves_store_sqlite_copy(original, audit->copy, audit->error);
     ves_store_sqlite_close(original);
     return status ? status : open_to_writers(audit);
 }

@@ -324,6 +324,16 @@ void ves_audit_replay_start(struct ves_audit_replay *replay);
 /* Waits for it; what differs has been found.  Not wanted: ends it. */
 void ves_audit_replay_end(struct ves_audit_replay *replay, bool is_wanted);
 
+/* ---- kept.c ---- */
+
+/* From now on the store, which is a copy on the connection db, keeps in the
+ * table audit_events what a row said before judging it changed it, and rows
+ * that come out as they stand are not written.  For one store in a process.
+ * false: SQLite says why. */
+bool ves_audit_kept_open(struct ves_store *store, struct sqlite3 *db);
+/* Nothing without _open. */
+void ves_audit_kept_close(struct ves_store *store);
+
 /* ---- published.c, sources.c ---- */
 
 /* Appends the file of a published log: "checkpoint", "tile/0/000" ...

@@ -613,7 +613,7 @@ static enum ves_status sync_folder(const char *path, struct ves_error *error)
 
 /* Copies into a new file; what is left after a failure is taken away. */
 static enum ves_status copy_to(struct ves_sqlite *st, const char *literal,
-                               struct ves_error *error)
+                               bool is_durable, struct ves_error *error)
 {
     sqlite3 *target = NULL;
     enum ves_status status = make_file(literal, error);
@@ -623,6 +623,8 @@ static enum ves_status copy_to(struct ves_sqlite *st, const char *literal,
         return status;
     rc = sqlite3_open_v2(literal, &target,
                          SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL);
+    if (rc == SQLITE_OK && !is_durable)
+        rc = sqlite3_exec(target, "PRAGMA synchronous = OFF", NULL, NULL, NULL);
     if (rc != SQLITE_OK)
         status = ves_sql_error(target, rc, error);
     else
@@ -657,26 +659,45 @@ static enum ves_status give_name(const char *part, const char *path,
                     path, strerror(errno));
 }
 
+/* May it be copied, and what is that path to SQLite? */
+static enum ves_status may_copy(const struct ves_sqlite *st, const char *path,
+                                char literal[PATH_MAX], struct ves_error *error)
+{
+    if (!sqlite3_get_autocommit(st->db))
+        return ves_fail(error, VES_INVALID,
+                        "A transaction is open; a backup would hold what may "
+                        "never be committed. No backup was made. Commit "
+                        "first.");
+    if (!literal_path(path, literal, PATH_MAX))
+        return ves_fail(error, VES_LIMIT, "The path %s is too long.", path);
+    return VES_OK;
+}
+
+enum ves_status ves_store_sqlite_copy(struct ves_store *store, const char *path,
+                                      struct ves_error *error)
+{
+    struct ves_sqlite *st = ves_sqlite_of(store);
+    char literal[PATH_MAX];
+    enum ves_status status = may_copy(st, path, literal, error);
+
+    return status ? status : copy_to(st, literal, false, error);
+}
+
 enum ves_status ves_store_sqlite_backup(struct ves_store *store,
                                         const char *path,
                                         struct ves_error *error)
 {
     struct ves_sqlite *st = ves_sqlite_of(store);
     char literal[PATH_MAX], part[PATH_MAX + 32];
-    enum ves_status status;
+    enum ves_status status = may_copy(st, path, literal, error);
 
-    if (!sqlite3_get_autocommit(st->db))
-        return ves_fail(error, VES_INVALID,
-                        "A transaction is open; a backup would hold what may "
-                        "never be committed. No backup was made. Commit "
-                        "first.");
-    if (!literal_path(path, literal, sizeof literal))
-        return ves_fail(error, VES_LIMIT, "The path %s is too long.", path);
+    if (status)
+        return status;
     if (access(literal, F_OK) == 0)
         return is_there_already(path, error);
     /* Whatever happens on the way, the name is that of a whole copy only. */
     snprintf(part, sizeof part, "%s.part-%ld", literal, (long)getpid());
-    status = copy_to(st, part, error);
+    status = copy_to(st, part, true, error);
     if (status)
         return status;
     status = give_name(part, literal, error);

@@ -69,6 +69,11 @@ void ves_store_sqlite_forget_statements(struct ves_store *store);
 VES_NODISCARD enum ves_status ves_store_sqlite_backup(struct ves_store *store,
                                                       const char *path,
                                                       struct ves_error *error);
+/* The same for who takes the file away when it has been read: nothing waits
+ * for the disk. */
+VES_NODISCARD enum ves_status ves_store_sqlite_copy(struct ves_store *store,
+                                                    const char *path,
+                                                    struct ves_error *error);
 
 /* Has the connection temporary tables or views at all that begin with ves_?
  * SQLite looks for a name among them first. */

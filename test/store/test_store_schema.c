@@ -548,6 +548,39 @@ static void a_backup_is_whole_private_and_new(void **state)
     place_close(other);
 }
 
+/* One to be read and thrown away: whole, private and new all the same. */
+static void a_copy_is_whole_and_new(void **state)
+{
+    struct suite *s = &place.s;
+    struct ves_store_sqlite_options o = place_options();
+    struct ves_store *store = place_open_own(), *copy;
+    struct ves_error error;
+    struct stat st;
+    char path[128];
+
+    (void)state;
+    snprintf(path, sizeof path, "%s", place_path("thrown-away.db"));
+    s->store = store;
+    suite_append_log(s, 1, 50);
+    suite_dump(store, s->role, &s->want);
+    OK(ves_store_sqlite_copy(store, path, &error));
+    assert_int_equal(ves_store_sqlite_copy(store, path, &error), VES_CONFLICT);
+    assert_int_equal(stat(path, &st), 0);
+    assert_int_equal(st.st_mode & 0777, 0600);
+    o.path = path;
+    o.create = false;
+    copy = place_open(&o);
+    assert_non_null(copy);
+    suite_dump(copy, s->role, &s->got);
+    suite_compare(s);
+    place_close(copy);
+    unlink(path);
+    suite_begin(s);
+    assert_int_equal(ves_store_sqlite_copy(store, path, &error), VES_INVALID);
+    suite_rollback(s);
+    place_close(store);
+}
+
 static void a_backup_to_nowhere_is_said(void **state)
 {
     struct ves_store *store = place_open_own();
@@ -581,6 +614,7 @@ int main(void)
         ON_SEQUENCER(no_call_reads_a_whole_table),
         ON_DEVICE(a_backup_is_whole_private_and_new),
         ON_SEQUENCER(a_backup_to_nowhere_is_said),
+        ON_SEQUENCER(a_copy_is_whole_and_new),
     };
 
     cmocka_set_message_output(CM_OUTPUT_TAP);
