@@ -161,8 +161,8 @@ TESTLIB_OBJ := $(call obj,$(TESTLIB))
 $(BUILD)/test_%: $(BUILD)/test/unit/test_%.o $(TESTLIB_OBJ) $(BUILD)/libves-server.a $(LIB_A)
 	$(call say,LD,$@)
 	$(Q)$(CC) $(LDFLAGS_ALL) $^ $(SRV_LIBS) $(LIBS) $(TEST_LIBS) -o $@
-# The test of the PostgreSQL store also goes behind its back.
-$(BUILD)/test_store_pg: LIBS += $(if $(HAS_PQ),$(shell pkg-config --libs libpq))
+# The tests with PostgreSQL also go behind the store's back.
+$(BUILD)/test_store_pg $(BUILD)/test_server_shared: LIBS += $(if $(HAS_PQ),$(shell pkg-config --libs libpq))
 $(BUILD)/test_store_pg: $(BUILD)/libves-server.a
 $(BUILD)/test_store_%: $(BUILD)/test/store/test_store_%.o $(call obj,$(wildcard test/store/suite*.c)) $(TESTLIB_OBJ) $(LIB_A)
 	$(call say,LD,$@)

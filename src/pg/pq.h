@@ -41,6 +41,8 @@
     X(socket)            \
     X(conninfoParse)     \
     X(conninfoFree)      \
+    X(notifies)          \
+    X(backendPID)        \
     X(freemem)
 
 struct ves_pq {
@@ -86,6 +88,8 @@ VES_NODISCARD enum ves_status ves_pq_load(struct ves_error *error);
 #define PQconninfoParse     ves_pq.conninfoParse
 #define PQconninfoFree      ves_pq.conninfoFree
 #define PQfreemem           ves_pq.freemem
+#define PQnotifies          ves_pq.notifies
+#define PQbackendPID        ves_pq.backendPID
 #endif
 
 #endif

@@ -71,6 +71,25 @@ VES_NODISCARD enum ves_status ves_store_pg_expect(struct ves_store *store,
                                                   const char *name,
                                                   struct ves_bytes value);
 
+/* What processes on one database tell each other: which streams have grown.
+ * A notice is a hint; one may be lost with a connection, or be false.
+ *
+ * _listen connects where that is needed and asks to be told; returns the
+ * socket to wait on, -1 with words in the error when the database cannot be
+ * reached.  *is_new: what came before is not known. */
+int ves_store_pg_listen(struct ves_store *store, bool *is_new);
+/* Tells the others; streams NULL: any may have grown.  Not inside a
+ * transaction. */
+VES_NODISCARD enum ves_status
+ves_store_pg_notify(struct ves_store *store, const struct ves_stream *streams,
+                    size_t count);
+/* Visits what others have told since; NULL: any stream.  Does not wait.
+ * false: the connection is lost. */
+bool ves_store_pg_hear(struct ves_store *store,
+                       void (*visit)(void *ctx,
+                                     const struct ves_stream *stream),
+                       void *ctx);
+
 /* How often the store has waited for the server since it was opened. */
 uint64_t ves_store_pg_round_trips(const struct ves_store *store);
 

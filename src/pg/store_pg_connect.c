@@ -269,7 +269,7 @@ void ves_pg_drop(struct ves_pg *st)
     if (st->conn)
         PQfinish(st->conn);
     st->conn = NULL;
-    st->is_silent = false;
+    st->is_silent = st->is_listening = false;
     st->queued = 0;
     st->is_open = false;
     st->is_failed = st->is_in;

@@ -95,6 +95,7 @@ enum ves_pg_id {
     VES_PG_CREDENTIAL_MARK,
     VES_PG_INVITATION_GET,
     VES_PG_INVITATION_PUT,
+    VES_PG_NOTIFY,
     VES_PG_PLAIN,
     VES_PG_IDS
 };
@@ -130,8 +131,9 @@ struct ves_pg {
      * nothing was. */
     uint8_t queue[VES_PG_QUEUE_MAX];
     unsigned queued;
-    bool is_silent;   /* no answer came in time; the connection is to go */
-    bool has_warning; /* the server has said more than was asked */
+    bool is_silent;    /* no answer came in time; the connection is to go */
+    bool has_warning;  /* the server has said more than was asked */
+    bool is_listening; /* this connection is told of other processes' news */
     bool is_prepared[VES_PG_IDS];
     uint64_t round_trips;
     /* The row that says which of our commits the database has; none before

@@ -68,7 +68,8 @@ enum ves_status ves_pg_tlog_find(struct ves_store *s,
 
     ves_pg_open(ves_pg_of(s), &q, VES_PG_TLOG_FIND, "b",
                 "SELECT " VES_PG_STREAM_COLUMNS " FROM ves_tlogs t"
-                " JOIN ves_streams s ON s.stream_no = t.stream_no"
+                " CROSS JOIN LATERAL (SELECT * FROM ves_streams"
+                "  WHERE stream_no = t.stream_no OFFSET 0) s"
                 " WHERE t.stream_id = $1");
     ves_pg_put_hash(&q, stream_id);
     enum ves_status status = ves_pg_ask_row(&q);

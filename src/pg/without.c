@@ -43,3 +43,27 @@ enum ves_status ves_store_pg_plain(struct ves_store *store, size_t rows,
     (void)store, (void)rows, (void)body, (void)seconds, (void)us;
     return VES_UNSUPPORTED;
 }
+
+int ves_store_pg_listen(struct ves_store *store, bool *is_new)
+{
+    (void)store;
+    *is_new = false;
+    return -1;
+}
+
+enum ves_status ves_store_pg_notify(struct ves_store *store,
+                                    const struct ves_stream *streams,
+                                    size_t count)
+{
+    (void)store, (void)streams, (void)count;
+    return VES_UNSUPPORTED;
+}
+
+bool ves_store_pg_hear(struct ves_store *store,
+                       void (*visit)(void *ctx,
+                                     const struct ves_stream *stream),
+                       void *ctx)
+{
+    (void)store, (void)visit, (void)ctx;
+    return false;
+}

@@ -24,6 +24,8 @@
       "Events whose signature was accepted.")                               \
     X(events_served, "sequencer_events_served_total",                       \
       "Events given out to readers.")                                       \
+    X(notices_heard, "sequencer_notices_heard_total",                       \
+      "News of streams from other processes on the database.")              \
     X(commit_groups, "sequencer_commit_groups_total",                       \
       "Durable transactions of ingest.")                                    \
     X(commit_failures, "sequencer_errors_commit_total",                     \

@@ -206,6 +206,7 @@ static void commit_group(struct ves_server *server, struct group *group)
         if (!own && group->ingests[i]->accepted > 0) {
             ves_checkpoints_note(server, &group->ingests[i]->stream);
             ves_followers_note(server, &group->ingests[i]->stream);
+            ves_refresh_note(server, &group->ingests[i]->stream);
         }
         answer(server, group->requests[i], own);
     }

@@ -1,11 +1,16 @@
 /* refresh.c -- what other processes did: API keys, events. */
 #include "server/refresh.h"
 
+#include <poll.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
 #include "base/arena.h"
 #include "base/bytes.h"
 #include "base/error.h"
+#include "os/clock.h"
 #include "os/process.h"
-#include "os/timed.h"
 #include "pg/store_pg.h"
 #include "server/server.h"
 #include "server/storage.h"
@@ -48,11 +53,119 @@ static enum ves_status note(void *ctx, const struct ves_stream_row *row)
 /* Others may have made streams grow that are followed here. */
 static enum ves_status look_at_streams(struct ves_server *server)
 {
-    struct ves_store *store = server->refresh.reader;
+    struct ves_refresh *refresh = &server->refresh;
+    struct ves_store *store = refresh->reader;
 
+    refresh->looked_ms = ves_clock_monotonic_ms();
     return atomic_load(&server->followers.count) > 0
                ? store->ops->stream_list(store, note, server)
                : VES_OK;
+}
+
+/* ---- telling and hearing ------------------------------------------------- */
+
+static void wake(struct ves_refresh *refresh)
+{
+    const uint64_t one = 1;
+
+    (void)!write(refresh->wake_fd, &one, sizeof(one));
+}
+
+void ves_refresh_note(struct ves_server *server,
+                      const struct ves_stream *stream)
+{
+    struct ves_refresh *refresh = &server->refresh;
+    size_t i = 0;
+
+    if (!refresh->is_running)
+        return;
+    pthread_mutex_lock(&refresh->lock);
+    while (i < refresh->noted_count &&
+           !ves_stream_equal(&refresh->noted[i], stream))
+        i++;
+    bool is_first = refresh->noted_count == 0;
+    if (i == VES_REFRESH_NOTED_MAX)
+        refresh->is_any_noted = true;
+    else if (i == refresh->noted_count)
+        refresh->noted[refresh->noted_count++] = *stream;
+    pthread_mutex_unlock(&refresh->lock);
+    if (is_first)
+        wake(refresh);
+}
+
+static enum ves_status tell(struct ves_refresh *refresh)
+{
+    struct ves_stream noted[VES_REFRESH_NOTED_MAX];
+
+    pthread_mutex_lock(&refresh->lock);
+    size_t count = refresh->noted_count;
+    bool is_any = refresh->is_any_noted;
+    memcpy(noted, refresh->noted, count * sizeof(noted[0]));
+    refresh->noted_count = 0;
+    refresh->is_any_noted = false;
+    pthread_mutex_unlock(&refresh->lock);
+    if (count == 0 && !is_any)
+        return VES_OK;
+    enum ves_status status =
+        ves_store_pg_notify(refresh->reader, is_any ? NULL : noted, count);
+    if (status) {
+        pthread_mutex_lock(&refresh->lock);
+        refresh->is_any_noted = true;
+        pthread_mutex_unlock(&refresh->lock);
+    }
+    return status;
+}
+
+static void hear(void *ctx, const struct ves_stream *stream)
+{
+    struct ves_server *server = ctx;
+
+    ves_metric_add(&server->metrics.notices_heard, 1);
+    if (stream)
+        ves_followers_note(server, stream);
+    else
+        server->refresh.looked_ms = 0;
+}
+
+/* Waits for something to tell, to hear, or to look at. */
+static void wait_for_news(struct ves_refresh *refresh, int socket)
+{
+    struct pollfd from[] = {{.fd = refresh->wake_fd, .events = POLLIN},
+                            {.fd = socket, .events = POLLIN}};
+    uint64_t ignored;
+
+    if (poll(from, 2, VES_REFRESH_MS) > 0 && from[0].revents)
+        (void)!read(refresh->wake_fd, &ignored, sizeof(ignored));
+}
+
+/* One round; whatever came is there when it ends. */
+static enum ves_status go_round(struct ves_server *server,
+                                struct ves_arena *arena)
+{
+    struct ves_refresh *refresh = &server->refresh;
+    struct ves_store *store = refresh->reader;
+    enum ves_status status = tell(refresh);
+
+    if (!ves_store_pg_hear(store, hear, server))
+        refresh->looked_ms = 0;
+    int64_t now_ms = ves_clock_monotonic_ms();
+    if (!status && now_ms - refresh->keys_ms >= VES_REFRESH_MS) {
+        refresh->keys_ms = now_ms;
+        status = look(server, arena);
+    }
+    if (!status &&
+        (refresh->looked_ms == 0 ||
+         now_ms - refresh->looked_ms >= atomic_load(&refresh->streams_ms)))
+        status = look_at_streams(server);
+    return status;
+}
+
+static bool is_to_stop(struct ves_refresh *refresh)
+{
+    pthread_mutex_lock(&refresh->lock);
+    bool is_stopping = refresh->is_stopping;
+    pthread_mutex_unlock(&refresh->lock);
+    return is_stopping;
 }
 
 static void *watch(void *ctx)
@@ -60,32 +173,33 @@ static void *watch(void *ctx)
     struct ves_server *server = ctx;
     struct ves_refresh *refresh = &server->refresh;
     struct ves_arena arena;
-    bool has_failed = false;
+    bool has_failed = false, is_new;
 
     ves_thread_name("ves-refresh");
     ves_arena_init(&arena, server->alloc, ARENA_MAX);
-    pthread_mutex_lock(&refresh->lock);
-    while (!refresh->is_stopping) {
-        struct timespec at = ves_timed_after(VES_REFRESH_MS);
+    while (!is_to_stop(refresh)) {
+        int socket = ves_store_pg_listen(refresh->reader, &is_new);
+        enum ves_status status = VES_IO;
 
-        (void)pthread_cond_timedwait(&refresh->changed, &refresh->lock, &at);
-        if (refresh->is_stopping)
-            break;
-        pthread_mutex_unlock(&refresh->lock);
-        enum ves_status status = look(server, &arena);
-        if (!status)
-            status = look_at_streams(server);
+        /* What was told before somebody listened is not told again. */
+        if (is_new)
+            refresh->looked_ms = 0;
+        if (socket >= 0)
+            status = go_round(server, &arena);
         if (status && !has_failed)
             ves_log_say(&server->log, VES_LOG_ERROR, "refresh_failed",
                         refresh->reader->error.text);
         has_failed = status != VES_OK;
         ves_arena_reset(&arena);
-        pthread_mutex_lock(&refresh->lock);
+        wait_for_news(refresh, has_failed ? -1 : socket);
     }
-    pthread_mutex_unlock(&refresh->lock);
+    /* The last commits came before. */
+    (void)!tell(refresh);
     ves_arena_free(&arena);
     return NULL;
 }
+
+/* ---- life ---------------------------------------------------------------- */
 
 enum ves_status ves_refresh_start(struct ves_server *server,
                                   struct ves_store *reader,
@@ -96,9 +210,12 @@ enum ves_status ves_refresh_start(struct ves_server *server,
     refresh->reader = reader;
     ves_buf_init(&refresh->seen, server->alloc, MARK_MAX);
     pthread_mutex_init(&refresh->lock, NULL);
-    ves_timed_cond_init(&refresh->changed);
-    if (pthread_create(&refresh->thread, NULL, watch, server)) {
-        pthread_cond_destroy(&refresh->changed);
+    atomic_store(&refresh->streams_ms, VES_REFRESH_STREAMS_MS);
+    refresh->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (refresh->wake_fd < 0 ||
+        pthread_create(&refresh->thread, NULL, watch, server)) {
+        if (refresh->wake_fd >= 0)
+            (void)close(refresh->wake_fd);
         pthread_mutex_destroy(&refresh->lock);
         ves_storage_close(reader);
         return ves_fail(error, VES_NOMEM, "no more threads can be made");
@@ -115,11 +232,11 @@ void ves_refresh_stop(struct ves_server *server)
         return;
     pthread_mutex_lock(&refresh->lock);
     refresh->is_stopping = true;
-    pthread_cond_signal(&refresh->changed);
     pthread_mutex_unlock(&refresh->lock);
+    wake(refresh);
     pthread_join(refresh->thread, NULL);
     refresh->is_running = false;
-    pthread_cond_destroy(&refresh->changed);
+    (void)close(refresh->wake_fd);
     pthread_mutex_destroy(&refresh->lock);
     ves_buf_free(&refresh->seen);
     ves_storage_close(refresh->reader);

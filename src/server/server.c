@@ -237,6 +237,7 @@ static void note_grown(void *ctx, const struct ves_stream *stream)
 {
     ves_checkpoints_note(ctx, stream);
     ves_followers_note(ctx, stream);
+    ves_refresh_note(ctx, stream);
 }
 
 /* What our tables know, and the versions of our own key, enter the logs. */
@@ -553,7 +554,6 @@ void ves_server_stop(struct ves_server *server)
         return;
     const struct ves_alloc *alloc = server->alloc;
     ves_witnesses_stop(server->witnesses);
-    ves_refresh_stop(server);
     if (server->http) {
         stop_http(server);
         if (server->port_file)
@@ -561,6 +561,7 @@ void ves_server_stop(struct ves_server *server)
         ves_log_say(&server->log, VES_LOG_NOTICE, "stopped", server->url);
     }
     ves_pipeline_stop(server);
+    ves_refresh_stop(server);
     ves_followers_stop(server, 0);
     ves_followers_deinit(server);
     if (server->credentials.table.alloc) {
