@@ -725,6 +725,7 @@ void sim_check_end(struct sim_world *world, struct sim_summary *out)
     recount_entities(world);
     check_entities(world, disk);
     sim_check_verdicts(world);
+    sim_check_policies(world);
     for (size_t i = 0; i < world->options.stores; i++) {
         struct ves_store *own = world->devices[i].disk;
         struct walk walk = {.world = world, .device = i};

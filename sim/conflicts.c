@@ -1,4 +1,4 @@
-/* conflicts.c -- people and policies that decide conflicts. */
+/* conflicts.c -- people who decide conflicts.  Policies: policies.c. */
 #include <string.h>
 
 #include "base/assert.h"
@@ -46,8 +46,7 @@ static bool choose(struct sim_world *world, size_t device,
         .names_branch = sim_chance(&world->rng, 500),
         .is_undo = !choice.is_open[at],
         .strategy = (enum ves_strategy)sim_below(&world->rng, VES_STRATEGIES),
-        .resolver =
-            sim_chance(&world->rng, 300) ? VES_RESOLVER_POLICY : "person",
+        .resolver = sim_chance(&world->rng, 300) ? "ann" : "person",
         .is_dry_run = sim_chance(&world->rng, 50)};
     return true;
 }

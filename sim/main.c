@@ -70,6 +70,8 @@ static void run(const struct asked *asked, uint64_t seed, bool is_verbose,
     total->lies += first.lies;
     total->conflicts += first.conflicts;
     total->decided += first.decided;
+    total->by_policy += first.by_policy;
+    total->taken_back += first.taken_back;
     total->freed += first.freed;
     total->restored += first.restored;
     if (is_verbose)
@@ -123,7 +125,8 @@ static void say_total(const struct asked *asked,
 {
     printf(
         "%llu seeds from %llu%s: %llu events sequenced, %llu refused, %llu "
-        "in conflict, %llu decisions, %llu waited, %llu restored, %llu "
+        "in conflict, %llu decisions, %llu by policy, %llu of those taken "
+        "back at the end, %llu waited, %llu restored, %llu "
         "crashes, %llu failed calls, %llu lies, %llu heads signed, %llu "
         "backups put back, %llu made whole, %llu new epochs, %llu betrayals "
         "seen; "
@@ -132,7 +135,9 @@ static void say_total(const struct asked *asked,
         asked->is_once ? "" : ", each twice", (unsigned long long)total->events,
         (unsigned long long)total->refused,
         (unsigned long long)total->conflicts,
-        (unsigned long long)total->decided, (unsigned long long)total->freed,
+        (unsigned long long)total->decided,
+        (unsigned long long)total->by_policy,
+        (unsigned long long)total->taken_back, (unsigned long long)total->freed,
         (unsigned long long)total->restored, (unsigned long long)total->crashes,
         (unsigned long long)total->failures, (unsigned long long)total->lies,
         (unsigned long long)total->heads, (unsigned long long)total->backups,

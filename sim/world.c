@@ -13,6 +13,8 @@
 
 enum { QUIET_ROUNDS = 400 };
 
+#define POLICY UINT64_C(0x504f4c494359)
+
 static enum ves_status explain_row(void *ctx, const struct ves_outbox_row *row)
 {
     static const char *const words[] = {"pending", "syncing", "synced",
@@ -148,6 +150,13 @@ struct sim_event *sim_event_new(struct sim_world *world, size_t device)
 
 /* ---- chance -------------------------------------------------------------- */
 
+/* Of chances of its own, so that other histories stay as they were. */
+static uint32_t draw_policy(uint64_t seed)
+{
+    uint64_t rng = seed ^ POLICY;
+    return sim_chance(&rng, 500) ? 20 + (uint32_t)sim_below(&rng, 150) : 0;
+}
+
 void sim_options_draw(uint64_t seed, struct sim_options *out)
 {
     uint64_t rng = seed * 77 + 1;
@@ -165,6 +174,7 @@ void sim_options_draw(uint64_t seed, struct sim_options *out)
     out->quarrel = sim_chance(&rng, 600) ? (uint32_t)sim_below(&rng, 900) : 0;
     out->decide = out->quarrel ? (uint32_t)sim_below(&rng, 250) : 0;
     out->ticks = (uint32_t)(out->events * (8 + sim_below(&rng, 12)));
+    out->policy = out->quarrel ? draw_policy(seed) : 0;
     if (is_calm)
         return;
     out->lose = (uint32_t)sim_below(&rng, 200);
@@ -198,6 +208,7 @@ void sim_options_quarrel(struct sim_options *out)
     out->group = 0;
     out->quarrel = 900;
     out->decide = 120;
+    out->policy = 120;
 }
 
 static void arm(struct sim_world *world, struct sim_faults *faults, bool is_on)
@@ -263,6 +274,7 @@ static void store_step(struct sim_world *world, size_t device)
 
     if (!sim_device_revive(world, device))
         return;
+    sim_policies_step(world, device, process);
     if (sim_chance(&world->rng, world->options.decide) &&
         world->event_count < 2 * world->options.events)
         sim_device_decide(world, device, process);
@@ -323,11 +335,20 @@ static bool quiet_round(struct sim_world *world)
         drain(world);
         sim_device_pull(world, i, 0);
         drain(world);
+        sim_policies_quiet(world, i);
         sim_device_ack(world, i, 0);
     }
     for (size_t i = 0; i < world->options.stores; i++)
         is_settled &= sim_device_is_settled(world, i);
     return is_settled;
+}
+
+static void agree(struct sim_world *world)
+{
+    for (int round = 0; round < QUIET_ROUNDS; round++)
+        if (quiet_round(world))
+            return;
+    sim_fail(world, "no agreement after %d quiet rounds", QUIET_ROUNDS);
 }
 
 static void settle(struct sim_world *world)
@@ -348,10 +369,9 @@ static void settle(struct sim_world *world)
     for (size_t i = 0; world->options.group && i < world->options.stores; i++)
         if (sim_device_revive(world, i))
             sim_device_append(world, i, 0);
-    for (int round = 0; round < QUIET_ROUNDS; round++)
-        if (quiet_round(world))
-            return;
-    sim_fail(world, "no agreement after %d quiet rounds", QUIET_ROUNDS);
+    agree(world);
+    if (sim_policies_turn(world))
+        agree(world);
 }
 
 static void start(struct sim_world *world)
@@ -368,6 +388,7 @@ static void start(struct sim_world *world)
         memset(device->agent.b, 0xa0 + (int)i, VES_UUID_SIZE);
         sim_signer_init(&device->key, 'd', (uint8_t)i);
         device->is_stranger = i >= world->options.stores;
+        sim_policies_start(world, i);
         if (i < world->options.late)
             device->joins_at = sim_below(&world->rng, world->options.ticks);
         else
@@ -386,6 +407,7 @@ void sim_run(uint64_t seed, const struct sim_options *options,
     world->rng = seed;
     world->heads_rng = seed ^ UINT64_C(0x4845414453);
     world->told_rng = seed ^ UINT64_C(0x544f4c44);
+    world->policy_rng = seed ^ POLICY;
     world->trace = UINT64_C(14695981039346656037);
     world->options = *options;
     start(world);
@@ -399,6 +421,8 @@ void sim_run(uint64_t seed, const struct sim_options *options,
         sim_export(world, options->export);
     sim_treason(world);
     out->decided = world->decided;
+    out->by_policy = world->by_policy;
+    out->taken_back = world->taken_back;
     out->conflicts = world->conflicts;
     out->freed = world->freed;
     out->restored = world->restored;

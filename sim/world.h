@@ -11,6 +11,7 @@
 
 #include <stdio.h>
 
+#include "core/resolution.h"
 #include "core/tlog.h"
 #include "engine/agent.h"
 #include "engine/sequencer.h"
@@ -28,7 +29,8 @@ enum {
     SIM_OLD_REPLIES = 8,
     SIM_ENTITIES_MAX = 64,
     SIM_HUB_KEYS = 3, /* the sequencer's, one after the other */
-    SIM_GROUP_MAX = 4
+    SIM_GROUP_MAX = 4,
+    SIM_POLICY_TYPES = 4 /* types of entities with a strategy of their own */
 };
 
 /* All chances, drawn from the seed. */
@@ -48,6 +50,7 @@ struct sim_options {
     uint32_t blind;                               /* per mille of pushes */
     uint32_t quarrel; /* per mille of appends that meet others' */
     uint32_t decide;  /* per mille of steps */
+    uint32_t policy;  /* per mille of steps; 0: all stores leave it to people */
     uint32_t restore; /* per mille of ticks */
     uint32_t store_fail, store_late, store_crash,
         nomem;    /* per mille of calls */
@@ -115,6 +118,12 @@ struct sim_signer {
     uint8_t secret[64];
 };
 
+/* What a store decides without being asked, by places in policies.c. */
+struct sim_policies {
+    enum ves_strategy now[SIM_POLICY_TYPES];
+    uint32_t ever[SIM_POLICY_TYPES]; /* bit 1u << strategy: was set once */
+};
+
 /* A store, or a stranger, which has a key and nothing else. */
 struct sim_device {
     struct ves_store *disk; /* survives processes; NULL: not joined */
@@ -129,6 +138,7 @@ struct sim_device {
     bool is_revoked;
     uint64_t checked; /* log rows compared with the sequencer's so far */
     bool has_backup, was_restored;
+    struct sim_policies policies;
 };
 
 /* The sequencer's process. */
@@ -157,7 +167,7 @@ struct sim_hub {
 
 struct sim_world {
     struct sim_options options;
-    uint64_t seed, rng, heads_rng, told_rng, tick, trace;
+    uint64_t seed, rng, heads_rng, told_rng, policy_rng, tick, trace;
     bool is_quiet;
     struct ves_stream stream;
     struct sim_hub hub;
@@ -189,13 +199,14 @@ struct sim_world {
     struct ves_verifier verifier;
     uint64_t delivered, lost, spoiled, replayed, lies;     /* counted */
     uint64_t decided, conflicts, freed, restored;          /* counted */
+    uint64_t by_policy, taken_back;                        /* counted */
     uint64_t heads, backups, recovered, epochs, betrayals; /* counted */
     struct ves_tlog_edge tree; /* over log, by the checks themselves */
 };
 
 struct sim_summary {
     uint64_t trace, events, ticks, crashes, failures, refused, lies;
-    uint64_t conflicts, decided, freed, restored;
+    uint64_t conflicts, decided, by_policy, taken_back, freed, restored;
     uint64_t heads, backups, recovered, epochs, betrayals;
 };
 
@@ -346,5 +357,16 @@ void sim_signer_init(struct sim_signer *signer, uint8_t kind, uint8_t number);
 /* What the signer's key signs. */
 void sim_sign(const struct sim_signer *signer, const struct ves_hash *hash,
               struct ves_sig *out);
+
+/* -- policies -- */
+void sim_policies_start(struct sim_world *world, size_t device);
+/* Now and then: decides what the store's settings decide, or changes them. */
+void sim_policies_step(struct sim_world *world, size_t device, size_t process);
+/* The same when it is quiet, always, and without a change. */
+void sim_policies_quiet(struct sim_world *world, size_t device);
+/* Everybody agrees: people take some of it back, each on some store, and stores
+ * get other settings.  False: nobody has policies. */
+bool sim_policies_turn(struct sim_world *world);
+void sim_check_policies(struct sim_world *world);
 
 #endif

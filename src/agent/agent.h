@@ -9,8 +9,7 @@
  * rotated), FILE.credential (what the sequencer gave, 0600).  Meta names beside
  * the engine's: "agent.public_key" (hex), "sequencer.url", "sequencer.tls_key"
  * (hex), "sequencer.checked_ms", "sequencer.reachable" ("0" or "1"),
- * "setting.NAME", "settings.version", "log.pruned_below",
- * "policy.looked", "policy.settings" (conflict_auto.c).
+ * "setting.NAME", "settings.version", "log.pruned_below".
  */
 #ifndef VES_AGENT_AGENT_H
 #define VES_AGENT_AGENT_H

@@ -152,18 +152,30 @@ static enum ves_status settle_late_row(struct ves_device_fold *fold,
     return core->store->ops->outbox_update(core->store, &row, 1);
 }
 
-/* Own events of earlier pages whose verdict came now. */
+static uint64_t least(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
+}
+
+/* Events of earlier pages whose verdict came now. */
 static enum ves_status settle_late(struct ves_device_fold *fold,
                                    const struct ves_device_held *held)
 {
     enum ves_status status = VES_OK;
+    uint64_t first = UINT64_MAX;
 
-    for (size_t i = 0; i < held->count && !status; i++)
+    for (size_t i = 0; i < held->count && !status; i++) {
         status = settle_late_row(fold, &held->rows[i]);
+        first = least(first, held->rows[i].sequence_number);
+    }
     for (const struct ves_verdict_event *e = fold->verdicts.changed;
-         e && !status; e = e->next_changed)
+         e && !status; e = e->next_changed) {
         status = settle_late_row(fold, e->row);
-    return status;
+        first = least(first, e->row->sequence_number);
+    }
+    if (status || first == UINT64_MAX)
+        return status;
+    return ves_device_automatic_again(fold->core, fold->arena, first);
 }
 
 /* ---- the trail ----------------------------------------------------------- */

@@ -420,6 +420,11 @@ ves_device_conflicts(struct ves_device_fold *fold,
 /* The same for all conflicts there are, without a line in the trail. */
 VES_NODISCARD enum ves_status
 ves_device_conflicts_all(struct ves_agent_core *core);
+/* Policies look again at what they left of entities with events from that
+ * number on (agent_automatic.c). */
+VES_NODISCARD enum ves_status
+ves_device_automatic_again(struct ves_agent_core *core, struct ves_arena *arena,
+                           uint64_t from);
 /* Marks own pending events that will probably be in conflict (decision 7), on
  * entities the run changed.  Before ves_device_fold_close. */
 VES_NODISCARD enum ves_status ves_device_advise(struct ves_device_fold *fold);

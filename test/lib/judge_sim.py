@@ -334,6 +334,8 @@ class History:
             met[("%s %s" % (verdict, sub)).strip()] += 1
             if y.res and verdict == "applied":
                 met["applied " + y.res[1]] += 1
+            if y.res and row["event"]["payload"]["resolver"] == "policy":
+                met["by policy, " + verdict] += 1
             k = j.kid.get(y.id) if verdict != "waiting" else None
             named = k and (k[0][8:] if k[0].startswith("unknown ") else conflict_id(self.stream, k))
             self.same("number %d, %s" % (seq, row["event"]["event_type"]),
@@ -393,7 +395,7 @@ MUST_MEET = ("applied branch", "applied applied", "applied merge", "applied undo
              "conflict same_field", "conflict state_transition", "conflict create_create", "conflict edit_delete",
              "conflict fact_fact", "conflict tail", "conflict closed_branch", "conflict concurrent_delete",
              "conflict known_deleted", "conflict ref_deleted", "superseded already_resolved", "superseded branch_grew",
-             "superseded head_moved")
+             "superseded head_moved", "by policy, applied", "by policy, superseded")
 
 
 def main():

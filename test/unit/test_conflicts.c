@@ -1137,6 +1137,40 @@ static void policies_look_again_when_it_may_matter(void **state)
     assert_same_states();
 }
 
+/* It is in conflict since a number that is none of its entity. */
+static void policies_look_again_at_what_waited(void **state)
+{
+    struct ves_uuid dep, waits;
+    const struct ves_append what = {
+        .type = "customer.updated",
+        .aggregate_id = "C1",
+        .payload = ves_bytes_str("{\"patch\":{\"name\":\"office\"}}"),
+        .deps = &dep,
+        .dep_count = 1};
+
+    (void)state;
+    (void)same_field(); /* stays open: its type has no policy */
+    test_shop_append(till, "customer.created", "C1", "{\"name\":\"a\"}");
+    sync_both();
+    test_shop_append(till, "customer.updated", "C1",
+                     "{\"patch\":{\"name\":\"till\"}}");
+    sync_store(till);
+    dep = test_shop_append(till, "order.created", "O7", "{\"email\":\"a\"}");
+    assert_int_equal(ves_append(office, &what, &waits, &error), VES_OK);
+    sync_store(office);
+    assert_int_equal(ves_agent_set(office, "conflictStrategy.customer",
+                                   "accept_local", &error),
+                     VES_OK);
+    assert_automatic(office, 1, 0);
+    sync_store(till);
+    (void)test_shop_pull(&shop, office);
+    assert_automatic(office, 2, 1);
+    sync_both();
+    sync_both();
+    assert_int_equal(open_conflicts(till), 1);
+    assert_same_states();
+}
+
 static void other_settings_look_at_all_again(void **state)
 {
     (void)state;
@@ -1524,6 +1558,7 @@ int main(void)
         TEST(values_are_checked),
         TEST(policies),
         TEST(policies_look_again_when_it_may_matter),
+        TEST(policies_look_again_at_what_waited),
         TEST(other_settings_look_at_all_again),
         TEST(many_decisions_on_their_way),
         TEST(policy_settings),
