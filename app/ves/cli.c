@@ -555,6 +555,28 @@ void cli_catch_signals(void)
     sigaction(SIGTERM, &action, NULL);
 }
 
+static volatile sig_atomic_t is_hung_up;
+
+static void on_hangup(int number)
+{
+    (void)number;
+    is_hung_up = 1;
+}
+
+void cli_catch_hangup(void)
+{
+    struct sigaction action = {.sa_handler = on_hangup};
+
+    sigaction(SIGHUP, &action, NULL);
+}
+
+bool cli_take_hangup(void)
+{
+    bool was = is_hung_up != 0;
+    is_hung_up = 0;
+    return was;
+}
+
 bool cli_is_stopped(void)
 {
     return is_stopped != 0;

@@ -134,6 +134,10 @@ bool cli_is_stopped(void);
 /* From here on SIGINT and SIGTERM only set that flag. */
 void cli_catch_signals(void);
 
+/* From here on SIGHUP only sets a flag, which taking it clears. */
+void cli_catch_hangup(void);
+bool cli_take_hangup(void);
+
 /* Escape sequences when standard output is a terminal, else "". */
 const char *cli_bold(void);
 const char *cli_red(void);

@@ -14,6 +14,8 @@ static const struct cli_option options[] = {
     {"listen", "HOST:PORT", "where to listen (default 127.0.0.1:8080)"},
     {"tls-cert", "FILE", "certificate chain, PEM"},
     {"tls-key", "FILE", "its private key, PEM"},
+    {"tls-client-ca", "FILE",
+     "only clients with a certificate of these authorities (PEM)"},
     {"threads", "N", "threads that verify (default: one per core)"},
     {"require-v2", NULL, "refuse new events of signing version 1"},
     {"rate-limit", "N",
@@ -22,6 +24,8 @@ static const struct cli_option options[] = {
     {"tenant-rate-limit", "N", "... of one tenant (default 2000)"},
     {"address-rate-limit", "N",
      "... from one address without a credential (default 20)"},
+    {"address-connections", "N",
+     "connections from one address (default 512, on loopback and 0: any)"},
     {"port-file", "FILE", "write HOST:PORT there once listening"},
     {"log-format", "text|json", "form of the log on standard error"},
     {"log-level", "0|1|2", "errors, notices (default), requests"},
@@ -36,11 +40,24 @@ static const struct cli_option options[] = {
     {NULL, NULL, NULL}};
 
 /* 0 is what the caller means by none; not given is what the library does. */
-static uint32_t rate(const struct cli *cli, const char *name)
+static uint32_t limit(const struct cli *cli, const char *name, uint32_t max)
 {
-    uint64_t asked = cli_number(cli, name, 0, VES_SERVE_RATE_MAX, 0);
+    uint64_t asked = cli_number(cli, name, 0, max, 0);
     return cli_get(cli, name) && asked == 0 ? VES_SERVE_NO_LIMIT
                                             : (uint32_t)asked;
+}
+
+static void read_again(struct ves_server *server)
+{
+    struct ves_error error = {VES_OK, ""};
+    bool is_new;
+    if (ves_server_reload(server, &is_new, &error))
+        fprintf(stderr, "ves serve: %s; the certificate in use stays\n",
+                error.text);
+    else
+        fprintf(stderr, "ves serve: %s\n",
+                is_new ? "new connections get the new certificate"
+                       : "the certificate is the same as before");
 }
 
 static int run(struct cli *cli)
@@ -53,11 +70,15 @@ static int run(struct cli *cli)
             cli_get(cli, "listen") ? cli_get(cli, "listen") : "127.0.0.1:8080",
         .tls_cert = cli_get(cli, "tls-cert"),
         .tls_key = cli_get(cli, "tls-key"),
+        .tls_client_ca = cli_get(cli, "tls-client-ca"),
         .require_v2 = cli_get(cli, "require-v2") != NULL,
         .threads = (unsigned)cli_number(cli, "threads", 1, 64, 0),
-        .rate_limit = rate(cli, "rate-limit"),
-        .tenant_rate_limit = rate(cli, "tenant-rate-limit"),
-        .address_rate_limit = rate(cli, "address-rate-limit"),
+        .rate_limit = limit(cli, "rate-limit", VES_SERVE_RATE_MAX),
+        .tenant_rate_limit =
+            limit(cli, "tenant-rate-limit", VES_SERVE_RATE_MAX),
+        .address_rate_limit =
+            limit(cli, "address-rate-limit", VES_SERVE_RATE_MAX),
+        .address_connections = limit(cli, "address-connections", 4096),
         .port_file = cli_get(cli, "port-file"),
         .log_format = cli_get(cli, "log-format"),
         .log_level = (unsigned)cli_number(cli, "log-level", 0, 2, 1),
@@ -78,12 +99,15 @@ static int run(struct cli *cli)
         cli_usage(cli, "--store and --signing-key go together");
     if (!serve.tls_cert != !serve.tls_key)
         cli_usage(cli, "--tls-cert and --tls-key go together");
+    if (serve.tls_client_ca && !serve.tls_cert)
+        cli_usage(cli, "--tls-client-ca goes with --tls-cert and --tls-key");
     if (serve.log_format && strcmp(serve.log_format, "text") != 0 &&
         strcmp(serve.log_format, "json") != 0)
         cli_usage(cli, "--log-format is text or json");
     cli_store_options(cli, &for_passphrase);
     serve.passphrase = for_passphrase.passphrase;
     cli_catch_signals();
+    cli_catch_hangup();
     enum ves_status status = ves_server_start(&serve, &server, &cli->error);
     if (status)
         return cli_fail_here(cli, status);
@@ -93,8 +117,11 @@ static int run(struct cli *cli)
                 "nowhere else\n",
                 ves_server_new_admin_key(server));
     fprintf(stderr, "ves serve: listening on %s\n", ves_server_url(server));
-    while (!cli_is_stopped())
+    while (!cli_is_stopped()) {
         nanosleep(&step, NULL);
+        if (cli_take_hangup())
+            read_again(server);
+    }
     fputs("ves serve: stopping\n", stderr);
     ves_server_stop(server);
     return CLI_DONE;

@@ -16,7 +16,8 @@ enum {
     VES_SERVE_RATE_CREDENTIAL = 500,
     VES_SERVE_RATE_TENANT = 2000,
     VES_SERVE_RATE_ADDRESS = 20,
-    VES_SERVE_RATE_MAX = 1000000
+    VES_SERVE_RATE_MAX = 1000000,
+    VES_SERVE_CONNECTIONS_ADDRESS = 512
 };
 #define VES_SERVE_NO_LIMIT UINT32_MAX
 
@@ -29,6 +30,11 @@ struct ves_serve_options {
     const char *listen;   /* HOST:PORT; port 0: any free one */
     const char *tls_cert; /* PEM files; both or none */
     const char *tls_key;
+    const char *tls_client_ca; /* PEM: only clients with a certificate of one of
+                                  these may come; NULL: all */
+    /* Connections from one address; 0: VES_SERVE_CONNECTIONS_ADDRESS off
+     * loopback, and any number on it; VES_SERVE_NO_LIMIT. */
+    uint32_t address_connections;
     bool require_v2;  /* refuse new events of signing version 1 */
     unsigned threads; /* prepare threads, up to 64; 0: one per core */
     /* Requests a second, on average, with one credential, of one tenant, and
@@ -97,6 +103,13 @@ VES_NODISCARD enum ves_status ves_server_migrate(const char *from,
                                                  const char *to,
                                                  struct ves_migrated *out,
                                                  struct ves_error *error);
+
+/* Reads the certificate and its key again; *is_new: they were others, and new
+ * connections get them.  On failure those in use stay.  Either is logged, too.
+ * From one thread at a time.  Without TLS it does nothing. */
+VES_NODISCARD enum ves_status ves_server_reload(struct ves_server *server,
+                                                bool *is_new,
+                                                struct ves_error *error);
 
 /* Where it listens; valid until stop. */
 const char *ves_server_url(const struct ves_server *server);

@@ -7,7 +7,6 @@
 #include "server/http.h"
 
 #include <stdatomic.h>
-#include <stdio.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
@@ -24,8 +23,10 @@
 #include "os/process.h"
 #include "os/random.h"
 #include "os/timed.h"
+#include "os/tls_server.h"
 #include "server/cosignatures.h"
 #include "server/guard.h"
+#include "server/http_answer.h"
 #include "server/known_head.h"
 #include "server/request.h"
 #include "server/routes.h"
@@ -42,7 +43,6 @@ enum {
     /* Room made on the word of Content-Length alone. */
     BODY_AT_ONCE = 256 * 1024,
     OTHER_FILES = 256, /* of this process that are no connections */
-    NEWS_BLOCK = 1024, /* of a stream of events, to those without chunks */
     /* A client that goes on sending what was refused is cut off. */
     REFUSED_BODY_MAX = 2 * VES_BODY_MAX,
     ARENA_MAX = 64 * 1024 * 1024
@@ -58,6 +58,13 @@ struct ves_http {
     pthread_mutex_t lock;
     pthread_cond_t drained;
 };
+
+static struct ves_connection *place_of(struct MHD_Connection *connection)
+{
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+    return info ? info->socket_context : NULL;
+}
 
 static void *request_begin(void *ctx, const char *target,
                            struct MHD_Connection *connection)
@@ -83,34 +90,11 @@ static void *request_begin(void *ctx, const char *target,
     request->server = http->server;
     request->held = &http->server->strangers;
     request->connection = connection;
+    request->place = place_of(connection);
     request->started_us = ves_metric_now_us();
     ves_arena_init(&request->arena, alloc, ARENA_MAX);
     ves_buf_init(&request->out, alloc, VES_REPLY_MAX);
     return request;
-}
-
-static void body_free(struct ves_request *request)
-{
-    const struct ves_alloc *alloc = request->server->alloc;
-    if (!request->body)
-        return;
-    alloc->realloc(alloc->ctx, request->body, 0);
-    atomic_fetch_sub(&request->server->metrics.body_memory, request->body_cap);
-    atomic_fetch_sub(&request->held->bodies, request->body_cap);
-    request->body = NULL;
-    request->body_len = request->body_cap = 0;
-}
-
-/* What is not needed once the answer is made: taking it may last. */
-static void release_work(struct ves_request *request)
-{
-    if (request->has_ingest)
-        ves_ingest_free(&request->ingest);
-    request->has_ingest = false;
-    body_free(request);
-    ves_arena_free(&request->arena);
-    ves_pipeline_forget(request->server, request->prepared);
-    request->prepared = 0;
 }
 
 static void log_request(const struct ves_request *request)
@@ -140,6 +124,8 @@ static void request_end(void *ctx, struct MHD_Connection *connection,
     if (!request)
         return;
     *slot = NULL;
+    ves_connection_enter(request->place, VES_CONNECTION_HEADERS, 0,
+                         ves_metric_now_us());
     if (request->status) {
         struct ves_metrics *metrics = &http->server->metrics;
         ves_metric_add(&metrics->requests, 1);
@@ -153,7 +139,7 @@ static void request_end(void *ctx, struct MHD_Connection *connection,
         ves_followers_close(request);
     bool was_in_flight = request->is_in_flight;
     const struct ves_alloc *alloc = http->server->alloc;
-    release_work(request);
+    ves_request_release(request);
     ves_buf_free(&request->out);
     atomic_fetch_sub(&http->server->metrics.reply_memory, request->reply_len);
     atomic_fetch_sub(&request->held->replies, request->reply_len);
@@ -173,99 +159,6 @@ static struct ves_bytes header(struct ves_request *request, const char *name)
 {
     return ves_bytes_str(MHD_lookup_connection_value(request->connection,
                                                      MHD_HEADER_KIND, name));
-}
-
-/* ---- the answer ---------------------------------------------------------- */
-
-static void add_headers(struct ves_request *request,
-                        struct MHD_Response *response)
-{
-    static const struct {
-        const char *name;
-        const char *value;
-    } always[] = {{"x-content-type-options", "nosniff"},
-                  {"x-frame-options", "DENY"},
-                  {"cache-control", "no-store"}},
-      legacy[] = {{"Deprecation", "true"},
-                  {"Sunset", "Mon, 01 Mar 2027 00:00:00 GMT"},
-                  {"Link", "</api/v1/ves/events>; rel=\"successor-version\""}};
-    char seconds[16], policy[VES_GUARD_HEADER_MAX], rates[VES_GUARD_HEADER_MAX];
-    for (size_t i = 0; i < sizeof(always) / sizeof(always[0]); i++)
-        MHD_add_response_header(response, always[i].name, always[i].value);
-    for (size_t i = 0;
-         request->is_legacy && i < sizeof(legacy) / sizeof(legacy[0]); i++)
-        MHD_add_response_header(response, legacy[i].name, legacy[i].value);
-    MHD_add_response_header(response, "x-request-id", request->id);
-    if (request->out.len)
-        MHD_add_response_header(response, "content-type",
-                                request->content_type ? request->content_type
-                                                      : "application/json");
-    if (request->error_code)
-        MHD_add_response_header(response, "x-error-code", request->error_code);
-    if (request->allow)
-        MHD_add_response_header(response, "Allow", request->allow);
-    if (request->status == 401)
-        MHD_add_response_header(response, "WWW-Authenticate",
-                                "ApiKey realm=\"ves\"");
-    if (request->retry_after_s) {
-        snprintf(seconds, sizeof(seconds), "%u", request->retry_after_s);
-        MHD_add_response_header(response, "Retry-After", seconds);
-    }
-    if (ves_guard_headers(request, policy, rates)) {
-        MHD_add_response_header(response, "RateLimit-Policy", policy);
-        MHD_add_response_header(response, "RateLimit", rates);
-    }
-    if (request->close)
-        MHD_add_response_header(response, "Connection", "close");
-}
-
-static ssize_t give_news(void *ctx, uint64_t pos, char *out, size_t max)
-{
-    (void)pos;
-    int64_t n = ves_followers_take(ctx, out, max);
-    return n < 0 ? MHD_CONTENT_READER_END_OF_STREAM : (ssize_t)n;
-}
-
-/* An answer that goes on until somebody has enough. */
-static enum MHD_Result send_news(struct ves_request *request)
-{
-    struct MHD_Response *response = MHD_create_response_from_callback(
-        MHD_SIZE_UNKNOWN, NEWS_BLOCK, give_news, request, NULL);
-    if (!response)
-        return MHD_NO;
-    add_headers(request, response);
-    MHD_add_response_header(response, "content-type", "text/event-stream");
-    /* A proxy that collects an answer first would deliver none. */
-    MHD_add_response_header(response, "x-accel-buffering", "no");
-    release_work(request);
-    enum MHD_Result result =
-        MHD_queue_response(request->connection, request->status, response);
-    MHD_destroy_response(response);
-    return result;
-}
-
-static enum MHD_Result send_reply(struct ves_request *request)
-{
-    struct ves_buf *out = &request->out;
-    VES_ASSERT(request->status);
-    if (request->follower)
-        return send_news(request);
-    /* The document is malloc'ed (ves_alloc_default) and given away: no copy. */
-    struct MHD_Response *response = MHD_create_response_from_buffer(
-        out->len, out->ptr,
-        out->ptr ? MHD_RESPMEM_MUST_FREE : MHD_RESPMEM_PERSISTENT);
-    if (!response)
-        return MHD_NO;
-    add_headers(request, response);
-    request->reply_len = out->len;
-    atomic_fetch_add(&request->server->metrics.reply_memory, out->len);
-    atomic_fetch_add(&request->held->replies, out->len);
-    ves_buf_init(out, out->alloc, out->max);
-    release_work(request);
-    enum MHD_Result result =
-        MHD_queue_response(request->connection, request->status, response);
-    MHD_destroy_response(response);
-    return result;
 }
 
 /* ---- headers ------------------------------------------------------------- */
@@ -379,6 +272,22 @@ static size_t body_max(const struct ves_request *request)
                                                     : SMALL_BODY_MAX;
 }
 
+/* Where clients need a certificate, does this one's connection have it? */
+static bool is_welcome(const struct ves_request *request)
+{
+    struct ves_connection *place = request->place;
+    if (!request->server->needs_client_cert)
+        return true;
+    if (place && place->peer != VES_PEER_UNKNOWN)
+        return place->peer == VES_PEER_WELCOME;
+    const union MHD_ConnectionInfo *info = MHD_get_connection_info(
+        request->connection, MHD_CONNECTION_INFO_GNUTLS_SESSION);
+    bool is_it = info && ves_tls_server_vouches(info->tls_session);
+    if (place)
+        place->peer = is_it ? VES_PEER_WELCOME : VES_PEER_STRANGER;
+    return is_it;
+}
+
 /* Looks at the headers; afterwards request->status says whether it is refused
  * already.  *length: of the body, UINT64_MAX when not said. */
 static void accept_headers(struct ves_http *http, struct ves_request *request,
@@ -391,6 +300,14 @@ static void accept_headers(struct ves_http *http, struct ves_request *request,
     *length = header(request, "Transfer-Encoding").len ? UINT64_MAX : 0;
     if (text.len && ves_decimal_parse(text, length))
         *length = UINT64_MAX;
+    if (!is_welcome(request)) {
+        ves_reply_error(request, 403, "CLIENT_CERTIFICATE_REQUIRED",
+                        "a client needs a certificate here, of an authority "
+                        "that this sequencer was told of, valid now and for "
+                        "clients");
+        request->close = true;
+        return;
+    }
     if (atomic_load(&http->is_stopping)) {
         ves_reply_error(request, 503, NULL, "the sequencer is shutting down");
         request->close = true;
@@ -420,9 +337,11 @@ static enum MHD_Result on_headers(struct ves_http *http,
     uint64_t length;
     accept_headers(http, request, method, &length);
     request->state = VES_REQUEST_BODY;
+    ves_connection_enter(request->place, VES_CONNECTION_BODY, 0,
+                         request->started_us);
     if (request->status && length != UINT64_MAX && length > DISCARD_MAX) {
         request->close = true;
-        return send_reply(request);
+        return ves_http_answer(request);
     }
     if (!request->status && length != UINT64_MAX)
         request->body_expected = (size_t)length;
@@ -449,7 +368,7 @@ static bool body_grow(struct ves_request *request, size_t cap)
     }
     atomic_fetch_sub(&server->metrics.body_memory, more);
     atomic_fetch_sub(&request->held->bodies, more);
-    body_free(request);
+    ves_request_body_free(request);
     ves_reply_error(request, 503, NULL,
                     "too many requests are being read; nothing was stored");
     return false;
@@ -460,7 +379,7 @@ static bool body_reserve(struct ves_request *request, size_t size)
 {
     size_t max = body_max(request);
     if (size > max - request->body_len) {
-        body_free(request);
+        ves_request_body_free(request);
         ves_reply_error(request, 413, NULL,
                         "the body has more than %zu bytes, the limit", max);
         return false;
@@ -482,6 +401,7 @@ static enum MHD_Result on_body(struct ves_request *request, const char *data,
                                size_t size)
 {
     ves_metric_add(&request->server->metrics.body_bytes, size);
+    ves_connection_received(request->place, size);
     if (!request->status && request->method != VES_METHOD_GET &&
         body_reserve(request, size)) {
         memcpy(request->body + request->body_len, data, size);
@@ -540,15 +460,17 @@ static enum MHD_Result on_complete(struct ves_http *http,
     if (!request->status)
         take_cosignatures(request);
     if (request->status)
-        return send_reply(request);
+        return ves_http_answer(request);
     if (request->route->kind == VES_ROUTE_READ) {
         read_now(request);
-        return send_reply(request);
+        return ves_http_answer(request);
     }
     request->is_in_flight = true;
     atomic_fetch_add(&http->in_flight, 1);
     ves_metric_add(&http->server->metrics.in_flight, 1);
     request->state = VES_REQUEST_WAITING;
+    ves_connection_enter(request->place, VES_CONNECTION_WORK, 0,
+                         request->started_us);
     /* Suspended first: once it is handed on, somebody may resume it. */
     MHD_suspend_connection(request->connection);
     bool is_taken = request->route->kind == VES_ROUTE_INGEST
@@ -587,7 +509,7 @@ static enum MHD_Result handle_request(void *ctx,
     case VES_REQUEST_DONE:
         if (!request->status)
             ves_ingest_reply(request);
-        return send_reply(request);
+        return ves_http_answer(request);
     case VES_REQUEST_WAITING:
         break;
     }
@@ -617,16 +539,23 @@ static void on_connection(void *ctx, struct MHD_Connection *connection,
 {
     static _Thread_local bool gives_way;
     struct ves_http *http = ctx;
-    (void)connection;
-    (void)slot;
+    struct ves_server *server = http->server;
     /* Its threads are the library's; everybody waits for the committer. */
     if (!gives_way)
         ves_thread_give_way();
     gives_way = true;
-    if (code == MHD_CONNECTION_NOTIFY_STARTED)
-        ves_metric_add(&http->server->metrics.connections, 1);
-    else
-        atomic_fetch_sub(&http->server->metrics.connections, 1);
+    if (code == MHD_CONNECTION_NOTIFY_STARTED) {
+        const union MHD_ConnectionInfo *info = MHD_get_connection_info(
+            connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+        ves_metric_add(&server->metrics.connections, 1);
+        if (info)
+            *slot = ves_connections_add(&server->connections, info->connect_fd,
+                                        ves_metric_now_us());
+    } else {
+        atomic_fetch_sub(&server->metrics.connections, 1);
+        ves_connections_remove(&server->connections, *slot);
+        *slot = NULL;
+    }
 }
 
 static enum MHD_Result
@@ -652,15 +581,17 @@ static unsigned connections_max(void)
 static struct MHD_Daemon *start_daemon(struct ves_http *http,
                                        const struct ves_http_setup *options)
 {
+    const char *trust = options->tls ? ves_tls_server_trust(options->tls) : "";
     struct MHD_OptionItem tls[] = {
-        {MHD_OPTION_HTTPS_MEM_CERT, 0, (void *)(uintptr_t)options->tls_cert},
-        {MHD_OPTION_HTTPS_MEM_KEY, 0, (void *)(uintptr_t)options->tls_key},
+        {MHD_OPTION_HTTPS_CERT_CALLBACK2, 0, ves_tls_server_choose()},
         {MHD_OPTION_HTTPS_PRIORITIES, 0,
          (void *)(uintptr_t) "SECURE128:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2"},
+        {trust ? MHD_OPTION_HTTPS_MEM_TRUST : MHD_OPTION_END, 0,
+         (void *)(uintptr_t)trust},
         {MHD_OPTION_END, 0, NULL}};
     struct MHD_OptionItem none[] = {{MHD_OPTION_END, 0, NULL}};
     unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME |
-                     (options->tls_cert ? MHD_USE_TLS : 0);
+                     (options->tls ? MHD_USE_TLS : 0);
     return MHD_start_daemon(
         flags, 0, accept_connection, http, handle_request, http, /**/
         MHD_OPTION_LISTEN_SOCKET, options->socket,               /**/
@@ -672,7 +603,8 @@ static struct MHD_Daemon *start_daemon(struct ves_http *http,
         MHD_OPTION_NOTIFY_COMPLETED, request_end, http,   /**/
         MHD_OPTION_NOTIFY_CONNECTION, on_connection, http,
         MHD_OPTION_STRICT_FOR_CLIENT, 1, /**/
-        MHD_OPTION_ARRAY, options->tls_cert ? tls : none, MHD_OPTION_END);
+        MHD_OPTION_PER_IP_CONNECTION_LIMIT, options->address_connections,
+        MHD_OPTION_ARRAY, options->tls ? tls : none, MHD_OPTION_END);
 }
 
 enum ves_status ves_http_start(struct ves_server *server,
@@ -704,7 +636,7 @@ enum ves_status ves_http_start(struct ves_server *server,
         pthread_mutex_destroy(&http->lock);
         alloc->realloc(alloc->ctx, http, 0);
         return ves_fail(error, VES_IO,
-                        options->tls_cert
+                        options->tls
                             ? "the HTTPS server does not start; are the "
                               "certificate and its key a pair?"
                             : "the HTTP server does not start");

@@ -12,6 +12,7 @@
 struct ves_http;
 struct ves_request;
 struct ves_server;
+struct ves_tls_server;
 
 enum {
     VES_HTTP_CONNECTIONS_MAX = 4096, /* half of them may follow */
@@ -21,10 +22,10 @@ enum {
 };
 
 struct ves_http_setup {
-    int socket;           /* listening; owned from here on, also on failure */
-    unsigned threads;     /* >= 2 (design.md D7) */
-    const char *tls_cert; /* PEM texts, both or none */
-    const char *tls_key;
+    int socket;       /* listening; owned from here on, also on failure */
+    unsigned threads; /* >= 2 (design.md D7) */
+    unsigned address_connections; /* from one address; 0: any number */
+    struct ves_tls_server *tls;   /* NULL: no TLS */
 };
 
 VES_NODISCARD enum ves_status

@@ -46,6 +46,8 @@
       "Requests without an accepted credential or right.")                  \
     X(rate_limited, "sequencer_ratelimit_refused_total",                    \
       "Requests above a rate limit, answered 429.")                         \
+    X(slow_clients, "sequencer_http_slow_clients_total",                    \
+      "Connections ended because their client took too long.")              \
     X(client_errors, "sequencer_errors_client_total",                       \
       "Answers with a status from 400 to 499.")                             \
     X(server_errors, "sequencer_errors_server_total",                       \

@@ -24,6 +24,29 @@ static const struct {
 
 enum { HTTP_ERROR_COUNT = sizeof(http_errors) / sizeof(http_errors[0]) };
 
+void ves_request_body_free(struct ves_request *request)
+{
+    const struct ves_alloc *alloc = request->server->alloc;
+    if (!request->body)
+        return;
+    alloc->realloc(alloc->ctx, request->body, 0);
+    atomic_fetch_sub(&request->server->metrics.body_memory, request->body_cap);
+    atomic_fetch_sub(&request->held->bodies, request->body_cap);
+    request->body = NULL;
+    request->body_len = request->body_cap = 0;
+}
+
+void ves_request_release(struct ves_request *request)
+{
+    if (request->has_ingest)
+        ves_ingest_free(&request->ingest);
+    request->has_ingest = false;
+    ves_request_body_free(request);
+    ves_arena_free(&request->arena);
+    ves_pipeline_forget(request->server, request->prepared);
+    request->prepared = 0;
+}
+
 void ves_reply(struct ves_request *request, uint32_t status)
 {
     request->status = status;

@@ -18,6 +18,7 @@
 #include "server/uri.h"
 
 struct MHD_Connection;
+struct ves_connection;
 struct ves_follower;
 struct ves_server;
 struct ves_route;
@@ -57,6 +58,7 @@ struct ves_request {
     struct ves_request *next; /* in a queue */
     struct ves_server *server;
     struct MHD_Connection *connection;
+    struct ves_connection *place; /* NULL: its time is not watched */
     enum ves_request_state state;
     bool is_in_flight;
     uint64_t started_us;
@@ -108,6 +110,10 @@ struct ves_request {
     bool is_legacy;                /* deprecation headers */
     bool close;                    /* Connection: close */
 };
+
+void ves_request_body_free(struct ves_request *request);
+/* Gives back what is not needed once the answer is made: taking it may last. */
+void ves_request_release(struct ves_request *request);
 
 /* ---- answering; the last one wins ---------------------------------------- */
 

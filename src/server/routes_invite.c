@@ -18,6 +18,7 @@
 #include "core/invitation.h"
 #include "crypto/crypto.h"
 #include "os/clock.h"
+#include "os/tls_server.h"
 #include "server/body.h"
 #include "server/grant.h"
 #include "server/routes.h"
@@ -216,10 +217,11 @@ static void invite(struct ves_request *request)
     ves_buf_put_u8(&request->out, '{');
     put_sequencer(request, true);
     ves_put_name(&request->out, false, "tlsKey");
-    if (request->server->has_tls_key)
-        ves_put_hex(&request->out, "", request->server->tls_key.b,
-                    VES_HASH_SIZE);
-    else
+    if (request->server->tls) {
+        struct ves_hash spki;
+        ves_tls_server_spki(request->server->tls, &spki);
+        ves_put_hex(&request->out, "", spki.b, VES_HASH_SIZE);
+    } else
         ves_buf_put_str(&request->out, "null");
     ves_buf_put_u8(&request->out, '}');
     ves_reply(request, 200);

@@ -18,7 +18,7 @@
 #include "os/listen.h"
 #include "os/mhd.h"
 #include "os/random.h"
-#include "os/tls_pair.h"
+#include "os/tls_server.h"
 #include "server/storage.h"
 
 enum {
@@ -34,8 +34,8 @@ struct start {
     const struct ves_serve_options *options;
     struct ves_error *error;
     struct ves_listen_address address;
-    struct ves_tls_pair tls;
     unsigned http_threads;
+    unsigned address_connections; /* from one address; 0: any number */
     int socket; /* listening; -1 before and once the HTTP server has it */
     unsigned port;
 };
@@ -290,11 +290,20 @@ static enum ves_status open_sequencer(struct start *s)
 static enum ves_status read_tls(struct start *s)
 {
     struct ves_server *server = s->server;
-    enum ves_status status = ves_tls_pair_read(&s->tls, s->options->tls_cert,
-                                               s->options->tls_key, s->error);
-    server->has_tls_key = s->tls.is_set;
-    server->tls_key = s->tls.spki;
-    return status;
+    const struct ves_serve_options *options = s->options;
+    if (!options->tls_cert != !options->tls_key)
+        return ves_fail(s->error, VES_INVALID,
+                        "a certificate and its key go together");
+    if (options->tls_client_ca && !options->tls_cert)
+        return ves_fail(s->error, VES_INVALID,
+                        "clients can show certificates over TLS only: give a "
+                        "certificate and its key, too");
+    server->needs_client_cert = options->tls_client_ca != NULL;
+    return options->tls_cert
+               ? ves_tls_server_new(server->alloc, options->tls_cert,
+                                    options->tls_key, options->tls_client_ca,
+                                    &server->tls, s->error)
+               : VES_OK;
 }
 
 /* "HOST:PORT" after prefix, with room for it. */
@@ -311,7 +320,7 @@ static enum ves_status tell_port(struct start *s)
     unsigned port = s->port;
     struct ves_server *server = s->server;
     char text[VES_LISTEN_HOST_MAX + 32];
-    write_address(s, port, server->has_tls_key ? "https://" : "http://", text,
+    write_address(s, port, server->tls != NULL ? "https://" : "http://", text,
                   sizeof(text));
     server->url = copy_text(server->alloc, text);
     if (!server->url)
@@ -332,14 +341,17 @@ static enum ves_status start_http(struct start *s)
 {
     struct ves_server *server = s->server;
     struct ves_http_setup setup = {.threads = s->http_threads,
-                                   .socket = s->socket};
-    if (server->has_tls_key) {
-        setup.tls_cert = (const char *)s->tls.cert.ptr;
-        setup.tls_key = (const char *)s->tls.key.ptr;
-    }
-    s->socket = -1;
+                                   .socket = s->socket,
+                                   .address_connections =
+                                       s->address_connections,
+                                   .tls = server->tls};
     enum ves_status status =
-        ves_http_start(server, &setup, &server->http, s->error);
+        ves_connections_start(&server->connections, server->alloc,
+                              &server->metrics.slow_clients, s->error);
+    if (status)
+        return status;
+    s->socket = -1;
+    status = ves_http_start(server, &setup, &server->http, s->error);
     return status ? status : tell_port(s);
 }
 
@@ -372,7 +384,7 @@ static void choose_threads(struct start *s)
 
 /* What is reached from elsewhere has limits, if not those that were asked
  * for. */
-static enum ves_status choose_rates(struct start *s)
+static enum ves_status choose_limits(struct start *s)
 {
     const struct ves_serve_options *options = s->options;
     const uint32_t asked[VES_RATE_KINDS] = {
@@ -403,6 +415,11 @@ static enum ves_status choose_rates(struct start *s)
         else
             per_s[i] = asked[i] ? asked[i] : is_loopback ? 0 : usual[i];
     }
+    s->address_connections =
+        options->address_connections == VES_SERVE_NO_LIMIT ? 0
+        : options->address_connections ? options->address_connections
+        : is_loopback                  ? 0
+                                       : VES_SERVE_CONNECTIONS_ADDRESS;
     return ves_rates_init(&s->server->rates, s->server->alloc, per_s, seeds)
                ? ves_fail(s->error, VES_NOMEM, "out of memory")
                : VES_OK;
@@ -419,7 +436,7 @@ static enum ves_status check_head_file(struct start *s)
         return ves_head_file_check_place(options->head_file, options->db,
                                          s->error);
     /* Without TLS it is loopback, or refused for that. */
-    if (!s->server->has_tls_key)
+    if (!s->server->tls)
         return VES_OK;
     enum ves_status status =
         ves_listen_is_loopback(&s->address, &is_loopback, s->error);
@@ -445,12 +462,12 @@ static enum ves_status start_all(struct start *s)
     if (!status)
         status = ves_mhd_load(s->error);
     if (!status)
-        status = ves_listen_open(&s->address, server->has_tls_key, &s->socket,
+        status = ves_listen_open(&s->address, server->tls != NULL, &s->socket,
                                  &s->port, s->error);
     if (!status)
         status = check_head_file(s);
     if (!status)
-        status = choose_rates(s);
+        status = choose_limits(s);
     if (!status)
         status = ves_pool_new(server->alloc, s->options->threads, &server->pool,
                               s->error);
@@ -508,9 +525,7 @@ enum ves_status ves_server_start(const struct ves_serve_options *options,
                             : (enum ves_log_level)options->log_level;
     struct start s = {
         .server = server, .options = options, .error = error, .socket = -1};
-    ves_tls_pair_init(&s.tls, alloc);
     enum ves_status status = start_all(&s);
-    ves_tls_pair_free(&s.tls);
     if (s.socket >= 0)
         (void)close(s.socket);
     if (status) {
@@ -532,6 +547,29 @@ const char *ves_server_new_admin_key(const struct ves_server *server)
     return server->new_admin_key;
 }
 
+enum ves_status ves_server_reload(struct ves_server *server, bool *is_new,
+                                  struct ves_error *error)
+{
+    struct ves_hash before, after;
+    *is_new = false;
+    if (!server->tls)
+        return VES_OK;
+    ves_tls_server_spki(server->tls, &before);
+    enum ves_status status = ves_tls_server_reload(server->tls, is_new, error);
+    ves_tls_server_spki(server->tls, &after);
+    if (status)
+        ves_log_say(&server->log, VES_LOG_ERROR, "certificate_kept",
+                    error->text);
+    else if (*is_new)
+        ves_log_say(&server->log, VES_LOG_NOTICE, "certificate_new",
+                    ves_hash_equal(&before, &after)
+                        ? "new connections get the certificate that was read"
+                        : "new connections get another key: stores that "
+                          "joined by an invitation know the old one, and do "
+                          "not talk to this one");
+    return status;
+}
+
 /* ---- stop ---------------------------------------------------------------- */
 
 /* design.md D7: no new requests, commit what is under way, resume every
@@ -545,6 +583,7 @@ static void stop_http(struct ves_server *server)
         ves_log_say(&server->log, VES_LOG_NOTICE, "drain_timeout",
                     "some clients did not take their answers; what they sent "
                     "is stored");
+    ves_connections_stop(&server->connections);
     ves_http_stop(server->http);
 }
 
@@ -568,6 +607,9 @@ void ves_server_stop(struct ves_server *server)
         ves_credentials_deinit(&server->credentials);
         ves_keyring_deinit(&server->keyring);
     }
+    ves_connections_stop(&server->connections);
+    ves_connections_deinit(&server->connections);
+    ves_tls_server_free(server->tls);
     ves_rates_deinit(&server->rates, alloc);
     ves_witnesses_free(server->witnesses);
     ves_checkpoints_stop(server);

@@ -25,6 +25,7 @@
 #include "server/auth.h"
 #include "server/backfill.h"
 #include "server/checkpoints.h"
+#include "server/connections.h"
 #include "server/cosignatures.h"
 #include "server/followers.h"
 #include "server/http.h"
@@ -74,8 +75,9 @@ struct ves_server {
     struct ves_followers followers;
     char *log_host; /* what origins begin with */
     struct ves_http *http;
-    bool has_tls_key;
-    struct ves_hash tls_key; /* SHA-256 of the SubjectPublicKeyInfo */
+    struct ves_connections connections;
+    struct ves_tls_server *tls; /* NULL: without */
+    bool needs_client_cert;
     char *url;
     char *port_file;
     char *new_admin_key; /* path, or NULL */

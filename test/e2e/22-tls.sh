@@ -109,6 +109,51 @@ check "it ends well with TLS connections open" bash -c "
 	(sleep 2 | openssl s_client -connect 127.0.0.1:$port -quiet > /dev/null 2>&1) & sleep 0.2; kill -TERM $SERVER_PID
 	for i in \$(seq 1200); do kill -0 $SERVER_PID 2> /dev/null || exit 0; sleep 0.05; done; exit 1"
 
+# Another certificate without a restart: for new connections; a wrong one is not taken.
+stop_server
+cp right.pem live.pem; cp right.key live.key
+LISTEN=127.0.0.1:$port start_server "$SEQ" --tls-cert live.pem --tls-key live.key || exit 1
+seen() { openssl s_client -connect "127.0.0.1:$port" < /dev/null 2> /dev/null | openssl x509 -noout -fingerprint 2> /dev/null; }
+is_cert() { [ "$(seen)" = "$(openssl x509 -noout -fingerprint -in "$1")" ]; }
+check "the certificate it began with" is_cert right.pem
+cp other-name.pem live.pem
+kill -HUP "$SERVER_PID"
+check "SIGHUP: the one that lies there now" wait_for 30 is_cert other-name.pem
+cp wrong.pem live.pem
+kill -HUP "$SERVER_PID"
+check "another key's: it says so" wait_for 30 grep -q "is not the private key.*stays" "$SEQ.log"
+check "and keeps what it has" is_cert other-name.pem
+cp wrong.key live.key
+kill -HUP "$SERVER_PID"
+check "with that key: taken" wait_for 30 is_cert wrong.pem
+check "and what stores will say to it is told" grep -q "stores that joined by an invitation" "$SEQ.log"
+
+# Only clients with a certificate.
+for ca in shops others; do
+	openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout $ca.key -out $ca.pem -days 30 -subj "/CN=$ca" 2> /dev/null
+done
+# client NAME CA PURPOSE DAYS
+client()
+{
+	openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout "$1.key" -out "$1.csr" -subj "/CN=$1" 2> /dev/null
+	openssl x509 -req -in "$1.csr" -CA "$2.pem" -CAkey "$2.key" -CAcreateserial -days 30 -out "$1.pem" -extfile <(echo "extendedKeyUsage=$3") 2> /dev/null
+}
+client till-1 shops clientAuth; client stranger others clientAuth; client server-only shops serverAuth
+stop_server
+LISTEN=127.0.0.1:$port start_server "$SEQ" --tls-cert right.pem --tls-key right.key --tls-client-ca shops.pem || exit 1
+URL=https://127.0.0.1:$port
+health() { curl -s --cacert right.pem "$@" -o answer -w '%{http_code}' "$URL/health"; }
+is "a client of the shops' authority comes in" "$(health --cert till-1.pem --key till-1.key)" 200
+for who in stranger server-only; do is "not $who" "$(health --cert $who.pem --key $who.key)" 403; done
+is "nor one without" "$(health)" 403
+like "and is told" "$(cat answer)" CLIENT_CERTIFICATE_REQUIRED
+adjust till.db MUG 1
+check "a store shows the certificate it was given" env VES_TLS_CERT=till-1.pem VES_TLS_KEY=till-1.key "$VES" sync --db till.db
+adjust till.db MUG 1
+exits "without it is refused (exit 5)" 5 "$VES" sync --db till.db
+check "with the certificate again: nothing was lost" env VES_TLS_CERT=till-1.pem VES_TLS_KEY=till-1.key "$VES" sync --db till.db
+stop_server
+
 # Listening.
 refuses() { timeout 60 "$VES" serve --db never.db --listen "$@" > out 2>&1; [ $? -ne 0 ] && [ $? -ne 124 ]; }
 check "off loopback without a certificate: refused" refuses 0.0.0.0:0
