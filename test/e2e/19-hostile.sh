@@ -54,7 +54,7 @@ a_lie()
 	adjust till.db MUG 1
 	adjust till.db MUG 1
 	"$VES" sync --db till.db > /dev/null || bad="$bad; the till does not sync"
-	wait_for 30 all_signed || bad="$bad; no head is signed"
+	wait_for 60 all_signed || bad="$bad; no head is signed"
 	before=$(pulled)
 	echo "$mode" > mode
 	"$VES" pull --db victim.db > out 2> err
@@ -122,7 +122,7 @@ a_head()
 adjust till.db MUG 1
 adjust till.db MUG 1
 "$VES" sync --db till.db > /dev/null
-check "there are new events under a head" wait_for 30 all_signed
+check "there are new events under a head" wait_for 60 all_signed
 a_head told-origin checkpoint_invalid "no key of this sequencer|another log than before"
 a_head told-stream checkpoint_invalid "is of another log"
 a_head told-key-name checkpoint_invalid "no key of this sequencer signed"

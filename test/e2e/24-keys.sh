@@ -205,7 +205,7 @@ echo "$(cat good)x" > last.db.credential
 cp good last.db.credential
 curl -s -H "x-api-key: $(cat good)" "$URL/api/v1/ves/head?tenant_id=$TENANT" > curl.out
 curl -s -X POST -H "x-api-key: $(cat good)" -d '{"apiKey":"'"$(cat good)"'"}' "$URL/api/v1/invitations/redeem" >> curl.out
-sleep 0.2
+wait_for 60 grep -q "following the sequencer\|asking every" watch.err
 cat /proc/$SERVER_PID/cmdline /proc/$watch/cmdline | tr '\0' '\n' > cmdlines
 kill -INT $watch
 { wait $watch; } 2> /dev/null

@@ -10,7 +10,7 @@ code() { curl -sS -o out -w '%{http_code}' -H "Authorization: ApiKey $KEY" "$@";
 head_size() { get "$LOG/checkpoint" | sed -n 2p; }
 signed() { [ "$(head_size)" = "$1" ]; }
 
-exits "a head file beside the database is refused" 1 timeout 10 "$VES" serve --db data/hub.db --listen 127.0.0.1:0 --head-file data/heads
+exits "a head file beside the database is refused" 1 timeout 60 "$VES" serve --db data/hub.db --listen 127.0.0.1:0 --head-file data/heads
 SEQ=data/hub.db
 start_server $SEQ --head-file heads/heads --log-host log.example || exit 1
 KEY=$(cat $SEQ.admin-key)
@@ -23,7 +23,7 @@ for i in 3 4 5; do adjust till.db SKU-1 "$i"; done
 "$VES" push --db till.db > /dev/null
 about=$(get "$URL/api/v1/ves/log?tenant_id=$tenant&store_id=$store")
 LOG=$URL$(json "$about" 'd["prefix"]')
-check "the head of five events is signed soon" wait_for 5 signed 5
+check "the head of five events is signed soon" wait_for 60 signed 5
 like "its origin is the log's" "$(get "$LOG/checkpoint" | sed -n 1p)" "^log.example/ves/[0-9a-f]{64}$"
 like "it is in the head file" "$(tail -n 1 heads/heads)" " 5 [0-9a-f]{64}$"
 get "$LOG/checkpoint" > head5
@@ -74,7 +74,7 @@ cp data/hub.db* old/
 start_server $SEQ --head-file heads/heads || exit 1
 for i in 6 7 8; do adjust till.db SKU-1 "$i"; done
 "$VES" push --db till.db > /dev/null
-check "the head of eight events is signed" wait_for 5 signed 8
+check "the head of eight events is signed" wait_for 60 signed 8
 get "$LOG/checkpoint" > head8
 get "$URL/api/v1/ves/events?tenant_id=$tenant&store_id=$store&receipts=1" > events8
 sqlite3 other.db "VACUUM INTO 'none.db'"
@@ -83,14 +83,14 @@ stop_server
 cp heads/heads heads.8
 mkdir newest && cp data/hub.db* newest/
 rm -f data/hub.db data/hub.db-wal data/hub.db-shm && cp old/hub.db* data/
-exits "the server does not start behind its head" 1 timeout 10 "$VES" serve --db $SEQ --listen 127.0.0.1:0 --head-file heads/heads
+exits "the server does not start behind its head" 1 timeout 60 "$VES" serve --db $SEQ --listen 127.0.0.1:0 --head-file heads/heads
 like "and says what and what to do" "$("$VES" serve --db $SEQ --listen 127.0.0.1:0 --head-file heads/heads 2>&1)" "behind a head it signed.* 5 events here and 8 .*ves admin recover"
 
 # A store that pulled holds what is missing, and so does the one that sent it;
 # one that did neither does not.
 exits "a store that has nothing of it does not help" 1 "$VES" admin recover --db $SEQ --head-file heads/heads none.db
 like "which is said" "$("$VES" admin recover --db $SEQ --head-file heads/heads none.db 2>&1)" "event 6 is in none of these stores .* of 8 signed events 3 are missing, and the log can be made up to 5, root $(sed -n 3p head5 | base64 -d | od -An -v -tx1 | tr -d ' \n')\\. Nothing was changed"
-exits "and nothing was: it still does not start" 1 timeout 10 "$VES" serve --db $SEQ --listen 127.0.0.1:0 --head-file heads/heads
+exits "and nothing was: it still does not start" 1 timeout 60 "$VES" serve --db $SEQ --listen 127.0.0.1:0 --head-file heads/heads
 like "the tail is rebuilt from the store that sent it and pulled nothing" "$("$VES" admin recover --db $SEQ --head-file heads/heads none.db till.db 2>&1)" "1 streams made whole, 3 events put back"
 like "once" "$("$VES" admin recover --db $SEQ --head-file heads/heads other.db 2>&1)" "0 streams made whole, 0 events"
 start_server $SEQ --head-file heads/heads && ok "it starts again" || not_ok "it starts again"
@@ -131,7 +131,7 @@ check "the evidence is kept as it came" bash -c 'diff <(cat kept) <(cat head8) |
 like "a frozen stream is thawed by what its evidence asks for" "$("$VES" admin recover --db $SEQ --head-file heads/heads other.db 2>&1)" "1 streams made whole, 3 events put back"
 start_server $SEQ --head-file heads/heads || exit 1
 "$VES" sync --db other.db > push.out 2>&1
-check "and takes events again" wait_for 5 signed 9
+check "and takes events again" wait_for 60 signed 9
 is "that extend the head it had lost" "$(knows head8 "$LOG/checkpoint")" 200
 stop_server
 

@@ -11,7 +11,7 @@ adjust till.db MUG -1
 REAL=$URL
 "$PYTHON" -E "$HERE/test/lib/silent.py" silent.port seen &
 tap_pids+=("$!")
-wait_for 20 test -s silent.port
+wait_for 60 test -s silent.port
 point_to() { sqlite3 till.db "UPDATE ves_meta SET value = '$1' WHERE name = 'sequencer.url'"; }
 point_to "http://$(cat silent.port)"
 reachable() { sqlite3 till.db "SELECT value FROM ves_meta WHERE name = 'sequencer.reachable'"; }
@@ -27,9 +27,9 @@ stops()
 	"$@" > out 2> err &
 	pid=$!
 	tap_pids+=("$pid")
-	wait_for 10 test -s seen || not_ok "$name: it waits for the server"
+	wait_for 60 test -s seen || not_ok "$name: it waits for the server"
 	kill "-$signal" "$pid"
-	wait_for 5 bash -c "! kill -0 $pid" || kill -9 "$pid"
+	wait_for 40 bash -c "! kill -0 $pid" || kill -9 "$pid"
 	wait "$pid"
 	code=$?
 	is "$name: SIG$signal ends it with exit 3" $code 3
@@ -56,12 +56,12 @@ p = m.Pipe([sys.argv[2], "mcp", "--db", "till.db"])
 p.ask(m.initialize())
 p.send({"jsonrpc": "2.0", "method": "notifications/initialized"})
 p.send(m.request(1, "tools/call", name=sys.argv[3], arguments={}))
-end = time.monotonic() + 10
+end = time.monotonic() + 60
 while not os.path.exists("seen") and time.monotonic() < end:
     time.sleep(0.02)
 p.process.send_signal(signal.SIGTERM)
 try:
-    print(p.process.wait(5))
+    print(p.process.wait(40))
 except Exception:
     p.process.kill()
     print("it did not end")

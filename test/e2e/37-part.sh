@@ -20,7 +20,7 @@ for i in 1 2 3 4 5 6 7 8 9; do
 	"$VES" append --db till.db order.updated "A-$((i % 2 + 1))" --payload '{"note":"n"}' > /dev/null
 done
 "$VES" sync --db till.db > /dev/null
-check "the log is signed" wait_for 10 log_signed
+check "the log is signed" wait_for 60 log_signed
 
 one() { lib check_part "$URL" "$KEY" "$TENANT" "$STORE" "$@" 2>&1; }
 like "all orders, and covers of the rest, are the root that is signed" "$(one order)" "^events [0-9]+ pages [2-9] numbers $(numbers 'e["entity_type"] == "order"')$"
@@ -42,7 +42,7 @@ echo honest > mode
 URL=$PROXY
 join reader.db || exit 1
 head=$((head + 1)) # the key of the reader
-check "its key is logged" wait_for 10 log_signed
+check "its key is logged" wait_for 60 log_signed
 fetch() { "$VES" fetch --db reader.db "$@"; }
 doc=$(fetch --entity-type order --json)
 is "fetch: all orders" "$(json "$doc" '",".join(str(e["sequenceNumber"]) for e in d["events"])')" "$(numbers 'e["entity_type"] == "order"')"
@@ -113,7 +113,7 @@ a_lie log-path 5 "two histories, or a bad proof"
 adjust till.db SKU-1 1
 "$VES" push --db till.db > /dev/null
 head=$((head + 1))
-check "the log goes on" wait_for 10 log_signed
+check "the log goes on" wait_for 60 log_signed
 check "which a store that knows less fetches" fetch --entity-type order --entity-id A-1
 like "and sees" "$(fetch --entity-type nothing)" "in a signed log of $head entries"
 a_lie log-path 5 "two histories, or a bad proof"

@@ -28,12 +28,12 @@ for i in 4 5; do adjust till.db MUG "$i"; done
 adjust office.db CUP 1
 "$VES" sync --db office.db > /dev/null
 "$VES" sync --db till.db > /dev/null
-check "all heads are signed" wait_for 10 signed_all
+check "all heads are signed" wait_for 60 signed_all
 events > before
 stop_server
 rm -rf data
 mkdir data && cp -p backup/hub.db* data/
-exits "the backup alone does not start" 1 timeout 10 "$VES" serve --db $SEQ --listen 127.0.0.1:0 --head-file heads/heads
+exits "the backup alone does not start" 1 timeout 60 "$VES" serve --db $SEQ --listen 127.0.0.1:0 --head-file heads/heads
 rm -rf data
 out=$(bash -eu block2 2>&1)
 is "it is put back and made whole" $? 0

@@ -15,19 +15,19 @@ signed() { [ "$(sqlite3 "$SEQ" 'SELECT max(signed_size) FROM ves_tlogs')" = "$1"
 recover() { "$VES" admin recover --db $SEQ --head-file heads/heads "$@" 2>&1; }
 alert() { sqlite3 "$1" "SELECT count(*) FROM ves_alerts WHERE code = '$2' AND closed_ms = 0"; }
 for i in 1 2 3; do adjust till.db MUG "$i"; done
-check "what a signed head covers is logged" wait_for 20 all_logged till.db
-check "at another store, too" wait_for 20 all_logged promised.db
-check "and at a third" wait_for 20 all_logged ahead.db
+check "what a signed head covers is logged" wait_for 60 all_logged till.db
+check "at another store, too" wait_for 60 all_logged promised.db
+check "and at a third" wait_for 60 all_logged ahead.db
 common=$(in_log)
 sqlite3 $SEQ "VACUUM INTO '$T/old.db'"
 
 # Two events more: one store has a receipt, another has pulled the first of them.
 adjust promised.db BOWL 7
 check "an event gets its receipt" "$VES" push --db promised.db
-check "a store sees it" wait_for 20 all_logged ahead.db
+check "a store sees it" wait_for 60 all_logged ahead.db
 adjust ahead.db BOWL 5
 check "and sells on" "$VES" push --db ahead.db
-check "a head covers both" wait_for 20 signed $((common + 2))
+check "a head covers both" wait_for 60 signed $((common + 2))
 stop_server
 restore() { rm -f data/hub.db data/hub.db-*; cp old.db data/hub.db; }
 restore
@@ -63,14 +63,14 @@ log() { curl -sS -H "x-api-key: $key" "$URL/api/v1/ves/log?$(sed 's/--tenant \(.
 like "the log has another name" "$(log)" '"origin":"log.example/epoch/1/ves/[0-9a-f]{64}","epoch":1,"epochSequence":'$((common + 1))
 
 # A store that has nothing of what was lost goes on.
-check "a store below the common head follows" wait_for 20 all_logged till.db
+check "a store below the common head follows" wait_for 60 all_logged till.db
 is "it is told" "$(alert till.db epoch_opened)" 1
 like "in words" "$("$VES" quarantine --db till.db)" "the disk burnt"
 adjust till.db MUG 1
-check "it sells on" wait_for 20 all_logged till.db
+check "it sells on" wait_for 60 all_logged till.db
 
 # One whose receipt is broken keeps it, and sends its event again.
-check "a store with a broken receipt follows" wait_for 20 all_logged promised.db
+check "a store with a broken receipt follows" wait_for 60 all_logged promised.db
 is "its event is in the log again" "$(on_hand promised.db BOWL)" 7
 is "nothing waits" "$(store_is promised.db 'd["counts"]["pending"] + d["counts"]["failed"]')" 0
 is "the receipt is kept" "$(sqlite3 promised.db "SELECT count(*) FROM ves_alerts WHERE code = 'epoch_opened' AND CAST(body AS TEXT) LIKE '%receiptHash%lost_checkpoint%' OR code = 'epoch_opened' AND CAST(body AS TEXT) LIKE '%lost_checkpoint%receipt%'")" 1
@@ -91,9 +91,9 @@ exits "nor does it push" 5 "$VES" sync --db ahead.db
 
 # Who comes later reads it as history; the log is one tree.
 join later.db
-check "a new store follows all of it" wait_for 20 all_logged later.db
+check "a new store follows all of it" wait_for 60 all_logged later.db
 is "without alarm" "$(store_is later.db 'd["health"]')" healthy
-check "till, too" wait_for 20 all_logged till.db
+check "till, too" wait_for 60 all_logged till.db
 is "both have the same state" "$(store_is till.db 'd["stateHash"]')" "$(store_is later.db 'd["stateHash"]')"
 pinned=$(json "$("$VES" keys --db later.db --json)" 'd["sequencer"]["keys"][0]["publicKey"]')
 stream=$(sed 's/--tenant \(.*\) --store \(.*\)/\1\/\2/' <<< "$STREAM_ARGS")
@@ -112,6 +112,6 @@ like "the older copy is behind again" "$(cat out)" "behind a head it signed"
 like "and is made whole over the epoch, from stores" "$(recover later.db)" "1 streams made whole, [0-9]+ events put back"
 start_server $SEQ --head-file heads/heads || exit 1
 adjust till.db MUG 1
-check "it goes on under the same name" wait_for 20 all_logged till.db
+check "it goes on under the same name" wait_for 60 all_logged till.db
 like "which it still has" "$(log)" '"epoch":1,'
 done_testing

@@ -15,7 +15,7 @@ exits "an event that was not pushed" 1 "$VES" prove "$first" --db "$T/till.db" -
 
 prove() { "$VES" prove "$@" > "$T/out" 2>&1; }
 # The head is signed a moment after the commit.
-check "by id and by number" wait_for 20 prove "$fifth" 4 "$first" "$first" --db "$T/till.db" -o "$T/x.ves-bundle"
+check "by id and by number" wait_for 60 prove "$fifth" 4 "$first" "$first" --db "$T/till.db" -o "$T/x.ves-bundle"
 like "what it is" "$(cat "$T/out")" '^.*x\.ves-bundle: 3 events in a log of 9 entries, with 1 about their keys, [0-9]+ bytes'
 like "and the log's key" "$(cat "$T/out")" '^log shop\.example/ves/[0-9a-f]{64}\+[0-9a-f]{8}\+'
 { grep '^log ' "$T/out"; echo 'quorum none'; } > "$T/policy"
@@ -120,7 +120,7 @@ adjust "$T/till.db" SKU-1 1
 "$VES" sync --db "$T/till.db" > /dev/null
 "$VES" admin revoke --server "$URL" --key-file "$SEQ.admin-key" --tenant "$TENANT" --store "$STORE" --agent "$(json "$("$VES" keys --db "$T/office.db" --json)" 'd["own"]["agentId"]')" > /dev/null
 "$VES" sync --db "$T/till.db" > /dev/null
-check "an event under a key that took another's place" wait_for 20 prove 11 --db "$T/till.db" -o "$T/rotated.ves-bundle"
+check "an event under a key that took another's place" wait_for 60 prove 11 --db "$T/till.db" -o "$T/rotated.ves-bundle"
 out=$("$VES" verify --policy "$T/policy" --owner-key "$owner" "$T/rotated.ves-bundle")
 like "its key goes back to the owner's word" "$out" '^PROVEN +keys in the log: 2 key events'
 is "and all is proven" "$(grep -cE '^(NOT PROVEN|FAILED)' <<< "$out")" 0

@@ -17,7 +17,7 @@ adjust office.db MUG 1
 "$VES" sync --db till.db > /dev/null
 # Two keys and eight events: a head that the backup is behind.
 prove() { "$VES" prove 10 --db till.db -o x.ves-bundle > out 2>&1; }
-wait_for 20 prove
+wait_for 60 prove
 { grep '^log ' out; echo 'quorum none'; } > policy
 sed '1,/^$/d' x.ves-bundle > checkpoint
 key=$(json "$("$VES" keys --db till.db --json)" 'd["sequencer"]["keys"][0]["publicKey"]')

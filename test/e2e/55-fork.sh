@@ -14,9 +14,9 @@ join till.db && join other.db && join promised.db || exit 1
 in_log() { sqlite3 "$SEQ" "SELECT max(sequence_number) FROM ves_log_view"; }
 all_logged() { "$VES" sync --db "$1" > /dev/null && [ "$(store_is "$1" 'd["finality"]["logged"]')" = "$(in_log)" ]; }
 for i in 1 2 3; do adjust till.db MUG "$i"; done
-check "what a signed head covers is logged" wait_for 20 all_logged till.db
-check "of others, too" wait_for 20 all_logged other.db
-check "and of one more" wait_for 20 all_logged promised.db
+check "what a signed head covers is logged" wait_for 60 all_logged till.db
+check "of others, too" wait_for 60 all_logged other.db
+check "and of one more" wait_for 60 all_logged promised.db
 known=$(in_log)
 id=$("$VES" outbox --db till.db --json --limit 1 | python3 -c 'import json,sys; print(json.load(sys.stdin)["events"][0]["eventId"])')
 is "the outbox says so" "$("$VES" outbox --db till.db --json | python3 -c 'import json,sys; print({e["finality"] for e in json.load(sys.stdin)["events"]})')" "{'logged'}"
@@ -31,7 +31,7 @@ adjust promised.db BOWL 7
 check "an event gets its receipt" "$VES" push --db promised.db
 is "for the next number" "$(sqlite3 promised.db "SELECT max(sequence_number) FROM ves_outbox")" $((known + 1))
 for i in 1 2 3; do adjust till.db MUG "$i"; done
-check "it goes on" wait_for 20 all_logged till.db
+check "it goes on" wait_for 60 all_logged till.db
 size=$(in_log)
 vkey=$(curl -sS -H "x-api-key: $KEY" "$URL/api/v1/ves/log?tenant_id=$tenant&store_id=$store" | python3 -c 'import json,sys; print(json.load(sys.stdin)["vkeys"][-1])')
 printf 'log %s\nquorum none\n' "$vkey" > policy
@@ -41,7 +41,7 @@ stop_server
 rm -f data/hub.db data/hub.db-wal data/hub.db-shm && cp old.db data/hub.db
 start_server $SEQ --head-file heads/heads2 --new-head-file || exit 1
 for i in 1 2 3 4; do adjust other.db CUP "$i"; done
-check "who knows no better is told it" wait_for 20 all_logged other.db
+check "who knows no better is told it" wait_for 60 all_logged other.db
 before=$(store_is till.db 'd["stateHash"]')
 exits "the till does not take it (exit 5)" 5 "$VES" pull --db till.db
 is "its state is what it was" "$(store_is till.db 'd["stateHash"]')" "$before"

@@ -38,19 +38,19 @@ printf 'witness w %s %s\nquorum w\n' "$(cat w.vkey)" "$WITNESS/" > policy
 stop_server
 sqlite3 hub.db "VACUUM INTO 'x/hub.db.old'" # a backup, for later
 start_server "$SEQ" --witness-policy policy || { not_ok "a sequencer with witnesses"; done_testing; }
-check "the head is cosigned, growth or not" wait_for 20 has_line w.example
+check "the head is cosigned, growth or not" wait_for 60 has_line w.example
 first=$(size)
 adjust till.db A 5
 check "a push" "$VES" push --db till.db
-check "and the next one" wait_for 20 at_least sequencer_witness_cosignatures_total 2
-check "has its line" wait_for 20 has_line w.example
+check "and the next one" wait_for 60 at_least sequencer_witness_cosignatures_total 2
+check "has its line" wait_for 60 has_line w.example
 is "of a larger tree" "$(($(size) > first))" 1
 is "nothing failed" "$(metric sequencer_witness_failures_total)" 0
 
 # It starts with old 0, and learns what the witness has.
 stop_server
 start_server "$SEQ" --witness-policy policy
-check "after a restart it is cosigned again" wait_for 20 at_least sequencer_witness_cosignatures_total 1
+check "after a restart it is cosigned again" wait_for 60 at_least sequencer_witness_cosignatures_total 1
 is "without a failure" "$(metric sequencer_witness_failures_total)" 0
 
 # Nobody waits for a witness.
@@ -59,7 +59,7 @@ kill -9 "$WITNESS_PID"
 wait "$WITNESS_PID" 2> /dev/null
 adjust till.db A 5
 check "the witness is down: a sync" "$VES" sync --db till.db
-check "which is counted" wait_for 20 at_least sequencer_witness_failures_total 1
+check "which is counted" wait_for 60 at_least sequencer_witness_failures_total 1
 is "and nothing is pending" "$(store_is till.db 'd["counts"]["pending"]')" 0
 start_witness "$port" || { not_ok "the witness again"; done_testing; }
 check "it is back: the head is cosigned" wait_for 60 has_line w.example
@@ -86,12 +86,12 @@ stop_server
 start_server "$SEQ" --witness-policy policy2 || { not_ok "a start with liars"; done_testing; }
 adjust till.db A 1
 check "among liars: a sync" "$VES" sync --db till.db
-check "some are failures" wait_for 20 at_least sequencer_witness_failures_total 7
-check "some are alarms" wait_for 20 at_least sequencer_witness_alarms_total 2
-check "the silent one was asked" wait_for 20 grep -q silent asked
+check "some are failures" wait_for 60 at_least sequencer_witness_failures_total 7
+check "some are alarms" wait_for 60 at_least sequencer_witness_alarms_total 2
+check "the silent one was asked" wait_for 60 grep -q silent asked
 # The head before it had a true witness.
 grown() { [ "$(size)" -gt "$was" ]; }
-check "the head is one that only liars were asked for" wait_for 20 grown
+check "the head is one that only liars were asked for" wait_for 60 grown
 is "none is believed" "$(fetch "$PREFIX/checkpoint" | grep '^— ' | grep -vc '^— shop\.example/')" 0
 stop_server
 is "its word freezes nothing" "$(sqlite3 hub.db 'SELECT frozen_at_ms FROM ves_tlogs')" 0
@@ -99,14 +99,14 @@ is "and is an alert each" "$(sqlite3 hub.db "SELECT count(*) FROM ves_alerts WHE
 
 # A backup is restored: the witness shows what we signed and do not have.
 start_server "$SEQ" --witness-policy policy
-check "the newest head is cosigned" wait_for 20 has_line w.example
+check "the newest head is cosigned" wait_for 60 has_line w.example
 stop_server
 mv hub.db lost.db
 rm -f hub.db-wal hub.db-shm
 cp x/hub.db.old hub.db
 start_server "$SEQ" --witness-policy policy || { not_ok "the old database"; done_testing; }
 is_frozen() { [ "$(json "$(fetch "/api/v1/ves/log?tenant_id=$TENANT&store_id=$STORE")" 'd["frozen"] is not None')" = true ]; }
-check "the stream is frozen" wait_for 20 is_frozen
+check "the stream is frozen" wait_for 60 is_frozen
 adjust till.db A 5
 "$VES" push --db till.db > /dev/null 2>&1
 is "no event is lost" "$(store_is till.db 'd["counts"]["pending"] + d["counts"]["failed"]')" 1

@@ -14,21 +14,21 @@ watch_store a.db
 A=$WATCH
 watch_store b.db
 B=$WATCH
-check "one till follows" wait_for 10 lives a.db
-check "the other, too" wait_for 10 lives b.db
+check "one till follows" wait_for 60 lives a.db
+check "the other, too" wait_for 60 lives b.db
 order a.db O-1
-check "what one writes is with the other, pushed and pulled by those who watch" wait_for 10 has_order b.db O-1
+check "what one writes is with the other, pushed and pulled by those who watch" wait_for 60 has_order b.db O-1
 order b.db O-2
-check "and back" wait_for 10 has_order a.db O-2
+check "and back" wait_for 60 has_order a.db O-2
 is "the sequencer counts who follows" "$(curl -s -H "x-api-key: $(cat "$SEQ.admin-key")" "$URL/metrics" | grep '^sequencer_followers')" "sequencer_followers 2"
 
 # Killed in the middle: what is written meanwhile waits, and nobody has to help.
 LISTEN=${URL#http://}
 { kill -9 "$SERVER_PID" && wait "$SERVER_PID"; } 2> /dev/null
 order a.db O-3
-check "who loses the sequencer says so" wait_for 10 grep -q 'asking every 60000 ms (' b.db.err
+check "who loses the sequencer says so" wait_for 60 grep -q 'asking every 60000 ms (' b.db.err
 start_server "$SEQ" || exit 1
-check "after its restart both follow again, and all comes through" wait_for 20 has_order b.db O-3
+check "after its restart both follow again, and all comes through" wait_for 60 has_order b.db O-3
 is "each of them once" "$("$VES" log --db b.db --json | python3 -c 'import json,sys; d=json.load(sys.stdin); print(sorted(e["event"]["aggregateId"] for e in d["events"] if e["event"]["type"] == "order.created"))')" "['O-1', 'O-2', 'O-3']"
 
 kill -INT "$A"
@@ -63,14 +63,14 @@ server.serve_forever()
 PY
 "$PYTHON" -E old.py "${URL#http://}" > old.url 2> old.err &
 tap_pids+=($!)
-wait_for 10 test -s old.url
+wait_for 60 test -s old.url
 REAL=$URL URL=$(cat old.url)
 join c.db
 URL=$REAL
 "$VES" sync --watch --interval 100 --db c.db > c.db.out 2> c.db.err &
 tap_pids+=($!)
-check "who cannot follow says why" wait_for 10 grep -q 'asking every 100 ms (the sequencer has no stream of events here (HTTP 404))' c.db.err
+check "who cannot follow says why" wait_for 60 grep -q 'asking every 100 ms (the sequencer has no stream of events here (HTTP 404))' c.db.err
 order a.db O-4
 "$VES" push --db a.db > /dev/null
-check "and hears of it by asking" wait_for 10 has_order c.db O-4
+check "and hears of it by asking" wait_for 60 has_order c.db O-4
 done_testing

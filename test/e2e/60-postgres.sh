@@ -93,7 +93,7 @@ for s in one two three; do
 done
 lib pg_hub "$PG" hub.db || not_ok "reading the database with psql"
 check "an independent checker finds every event once, in order, every receipt valid" lib check_log hub.db one.db two.db three.db --settled --signatures 20
-wait_for 20 sh -c "[ \"\$(psql -X -q -A -t -h $PG -U ves -d postgres -c 'SELECT count(*) FROM ves_tlogs t JOIN ves_streams s USING (stream_no) WHERE t.signed_size <> s.head')\" = 0 ]"
+wait_for 60 sh -c "[ \"\$(psql -X -q -A -t -h $PG -U ves -d postgres -c 'SELECT count(*) FROM ves_tlogs t JOIN ves_streams s USING (stream_no) WHERE t.signed_size <> s.head')\" = 0 ]"
 is "one head is signed for all there is" "$(sql 'SELECT count(*) FROM ves_tlogs t JOIN ves_streams s USING (stream_no) WHERE t.signed_size <> s.head')" 0
 for s in one two three; do check "$s is sound, its log proved" "$VES" doctor --db $s.db; done
 echo "# $(sql 'SELECT max(head) FROM ves_streams') events"
@@ -102,7 +102,7 @@ echo "# $(sql 'SELECT max(head) FROM ves_streams') events"
 agent=$(json "$("$VES" settings --db one.db --json)" 'd["fixed"]["agentId"]')
 check "a key and its API key are revoked at the first" "$VES" admin revoke --server "$URL_a" --key-file seq.admin-key --tenant "$(cut -d ' ' -f 2 <<< "$STREAM_ARGS")" --agent "$agent" --with-api-keys
 refused() { ! "$VES" pull --db one.db > pull.out 2>&1; }
-check "the second takes the API key no more within seconds" wait_for 10 refused
+check "the second takes the API key no more within seconds" wait_for 60 refused
 kill -TERM "$PID_b"; wait "$PID_b" 2> /dev/null
 serve b --rotate-key || not_ok "one starts again with the next key"
 adjust two.db SKU-1 1
@@ -111,7 +111,7 @@ like "whoever still has the old key takes no event and says why" "$(cat a.log)" 
 is "... so nothing was stored" "$(store_is two.db 'd["counts"]["pending"]')" 1
 kill -TERM "$PID_a"; wait "$PID_a" 2> /dev/null
 PORT=${URL_a##*:} serve a || not_ok "it starts anew, with the new key"
-check "with the new key it takes it" sh -c 'sleep 0.1; "$VES" sync --db two.db'
+check "with the new key it takes it" wait_for 60 "$VES" sync --db two.db
 kill -TERM "$PID_a" "$PID_b"
 wait "$PID_a" "$PID_b" 2> /dev/null
 ok "both stop"

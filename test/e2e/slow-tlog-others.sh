@@ -38,7 +38,7 @@ else
 		size=$((size + more))
 		about() { curl -sS -H "x-api-key: $KEY" "$URL/api/v1/ves/log?tenant_id=$TENANT&store_id=$STORE"; }
 		signed() { [ "$(json "$(about)" 'd["signedSize"]')" = "$size" ]; }
-		check "a head of $size is signed" wait_for 10 signed
+		check "a head of $size is signed" wait_for 60 signed
 		out=$("$T/replay" "$URL$(json "$(about)" 'd["prefix"]')" "$KEY" "$(json "$(about)" 'd["vkeys"][-1]')" "$T/replay.state" 2>&1)
 		like "x/mod replays a log of $size over HTTP: $out" "$out" '^[0-9]+ checks$'
 	done

@@ -21,7 +21,7 @@ free_port() { "$PYTHON" -c 'import socket; s = socket.socket(); s.bind(("127.0.0
 ssh-keygen -q -t ed25519 -N '' -f "$T/id" > /dev/null
 ssh-agent -D -a "$T/agent.sock" > /dev/null 2>&1 &
 tap_pids+=("$!")
-wait_for 20 test -S "$T/agent.sock"
+wait_for 60 test -S "$T/agent.sock"
 SSH_AUTH_SOCK=$T/agent.sock ssh-add -q "$T/id" 2> /dev/null
 FINGERPRINT=$(ssh-keygen -l -f "$T/id.pub" | cut -d ' ' -f 2)
 # learn_log ORIGIN VKEY
@@ -35,7 +35,7 @@ start_theirs()
 	"$BIN/litewitness" -db "$T/lw.db" -name theirs.example -key "$FINGERPRINT" -ssh-agent "$T/agent.sock" -listen "127.0.0.1:$1" >> "$T/lw.log" 2>&1 &
 	THEIR_PID=$!
 	tap_pids+=("$THEIR_PID")
-	wait_for 30 curl -s --noproxy '*' -o /dev/null "http://127.0.0.1:$1/" || { sed 's/^/# /' "$T/lw.log" | tail -5; return 1; }
+	wait_for 60 curl -s --noproxy '*' -o /dev/null "http://127.0.0.1:$1/" || { sed 's/^/# /' "$T/lw.log" | tail -5; return 1; }
 }
 VKEY=$(sed -n 's/^log //p' "$D/logs")
 check "it is told of the log" learn_log "${VKEY%%+*}" "$VKEY"
@@ -128,12 +128,12 @@ PY
 printf 'witness theirs %s %s\nquorum theirs\n' "$THEIR_KEY" "$THEIRS" > "$T/policy"
 start_server "$SEQ" --witness-policy "$T/policy" || { not_ok "a sequencer that asks it"; done_testing; }
 has_line() { fetch "$PREFIX/checkpoint" | grep -q '^— theirs\.example '; }
-check "their witness cosigns our head" wait_for 30 has_line
+check "their witness cosigns our head" wait_for 60 has_line
 grown() { has_line && [ "$(fetch "$PREFIX/checkpoint" | sed -n 2p)" -gt "$FIRST" ]; }
 FIRST=$(fetch "$PREFIX/checkpoint" | sed -n 2p)
 adjust "$T/till.db" A 5
 check "another push" "$VES" push --db "$T/till.db"
-check "and cosigns what grew from it" wait_for 30 grown
+check "and cosigns what grew from it" wait_for 60 grown
 
 # A third party's verifier takes the head with its line.
 fetch "$PREFIX/checkpoint" > "$T/head"

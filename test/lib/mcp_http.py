@@ -20,6 +20,9 @@ ok = report.ok
 folder = tempfile.mkdtemp(dir=os.path.dirname(store))
 
 
+ENOUGH = 30  # seconds: somebody silent keeps a place for 60, and a busy machine takes its time
+
+
 class Http:
     def __init__(self, *flags):
         self.port_file = os.path.join(folder, "port")
@@ -27,18 +30,18 @@ class Http:
             os.unlink(self.port_file)
         self.process = subprocess.Popen([ves, "mcp", "--db", store, "--http", "127.0.0.1:0", "--port-file", self.port_file, *flags],
                                         stderr=subprocess.PIPE)
-        end = time.monotonic() + 20
+        end = time.monotonic() + 60
         while not os.path.exists(self.port_file) and time.monotonic() < end:
             time.sleep(0.02)
         self.port = int(open(self.port_file).read().rsplit(":", 1)[1])
 
     def connect(self, data=b""):
-        s = socket.create_connection(("127.0.0.1", self.port), 10)
+        s = socket.create_connection(("127.0.0.1", self.port), 60)
         if data:
             s.sendall(data)
         return s
 
-    def raw(self, data, timeout=10):
+    def raw(self, data, timeout=60):
         """The answer to bytes: status, headers (lower case), body."""
         with self.connect(data) as s:
             s.settimeout(timeout)
@@ -63,7 +66,7 @@ class Http:
     def end(self):
         self.process.send_signal(signal.SIGTERM)
         try:
-            code = self.process.wait(15)
+            code = self.process.wait(60)
         except subprocess.TimeoutExpired:
             self.process.kill()
             code = None
@@ -157,14 +160,14 @@ def stuck():
     idle = [h.connect() for _ in range(140)]
     start = time.monotonic()
     status = h.post(STATUS)[0]
-    ok("140 connections that say nothing: others are answered at once", status == 200 and time.monotonic() - start < 3,
+    ok("140 connections that say nothing: others are answered at once", status == 200 and time.monotonic() - start < ENOUGH,
        [status, time.monotonic() - start])
     half = [h.connect(f"POST /mcp HTTP/1.1\r\nHost: 127.0.0.1:{h.port}\r\nX-".encode()) for _ in range(140)]
     body = h.request(STATUS)[:-30]
     half += [h.connect(body) for _ in range(140)]
     start = time.monotonic()
     answers = [h.post(modern(i, "tools/list"))[0] for i in range(20)]
-    ok("nor do 280 half requests keep anybody from being served", answers == [200] * 20 and time.monotonic() - start < 5,
+    ok("nor do 280 half requests keep anybody from being served", answers == [200] * 20 and time.monotonic() - start < ENOUGH,
        [answers, time.monotonic() - start])
     for s in idle + half:
         s.close()
@@ -172,17 +175,17 @@ def stuck():
     streams = [h.connect(listen) for _ in range(60)]
     status = []
     for s in streams:
-        s.settimeout(5)
+        s.settimeout(60)
         status.append(read_head(s)[0])
     ok("streams: as many as there are places for, the others are told to come again",
        status.count(200) == 48 and status.count(503) == 12, [status.count(200), status.count(503)])
     ok("and others are answered all the same", h.post(STATUS)[0] == 200)
     for s in streams:
         s.close()
-    end = time.monotonic() + 5
+    end = time.monotonic() + 60
     while time.monotonic() < end:
         s = h.connect(listen)
-        s.settimeout(2)
+        s.settimeout(60)
         status = read_head(s)[0]
         s.close()
         if status == 200:

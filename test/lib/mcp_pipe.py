@@ -76,6 +76,11 @@ class Pipe:
             if a is None or ("method" not in a and a.get("id") == message["id"]):
                 return a
 
+    def cost(self):
+        """Processor time the process has taken, in seconds: how busy the machine is makes no difference to it."""
+        with open(f"/proc/{self.process.pid}/stat") as f:
+            return sum(map(int, f.read().rsplit(")", 1)[1].split()[11:13])) / os.sysconf("SC_CLK_TCK")
+
     def peak(self):
         """Most memory the process has had, in bytes."""
         with open(f"/proc/{self.process.pid}/status") as f:

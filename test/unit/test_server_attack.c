@@ -369,7 +369,7 @@ static void test_hoarded_bodies(void **state)
     assert_int_equal(test_serve_push(&serve, h, 0x5301, 1), 200);
     for (size_t i = 0; i < HOARDERS; i++)
         close(fds[i]);
-    for (int i = 0; i < 500 && metric("sequencer_http_body_memory_bytes"); i++)
+    for (int i = 0; i < 6000 && metric("sequencer_http_body_memory_bytes"); i++)
         nap();
     assert_int_equal(metric("sequencer_http_body_memory_bytes"), 0);
     free(half);
@@ -441,7 +441,8 @@ static void test_answers_not_taken(void **state)
     assert_int_equal(head_with(other), 200);
     for (size_t i = 0; i < SIPPERS; i++)
         close(fds[i]);
-    for (int i = 0; i < 500 && metric("sequencer_http_reply_memory_bytes"); i++)
+    for (int i = 0; i < 6000 && metric("sequencer_http_reply_memory_bytes");
+         i++)
         nap();
     assert_int_equal(metric("sequencer_http_reply_memory_bytes"), 0);
     assert_int_equal(head_with(sipper), 200);

@@ -64,7 +64,7 @@ static void wait_for_head(struct head *head)
 {
     uint64_t size = log_size();
 
-    for (int i = 0; i < 1000; i++) {
+    for (int i = 0; i < 6000; i++) {
         if (test_http_get(&serve.http, "%s/checkpoint", prefix) == 200) {
             take_head(head, test_http_body(&serve.http));
             if (head->checkpoint.size == size)
@@ -96,7 +96,7 @@ static uint64_t ignored(void)
 
 static void wait_until_kept(uint64_t count)
 {
-    for (int i = 0; i < 1000 && kept() < count; i++)
+    for (int i = 0; i < 6000 && kept() < count; i++)
         pause_ms(10);
     assert_int_equal(kept(), count);
 }
