@@ -30,7 +30,8 @@ struct ves_agent_options {
                                    NULL: the agent opens one */
     bool is_read_only;          /* views only; the key is not read */
     bool allow_relaxed_sync;    /* append although the connection is below
-                                   synchronous=FULL */
+                                   synchronous=FULL, or its journal is not on
+                                   disk (journal_mode OFF, MEMORY) */
     /* Asked for the passphrase of a sealed key; writes at most size bytes and
      * returns the length, or -1.  NULL: sealed keys cannot be opened. */
     int (*passphrase)(void *ctx, char *out, size_t size);

@@ -63,15 +63,22 @@ static enum ves_status check_temporary(struct ves_agent *agent,
 static enum ves_status check_sync(struct ves_agent *agent,
                                   struct ves_error *error)
 {
-    int level;
+    struct ves_store_sqlite_sync how;
 
     if (agent->allow_relaxed_sync)
         return VES_OK;
-    enum ves_status status = ves_store_sqlite_synchronous(agent->store, &level);
+    enum ves_status status = ves_store_sqlite_synchronous(agent->store, &how);
     if (status)
         return ves_agent_fail(agent, status, error,
                               "asking how the connection writes to disk");
-    if (level >= 2)
+    if (!how.has_journal)
+        return ves_fail(error, VES_INVALID,
+                        "this connection keeps no journal on disk (PRAGMA "
+                        "journal_mode is OFF or MEMORY), so a crash in a later "
+                        "commit could take committed sales with it; nothing "
+                        "was appended; run PRAGMA journal_mode=WAL before the "
+                        "transaction, or allow relaxed sync");
+    if (how.level >= 2)
         return VES_OK;
     return ves_fail(error, VES_INVALID,
                     "this connection does not wait for the disk (PRAGMA "
@@ -79,7 +86,7 @@ static enum ves_status check_sync(struct ves_agent *agent,
                     "be lost; nothing was appended; run PRAGMA "
                     "synchronous=FULL before the transaction, or allow relaxed "
                     "sync",
-                    level);
+                    how.level);
 }
 
 static enum ves_status check_text(const char *what, const char *text,

@@ -124,21 +124,21 @@ static void check_file(struct doctor *doctor)
 static void check_durability(struct doctor *doctor)
 {
     struct check check = {0};
-    char mode[16];
-    int level = 0;
+    struct ves_store_sqlite_sync how;
 
-    if (!ask(doctor, "PRAGMA main.journal_mode", mode, sizeof(mode)) ||
-        ves_store_sqlite_synchronous(doctor->agent->store, &level))
+    if (ves_store_sqlite_synchronous(doctor->agent->store, &how)) {
         problem(&check, "the connection does not say how it writes to disk");
-    else if (level < 2)
+        how = (struct ves_store_sqlite_sync){2, true};
+    }
+    if (how.level < 2)
         problem(&check,
                 "synchronous is %d, below FULL: a power cut can take back what "
                 "was committed",
-                level);
-    if (strcmp(mode, "off") == 0 || strcmp(mode, "memory") == 0)
+                how.level);
+    if (!how.has_journal)
         problem(&check,
-                "journal_mode is %s: a crash in a commit damages the file",
-                mode);
+                "journal_mode is off or memory: a crash in a commit damages "
+                "the file");
     report(doctor, "durability", &check, NULL,
            "every commit waits for the disk, and a crash is rolled back");
 }

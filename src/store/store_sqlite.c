@@ -530,28 +530,56 @@ static bool is_same_transaction(struct ves_sqlite *st)
            last == st->sync.local_seq;
 }
 
-enum ves_status ves_store_sqlite_synchronous(struct ves_store *store,
-                                             int *level)
+static enum ves_status ask_level(struct ves_sqlite *st, int *level)
 {
-    struct ves_sqlite *st = ves_sqlite_of(store);
     struct ves_sql q;
 
-    /* SQLite parses this pragma anew each time. */
-    if (is_same_transaction(st)) {
-        *level = st->sync.level;
-        return VES_OK;
-    }
-    st->sync.local_seq = 0;
-    st->sync.version = data_version(st);
     enum ves_status status =
         ves_sql_open(st, &q, VES_SQL_SYNCHRONOUS, "PRAGMA main.synchronous");
-
     if (status)
         return status;
     status = ves_sql_row(&q);
     if (!status)
-        *level = st->sync.level = (int)ves_sql_i64(&q);
+        *level = (int)ves_sql_i64(&q);
     ves_sql_close(&q);
+    return status;
+}
+
+static enum ves_status ask_journal(struct ves_sqlite *st, bool *has_journal)
+{
+    struct ves_sql q;
+
+    enum ves_status status =
+        ves_sql_open(st, &q, VES_SQL_JOURNAL_MODE, "PRAGMA main.journal_mode");
+    if (status)
+        return status;
+    status = ves_sql_row(&q);
+    if (!status) {
+        struct ves_bytes mode = ves_sql_bytes(&q);
+        *has_journal =
+            !ves_bytes_is(mode, "off") && !ves_bytes_is(mode, "memory");
+    }
+    ves_sql_close(&q);
+    return status;
+}
+
+enum ves_status ves_store_sqlite_synchronous(struct ves_store *store,
+                                             struct ves_store_sqlite_sync *out)
+{
+    struct ves_sqlite *st = ves_sqlite_of(store);
+
+    /* SQLite parses this pragma anew each time. */
+    if (is_same_transaction(st)) {
+        *out = st->sync.how;
+        return VES_OK;
+    }
+    st->sync.local_seq = 0;
+    st->sync.version = data_version(st);
+    out->has_journal = true; /* ours is WAL */
+    enum ves_status status = ask_level(st, &out->level);
+    if (!status && !st->is_own)
+        status = ask_journal(st, &out->has_journal);
+    st->sync.how = *out;
     return status;
 }
 

@@ -80,9 +80,16 @@ VES_NODISCARD enum ves_status ves_store_sqlite_copy(struct ves_store *store,
 VES_NODISCARD enum ves_status
 ves_store_sqlite_has_temporary(struct ves_store *store, bool *has);
 
-/* The connection's PRAGMA synchronous: 0 off, 1 normal, 2 full, 3 extra. */
+/* How the connection writes to disk.  level is its PRAGMA synchronous: 0 off, 1
+ * normal, 2 full, 3 extra; has_journal: what a crash or a rollback cuts short
+ * is undone out of a journal on disk. */
+struct ves_store_sqlite_sync {
+    int level;
+    bool has_journal;
+};
 VES_NODISCARD enum ves_status
-ves_store_sqlite_synchronous(struct ves_store *store, int *level);
+ves_store_sqlite_synchronous(struct ves_store *store,
+                             struct ves_store_sqlite_sync *out);
 
 /* From here on no commit of this own connection copies the WAL back by
  * itself.  watch is called after each with the pages the WAL has, on the

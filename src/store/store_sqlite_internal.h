@@ -114,6 +114,7 @@ enum ves_sql_id {
     VES_SQL_INVITATION_GET,
     VES_SQL_INVITATION_PUT,
     VES_SQL_SYNCHRONOUS,
+    VES_SQL_JOURNAL_MODE,
     VES_SQL_TEMPORARY,
     VES_SQL_BEGIN,
     VES_SQL_COMMIT,
@@ -149,7 +150,7 @@ struct ves_sqlite {
     bool (*wal_watch)(void *ctx, uint64_t pages); /* NULL: SQLite's own way */
     void *wal_ctx;
     struct { /* ves_store_sqlite_synchronous */
-        int level;
+        struct ves_store_sqlite_sync how;
         unsigned version;   /* of the data when it was asked */
         uint64_t local_seq; /* appended since, 0: none */
     } sync;

@@ -81,7 +81,8 @@ static void own_files_are_private_and_durable(void **state)
     struct ves_store *store;
     struct stat st;
     sqlite3 *db;
-    int level = 0, is_defensive = 0;
+    struct ves_store_sqlite_sync how;
+    int is_defensive = 0;
 
     (void)state;
     umask(0022);
@@ -99,8 +100,8 @@ static void own_files_are_private_and_durable(void **state)
     ASK(db, "PRAGMA application_id", "1447383908");
     sqlite3_db_config(db, SQLITE_DBCONFIG_DEFENSIVE, -1, &is_defensive);
     assert_int_equal(is_defensive, 1);
-    OK(ves_store_sqlite_synchronous(store, &level));
-    assert_int_equal(level, 2);
+    OK(ves_store_sqlite_synchronous(store, &how));
+    assert_int_equal(how.level, 2);
     place_close(store);
 }
 
@@ -108,7 +109,7 @@ static void a_callers_settings_stay(void **state)
 {
     sqlite3 *db = place_connect(place.path);
     struct ves_store *store;
-    int level = 0;
+    struct ves_store_sqlite_sync how;
 
     (void)state;
     place_exec(db, "CREATE TABLE sale (id INTEGER PRIMARY KEY);"
@@ -130,8 +131,9 @@ static void a_callers_settings_stay(void **state)
         "SELECT count(*) FROM sqlite_master WHERE name NOT LIKE 'ves\\_%'"
         " ESCAPE '\\' AND tbl_name NOT LIKE 'ves\\_%' ESCAPE '\\'",
         "1");
-    OK(ves_store_sqlite_synchronous(store, &level));
-    assert_int_equal(level, 1);
+    OK(ves_store_sqlite_synchronous(store, &how));
+    assert_int_equal(how.level, 1);
+    assert_true(how.has_journal);
     place_close(store);
     assert_int_equal(sqlite3_close(db), SQLITE_OK);
 }

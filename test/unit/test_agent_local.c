@@ -589,6 +589,18 @@ static void relaxed_connection_is_refused(void **state)
     sql(db, "COMMIT; PRAGMA synchronous=EXTRA");
     assert_int_equal(try_append(agent, "order.created", ORDER, &error), VES_OK);
     assert_int_equal(pending(agent), 2);
+    /* Nor may the journal be one that a crash takes along. */
+    sql(db, "PRAGMA journal_mode=MEMORY");
+    assert_int_equal(try_append(agent, "order.created", ORDER, &error),
+                     VES_INVALID);
+    assert_says(&error, "journal_mode");
+    sql(db, "PRAGMA journal_mode=OFF; BEGIN");
+    assert_int_equal(try_append(agent, "order.created", ORDER, &error),
+                     VES_INVALID);
+    sql(db, "COMMIT; PRAGMA journal_mode=DELETE");
+    assert_int_equal(try_append(agent, "order.created", ORDER, &error), VES_OK);
+    sql(db, "PRAGMA journal_mode=WAL");
+    assert_int_equal(pending(agent), 3);
     ves_agent_close(agent);
 
     sql(db, "PRAGMA synchronous=OFF");
