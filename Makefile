@@ -267,7 +267,7 @@ format:
 install: all
 	install -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(LIBDIR)/pkgconfig $(DESTDIR)$(LIBDIR)/ves \
 	    $(DESTDIR)$(INCDIR)/ves $(DESTDIR)$(MANDIR)/man1 $(DESTDIR)$(MANDIR)/man3 $(DESTDIR)$(MANDIR)/man8 \
-	    $(DESTDIR)$(DATADIR)/bash-completion/completions $(DESTDIR)$(DATADIR)/zsh/site-functions
+	    $(DESTDIR)$(DATADIR)/bash-completion/completions $(DESTDIR)$(DATADIR)/zsh/site-functions $(DESTDIR)$(DATADIR)/ves
 	install -m 755 $(BUILD)/ves $(DESTDIR)$(BINDIR)/
 	install -m 644 $(LIB_A) $(DESTDIR)$(LIBDIR)/
 	install -m 755 $(LIB_SO) $(DESTDIR)$(LIBDIR)/
@@ -280,6 +280,7 @@ install: all
 	install -m 644 man/*.8 $(DESTDIR)$(MANDIR)/man8/
 	install -m 644 app/completion/ves.bash $(DESTDIR)$(DATADIR)/bash-completion/completions/ves
 	install -m 644 app/completion/_ves $(DESTDIR)$(DATADIR)/zsh/site-functions/_ves
+	install -m 644 doc/http/openapi.json $(DESTDIR)$(DATADIR)/ves/
 	sed -e 's|@prefix@|$(PREFIX)|' -e 's|@libdir@|$(LIBDIR)|' -e 's|@includedir@|$(INCDIR)|' \
 	    -e 's|@version@|$(VERSION)|' ves.pc.in > $(DESTDIR)$(LIBDIR)/pkgconfig/ves.pc
 uninstall:
@@ -289,8 +290,9 @@ uninstall:
 	    $(patsubst man/%,$(DESTDIR)$(MANDIR)/man1/%,$(wildcard man/*.1)) \
 	    $(patsubst man/%,$(DESTDIR)$(MANDIR)/man3/%,$(wildcard man/*.3)) \
 	    $(patsubst man/%,$(DESTDIR)$(MANDIR)/man8/%,$(wildcard man/*.8)) \
-	    $(DESTDIR)$(DATADIR)/bash-completion/completions/ves $(DESTDIR)$(DATADIR)/zsh/site-functions/_ves
-	-rmdir $(DESTDIR)$(LIBDIR)/ves $(DESTDIR)$(INCDIR)/ves 2>/dev/null
+	    $(DESTDIR)$(DATADIR)/bash-completion/completions/ves $(DESTDIR)$(DATADIR)/zsh/site-functions/_ves \
+	    $(DESTDIR)$(DATADIR)/ves/openapi.json
+	-rmdir $(DESTDIR)$(LIBDIR)/ves $(DESTDIR)$(INCDIR)/ves $(DESTDIR)$(DATADIR)/ves 2>/dev/null
 clean:
 	rm -rf build
 

@@ -141,6 +141,8 @@ static bool put_author(struct ves_request *request,
     struct author author = {.count = 0};
     struct ves_error error = {VES_OK, ""};
     uint64_t after;
+    if (!ves_request_u64(request, "after", 0, &after))
+        return false;
     enum ves_status status =
         ves_uri_uuid(&request->uri, "agent_id", &author.agent, &error);
     if (status == VES_NOT_FOUND)
@@ -149,8 +151,6 @@ static bool put_author(struct ves_request *request,
         ves_reply_status(request, status, &error);
         return false;
     }
-    if (!ves_request_u64(request, "after", 0, &after))
-        return false;
     author.through = after < row->head ? after : row->head;
     if (row->stream_no && author.through < row->head) {
         uint64_t left = row->head - author.through;

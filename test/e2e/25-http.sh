@@ -1,7 +1,9 @@
 #!/bin/bash
 # 25-http.sh -- the HTTP interface: every route of src/server/routes.c with good
 # and bad credentials and bodies (test/lib/http_checks.py), the clients of others
-# (test/lib/dialects.py), and the examples of doc/http.md with curl.
+# (test/lib/dialects.py), requests made from doc/http/openapi.json, good and wrong
+# (http_fuzz.py), that file against the code and what was seen (openapi.py), and
+# the examples of doc/http.md with curl.
 . "$(dirname "$0")/../lib/tap.sh"
 cd "$T" || exit 1
 new_hub --log-level 2 || exit 1
@@ -17,14 +19,24 @@ told()
 	done < "$1"
 }
 
-lib http_checks "$URL" "$SEQ.admin-key" "$SEQ" "$HERE/src/server" "$HERE/doc/http.md" > checks 2>&1
+export VES_SEEN=$T/seen
+described=$HERE/doc/http/openapi.json
+lib http_checks "$URL" "$SEQ.admin-key" "$SEQ" "$HERE/src/server" "$HERE/doc/http.md" "$described" > checks 2>&1
 code=$?
 told checks
 is "the checks ran to their end" $code 0
-lib dialects "$URL" "$SEQ.admin-key" "$SEQ" > dialects 2>&1
+lib dialects "$URL" "$SEQ.admin-key" "$SEQ" "$described" > dialects 2>&1
 code=$?
 told dialects
 is "the clients of others were done" $code 0
+lib http_fuzz "$URL" "$SEQ.admin-key" "$described" > fuzz 2>&1
+code=$?
+told fuzz
+is "what the description does not allow was done" $code 0
+lib openapi "$described" "$HERE/src/server" "$("$VES" --version | sed 's/.* //')" "$VES_SEEN" > description 2>&1
+code=$?
+told description
+is "the description was compared" $code 0
 
 # doc/http.md
 join till.db
@@ -39,6 +51,19 @@ is "the examples of doc/http.md run with curl" $? 0
 is "all of them" "$(grep -c '^curl' examples.sh)" 14
 like "and answer" "$(cat examples.out)" '"head_sequence":2'
 like "down to the metrics" "$(cat examples.out)" "^sequencer_head_sequence.tenant=.$TENANT.,store=.$STORE.. 2$"
+
+# doc/http/curl.md, on a stream of its own
+STORE=$(cat /proc/sys/kernel/random/uuid)
+lib extract readme "$HERE/doc/http/curl.md" > curl.sh
+bash -eu curl.sh > curl.out 2> curl.err
+is "the page of curl examples runs" $? 0
+[ ! -s curl.err ] || sed 's/^/# /' curl.err
+curled=$(cat curl.out)
+is "two events are taken, and again" "$(grep -o '"eventsAccepted":2' curl.out | wc -l)" 2
+like "a false one is refused" "$curled" '"reason":"invalid_payload_hash"'
+like "a proof holds" "$curled" '"valid":true'
+like "what is wrong is said" "$curled" 'query parameter limit.*400$'
+like "to whom has no key" "$curled" '"missing_auth".*401$'
 
 # Over the body limit, with the length told before, and without.
 head -c 10485761 /dev/zero | tr '\0' ' ' > big

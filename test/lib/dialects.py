@@ -1,10 +1,11 @@
-"""dialects.py URL ADMIN_KEY_FILE HUB.db
+"""dialects.py URL ADMIN_KEY_FILE HUB.db OPENAPI.json
 
 The three public clients, each sending the requests it sends and making the
 checks it makes (protocol.md C): the JS command line in its legacy profile
 (x-api-key), the Rust client (x-api-key or Bearer) and the SDKs (Authorization:
 ApiKey).  What a client sends and reads is data, at the top; what it does with
-an answer is in its class.  Prints "ok NAME" and "not ok NAME" lines.
+an answer is in its class.  What they are answered is compared with OPENAPI.json.
+Prints "ok NAME" and "not ok NAME" lines.
 """
 import http.client
 import json
@@ -14,8 +15,11 @@ import time
 import urllib.parse
 import uuid
 
+import openapi
 import vestest as v
 
+DESCRIPTION = openapi.Description(sys.argv[4])
+UNDESCRIBED = set()
 HOST = urllib.parse.urlsplit(sys.argv[1]).netloc
 ADMIN = open(sys.argv[2]).read().strip()
 SEQUENCER = max(v.sequencer_keys(v.open_store(sys.argv[3])).items())[1]
@@ -106,6 +110,11 @@ class Client:
         text = reply.read()
         connection.close()
         self.status, self.text = reply.status, text
+        openapi.note_seen(DESCRIPTION, method, path, reply.status)
+        UNDESCRIBED.update("%s %s: %s" % (method, path, fault)
+                           for fault in DESCRIPTION.faults(
+            method, path, reply.status,
+            {n.lower(): x for n, x in reply.getheaders()}, text))
         return json.loads(text) if text[:1] in b"{[" else None
 
     def get(self, path, **query):
@@ -501,3 +510,4 @@ def check_sdk():
 check_js()
 check_rs()
 check_sdk()
+report("what they are answered is described", not UNDESCRIBED, sorted(UNDESCRIBED))

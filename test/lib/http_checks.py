@@ -1,10 +1,10 @@
-"""http_checks.py URL ADMIN_KEY_FILE HUB.db SOURCES HTTP.md
+"""http_checks.py URL ADMIN_KEY_FILE HUB.db SOURCES HTTP.md OPENAPI.json
 
 Every route of the sequencer over real HTTP, with good and bad credentials, good
 and bad bodies.  Prints "ok NAME" and "not ok NAME" lines for 25-http.sh.  The
 list of routes comes from the tables in SOURCES (src/server); at the end each of
 them must have been called with success or, where it has none, at all.  Every
-answer is compared with what HTTP.md says of it.
+answer is compared with what HTTP.md and OPENAPI.json say of it.
 """
 import base64
 import datetime
@@ -18,8 +18,10 @@ import time
 import urllib.parse
 import uuid
 
+import openapi
 import vestest as v
 
+DESCRIPTION = openapi.Description(sys.argv[6])
 HOST = urllib.parse.urlsplit(sys.argv[1]).netloc
 ADMIN = open(sys.argv[2]).read().strip()
 HUB = v.open_store(sys.argv[3])
@@ -35,7 +37,7 @@ for source in sorted(glob.glob(sys.argv[4] + "/routes_*.c")):
 TENANT, STORE = str(uuid.uuid4()), str(uuid.uuid4())
 STREAM = "tenant_id=%s&store_id=%s" % (TENANT, STORE)
 SEED, AGENT = b"\x07" * 32, str(uuid.uuid4())
-called = set()
+called, undescribed = set(), set()
 
 
 class Reply:
@@ -74,6 +76,10 @@ def call(method, path, body=None, key=ADMIN, headers=None):
     connection.request(method, path, body, send)
     reply = Reply(connection.getresponse())
     connection.close()
+    openapi.note_seen(DESCRIPTION, method, path, reply.status)
+    for fault in DESCRIPTION.faults(method, path, reply.status, reply.headers,
+                                    reply.data):
+        undescribed.add("%s %s: %s" % (method, path.split("?")[0], fault))
     if reply.status < 400 or (path.startswith("/api/v1/ves/state")):
         called.add((method, pattern_of(method, path)))
         if isinstance(reply.json, dict) and reply.status < 400:
@@ -670,6 +676,7 @@ def check_following():
                            headers={"x-api-key": ADMIN, "Last-Event-ID": "0"})
         answer, fields = connection.getresponse(), {}
         called.add(("GET", path))
+        openapi.note_seen(DESCRIPTION, "GET", path, answer.status)
         seen.append((answer.status, answer.getheader("content-type")))
         while "data" not in fields:
             name, _, value = answer.readline().decode().rstrip("\n").partition(": ")
@@ -1130,6 +1137,8 @@ def main():
     strange = [c for c in called if c[1] is None and c[0] not in
                ("HEAD", "OPTIONS")]
     report("and none besides", not strange, strange)
+    report("and what doc/http/openapi.json says", not undescribed,
+           sorted(undescribed))
     report("every answer is what doc/http.md says", not different,
            sorted(different))
     unseen = sorted(set(SHAPES) - compared)
