@@ -161,6 +161,7 @@ extern const struct cli_command cli_cmd_init, cli_cmd_append, cli_cmd_import,
     cli_cmd_doctor, cli_cmd_why, cli_cmd_backup, cli_cmd_prune, cli_cmd_serve,
     cli_cmd_admin, cli_cmd_bench, cli_cmd_mcp, cli_cmd_conflicts,
     cli_cmd_conflict, cli_cmd_resolve, cli_cmd_verify, cli_cmd_witness,
-    cli_cmd_witnesses, cli_cmd_audit, cli_cmd_prove, cli_cmd_fetch;
+    cli_cmd_witnesses, cli_cmd_audit, cli_cmd_prove, cli_cmd_fetch,
+    cli_cmd_epoch;
 
 #endif

@@ -21,7 +21,7 @@ static const struct cli_command *const commands[] = {
     &cli_cmd_conflicts, &cli_cmd_conflict,   &cli_cmd_resolve,
     &cli_cmd_mcp,       &cli_cmd_prove,      &cli_cmd_audit,
     &cli_cmd_verify,    &cli_cmd_witness,    &cli_cmd_fetch,
-    &cli_cmd_witnesses,
+    &cli_cmd_witnesses, &cli_cmd_epoch,
 };
 
 enum { COMMANDS = sizeof(commands) / sizeof(commands[0]) };

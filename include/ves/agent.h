@@ -304,6 +304,14 @@ ves_acknowledge(struct ves_agent *agent, const struct ves_uuid *ids,
 
 /* A consistent copy while others write; refuses to overwrite; the key file is
  * not copied (a copy that signs would fork the agent's chain). */
+/* Writes what epochs of the log gave up and this store had to a new file: a
+ * line of JSON an event, {epoch, sequence_number, event, receipt}, event as it
+ * was signed, receipt null where there is none.  *count: how many.  With path
+ * NULL only counts.  VES_CONFLICT: something has that name. */
+VES_API VES_NODISCARD enum ves_status
+ves_agent_given_up(struct ves_agent *agent, const char *path, uint64_t *count,
+                   struct ves_error *error);
+
 VES_API VES_NODISCARD enum ves_status ves_agent_backup(struct ves_agent *agent,
                                                        const char *path,
                                                        struct ves_error *error);

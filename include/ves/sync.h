@@ -95,6 +95,31 @@ VES_API VES_NODISCARD enum ves_status
 ves_rotate_key(struct ves_agent *agent, const struct ves_sync_options *options,
                struct ves_rotate_report *report, struct ves_error *error);
 
+/* What going on with an epoch of the log does to a store that holds some of
+ * what it gave up, or would do. */
+struct ves_epoch_report {
+    uint64_t epoch;        /* its number */
+    uint64_t common;       /* the last number that is left */
+    uint64_t cursor;       /* the last one that this store had */
+    uint64_t others, own;  /* events that were given up and are kept here */
+    uint64_t again;        /* own events that are sent again */
+    uint64_t signed_again; /* own events that were signed anew for it */
+    bool is_rotated_again; /* the key's rotation is asked for again */
+    bool needs_key;        /* the key's registration was given up: the owner
+                              has to register it again */
+};
+
+/* By its owner's word, and never otherwise: the store goes back to the last
+ * number that is left, so that the next ves_sync goes on with the epoch (ADR
+ * 0048).  Nothing is lost: what was given up is kept, own events are sent
+ * again. Of the options, dry_run says what would be done.  All or nothing; done
+ * twice it is done once.  VES_NOT_FOUND: this store holds nothing that an epoch
+ * gave up.  VES_UNSUPPORTED: its log was pruned. */
+VES_API VES_NODISCARD enum ves_status
+ves_epoch_follow(struct ves_agent *agent,
+                 const struct ves_sync_options *options,
+                 struct ves_epoch_report *report, struct ves_error *error);
+
 /* Asks first whether the log holds events of this store's agent that it does
  * not: then it was restored from an older copy, and they are taken back before
  * anything is sent; what was written since goes behind them.  VES_DIVERGED:

@@ -546,7 +546,8 @@ static enum ves_status check_standing(struct doctor *doctor)
     if (core.is_diverged)
         problem(&check, core.is_beyond_epoch
                             ? "the sequencer gave up some of what this store "
-                              "has seen from it, and opened a new epoch"
+                              "has seen from it, and opened a new epoch; see "
+                              "`ves epoch follow --dry-run`"
                             : "the sequencer does not hold what this store has "
                               "seen from it");
     if (core.quarantined > 0 || core.signature_failures > 0)

@@ -301,11 +301,14 @@ static void put_reasons(struct ves_jw *jw, const struct ves_agent *agent,
     if (core->is_beyond_epoch)
         ves_jw_str(jw, "The sequencer lost the end of its log and goes on "
                        "without it in a new epoch; this store holds some of "
-                       "what was given up. Nothing was changed here. Keep this "
-                       "file and tell the operator: as long as no store has "
-                       "followed the epoch, `ves admin recover` with it, on "
-                       "database and head file from before, brings all of it "
-                       "back; else set up a new store beside it.");
+                       "what was given up. Nothing was changed here. Tell the "
+                       "sequencer's operator first: as long as no store has "
+                       "followed the epoch, `ves admin recover` with this "
+                       "file, on database and head file from before, brings "
+                       "all of it back. Else `ves epoch follow --dry-run` says "
+                       "what going on means, and `ves epoch follow` does it: "
+                       "what was given up is kept here, and what this store "
+                       "wrote is sent again.");
     else if (core->is_epoch_new)
         ves_jw_str(jw, "The sequencer lost the end of its log and goes on "
                        "without it in a new epoch; own events whose receipts "

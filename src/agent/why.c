@@ -82,12 +82,14 @@ static bool say_store_stops(struct why *why)
                      ? "Pushing has stopped, because the sequencer opened a "
                        "new epoch of its log without some of what this store "
                        "has already seen from it. The event stays here, whole. "
-                       "Tell the operator before you set up another store."
+                       "Tell the sequencer's operator before you go on with "
+                       "the epoch."
                      : "Pushing has stopped, because the sequencer does not "
                        "hold what this store has already seen from it; it may "
                        "have been restored from an old backup. Tell its "
                        "operator.");
-        step(why, "ves status");
+        step(why, why->core.is_beyond_epoch ? "ves epoch follow --dry-run"
+                                            : "ves status");
         return true;
     }
     if (why->agent->url[0] == '\0') {

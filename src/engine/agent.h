@@ -400,6 +400,33 @@ VES_NODISCARD enum ves_status ves_core_epoch_beyond(struct ves_agent_core *core,
                                                     struct ves_page *page,
                                                     int64_t now_ms);
 
+/* What going on with an epoch means to a store that has more of the log than it
+ * goes on from. */
+struct ves_core_given_up {
+    uint64_t epoch;        /* its number */
+    uint64_t common;       /* the last number that is left */
+    uint64_t cursor;       /* the last one that this store had */
+    uint64_t others, own;  /* events of the log that are moved aside */
+    uint64_t again;        /* own events that are sent again */
+    uint64_t signed_again; /* own events that were signed anew for it */
+    bool is_rotated_again; /* the key's rotation is asked for again */
+    bool needs_key;        /* its registration was given up */
+};
+
+/* By its owner's word alone: goes back to the last common head of the epoch
+ * whose opening page holds (as for ves_core_epoch_beyond), so that the next
+ * pull goes on with it.  What was given up moves out of the log and is kept
+ * (given_up_read of port/store.h); own events of it wait to be sent again,
+ * under their ids, signed anew where they say that they have seen what was
+ * given up; state, conflicts and keys become what they were at the common head.
+ * In one transaction, or, with dry_run, not at all.  VES_NOT_FOUND: nothing
+ * here is beyond it, and nothing was changed.  VES_UNSUPPORTED: the log was
+ * pruned. VES_DIVERGED: a copied store. */
+VES_NODISCARD enum ves_status
+ves_core_epoch_follow(struct ves_agent_core *core, struct ves_page *page,
+                      int64_t now_ms, bool dry_run,
+                      struct ves_core_given_up *out);
+
 /* The largest signed head of the log that this store verified, a note with
  * all its lines; "" when none.  In arena. */
 VES_NODISCARD enum ves_status ves_core_known_head(struct ves_agent_core *core,

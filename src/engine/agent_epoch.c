@@ -4,7 +4,7 @@
  * the old name and everything after it under the new one.  A store that has
  * nothing beyond the last common head goes on by itself: own events whose
  * receipts were given up wait to be sent again, as they are.  One that has more
- * stops; a person decides.
+ * stops; a person decides (agent_given_up.c).
  */
 #include <string.h>
 
@@ -160,23 +160,7 @@ static enum ves_status take_back(struct entering *e)
                      (unsigned long long)row->sequence_number);
         ves_buf_put_uuid(&e->names, &row->event_id);
     }
-    next.status = VES_OUTBOX_PENDING;
-    next.claim = 0;
-    next.attempts = 0;
-    next.next_attempt_ms = 0;
-    next.error_class = VES_ERROR_NONE;
-    next.error = ves_bytes(NULL, 0);
-    next.sequence_number = 0;
-    next.sequencer_id = (struct ves_uuid){{0}};
-    next.sequenced_at_ms = 0;
-    next.has_receipt = false;
-    next.receipt = (struct ves_sig){{0}};
-    next.receipt_key_version = 0;
-    next.has_verdict = false;
-    next.verdict = 0;
-    next.disposition = ves_bytes(NULL, 0);
-    next.pushed_ms = 0;
-    next.synced_ms = 0;
+    ves_device_row_unsend(&next);
     return core->store->ops->outbox_update(core->store, &next, 1);
 }
 
@@ -276,6 +260,9 @@ static enum ves_status enter(struct entering *e)
     enum ves_status status = take_promises_back(e, size);
     if (!status)
         status = move_pins(e, &had_more);
+    /* Who sees this log for the first time has them from its directory. */
+    if (!status && was_here)
+        status = ves_device_keys_cut(e->log->core, e->log->arena, size);
     if (e->state->own_known > size)
         e->state->own_known = size;
     if (e->state->last_pushed > size)
@@ -385,17 +372,18 @@ static enum ves_status stop(struct ves_device_log *log,
     if (!status)
         (void)ves_fail(
             &core->error, VES_DIVERGED,
-            "%s. Nothing was changed here, and pushing has stopped. Keep this "
-            "file and tell the operator: as long as no store has followed, ves "
-            "admin recover with it, on database and head file from before the "
-            "epoch, brings all back; else set up a new store beside it",
+            "%s. Nothing was changed here, and pushing has stopped. Tell the "
+            "sequencer's operator first: as long as no store has followed, ves "
+            "admin recover with this file, on database and head file from "
+            "before the epoch, brings all back. Where that is not to be, ves "
+            "epoch follow goes on with the epoch: what was given up is kept, "
+            "and what this store wrote is sent again",
             alert.detail);
     return status;
 }
 
-static enum ves_status check_beyond(struct ves_device_log *log,
-                                    struct ves_page *page, uint64_t cursor,
-                                    int64_t now_ms)
+enum ves_status ves_device_epoch_beyond(struct ves_device_log *log,
+                                        struct ves_page *page, uint64_t cursor)
 {
     const struct ves_page_item *item = &page->items[0];
     struct ves_note *note = ves_arena_alloc(log->arena, sizeof(*note));
@@ -411,9 +399,8 @@ static enum ves_status check_beyond(struct ves_device_log *log,
         return VES_NOT_FOUND;
     enum ves_status status =
         ves_device_log_root_at(log, epoch->common.size, &root);
-    if (status || check(log, item, epoch, note, &root))
-        return status ? status : VES_NOT_FOUND;
-    return stop(log, item, cursor, now_ms);
+    return status || !check(log, item, epoch, note, &root) ? status
+                                                           : VES_NOT_FOUND;
 }
 
 enum ves_status ves_core_epoch_beyond(struct ves_agent_core *core,
@@ -431,7 +418,9 @@ enum ves_status ves_core_epoch_beyond(struct ves_agent_core *core,
         if (!status)
             status = ves_device_log_open(&log, cursor);
         if (!status)
-            status = check_beyond(&log, page, cursor, now_ms);
+            status = ves_device_epoch_beyond(&log, page, cursor);
+        if (!status)
+            status = stop(&log, &page->items[0], cursor, now_ms);
         status = ves_device_end(core, status);
     }
     ves_arena_free(&arena);

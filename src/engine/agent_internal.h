@@ -72,6 +72,11 @@ struct ves_device_state {
                                 known to be here; the cursor when that is more */
     uint64_t has_taken_back; /* own events, ever */
     uint64_t fork_from;      /* first local_seq to be signed again, 0: none */
+    uint64_t seen_below;     /* what is signed again then has seen nothing from
+                                this number on: an epoch gave it up; 0: what it
+                                says stands */
+    uint64_t epoch_signed;   /* last local_seq that was signed again so; the log
+                                may show such an event as it was before */
     uint64_t is_position_unproven;
 };
 
@@ -279,6 +284,9 @@ VES_NODISCARD enum ves_status ves_device_refold(struct ves_agent_core *core,
  * person: done again under another id, or given up?  It is never sent again. */
 bool ves_device_is_decided(const struct ves_outbox_row *row);
 
+/* As if it had never been sent: no number, no receipt, no verdict. */
+void ves_device_row_unsend(struct ves_outbox_row *row);
+
 /* Copies a row with its views into the arena; without the envelope when that
  * is not wanted. */
 VES_NODISCARD enum ves_status
@@ -325,6 +333,23 @@ VES_NODISCARD enum ves_status
 ves_device_own_rotated(struct ves_agent_core *core, struct ves_arena *arena,
                        const struct ves_key_state *state,
                        struct ves_device_state *device, int64_t now_ms);
+
+/* The statement of a rotation that the log held and holds no more, which this
+ * store made: it goes out again in front of the next push. */
+VES_NODISCARD enum ves_status
+ves_device_rotation_again(struct ves_agent_core *core, struct ves_arena *arena,
+                          const struct ves_key_event *event);
+/* What is under way can come to nothing any more: no answer to it may touch
+ * rows that are signed again. */
+VES_NODISCARD enum ves_status ves_device_fence(struct ves_agent_core *core,
+                                               struct ves_arena *arena);
+/* Signs what state asks for again; *state is changed and not written.  Nothing
+ * happens while own events are still to come back. */
+VES_NODISCARD enum ves_status ves_device_rechain(struct ves_agent_core *core,
+                                                 struct ves_arena *arena,
+                                                 struct ves_device_state *state,
+                                                 int64_t now_ms,
+                                                 uint64_t *count);
 
 /* Gives rows claimed and never answered back to pending; lease is changed and
  * not written. */
@@ -542,6 +567,9 @@ size_t ves_device_group_end(const struct ves_page *page, size_t first,
 #define VES_EPOCH_FALSE  "epoch_false"
 #define VES_EPOCH_OPENED "epoch_opened"
 #define VES_EPOCH_BEYOND "epoch_beyond"
+/* ... it went on with the epoch all the same, by its owner's word, and keeps
+ * what was given up. */
+#define VES_EPOCH_GIVEN_UP "epoch_given_up"
 
 /* Largest log: a sequence number has 40 bits in a store. */
 #define VES_LOG_SIZE_MAX ((UINT64_C(1) << 40) - 1)
@@ -619,6 +647,16 @@ size_t ves_device_epoch_find(struct ves_agent_core *core,
 VES_NODISCARD enum ves_status
 ves_device_epoch_check(struct ves_device_log *log,
                        const struct ves_page_item *item);
+/* Is page the opening of an epoch behind which this store has more of the log
+ * than is left?  Fills log->opening; VES_NOT_FOUND: not so. */
+VES_NODISCARD enum ves_status
+ves_device_epoch_beyond(struct ves_device_log *log, struct ves_page *page,
+                        uint64_t cursor);
+/* What is known of keys by numbers above that one is known no more: they come
+ * back under others, or not at all. */
+VES_NODISCARD enum ves_status ves_device_keys_cut(struct ves_agent_core *core,
+                                                  struct ves_arena *arena,
+                                                  uint64_t above);
 /* It was applied: pins move to the new name, own events whose receipts are
  * broken wait to be sent again, and an alert keeps what shows it.  Before
  * ves_device_log_keep. */

@@ -240,3 +240,70 @@ enum ves_status ves_device_keys_save(struct ves_agent_core *core,
         status = ves_device_own_rotated(core, arena, own, state, now_ms);
     return status;
 }
+
+/* ---- numbers that an epoch gave up ----------------------------------------
+ */
+
+struct cut_key {
+    struct ves_uuid agent;
+    uint32_t key_id;
+    struct ves_key_span span;
+    struct cut_key *next;
+};
+
+struct cut {
+    uint64_t above;
+    struct ves_arena *arena;
+    struct cut_key *first;
+};
+
+static enum ves_status visit_key(void *ctx, const struct ves_key_row *row,
+                                 const struct ves_key_span *span)
+{
+    struct cut *cut = ctx;
+
+    if (!span->is_found || (span->valid_from_sequence <= cut->above &&
+                            span->revoked_at_sequence <= cut->above))
+        return VES_OK;
+    struct cut_key *key = ves_arena_alloc(cut->arena, sizeof(*key));
+    if (!key)
+        return VES_NOMEM;
+    *key = (struct cut_key){row->agent, row->key_id, *span, cut->first};
+    cut->first = key;
+    return VES_OK;
+}
+
+/* Revoked there, it holds again. */
+static enum ves_status cut_end(struct ves_agent_core *core,
+                               struct ves_arena *arena, struct cut_key *key)
+{
+    struct ves_store *store = core->store;
+    struct ves_key_row row;
+
+    key->span.revoked_at_sequence = 0;
+    enum ves_status status = store->ops->key_span_put(
+        store, core->stream_no, &key->agent, key->key_id, &key->span);
+    if (!status)
+        status = store->ops->key_get(store, &core->stream.tenant, &key->agent,
+                                     key->key_id, arena, &row);
+    if (status)
+        return status;
+    row.revoked_at_ms = 0;
+    return store->ops->key_put(store, &row);
+}
+
+enum ves_status ves_device_keys_cut(struct ves_agent_core *core,
+                                    struct ves_arena *arena, uint64_t above)
+{
+    struct ves_store *store = core->store;
+    struct cut cut = {.above = above, .arena = arena};
+
+    enum ves_status status = store->ops->key_list(
+        store, &core->stream.tenant, NULL, core->stream_no, visit_key, &cut);
+    for (struct cut_key *key = cut.first; key && !status; key = key->next)
+        status = key->span.valid_from_sequence > above
+                     ? store->ops->key_span_forget(store, core->stream_no,
+                                                   &key->agent, key->key_id)
+                     : cut_end(core, arena, key);
+    return status;
+}

@@ -368,10 +368,15 @@ static enum ves_status leave_overlay(struct ves_device_own *own,
 
 /* Signed again (agent_rechain.c) after the backup was made that this store was
  * restored from: the log has the id under another hash, and what is here never
- * left. */
+ * left.  Or signed again because of an epoch, while a request with what it was
+ * before was still on its way: then this form of it is refused, if it was sent.
+ */
 static bool was_signed_again(const struct ves_device_own *own,
                              const struct ves_outbox_row *row)
 {
+    if (row->local_seq <= own->state->epoch_signed &&
+        row->sequence_number == 0 && !own->state->is_copied)
+        return true;
     return is_restored(own) && !own->state->is_copied &&
            row->local_seq > own->sent && row->sequence_number == 0 &&
            !row->is_refused;

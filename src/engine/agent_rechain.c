@@ -7,7 +7,9 @@
  * it: each such event keeps its id, time, payload, base and what its author
  * had seen, and gets another place in the chain and another signature.  So does
  * what was sent under the old key and is not in the log in front of the event
- * that rotated it: the sequencer takes nothing behind it (agent_rotate.c).
+ * that rotated it: the sequencer takes nothing behind it (agent_rotate.c).  And
+ * so does what has seen events that an epoch gave up (agent_given_up.c): its
+ * author has seen the log as far as it is left, and its base is what that says.
  */
 #include <string.h>
 
@@ -32,7 +34,9 @@ struct rechain {
     struct ves_arena *arena;  /* the list */
     struct ves_arena scratch; /* one event */
     uint64_t from, sent;
+    uint64_t seen_below;        /* struct ves_device_state */
     struct again *first, *last; /* by local_seq */
+    uint64_t last_seq;          /* local_seq of last */
     struct ves_device_chain chain;
     size_t count;
     uint64_t old_first, new_first; /* agent_seq, for the trail */
@@ -61,6 +65,7 @@ static enum ves_status visit(void *ctx, const struct ves_outbox_row *row)
     else
         rechain->first = again;
     rechain->last = again;
+    rechain->last_seq = row->local_seq;
     return VES_OK;
 }
 
@@ -76,6 +81,54 @@ static void follow_base(const struct rechain *rechain,
             return;
         }
     }
+}
+
+struct base {
+    uint64_t before; /* local_seq of the row whose base it is */
+    uint64_t count;  /* of the rows of the overlay before it */
+    struct ves_hash head;
+};
+
+static enum ves_status see_before(void *ctx, const struct ves_outbox_row *row)
+{
+    struct base *base = ctx;
+
+    if (row->local_seq < base->before) {
+        base->count++;
+        base->head = row->event_hash;
+    }
+    return VES_OK;
+}
+
+/* Its author had seen what is given up; without that, the entity is what the
+ * log says and what he wrote himself.  A base that he named is not raised. */
+static enum ves_status forget_seen(struct rechain *rechain,
+                                   const struct ves_outbox_row *row,
+                                   struct ves_event *event)
+{
+    struct ves_agent_core *core = rechain->core;
+    struct base base = {.before = row->local_seq};
+    struct ves_entity_row entity;
+
+    event->context.seen = rechain->seen_below - 1;
+    if (!event->has_base_version)
+        return VES_OK;
+    enum ves_status status = core->store->ops->entity_get(
+        core->store, core->stream_no, &row->entity_key, 1, &rechain->scratch,
+        &entity);
+    if (!status && entity.own_count > 0)
+        status = core->store->ops->outbox_overlay(
+            core->store, entity.own_last, entity.own_count, see_before, &base);
+    if (status)
+        return status;
+    uint64_t known = entity.version + base.count;
+    if (event->context.has_base_head || event->base_version > known)
+        event->base_version = known;
+    if (known == 0)
+        event->context.has_base_head = false;
+    if (event->context.has_base_head)
+        event->context.base_head = base.count > 0 ? base.head : entity.head;
+    return VES_OK;
 }
 
 static enum ves_status bare_payload(struct rechain *rechain,
@@ -120,7 +173,10 @@ static enum ves_status sign_again(struct rechain *rechain, struct again *again,
     event.context.has_prev = chain->agent_seq > 0;
     event.context.prev = chain->prev;
     follow_base(rechain, again, &event.context);
-    status = bare_payload(rechain, &event, &payload);
+    if (rechain->seen_below > 0 && event.context.seen >= rechain->seen_below)
+        status = forget_seen(rechain, row, &event);
+    if (!status)
+        status = bare_payload(rechain, &event, &payload);
     if (!status)
         status = ves_device_payload(core, &rechain->scratch, &event.context,
                                     payload, &event.payload_jcs);
@@ -250,31 +306,17 @@ static enum ves_status take_up_refused(struct rechain *rechain)
 
 /* ---- the whole ----------------------------------------------------------- */
 
-static enum ves_status run(struct rechain *rechain, int64_t now_ms)
+static enum ves_status sign_all(struct rechain *rechain,
+                                struct ves_device_state *state, int64_t now_ms)
 {
     struct ves_agent_core *core = rechain->core;
     const struct ves_outbox_filter all = {.status_mask = 0};
-    struct ves_device_state state;
-    struct ves_device_lease lease;
 
-    enum ves_status status = ves_device_state_get(core, rechain->arena, &state);
-    if (!status)
-        status = ves_device_lease_get(core, rechain->arena, &lease);
-    if (!status)
-        status = ves_device_chain_get(core, rechain->arena, &rechain->chain);
-    /* Not before everything lost is back: what follows it moves with it. */
-    if (status || state.fork_from == 0 || state.is_restoring ||
-        state.is_backup || state.is_copied)
-        return status;
-    status = ves_device_need_signer(core, rechain->arena);
-    if (!status)
-        status = take_up_refused(rechain);
-    if (status)
-        return status;
-    rechain->from = state.fork_from;
-    rechain->sent = ves_device_sent(&lease);
+    rechain->from = state->fork_from;
+    rechain->seen_below = state->seen_below;
     rechain->chain.agent_seq = 0;
-    status = core->store->ops->outbox_list(core->store, &all, visit, rechain);
+    enum ves_status status =
+        core->store->ops->outbox_list(core->store, &all, visit, rechain);
     for (struct again *a = rechain->first; a && !status; a = a->next) {
         struct ves_outbox_row row;
         ves_arena_reset(&rechain->scratch);
@@ -284,24 +326,72 @@ static enum ves_status run(struct rechain *rechain, int64_t now_ms)
     }
     if (!status)
         status = ves_device_chain_put(core, &rechain->chain);
-    state.fork_from = 0;
-    if (!status)
-        status = ves_device_state_put(core, &state);
+    if (state->seen_below > 0)
+        state->epoch_signed = rechain->last_seq;
+    state->fork_from = 0;
+    state->seen_below = 0;
     return status ? status : tell(rechain, now_ms);
+}
+
+static enum ves_status run(struct rechain *rechain,
+                           struct ves_device_state *state, int64_t now_ms)
+{
+    struct ves_agent_core *core = rechain->core;
+    struct ves_device_lease lease;
+
+    /* Not before everything lost is back: what follows it moves with it. */
+    if (state->fork_from == 0 || state->is_restoring || state->is_backup ||
+        state->is_copied)
+        return VES_OK;
+    enum ves_status status = ves_device_lease_get(core, rechain->arena, &lease);
+    if (!status)
+        status = ves_device_chain_get(core, rechain->arena, &rechain->chain);
+    if (!status)
+        status = ves_device_need_signer(core, rechain->arena);
+    if (!status)
+        status = take_up_refused(rechain);
+    if (status)
+        return status;
+    rechain->sent = ves_device_sent(&lease);
+    return sign_all(rechain, state, now_ms);
+}
+
+enum ves_status ves_device_rechain(struct ves_agent_core *core,
+                                   struct ves_arena *arena,
+                                   struct ves_device_state *state,
+                                   int64_t now_ms, uint64_t *count)
+{
+    struct rechain rechain = {.core = core, .arena = arena};
+    VES_ASSERT(core->signer);
+
+    ves_arena_init(&rechain.scratch, core->alloc, VES_DEVICE_ARENA_MAX);
+    enum ves_status status = run(&rechain, state, now_ms);
+    ves_arena_free(&rechain.scratch);
+    *count = rechain.count;
+    return status;
+}
+
+static enum ves_status rechain_state(struct ves_agent_core *core,
+                                     struct ves_arena *arena, int64_t now_ms)
+{
+    struct ves_device_state state;
+    uint64_t count;
+
+    enum ves_status status = ves_device_state_get(core, arena, &state);
+    if (status || state.fork_from == 0)
+        return status;
+    status = ves_device_rechain(core, arena, &state, now_ms, &count);
+    return status ? status : ves_device_state_put(core, &state);
 }
 
 enum ves_status ves_core_rechain(struct ves_agent_core *core, int64_t now_ms)
 {
     struct ves_arena arena;
-    struct rechain rechain = {.core = core, .arena = &arena};
-    VES_ASSERT(core->signer);
 
     ves_arena_init(&arena, core->alloc, VES_DEVICE_ARENA_MAX);
-    ves_arena_init(&rechain.scratch, core->alloc, VES_DEVICE_ARENA_MAX);
     enum ves_status status = ves_device_begin(core);
     if (!status)
-        status = ves_device_end(core, run(&rechain, now_ms));
-    ves_arena_free(&rechain.scratch);
+        status = ves_device_end(core, rechain_state(core, &arena, now_ms));
     ves_arena_free(&arena);
     return status;
 }

@@ -116,6 +116,29 @@ static enum ves_status check_log(struct rotate *rotate)
                : cannot(core, VES_KEY_FAULT_NOT_NEXT);
 }
 
+static enum ves_status write_body(const struct ves_agent_core *core,
+                                  struct ves_arena *arena,
+                                  const struct ves_key_event *event,
+                                  struct ves_bytes *out)
+{
+    struct ves_scratch payload, body;
+
+    ves_scratch_init(&payload, arena, 1024, BODY_MAX);
+    ves_key_event_write(&payload.buf, event);
+    enum ves_status status = ves_buf_status(&payload.buf);
+    if (status)
+        return status;
+    ves_scratch_init(&body, arena, 1024, BODY_MAX);
+    ves_buf_put_str(&body.buf, "{\"tenant_id\":\"");
+    ves_buf_put_uuid(&body.buf, &core->stream.tenant);
+    ves_buf_put_str(&body.buf, "\",\"store_id\":\"");
+    ves_buf_put_uuid(&body.buf, &core->stream.store);
+    ves_buf_put_str(&body.buf, "\",");
+    ves_buf_put(&body.buf, payload.buf.ptr + 1, payload.buf.len - 1);
+    *out = ves_buf_view(&body.buf);
+    return ves_buf_status(&body.buf);
+}
+
 /* Signatures are deterministic: the same keys say the same bytes again. */
 static enum ves_status write_statement(struct rotate *rotate)
 {
@@ -128,27 +151,24 @@ static enum ves_status write_statement(struct rotate *rotate)
                                   .has_next = true,
                                   .next = *rotate->following};
     struct ves_sign_item item;
-    struct ves_scratch payload, body;
 
     ves_key_rotate_hash(&core->stream, &event, &item.hash);
     core->signer->sign(core->signer, &item, 1);
     event.previous_signature = item.sig;
     rotate->next->sign(rotate->next, &item, 1);
     event.signature = item.sig;
-    ves_scratch_init(&payload, rotate->arena, 1024, BODY_MAX);
-    ves_key_event_write(&payload.buf, &event);
-    enum ves_status status = ves_buf_status(&payload.buf);
-    if (status)
-        return status;
-    ves_scratch_init(&body, rotate->arena, 1024, BODY_MAX);
-    ves_buf_put_str(&body.buf, "{\"tenant_id\":\"");
-    ves_buf_put_uuid(&body.buf, &core->stream.tenant);
-    ves_buf_put_str(&body.buf, "\",\"store_id\":\"");
-    ves_buf_put_uuid(&body.buf, &core->stream.store);
-    ves_buf_put_str(&body.buf, "\",");
-    ves_buf_put(&body.buf, payload.buf.ptr + 1, payload.buf.len - 1);
-    rotate->body = ves_buf_view(&body.buf);
-    return ves_buf_status(&body.buf);
+    return write_body(core, rotate->arena, &event, &rotate->body);
+}
+
+enum ves_status ves_device_rotation_again(struct ves_agent_core *core,
+                                          struct ves_arena *arena,
+                                          const struct ves_key_event *event)
+{
+    struct ves_bytes body;
+
+    enum ves_status status = write_body(core, arena, event, &body);
+    return status ? status
+                  : core->store->ops->meta_put(core->store, ROTATION, body);
 }
 
 static enum ves_status run(struct rotate *rotate)
@@ -282,10 +302,8 @@ static enum ves_status put_key(struct ves_agent_core *core,
     return status ? status : ves_device_chain_put(core, &chain);
 }
 
-/* What is under way under the old key can come to nothing any more: no answer
- * to it may touch rows that are signed again. */
-static enum ves_status fence(struct ves_agent_core *core,
-                             struct ves_arena *arena)
+enum ves_status ves_device_fence(struct ves_agent_core *core,
+                                 struct ves_arena *arena)
 {
     struct ves_device_lease lease;
 
@@ -299,6 +317,29 @@ static enum ves_status fence(struct ves_agent_core *core,
     lease.sent = 0;
     lease.is_counted = 1;
     return ves_device_lease_put(core, &lease);
+}
+
+/* The log has the rotation that the statement asks for, of the key that signs
+ * already: an epoch had given it up (agent_given_up.c). */
+static enum ves_status end_statement(struct ves_agent_core *core,
+                                     struct ves_arena *arena,
+                                     const struct ves_key_state *state,
+                                     uint32_t key_id)
+{
+    const struct ves_logged_key *key = ves_key_state_find(state, key_id);
+    const struct ves_json *root;
+    struct ves_bytes body;
+    uint64_t asked;
+
+    if (!key || key->author != VES_KEY_BY_ROTATION)
+        return VES_OK;
+    enum ves_status status = ves_core_rotation(core, arena, &body);
+    if (status || body.len == 0 ||
+        ves_json_read(arena, body, NULL, &root, NULL) ||
+        !ves_json_get_u64(root, "key_id", &asked) || asked != key_id)
+        return status;
+    return core->store->ops->meta_put(core->store, ROTATION,
+                                      ves_bytes(NULL, 0));
 }
 
 enum ves_status ves_device_own_rotated(struct ves_agent_core *core,
@@ -316,10 +357,10 @@ enum ves_status ves_device_own_rotated(struct ves_agent_core *core,
          next = successor(state, next->key_id))
         key = next;
     if (!key)
-        return status;
+        return status ? status : end_statement(core, arena, state, key_id);
     status = put_key(core, arena, key);
     if (!status)
-        status = fence(core, arena);
+        status = ves_device_fence(core, arena);
     if (!status)
         status = ves_device_close(core, now_ms, REFUSED);
     device->fork_from = 1;

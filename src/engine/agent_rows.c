@@ -13,6 +13,27 @@ bool ves_device_is_decided(const struct ves_outbox_row *row)
             ves_bytes_is(row->disposition, VES_DISPOSITION_OVERRIDDEN));
 }
 
+void ves_device_row_unsend(struct ves_outbox_row *row)
+{
+    row->status = VES_OUTBOX_PENDING;
+    row->claim = 0;
+    row->attempts = 0;
+    row->next_attempt_ms = 0;
+    row->error_class = VES_ERROR_NONE;
+    row->error = ves_bytes(NULL, 0);
+    row->sequence_number = 0;
+    row->sequencer_id = (struct ves_uuid){{0}};
+    row->sequenced_at_ms = 0;
+    row->has_receipt = false;
+    row->receipt = (struct ves_sig){{0}};
+    row->receipt_key_version = 0;
+    row->has_verdict = false;
+    row->verdict = 0;
+    row->disposition = ves_bytes(NULL, 0);
+    row->pushed_ms = 0;
+    row->synced_ms = 0;
+}
+
 enum ves_status ves_device_row_copy(struct ves_arena *arena,
                                     const struct ves_outbox_row *row,
                                     bool with_envelope,

@@ -67,6 +67,8 @@ static const struct word state_words[] = {
     U64(ves_device_state, was_backup),
     U64(ves_device_state, own_known),
     U64(ves_device_state, fork_from),
+    U64(ves_device_state, seen_below),
+    U64(ves_device_state, epoch_signed),
     U64(ves_device_state, has_taken_back),
     U64(ves_device_state, is_position_unproven),
 };

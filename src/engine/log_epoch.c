@@ -26,6 +26,15 @@ struct wanted {
 
 /* Own events only: nobody else's are of these types, and a file may be damaged.
  */
+static bool is_opening(const struct ves_entity_events *of, size_t i,
+                       const struct ves_uuid *sequencer_id,
+                       struct ves_note *note, struct ves_epoch *epoch)
+{
+    return ves_epoch_is_opening(&of->events[i]) &&
+           ves_uuid_equal(&of->events[i].agent, sequencer_id) &&
+           !ves_epoch_read(&of->events[i], of->sequences[i], epoch, note, NULL);
+}
+
 static enum ves_status seek(struct ves_store *store, uint32_t stream_no,
                             const struct ves_uuid *sequencer_id,
                             const struct wanted *wanted,
@@ -42,15 +51,40 @@ static enum ves_status seek(struct ves_store *store, uint32_t stream_no,
         ves_entity_events_read(store, stream_no, VES_EPOCH_ENTITY_TYPE,
                                VES_EPOCH_ENTITY_ID, arena, &of);
     for (size_t i = 0; !status && i < of.count; i++) {
-        if (!ves_epoch_is_opening(&of.events[i]) ||
-            !ves_uuid_equal(&of.events[i].agent, sequencer_id) ||
-            ves_epoch_read(&of.events[i], of.sequences[i], &epoch, note, NULL))
-            continue;
-        if (wanted->is_any || (epoch.lost.size == wanted->size &&
-                               ves_hash_equal(&epoch.lost.root, &wanted->root)))
+        if (is_opening(&of, i, sequencer_id, note, &epoch) &&
+            (wanted->is_any ||
+             (epoch.lost.size == wanted->size &&
+              ves_hash_equal(&epoch.lost.root, &wanted->root))))
             *out = (struct ves_log_epoch){epoch, of.sequences[i]};
     }
     return status;
+}
+
+enum ves_status ves_log_epoch_list(struct ves_store *store, uint32_t stream_no,
+                                   const struct ves_uuid *sequencer_id,
+                                   struct ves_arena *arena, uint64_t **list,
+                                   size_t *count)
+{
+    struct ves_note *note = ves_arena_alloc(arena, sizeof(*note));
+    struct ves_entity_events of;
+    struct ves_epoch epoch;
+
+    *count = 0;
+    if (!note)
+        return VES_NOMEM;
+    enum ves_status status =
+        ves_entity_events_read(store, stream_no, VES_EPOCH_ENTITY_TYPE,
+                               VES_EPOCH_ENTITY_ID, arena, &of);
+    if (status)
+        return status;
+    *list = ves_arena_alloc(arena, of.count * sizeof(**list));
+    if (!*list)
+        return VES_NOMEM;
+    for (size_t i = 0; i < of.count; i++) {
+        if (is_opening(&of, i, sequencer_id, note, &epoch))
+            (*list)[(*count)++] = of.sequences[i];
+    }
+    return VES_OK;
 }
 
 enum ves_status ves_log_epoch_last(struct ves_store *store, uint32_t stream_no,

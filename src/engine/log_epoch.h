@@ -41,6 +41,13 @@ struct ves_log_giving_up {
     struct ves_bytes reason;
 };
 
+/* The numbers of the events that opened the log's epochs, in order; *list is in
+ * arena. */
+VES_NODISCARD enum ves_status
+ves_log_epoch_list(struct ves_store *store, uint32_t stream_no,
+                   const struct ves_uuid *sequencer_id, struct ves_arena *arena,
+                   uint64_t **list, size_t *count);
+
 /* Opens an epoch at the head of a frozen stream: appends the event, unfreezes,
  * and makes its first head, or gives the one that is signed, which the host
  * writes to its head file before ves_log_head_keep.  Nothing is appended when

@@ -8,11 +8,13 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "core/entity.h"
+#include "core/epoch.h"
 #include "core/merkle.h"
 #include "core/refusal.h"
 #include "core/scratch.h"
 #include "crypto/crypto.h"
 #include "engine/chain.h"
+#include "engine/entity_events.h"
 #include "engine/log_tree.h"
 
 enum {
@@ -32,6 +34,7 @@ struct recovering {
     /* Of the store at hand. */
     uint32_t stream_no;
     struct ves_store *store;
+    uint64_t end; /* the first number of a later epoch there; 0: none */
 };
 
 static enum ves_status store_failed(struct recovering *r,
@@ -78,10 +81,9 @@ static enum ves_status copy_views(struct ves_arena *arena,
 }
 
 /* Stops at the first row that is of no use. */
-static enum ves_status take_row(void *ctx, const struct ves_log_row *row)
+static enum ves_status take_any(struct recovering *r,
+                                const struct ves_log_row *row)
 {
-    struct recovering *r = ctx;
-
     if (row->sequence_number != r->next || r->count == r->max ||
         r->next > r->what->size || !is_ours(r, row))
         return VES_AGAIN;
@@ -94,6 +96,27 @@ static enum ves_status take_row(void *ctx, const struct ves_log_row *row)
     r->count++;
     r->next++;
     return VES_OK;
+}
+
+static bool is_later(const struct recovering *r, uint64_t number)
+{
+    return r->end > 0 && number >= r->end;
+}
+
+static enum ves_status take_row(void *ctx, const struct ves_log_row *row)
+{
+    struct recovering *r = ctx;
+
+    return is_later(r, row->sequence_number) ? VES_AGAIN : take_any(r, row);
+}
+
+/* The store followed the epoch after this one and kept what that gave up. */
+static enum ves_status take_given_up(void *ctx, uint64_t epoch,
+                                     const struct ves_log_row *row)
+{
+    struct recovering *r = ctx;
+
+    return epoch != r->what->epoch + 1 ? VES_OK : take_any(r, row);
 }
 
 /* Where the store says a key is valid, if that can be. */
@@ -325,6 +348,12 @@ static enum ves_status take_chunk(struct recovering *r)
     if (status && status != VES_AGAIN)
         return store_failed(r, r->store, status);
     if (r->count == 0 && r->next <= r->what->size) {
+        status = r->store->ops->given_up_read(r->store, r->stream_no, r->next,
+                                              0, take_given_up, r);
+        if (status && status != VES_AGAIN)
+            return store_failed(r, r->store, status);
+    }
+    if (r->count == 0 && r->next <= r->what->size && !is_later(r, r->next)) {
         status = find_pushed(r);
         if (status)
             return store_failed(r, r->store, status);
@@ -334,6 +363,32 @@ static enum ves_status take_chunk(struct recovering *r)
     status = append(r);
     return status ? store_failed(r, r->sequencer->store, status)
                   : learn_keys(r);
+}
+
+/* Where the store's log goes on in a later epoch. */
+static enum ves_status find_end(struct recovering *r)
+{
+    struct ves_entity_events of;
+    struct ves_epoch epoch;
+
+    r->end = 0;
+    ves_arena_reset(&r->arena);
+    struct ves_note *note = ves_arena_alloc(&r->arena, sizeof(*note));
+    if (!note)
+        return ves_fail(r->error, VES_NOMEM, "out of memory");
+    enum ves_status status =
+        ves_entity_events_read(r->store, r->stream_no, VES_EPOCH_ENTITY_TYPE,
+                               VES_EPOCH_ENTITY_ID, &r->arena, &of);
+    if (status)
+        return store_failed(r, r->store, status);
+    for (size_t i = 0; i < of.count && r->end == 0; i++) {
+        if (ves_epoch_is_opening(&of.events[i]) &&
+            !ves_epoch_read(&of.events[i], of.sequences[i], &epoch, note,
+                            NULL) &&
+            epoch.number > r->what->epoch)
+            r->end = of.sequences[i];
+    }
+    return VES_OK;
 }
 
 static enum ves_status take_from(struct recovering *r, struct ves_store *from)
@@ -346,9 +401,12 @@ static enum ves_status take_from(struct recovering *r, struct ves_store *from)
         return status == VES_NOT_FOUND ? VES_OK : store_failed(r, from, status);
     r->store = from;
     r->stream_no = row.stream_no;
-    do {
+    status = find_end(r);
+    while (!status) {
         status = take_chunk(r);
-    } while (!status && r->count > 0);
+        if (r->count == 0)
+            break;
+    }
     return status;
 }
 

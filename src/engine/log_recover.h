@@ -19,7 +19,9 @@ struct ves_receipt_keys {
 
 struct ves_log_recovery {
     struct ves_hash stream_id;
-    uint64_t size; /* the head that was signed */
+    uint64_t epoch; /* of the log (ADR 0024): what a store has of a later one
+                       is not taken, and what the next one gave up is */
+    uint64_t size;  /* the head that was signed */
     struct ves_hash root;
     struct ves_store *const *stores; /* devices' stores, open for reading */
     size_t store_count;

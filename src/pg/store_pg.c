@@ -153,6 +153,31 @@ static enum ves_status kept_heads_cut(struct ves_store *s, uint32_t stream_no,
     return not_here(s);
 }
 
+static enum ves_status key_span_forget(struct ves_store *s, uint32_t stream_no,
+                                       const struct ves_uuid *agent,
+                                       uint32_t key_id)
+{
+    (void)stream_no, (void)agent, (void)key_id;
+    return not_here(s);
+}
+
+static enum ves_status log_give_up(struct ves_store *s, uint32_t stream_no,
+                                   uint64_t above, uint64_t epoch,
+                                   uint64_t *count)
+{
+    (void)stream_no, (void)above, (void)epoch;
+    *count = 0;
+    return not_here(s);
+}
+
+static enum ves_status given_up_read(struct ves_store *s, uint32_t stream_no,
+                                     uint64_t from, uint32_t limit,
+                                     ves_given_up_visitor *visit, void *ctx)
+{
+    (void)stream_no, (void)from, (void)limit, (void)visit, (void)ctx;
+    return not_here(s);
+}
+
 static const struct ves_store_ops ops = {
     .begin = ves_pg_begin,
     .begin_flat = ves_pg_begin,
@@ -209,10 +234,13 @@ static const struct ves_store_ops ops = {
     .kept_head_put = kept_head_put,
     .kept_heads_read = kept_heads_read,
     .kept_heads_cut = kept_heads_cut,
+    .log_give_up = log_give_up,
+    .given_up_read = given_up_read,
     .key_get = ves_pg_key_get,
     .key_put = ves_pg_key_put,
     .key_span_get = ves_pg_key_span_get,
     .key_span_put = ves_pg_key_span_put,
+    .key_span_forget = key_span_forget,
     .key_list = ves_pg_key_list,
     .commitment_put = ves_pg_commitment_put,
     .commitment_get = ves_pg_commitment_get,

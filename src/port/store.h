@@ -258,6 +258,11 @@ struct ves_follow_row {
     int64_t verified_ms;     /* when note was verified; 0: never */
 };
 
+/* An event that an epoch of the log gave up (ADR 0048) and this store had: its
+ * row as it was.  number: of that epoch. */
+typedef enum ves_status ves_given_up_visitor(void *ctx, uint64_t number,
+                                             const struct ves_log_row *row);
+
 /* A head that was verified, without its signature. */
 struct ves_kept_head {
     uint64_t size;
@@ -648,6 +653,20 @@ struct ves_store_ops {
                                        struct ves_kept_head *rows,
                                        size_t *found);
 
+    /* Moves the log's rows with a number > above, as they are, to what the
+     * epoch of that number gave up; *count: how many.  The only way in which an
+     * event leaves a log.  Conflicts, entities and what waits are not touched:
+     * the caller folds again.  VES_CONFLICT when that epoch gave up one of
+     * these numbers before. */
+    enum ves_status (*log_give_up)(struct ves_store *s, uint32_t stream_no,
+                                   uint64_t above, uint64_t epoch,
+                                   uint64_t *count);
+    /* What was given up, in the order of sequence numbers from `from`, then of
+     * epochs; at most limit rows (0: no limit). */
+    enum ves_status (*given_up_read)(struct ves_store *s, uint32_t stream_no,
+                                     uint64_t from, uint32_t limit,
+                                     ves_given_up_visitor *visit, void *ctx);
+
     /* -- keys -- */
     /* VES_NOT_FOUND unless there. */
     enum ves_status (*key_get)(struct ves_store *s,
@@ -665,6 +684,10 @@ struct ves_store_ops {
                                     const struct ves_uuid *agent,
                                     uint32_t key_id,
                                     const struct ves_key_span *span);
+    /* As if it had never been put; device only. */
+    enum ves_status (*key_span_forget)(struct ves_store *s, uint32_t stream_no,
+                                       const struct ves_uuid *agent,
+                                       uint32_t key_id);
     /* All keys of a tenant (agent NULL: all agents), ascending agent, key id;
      * the span is that of stream_no (0: not asked, is_found false). */
     enum ves_status (*key_list)(struct ves_store *s,

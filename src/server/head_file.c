@@ -363,6 +363,15 @@ bool ves_head_file_get(const struct ves_head_file *file,
     return true;
 }
 
+uint64_t ves_head_file_epoch(const struct ves_head_file *file,
+                             const struct ves_hash *stream_id)
+{
+    const struct head *head =
+        (const struct head *)ves_table_find(&file->heads, stream_id->b);
+
+    return head ? head->epoch : 0;
+}
+
 struct each {
     bool (*visit)(void *ctx, const struct ves_hash *stream_id, uint64_t size,
                   const struct ves_hash *root);

@@ -51,6 +51,9 @@ void ves_head_file_close(struct ves_head_file *file);
 bool ves_head_file_get(const struct ves_head_file *file,
                        const struct ves_hash *stream_id, uint64_t *size,
                        struct ves_hash *root);
+/* The epoch of the log that it is of; 0 also when there is none. */
+uint64_t ves_head_file_epoch(const struct ves_head_file *file,
+                             const struct ves_hash *stream_id);
 /* Visits the head of every stream until visit returns false. */
 void ves_head_file_each(const struct ves_head_file *file,
                         bool (*visit)(void *ctx,

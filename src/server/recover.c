@@ -222,10 +222,12 @@ static enum ves_status give_up(struct recover *r,
 
 static enum ves_status recover_head(struct recover *r,
                                     const struct ves_hash *stream_id,
-                                    uint64_t size, const struct ves_hash *root)
+                                    uint64_t epoch, uint64_t size,
+                                    const struct ves_hash *root)
 {
     uint64_t events = 0, lost = 0;
     const struct ves_log_recovery what = {.stream_id = *stream_id,
+                                          .epoch = epoch,
                                           .size = size,
                                           .root = *root,
                                           .stores = r->stores,
@@ -261,7 +263,8 @@ static bool recover_listed(void *ctx, const struct ves_hash *stream_id,
                            uint64_t size, const struct ves_hash *root)
 {
     struct recover *r = ctx;
-    r->status = recover_head(r, stream_id, size, root);
+    r->status = recover_head(
+        r, stream_id, ves_head_file_epoch(&r->heads, stream_id), size, root);
     return r->status == VES_OK;
 }
 
@@ -355,7 +358,10 @@ static enum ves_status recover_frozen(struct recover *r)
                             "a stream is frozen because its own rows do not "
                             "fit its tree; stores cannot help there: restore "
                             "a backup of the database first");
-        status = recover_head(r, &frozen.stream_id, frozen.size, &frozen.root);
+        struct ves_bytes host;
+        status = recover_head(r, &frozen.stream_id,
+                              ves_epoch_of_origin(frozen.origin, &host),
+                              frozen.size, &frozen.root);
         if (status)
             return status;
     }

@@ -394,15 +394,27 @@ static void put_vkeys(struct ves_request *request, struct ves_bytes origin)
     ves_buf_put_u8(out, ']');
 }
 
+/* Of each epoch the number of the event that opened it. */
+struct epochs {
+    struct ves_log_epoch last;
+    uint64_t *sequences;
+    size_t count;
+};
+
 static void put_log(struct ves_request *request, const struct asked *asked,
-                    struct ves_bytes origin, const struct ves_log_epoch *last)
+                    struct ves_bytes origin, const struct epochs *epochs)
 {
     struct ves_buf *out = &request->out;
     ves_buf_put_str(out, "{\"origin\":\"");
     ves_buf_put_bytes(out, origin);
     ves_buf_putf(out, "\",\"epoch\":%llu,\"epochSequence\":%llu",
-                 (unsigned long long)last->epoch.number,
-                 (unsigned long long)last->sequence);
+                 (unsigned long long)epochs->last.epoch.number,
+                 (unsigned long long)epochs->last.sequence);
+    ves_buf_put_str(out, ",\"epochSequences\":[");
+    for (size_t i = 0; i < epochs->count; i++)
+        ves_buf_putf(out, i > 0 ? ",%llu" : "%llu",
+                     (unsigned long long)epochs->sequences[i]);
+    ves_buf_put_u8(out, ']');
     put_hash(out, "streamId", &asked->log.stream_id);
     ves_buf_put_str(out, ",\"prefix\":\"/ves/");
     ves_buf_put_hex(out, asked->log.stream_id.b, VES_HASH_SIZE);
@@ -445,20 +457,25 @@ static void get_log(struct ves_request *request)
                         "event");
         return;
     }
-    struct ves_log_epoch last;
+    struct epochs epochs;
     struct ves_buf origin;
     ves_buf_init(&origin, request->server->alloc, VES_ORIGIN_MAX);
     if (!status)
         status = ves_log_epoch_last(store, asked.stream.stream_no,
                                     &request->server->sequencer.sequencer_id,
-                                    &request->arena, &last);
+                                    &request->arena, &epochs.last);
+    if (!status)
+        status = ves_log_epoch_list(store, asked.stream.stream_no,
+                                    &request->server->sequencer.sequencer_id,
+                                    &request->arena, &epochs.sequences,
+                                    &epochs.count);
     if (!status)
         ves_epoch_origin_write(&origin, request->server->sequencer.log_host,
-                               last.epoch.number, &asked.log.stream_id);
+                               epochs.last.epoch.number, &asked.log.stream_id);
     if (status) {
         ves_reply_status(request, status, &store->error);
     } else {
-        put_log(request, &asked, ves_buf_view(&origin), &last);
+        put_log(request, &asked, ves_buf_view(&origin), &epochs);
         ves_reply(request, 200);
     }
     ves_buf_free(&origin);

@@ -42,7 +42,8 @@ enum ves_mem_table {
     VES_MEM_TILE,          /* stream, level, index of the hash */
     VES_MEM_COSIGNED,      /* stream -> its notes */
     VES_MEM_FOLLOW,        /* stream */
-    VES_MEM_KEPT_HEAD      /* stream, size */
+    VES_MEM_KEPT_HEAD,     /* stream, size */
+    VES_MEM_GIVEN_UP       /* stream, sequence, epoch -> struct ves_log_row */
 };
 
 struct ves_mem_u64 {
@@ -237,6 +238,12 @@ enum ves_status ves_mem_kept_heads_read(struct ves_store *s, uint32_t stream_no,
                                         uint64_t from, size_t count,
                                         struct ves_kept_head *rows,
                                         size_t *found);
+enum ves_status ves_mem_log_give_up(struct ves_store *s, uint32_t stream_no,
+                                    uint64_t above, uint64_t epoch,
+                                    uint64_t *count);
+enum ves_status ves_mem_given_up_read(struct ves_store *s, uint32_t stream_no,
+                                      uint64_t from, uint32_t limit,
+                                      ves_given_up_visitor *visit, void *ctx);
 
 enum ves_status ves_mem_key_get(struct ves_store *s,
                                 const struct ves_uuid *tenant,
@@ -253,6 +260,9 @@ enum ves_status ves_mem_key_span_put(struct ves_store *s, uint32_t stream_no,
                                      const struct ves_uuid *agent,
                                      uint32_t key_id,
                                      const struct ves_key_span *span);
+enum ves_status ves_mem_key_span_forget(struct ves_store *s, uint32_t stream_no,
+                                        const struct ves_uuid *agent,
+                                        uint32_t key_id);
 enum ves_status ves_mem_key_list(struct ves_store *s,
                                  const struct ves_uuid *tenant,
                                  const struct ves_uuid *agent,

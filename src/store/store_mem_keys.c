@@ -127,6 +127,21 @@ enum ves_status ves_mem_key_span_put(struct ves_store *s, uint32_t stream_no,
                    "keep a key's validity");
 }
 
+enum ves_status ves_mem_key_span_forget(struct ves_store *s, uint32_t stream_no,
+                                        const struct ves_uuid *agent,
+                                        uint32_t key_id)
+{
+    struct ves_mem_store *st = ves_mem_of(s);
+    struct ves_mem_key key = span_key(stream_no, agent, key_id);
+    size_t mark = ves_mem_mark(&st->map);
+    enum ves_status status = VES_OK;
+
+    VES_ASSERT(st->is_writing);
+    if (ves_mem_get(&st->map, &key))
+        status = ves_mem_remove(&st->map, &key);
+    return ves_mem_end(st, mark, status, "forget a key's validity");
+}
+
 enum ves_status ves_mem_key_list(struct ves_store *s,
                                  const struct ves_uuid *tenant,
                                  const struct ves_uuid *agent,

@@ -252,3 +252,83 @@ enum ves_status ves_mem_log_prune(struct ves_store *s, uint32_t stream_no,
     }
     return ves_mem_end(st, mark, status, "prune the log");
 }
+
+/* ---- giving up ------------------------------------------------------------
+ */
+
+static struct ves_mem_key given_up_key(uint32_t stream_no, uint64_t sequence,
+                                       uint64_t epoch)
+{
+    struct ves_mem_key key = ves_mem_key(VES_MEM_GIVEN_UP, stream_no);
+
+    ves_mem_key_add_u64(&key, sequence);
+    ves_mem_key_add_u64(&key, epoch);
+    return key;
+}
+
+static enum ves_status give_up_one(struct ves_mem_store *st, uint32_t stream_no,
+                                   uint64_t epoch,
+                                   const struct ves_log_row *row)
+{
+    struct ves_mem_key key =
+        given_up_key(stream_no, row->sequence_number, epoch);
+    enum ves_status status;
+
+    if (ves_mem_get(&st->map, &key))
+        return VES_CONFLICT;
+    status = ves_mem_put_row(st, &key, &ves_mem_log_shape, row);
+    if (!status)
+        status = ves_mem_index_row(st, stream_no, row, false);
+    key = id_key(VES_MEM_LOG_ID, stream_no, &row->event_id);
+    if (!status)
+        status = ves_mem_remove(&st->map, &key);
+    key = id_key(VES_MEM_LOG_COMMAND, stream_no, &row->command_id);
+    ves_mem_key_add_u64(&key, row->sequence_number);
+    if (!status && row->has_command_id)
+        status = ves_mem_remove(&st->map, &key);
+    key = log_key(stream_no, row->sequence_number);
+    return status ? status : ves_mem_remove(&st->map, &key);
+}
+
+enum ves_status ves_mem_log_give_up(struct ves_store *s, uint32_t stream_no,
+                                    uint64_t above, uint64_t epoch,
+                                    uint64_t *count)
+{
+    struct ves_mem_store *st = ves_mem_of(s);
+    struct ves_mem_key key = log_key(stream_no, above + 1);
+    const struct ves_mem_node *node = ves_mem_seek(&st->map, &key);
+    size_t mark = ves_mem_mark(&st->map);
+    enum ves_status status = VES_OK;
+
+    VES_ASSERT(st->is_writing);
+    *count = 0;
+    while (node && ves_mem_key_leads(&key, 5, node) && !status) {
+        const struct ves_mem_node *next = node->next[0];
+
+        status = give_up_one(st, stream_no, epoch, node->value);
+        (*count)++;
+        node = next;
+    }
+    return ves_mem_end(st, mark, status, "give up the end of the log");
+}
+
+enum ves_status ves_mem_given_up_read(struct ves_store *s, uint32_t stream_no,
+                                      uint64_t from, uint32_t limit,
+                                      ves_given_up_visitor *visit, void *ctx)
+{
+    struct ves_mem_store *st = ves_mem_of(s);
+    struct ves_mem_key key = given_up_key(stream_no, from, 0);
+    const struct ves_mem_node *node = ves_mem_seek(&st->map, &key);
+    uint32_t done = 0;
+
+    for (; node && ves_mem_key_leads(&key, 5, node); node = node->next[0]) {
+        enum ves_status status =
+            visit(ctx, ves_mem_node_u64(node), node->value);
+
+        if (status)
+            return status;
+        if (++done == limit)
+            break;
+    }
+    return VES_OK;
+}

@@ -206,25 +206,66 @@ enum ves_status ves_mem_put(struct ves_mem_map *map,
     }
     change->node = node;
     change->old_value = node->value;
+    change->is_removal = false;
     node->value = value;
     map->journal_count++;
     return VES_OK;
 }
 
-static void remove_node(struct ves_mem_map *map, struct ves_mem_node *node)
+static void free_node(struct ves_mem_map *map, struct ves_mem_node *node)
 {
-    struct ves_mem_node **links[VES_MEM_LEVELS];
+    free_memory(map, node->value);
+    free_memory(map, node);
+}
+
+static void find_node_links(struct ves_mem_map *map,
+                            const struct ves_mem_node *node,
+                            struct ves_mem_node **links[VES_MEM_LEVELS])
+{
     struct ves_mem_key key;
 
     key.len = 0;
     ves_mem_key_add(&key, node_key(node), node->key_len);
     find_links(map, &key, links);
+}
+
+static void unlink_node(struct ves_mem_map *map, struct ves_mem_node *node)
+{
+    struct ves_mem_node **links[VES_MEM_LEVELS];
+
+    find_node_links(map, node, links);
     for (int i = 0; i < node->levels; i++) {
         VES_ASSERT(*links[i] == node);
         *links[i] = node->next[i];
     }
-    free_memory(map, node->value);
-    free_memory(map, node);
+}
+
+static void link_again(struct ves_mem_map *map, struct ves_mem_node *node)
+{
+    struct ves_mem_node **links[VES_MEM_LEVELS];
+
+    find_node_links(map, node, links);
+    for (int i = 0; i < node->levels; i++) {
+        node->next[i] = *links[i];
+        *links[i] = node;
+    }
+}
+
+enum ves_status ves_mem_remove(struct ves_mem_map *map,
+                               const struct ves_mem_key *key)
+{
+    struct ves_mem_change *change = journal_slot(map);
+    struct ves_mem_node *node = ves_mem_seek(map, key);
+
+    VES_ASSERT(node && compare(node, key) == 0);
+    if (!change)
+        return VES_NOMEM;
+    unlink_node(map, node);
+    change->node = node;
+    change->old_value = NULL;
+    change->is_removal = true;
+    map->journal_count++;
+    return VES_OK;
 }
 
 size_t ves_mem_mark(const struct ves_mem_map *map)
@@ -237,18 +278,24 @@ void ves_mem_undo(struct ves_mem_map *map, size_t mark)
     while (map->journal_count > mark) {
         struct ves_mem_change *change = &map->journal[--map->journal_count];
 
-        if (change->old_value) {
+        if (change->is_removal) {
+            link_again(map, change->node);
+        } else if (change->old_value) {
             free_memory(map, change->node->value);
             change->node->value = change->old_value;
         } else {
-            remove_node(map, change->node);
+            unlink_node(map, change->node);
+            free_node(map, change->node);
         }
     }
 }
 
 void ves_mem_settle(struct ves_mem_map *map)
 {
-    for (size_t i = 0; i < map->journal_count; i++)
+    for (size_t i = 0; i < map->journal_count; i++) {
+        if (map->journal[i].is_removal)
+            free_node(map, map->journal[i].node);
         free_memory(map, map->journal[i].old_value);
+    }
     map->journal_count = 0;
 }

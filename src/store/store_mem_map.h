@@ -26,7 +26,8 @@ struct ves_mem_node {
 
 struct ves_mem_change {
     struct ves_mem_node *node;
-    void *old_value; /* NULL: the node itself is new */
+    void *old_value; /* NULL: the node itself is new, or was removed */
+    bool is_removal;
 };
 
 struct ves_mem_map {
@@ -64,6 +65,11 @@ struct ves_mem_node *ves_mem_seek_below(const struct ves_mem_map *map,
 VES_NODISCARD enum ves_status ves_mem_put(struct ves_mem_map *map,
                                           const struct ves_mem_key *key,
                                           void *value);
+
+/* Takes out a key that is there.  Its node may be looked at until the changes
+ * are settled, so that who walks the map goes on from it. */
+VES_NODISCARD enum ves_status ves_mem_remove(struct ves_mem_map *map,
+                                             const struct ves_mem_key *key);
 
 /* Position in the journal, for undo. */
 size_t ves_mem_mark(const struct ves_mem_map *map);

@@ -80,6 +80,7 @@ enum ves_sql_id {
     VES_SQL_KEY_PUT,
     VES_SQL_KEY_SPAN_GET,
     VES_SQL_KEY_SPAN_PUT,
+    VES_SQL_KEY_SPAN_FORGET,
     VES_SQL_KEY_LIST,
     VES_SQL_KEY_LIST_AGENT,
     VES_SQL_COMMITMENT_PUT,
@@ -106,6 +107,9 @@ enum ves_sql_id {
     VES_SQL_KEPT_HEAD_FORGET,
     VES_SQL_KEPT_HEADS_CUT,
     VES_SQL_KEPT_HEADS_READ,
+    VES_SQL_GIVE_UP_COPY,
+    VES_SQL_GIVE_UP_CUT,
+    VES_SQL_GIVEN_UP_READ,
     VES_SQL_CURSOR_GET,
     VES_SQL_CURSOR_PUT,
     VES_SQL_CREDENTIAL_GET,
@@ -253,6 +257,18 @@ VES_NODISCARD enum ves_status ves_sqlite_need(struct ves_sqlite *st,
                                               enum ves_store_role role);
 /* Says what was not there; returns VES_NOT_FOUND. */
 enum ves_status ves_sqlite_missing(struct ves_sqlite *st, const char *what);
+
+/* The columns of a row of the log, and the row they are, from the next column
+ * on (store_sqlite_log.c). */
+#define VES_SQLITE_LOG_COLUMNS                                       \
+    "id, event_id, event_hash, fingerprint, agent, agent_key_id,"    \
+    " agent_seq, command_id, entity_key, entity_index, entity_prev," \
+    " entity_jump, verdict, applied_at, version, sub_code, note,"    \
+    " sequenced_at_ms, sequencer_id, signature, receipt,"            \
+    " receipt_key_version, envelope, raw, is_fact, has_waited,"      \
+    " conflict_id, waits_for, effects, opposite"
+VES_NODISCARD enum ves_status ves_sqlite_log_row(struct ves_sql *q,
+                                                 struct ves_log_row *row);
 
 /* stream_no and a number inside the stream as one rowid: rows lie in order in
  * one B-tree, which is what makes appending cheap. */
@@ -463,6 +479,14 @@ enum ves_status ves_sqlite_kept_heads_read(struct ves_store *s,
                                            size_t count,
                                            struct ves_kept_head *rows,
                                            size_t *found);
+enum ves_status ves_sqlite_log_give_up(struct ves_store *s, uint32_t stream_no,
+                                       uint64_t above, uint64_t epoch,
+                                       uint64_t *count);
+enum ves_status ves_sqlite_given_up_read(struct ves_store *s,
+                                         uint32_t stream_no, uint64_t from,
+                                         uint32_t limit,
+                                         ves_given_up_visitor *visit,
+                                         void *ctx);
 
 enum ves_status ves_sqlite_key_get(struct ves_store *s,
                                    const struct ves_uuid *tenant,
@@ -479,6 +503,10 @@ enum ves_status ves_sqlite_key_span_put(struct ves_store *s, uint32_t stream_no,
                                         const struct ves_uuid *agent,
                                         uint32_t key_id,
                                         const struct ves_key_span *span);
+enum ves_status ves_sqlite_key_span_forget(struct ves_store *s,
+                                           uint32_t stream_no,
+                                           const struct ves_uuid *agent,
+                                           uint32_t key_id);
 enum ves_status ves_sqlite_key_list(struct ves_store *s,
                                     const struct ves_uuid *tenant,
                                     const struct ves_uuid *agent,

@@ -151,6 +151,30 @@ enum ves_status ves_sqlite_key_span_put(struct ves_store *s, uint32_t stream_no,
     return status;
 }
 
+enum ves_status ves_sqlite_key_span_forget(struct ves_store *s,
+                                           uint32_t stream_no,
+                                           const struct ves_uuid *agent,
+                                           uint32_t key_id)
+{
+    struct ves_sqlite *st = ves_sqlite_of(s);
+    enum ves_status status = ves_sqlite_need(st, VES_STORE_DEVICE);
+    struct ves_sql q;
+
+    VES_ASSERT(st->tx != VES_TX_NONE);
+    if (!status)
+        status = ves_sql_open(st, &q, VES_SQL_KEY_SPAN_FORGET,
+                              "DELETE FROM ves_key_spans WHERE stream_no = ?"
+                              " AND agent = ? AND key_id = ?");
+    if (status)
+        return status;
+    ves_sql_put_i64(&q, stream_no);
+    ves_sql_put_uuid(&q, agent);
+    ves_sql_put_i64(&q, key_id);
+    status = ves_sql_run(&q);
+    ves_sql_close(&q);
+    return status;
+}
+
 /* Stream 0 has no spans, so that "not asked" needs no case of its own. */
 #define KEY_LIST                                                            \
     "SELECT " KEY_COLUMNS ", s.valid_from_sequence, s.revoked_at_sequence," \

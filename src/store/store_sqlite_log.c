@@ -13,14 +13,6 @@ const char *const ves_sqlite_verdicts[VES_SQLITE_VERDICTS] = {
     [VES_VERDICT_WAITING] = "waiting",
     [VES_VERDICT_SUPERSEDED] = "superseded"};
 
-#define LOG_COLUMNS                                                  \
-    "id, event_id, event_hash, fingerprint, agent, agent_key_id,"    \
-    " agent_seq, command_id, entity_key, entity_index, entity_prev," \
-    " entity_jump, verdict, applied_at, version, sub_code, note,"    \
-    " sequenced_at_ms, sequencer_id, signature, receipt,"            \
-    " receipt_key_version, envelope, raw, is_fact, has_waited,"      \
-    " conflict_id, waits_for, effects, opposite"
-
 /* ---- finding --------------------------------------------------------------
  */
 
@@ -240,7 +232,7 @@ enum ves_status ves_sqlite_log_append(struct ves_store *s, uint32_t stream_no,
 /* ---- reading --------------------------------------------------------------
  */
 
-static enum ves_status log_read_row(struct ves_sql *q, struct ves_log_row *row)
+enum ves_status ves_sqlite_log_row(struct ves_sql *q, struct ves_log_row *row)
 {
     memset(row, 0, sizeof *row);
     row->sequence_number = ves_sqlite_rowid_no(ves_sql_i64(q));
@@ -285,7 +277,7 @@ enum ves_status ves_sqlite_log_read(struct ves_store *s, uint32_t stream_no,
     struct ves_sql q;
     enum ves_status status =
         ves_sql_open(ves_sqlite_of(s), &q, VES_SQL_LOG_READ,
-                     "SELECT " LOG_COLUMNS " FROM ves_events"
+                     "SELECT " VES_SQLITE_LOG_COLUMNS " FROM ves_events"
                      " WHERE id >= ? AND id <= ? ORDER BY id LIMIT ?");
 
     if (status)
@@ -296,7 +288,7 @@ enum ves_status ves_sqlite_log_read(struct ves_store *s, uint32_t stream_no,
     while (!status && ves_sql_next(&q)) {
         struct ves_log_row row;
 
-        status = log_read_row(&q, &row);
+        status = ves_sqlite_log_row(&q, &row);
         if (!status)
             status = visit(ctx, &row);
     }

@@ -514,6 +514,58 @@ static const char *const device_5[] = {
     " WHERE is_in_overlay AND receipt IS NOT NULL;",
     NULL};
 
+/* ---- version 6: what an epoch of the log gave up ----------------------------
+ * An event leaves the log only when it stands here.
+ */
+
+static const char *const device_6[] = {
+    "CREATE TABLE ves_given_up ("
+    " id INTEGER NOT NULL,"
+    " epoch INTEGER NOT NULL,"
+    " stream_no INTEGER AS (id >> 40) VIRTUAL,"
+    " sequence_number INTEGER AS (id & 1099511627775) VIRTUAL,"
+    " event_id BLOB NOT NULL,"
+    " event_hash BLOB NOT NULL,"
+    " fingerprint BLOB NOT NULL,"
+    " agent BLOB NOT NULL,"
+    " agent_key_id INTEGER NOT NULL,"
+    " agent_seq INTEGER NOT NULL,"
+    " command_id BLOB,"
+    " entity_key BLOB NOT NULL,"
+    " entity_index INTEGER NOT NULL,"
+    " entity_prev INTEGER NOT NULL,"
+    " entity_jump INTEGER NOT NULL,"
+    " verdict TEXT NOT NULL,"
+    " applied_at INTEGER NOT NULL,"
+    " version INTEGER NOT NULL,"
+    " sub_code TEXT NOT NULL,"
+    " note TEXT NOT NULL,"
+    " sequenced_at_ms INTEGER NOT NULL,"
+    " sequencer_id BLOB,"
+    " signature BLOB NOT NULL,"
+    " receipt BLOB,"
+    " receipt_key_version INTEGER NOT NULL,"
+    " envelope TEXT NOT NULL,"
+    " raw BLOB,"
+    " is_fact INTEGER NOT NULL,"
+    " has_waited INTEGER NOT NULL,"
+    " conflict_id BLOB,"
+    " waits_for BLOB,"
+    " effects BLOB,"
+    " opposite TEXT,"
+    " PRIMARY KEY (id, epoch)"
+    ") WITHOUT ROWID;",
+    "CREATE TRIGGER ves_given_up_no_update BEFORE UPDATE ON ves_given_up BEGIN"
+    " SELECT RAISE(ABORT, 'ves_given_up is append-only'); END;",
+    "CREATE TRIGGER ves_given_up_no_delete BEFORE DELETE ON ves_given_up BEGIN"
+    " SELECT RAISE(ABORT, 'ves_given_up is append-only'); END;",
+    "DROP TRIGGER ves_events_no_delete;",
+    "CREATE TRIGGER ves_events_no_delete BEFORE DELETE ON ves_events"
+    " WHEN NOT EXISTS (SELECT 1 FROM ves_given_up g WHERE g.id = OLD.id"
+    "  AND g.event_hash = OLD.event_hash) BEGIN"
+    " SELECT RAISE(ABORT, 'ves_events is append-only'); END;",
+    NULL};
+
 static const char *const *const device_1_scripts[] = {
     common_1, device_1, ves_sqlite_views_common, ves_sqlite_views_device, NULL};
 static const char *const *const sequencer_1_scripts[] = {
@@ -533,11 +585,15 @@ static const char *const *const sequencer_4_scripts[] = {common_4, sequencer_4,
 static const char *const *const device_5_scripts[] = {device_5, NULL};
 static const char *const *const sequencer_5_scripts[] = {sequencer_5, NULL};
 
+static const char *const *const device_6_scripts[] = {device_6, NULL};
+static const char *const *const sequencer_6_scripts[] = {NULL};
+
 const struct ves_sqlite_migration ves_sqlite_migrations[] = {
     {device_1_scripts, sequencer_1_scripts},
     {device_2_scripts, sequencer_2_scripts},
     {device_3_scripts, sequencer_3_scripts},
     {device_4_scripts, sequencer_4_scripts},
-    {device_5_scripts, sequencer_5_scripts}};
+    {device_5_scripts, sequencer_5_scripts},
+    {device_6_scripts, sequencer_6_scripts}};
 const uint32_t ves_sqlite_migrations_count =
     sizeof ves_sqlite_migrations / sizeof ves_sqlite_migrations[0];

@@ -89,6 +89,19 @@ like "and by doctor" "$("$VES" doctor --db ahead.db)" "gave up some of what this
 is "nothing of it was touched" "$(store_is ahead.db 'd["stateHash"]')" "$before"
 exits "nor does it push" 5 "$VES" sync --db ahead.db
 
+# Its owner lets it go on: nothing is lost by that, and nothing is done unasked.
+like "what that means is said first" "$("$VES" epoch follow --dry-run --db ahead.db)" "would go back to there from number $((common + 1))"
+is "and nothing is done" "$(store_is ahead.db 'd["stateHash"]')" "$before"
+is "as a document, too" "$(json "$("$VES" epoch follow --dry-run --json --db ahead.db)" '[d["dryRun"], d["common"], d["others"], d["own"], d["sentAgain"], d["signedAgain"]]')" "[true, $common, 1, 1, 1, 1]"
+check "it goes back to where both are one" "$VES" epoch follow --db ahead.db
+is "what it had of others is kept" "$(json "$("$VES" epoch --json --db ahead.db)" 'd["givenUp"]')" 1
+check "and can be given to its author" "$VES" epoch export given-up.jsonl --db ahead.db
+like "as it was signed" "$(cat given-up.jsonl)" '^{"epoch":1,"sequence_number":[0-9]+,"event":{.*"agent_signature":.*"receipt":{"sequencerId"'
+exits "a second time there is nothing to do" 1 "$VES" epoch follow --db ahead.db
+check "it follows the epoch" wait_for 20 all_logged ahead.db
+is "its event is in the log again, once" "$(sqlite3 $SEQ "SELECT count(*) FROM ves_log_view WHERE event_id = '$(sqlite3 ahead.db 'SELECT event_id FROM ves_outbox_view')'")" 1
+is "beside that of the other" "$(on_hand ahead.db BOWL)" 12
+
 # Who comes later reads it as history; the log is one tree.
 join later.db
 check "a new store follows all of it" wait_for 60 all_logged later.db

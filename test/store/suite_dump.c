@@ -128,6 +128,13 @@ static void dump_sequencer(struct dump *d, uint32_t stream_no)
     }
 }
 
+static enum ves_status see_given_up(void *ctx, uint64_t epoch,
+                                    const struct ves_log_row *row)
+{
+    ves_buf_putf(ctx, "epoch %llu ", (unsigned long long)epoch);
+    return suite_see_log(ctx, row);
+}
+
 static void dump_follow(struct dump *d, uint32_t stream_no)
 {
     struct ves_kept_head heads[64];
@@ -147,6 +154,9 @@ static void dump_follow(struct dump *d, uint32_t stream_no)
         ves_buf_put_hex(d->out, heads[i].root.b, sizeof heads[i].root.b);
         ves_buf_put_str(d->out, "\n");
     }
+    assert_int_equal(
+        d->ops->given_up_read(d->store, stream_no, 0, 0, see_given_up, d->out),
+        VES_OK);
 }
 
 static void dump_tlog(struct dump *d, uint32_t stream_no)

@@ -133,11 +133,116 @@ static void heads_are_cut(void **state)
     expect(s, two, 0, (const uint64_t[]){0});
 }
 
+/* ---- what an epoch gave up ------------------------------------------------
+ */
+
+static enum ves_status see_given_up(void *ctx, uint64_t epoch,
+                                    const struct ves_log_row *row)
+{
+    ves_buf_putf(ctx, "epoch %llu ", (unsigned long long)epoch);
+    return suite_see_log(ctx, row);
+}
+
+static void want_given_up(struct suite *s, uint64_t epoch, uint64_t sequence)
+{
+    struct ves_log_row row;
+
+    suite_log_row(s, &row, sequence);
+    ves_buf_putf(&s->want, "epoch %llu ", (unsigned long long)epoch);
+    suite_print_log(&s->want, &row);
+}
+
+static void expect_given_up(struct suite *s, uint32_t no, uint64_t from,
+                            uint32_t limit)
+{
+    OK(CALL(s, given_up_read, no, from, limit, see_given_up, &s->got));
+    suite_compare(s);
+}
+
+static void an_end_is_given_up(void **state)
+{
+    struct suite *s = *state;
+    uint32_t one = suite_append_log(s, 1, 6), two = suite_append_log(s, 2, 6);
+    struct ves_uuid id = suite_uuid('E', 5);
+    struct ves_id_row found;
+    struct ves_log_row row;
+    uint64_t count, last;
+
+    suite_begin(s);
+    OK(CALL(s, log_give_up, one, 4, 1, &count));
+    assert_int_equal(count, 2);
+    suite_rollback(s);
+    OK(CALL(s, log_head, one, &last));
+    assert_int_equal(last, 6);
+    expect_given_up(s, one, 1, 0);
+    suite_begin(s);
+    OK(CALL(s, log_give_up, one, 4, 1, &count));
+    assert_int_equal(count, 2);
+    OK(CALL(s, log_head, one, &last));
+    assert_int_equal(last, 4);
+    /* Its number and id are free for another, and for itself. */
+    OK(CALL(s, log_find_ids, one, &id, 1, &found));
+    assert_int_equal(found.sequence_number, 0);
+    suite_log_row(s, &row, 5);
+    OK(CALL(s, log_append, one, &row, 1));
+    assert_int_equal(CALL(s, log_give_up, one, 4, 1, &count), VES_CONFLICT);
+    OK(CALL(s, log_head, one, &last));
+    assert_int_equal(last, 5);
+    OK(CALL(s, log_give_up, one, 4, 2, &count));
+    OK(CALL(s, log_give_up, one, 4, 2, &count));
+    assert_int_equal(count, 0);
+    suite_commit(s);
+    OK(CALL(s, log_head, two, &last));
+    assert_int_equal(last, 6);
+    want_given_up(s, 1, 5);
+    want_given_up(s, 2, 5);
+    want_given_up(s, 1, 6);
+    expect_given_up(s, one, 1, 0);
+    want_given_up(s, 1, 5);
+    expect_given_up(s, one, 5, 1);
+    want_given_up(s, 1, 6);
+    expect_given_up(s, one, 6, 9);
+    expect_given_up(s, two, 1, 0);
+}
+
+static void a_span_is_forgotten(void **state)
+{
+    struct suite *s = *state;
+    const struct ves_key_span span = {true, 4, 7};
+    struct ves_uuid a = suite_uuid('A', 1);
+    struct ves_key_span got;
+
+    suite_begin(s);
+    for (uint32_t id = 1; id <= 2; id++)
+        OK(CALL(s, key_span_put, 1, &a, id, &span));
+    suite_commit(s);
+    suite_begin(s);
+    OK(CALL(s, key_span_forget, 1, &a, 1));
+    suite_rollback(s);
+    OK(CALL(s, key_span_get, 1, &a, 1, &got));
+    assert_true(got.is_found);
+    suite_begin(s);
+    OK(CALL(s, key_span_forget, 1, &a, 1));
+    OK(CALL(s, key_span_forget, 1, &a, 1));
+    suite_commit(s);
+    OK(CALL(s, key_span_get, 1, &a, 1, &got));
+    assert_false(got.is_found);
+    OK(CALL(s, key_span_get, 1, &a, 2, &got));
+    assert_int_equal(got.revoked_at_sequence, 7);
+    suite_begin(s);
+    OK(CALL(s, key_span_put, 1, &a, 1, &span));
+    suite_commit(s);
+    OK(CALL(s, key_span_get, 1, &a, 1, &got));
+    assert_int_equal(got.valid_from_sequence, 4);
+}
+
 static const struct CMUnitTest follow_tests[] = {
     DEVICE_TEST(the_row_is_replaced_as_a_whole),
     DEVICE_TEST(the_largest_heads_are_kept),
     DEVICE_TEST(a_size_has_one_root),
     DEVICE_TEST(heads_are_cut),
+    DEVICE_TEST(an_end_is_given_up),
+    DEVICE_TEST(a_span_is_forgotten),
 };
 
 const struct CMUnitTest *suite_follow_tests(size_t *count)

@@ -125,6 +125,15 @@ static void do_log_prune(struct call *c)
     ves_buf_putf(c->out, "count %llu\n", (unsigned long long)count);
 }
 
+static void do_log_give_up(struct call *c)
+{
+    uint64_t count = 0;
+
+    say(c, DO(c, log_give_up, pick_stream(c), 4 + pick(c, 16), pick(c, 3),
+              &count));
+    ves_buf_putf(c->out, "count %llu\n", (unsigned long long)count);
+}
+
 static void do_entity_put(struct call *c)
 {
     struct ves_entity_row rows[BATCH];
@@ -596,7 +605,7 @@ static action *const writes[2][WRITES] = {
      do_log_append,    do_log_judge,     do_log_prune,     do_entity_put,
      do_entity_reset,  do_record,        do_bucket,        do_span_put,
      do_outbox_append, do_outbox_append, do_outbox_update, do_outbox_prune,
-     do_conflict_put,  do_member_add,    do_verdict_reset, do_meta_put,
+     do_conflict_put,  do_member_add,    do_verdict_reset, do_log_give_up,
      do_log_append,    do_follow_put,    do_kept_head_put},
     {do_meta_put,       do_stream_create, do_stream_put,     do_log_append,
      do_log_append,     do_log_judge,     do_log_prune,      do_entity_put,

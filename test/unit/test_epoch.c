@@ -13,9 +13,11 @@
 #include "core/epoch.h"
 #include "core/merkle.h"
 #include "engine/log_epoch.h"
+#include "engine/log_recover.h"
 #include "engine/log_tree.h"
 #include "engine/own_event.h"
 #include "test/lib/test_fleet.h"
+#include "test/lib/test_ops.h"
 #include "json/jcs.h"
 
 enum { TEXT_MAX = 16 * 1024 * 1024, READER = 1 };
@@ -560,6 +562,310 @@ static void nothing_is_beyond(void **state)
     assert_int_equal(alerts("epoch_beyond"), 0);
 }
 
+/* ---- a store that goes back -----------------------------------------------
+ */
+
+static enum ves_status follow_epoch(uint64_t sequence, bool dry_run,
+                                    struct ves_core_given_up *out)
+{
+    struct ves_agent_core *core = &first.devices[READER].core;
+    struct ves_page *page;
+    struct ves_buf buf;
+    bool needs_keys;
+
+    ves_buf_init(&buf, ves_alloc_default(), TEXT_MAX);
+    test_fleet_page(&second, sequence, 1, &buf);
+    assert_int_equal(ves_core_page_read(core, ves_buf_view(&buf), sequence,
+                                        &page, &needs_keys),
+                     VES_OK);
+    ves_buf_free(&buf);
+    ves_core_page_verify(core, page);
+    enum ves_status status =
+        ves_core_epoch_follow(core, page, first.hub.now_ms, dry_run, out);
+    ves_page_free(page);
+    return status;
+}
+
+/* Three events are common; of what is given up, the reader has pulled four,
+ * two of them its own, has one receipt and one event nobody saw. */
+static void go_beyond(void)
+{
+    grow(&first, 3);
+    test_fleet_sign(&first);
+    assert_int_equal(test_fleet_pull(&first, READER, 0, NULL), VES_OK);
+    test_fleet_adjust(&first, READER, "BOWL", "1");
+    assert_int_equal(test_fleet_push(&first, READER, NULL), VES_OK);
+    grow(&first, 2);
+    assert_int_equal(test_fleet_pull(&first, READER, 0, NULL), VES_OK);
+    test_fleet_adjust(&first, READER, "MUG", "10");
+    assert_int_equal(test_fleet_push(&first, READER, NULL), VES_OK);
+    assert_int_equal(test_fleet_pull(&first, READER, 0, NULL), VES_OK);
+    test_fleet_adjust(&first, READER, "MUG", "100");
+    assert_int_equal(test_fleet_push(&first, READER, NULL), VES_OK);
+    test_fleet_adjust(&first, READER, "MUG", "1000");
+    test_fleet_sign(&first);
+    grow(&second, 3);
+    freeze(&second);
+    assert_int_equal(open_epoch(&first, 8), VES_OK);
+    grow(&second, 2);
+    test_fleet_sign(&second);
+    assert_int_equal(cursor(), 7);
+    assert_int_equal(look_beyond(4), VES_DIVERGED);
+}
+
+static enum ves_status count_row(void *ctx, uint64_t epoch,
+                                 const struct ves_log_row *row)
+{
+    assert_int_equal(epoch, 1);
+    assert_true(row->envelope.len > 0 && row->has_receipt);
+    ++*(size_t *)ctx;
+    return VES_OK;
+}
+
+static size_t given_up(void)
+{
+    size_t count = 0;
+
+    assert_int_equal(store()->ops->given_up_read(
+                         store(), first.devices[READER].core.stream_no, 1, 0,
+                         count_row, &count),
+                     VES_OK);
+    return count;
+}
+
+/* What the reader has goes to second until nothing is left. */
+static void push_to_second(void)
+{
+    struct ves_push push;
+    struct ves_push_result result;
+    struct ves_buf answer;
+
+    ves_buf_init(&answer, ves_alloc_default(), TEXT_MAX);
+    for (int i = 0; i < 9; i++) {
+        enum ves_status status =
+            test_fleet_begin(&first, READER, 0, true, &push);
+        assert_int_equal(status, VES_OK);
+        if (push.count == 0)
+            break;
+        ves_buf_reset(&answer);
+        test_fleet_ingest(&second, READER, ves_buf_view(&push.body), &answer);
+        ves_buf_put_u8(&answer, '\0');
+        assert_int_equal(test_fleet_end(&first, READER, &push, 200,
+                                        (const char *)answer.ptr, &result),
+                         VES_OK);
+    }
+    ves_buf_free(&answer);
+}
+
+static void a_store_goes_back_by_its_owners_word(void **state)
+{
+    struct ves_core_given_up told, done;
+    struct ves_bytes host;
+
+    (void)state;
+    go_beyond();
+    struct ves_hash before = test_fleet_digest(&first.devices[READER]);
+    assert_int_equal(follow_epoch(4, true, &told), VES_OK);
+    struct ves_hash after = test_fleet_digest(&first.devices[READER]);
+    assert_true(ves_hash_equal(&before, &after));
+    assert_int_equal(follow_epoch(4, false, &done), VES_OK);
+    assert_memory_equal(&told, &done, sizeof(told));
+    assert_int_equal(done.epoch, 1);
+    assert_int_equal(done.common, 3);
+    assert_int_equal(done.cursor, 7);
+    assert_int_equal(done.others, 2);
+    assert_int_equal(done.own, 3);
+    assert_int_equal(done.again, 3);
+    /* BOWL was written when nothing beyond had been seen. */
+    assert_int_equal(done.signed_again, 3);
+    assert_int_equal(cursor(), 3);
+    assert_int_equal(given_up(), 4);
+    assert_int_equal(alerts("epoch_beyond"), 0);
+    assert_int_equal(alerts("epoch_given_up"), 1);
+    assert_int_equal(test_fleet_trail(&first, READER, "epoch_follow"), 1);
+    assert_string_equal(
+        test_fleet_member(&first, READER, "inventory", "MUG", "on_hand", false),
+        "3");
+    assert_string_equal(
+        test_fleet_member(&first, READER, "inventory", "MUG", "on_hand", true),
+        "1113");
+    /* Twice is once. */
+    assert_int_equal(follow_epoch(4, false, &done), VES_NOT_FOUND);
+    assert_int_equal(take_all(), VES_OK);
+    assert_int_equal(cursor(), 6);
+    assert_int_equal(follow().logged, 6);
+    assert_int_equal(ves_epoch_of_origin(follow().origin, &host), 1);
+    assert_false(test_fleet_status(&first, READER).is_diverged);
+    push_to_second();
+    assert_int_equal(stream_of(&second).head, 10);
+    test_fleet_sign(&second);
+    assert_int_equal(take_all(), VES_OK);
+    assert_int_equal(cursor(), 10);
+    assert_int_equal(follow().logged, 10);
+    assert_false(test_fleet_status(&first, READER).is_copied);
+    assert_int_equal(
+        test_fleet_status(&first, READER).counts[VES_OUTBOX_PENDING], 0);
+    assert_string_equal(
+        test_fleet_member(&first, READER, "inventory", "MUG", "on_hand", false),
+        "1115");
+    assert_string_equal(test_fleet_member(&first, READER, "inventory", "BOWL",
+                                          "on_hand", false),
+                        "1");
+}
+
+/* A call of the store that fails, or dies, leaves it as it was. */
+static void nothing_is_half_done(void **state)
+{
+    struct ves_core_given_up done;
+    struct ves_hash before;
+
+    (void)state;
+    go_beyond();
+    before = test_fleet_digest(&first.devices[READER]);
+    for (int is_late = 0; is_late < 2; is_late++) {
+        for (size_t n = 1;; n++) {
+            test_ops_install(store());
+            test_ops_arm(n, is_late, VES_IO);
+            enum ves_status status = follow_epoch(4, true, &done);
+            bool has_failed = test_ops()->calls >= n;
+            test_ops_arm(0, false, VES_OK);
+            test_ops_remove(store());
+            struct ves_hash after = test_fleet_digest(&first.devices[READER]);
+            assert_true(ves_hash_equal(&before, &after));
+            if (!has_failed) {
+                assert_int_equal(status, VES_OK);
+                break;
+            }
+            assert_int_not_equal(status, VES_OK);
+        }
+    }
+}
+
+/* The sequencer's tail turns up after all: everything comes back, and what was
+ * signed again gives way to what it was. */
+static void an_old_log_comes_back(void **state)
+{
+    struct ves_core_given_up done;
+
+    (void)state;
+    go_beyond();
+    assert_int_equal(follow_epoch(4, false, &done), VES_OK);
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(take(&first, cursor(), 0), VES_OK);
+    assert_int_equal(cursor(), 8);
+    assert_false(test_fleet_status(&first, READER).is_copied);
+    assert_string_equal(
+        test_fleet_member(&first, READER, "inventory", "MUG", "on_hand", false),
+        "115");
+    assert_string_equal(
+        test_fleet_member(&first, READER, "inventory", "MUG", "on_hand", true),
+        "1115");
+}
+
+/* What others had written and is given up is no base any more: an edit upon it
+ * is one upon what is left, and meets theirs when they send it again. */
+static void an_edit_stands_on_what_is_left(void **state)
+{
+    static const char order[] = "order.updated";
+    struct ves_core_given_up done;
+    struct ves_push push;
+    struct ves_push_result result;
+    struct ves_buf answer;
+    struct test_fleet *both[] = {&first, &second};
+
+    (void)state;
+    for (int i = 0; i < 2; i++) {
+        test_fleet_append(both[i], 0, "order.created", "O1",
+                          "{\"email\":\"a\",\"note\":\"a\"}");
+        assert_int_equal(test_fleet_push(both[i], 0, NULL), VES_OK);
+    }
+    assert_int_equal(test_fleet_pull(&first, READER, 0, NULL), VES_OK);
+    test_fleet_append(&first, 0, order, "O1", "{\"patch\":{\"email\":\"b\"}}");
+    assert_int_equal(test_fleet_push(&first, 0, NULL), VES_OK);
+    assert_int_equal(test_fleet_pull(&first, READER, 0, NULL), VES_OK);
+    test_fleet_append(&first, READER, order, "O1",
+                      "{\"patch\":{\"note\":\"c\"}}");
+    test_fleet_append(&first, READER, order, "O1",
+                      "{\"patch\":{\"note\":\"d\"}}");
+    test_fleet_sign(&first);
+    freeze(&second);
+    assert_int_equal(open_epoch(&first, 2), VES_OK);
+    assert_int_equal(follow_epoch(2, false, &done), VES_OK);
+    assert_int_equal(done.others, 1);
+    assert_int_equal(done.own, 0);
+    assert_int_equal(done.signed_again, 2);
+    assert_int_equal(take_all(), VES_OK);
+    ves_buf_init(&answer, ves_alloc_default(), TEXT_MAX);
+    assert_int_equal(test_fleet_begin(&first, READER, 0, true, &push), VES_OK);
+    assert_int_equal(push.count, 2);
+    test_fleet_ingest(&second, READER, ves_buf_view(&push.body), &answer);
+    ves_buf_put_u8(&answer, '\0');
+    assert_int_equal(test_fleet_end(&first, READER, &push, 200,
+                                    (const char *)answer.ptr, &result),
+                     VES_OK);
+    ves_buf_free(&answer);
+    test_fleet_sign(&second);
+    assert_int_equal(take_all(), VES_OK);
+    assert_string_equal(
+        test_fleet_member(&first, READER, "order", "O1", "note", false), "d");
+    assert_string_equal(
+        test_fleet_member(&first, READER, "order", "O1", "email", false), "a");
+    uint64_t counts[VES_CONFLICT_KINDS];
+    assert_int_equal(store()->ops->conflict_counts(
+                         store(), first.devices[READER].core.stream_no, counts),
+                     VES_OK);
+    for (int i = 0; i < VES_CONFLICT_KINDS; i++)
+        assert_int_equal(counts[i], 0);
+}
+
+static bool find_key(void *ctx, uint32_t version, struct ves_public_key *out)
+{
+    (void)ctx;
+    *out = first.hub.key.signer.public_key;
+    return version == 1;
+}
+
+/* The database of before the epoch is made whole by a store that followed it:
+ * by what it kept, not by what it pulled since. */
+static void what_was_given_up_still_makes_the_old_log(void **state)
+{
+    struct ves_store *stores[] = {store()};
+    struct ves_core_given_up done;
+    struct test_fleet third;
+    struct ves_hash got;
+    struct ves_error error;
+    uint64_t events;
+
+    (void)state;
+    grow(&first, 5);
+    test_fleet_sign(&first);
+    assert_int_equal(test_fleet_pull(&first, READER, 0, NULL), VES_OK);
+    grow(&second, 3);
+    freeze(&second);
+    assert_int_equal(open_epoch(&first, 5), VES_OK);
+    grow(&second, 4);
+    test_fleet_sign(&second);
+    assert_int_equal(follow_epoch(4, false, &done), VES_OK);
+    assert_int_equal(done.again + done.signed_again, 0);
+    assert_int_equal(take_all(), VES_OK);
+    assert_int_equal(cursor(), 8);
+    test_fleet_open(&third, 2);
+    third.has_receipts = third.has_log = true;
+    grow(&third, 3);
+    struct ves_log_recovery what = {.size = 5,
+                                    .root = root_at(&first, 5),
+                                    .stores = stores,
+                                    .store_count = 1,
+                                    .keys = {find_key, NULL}};
+    ves_stream_id(&third.hub.stream, &what.stream_id);
+    assert_int_equal(
+        ves_log_recover(&third.hub.sequencer, &what, &events, &error), VES_OK);
+    assert_int_equal(events, 2);
+    got = root_at(&third, 5);
+    assert_true(ves_hash_equal(&got, &what.root));
+    test_fleet_close(&third);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -576,6 +882,11 @@ int main(void)
         T(a_false_opening),
         T(a_store_that_has_more_stops),
         T(nothing_is_beyond),
+        T(a_store_goes_back_by_its_owners_word),
+        T(nothing_is_half_done),
+        T(an_old_log_comes_back),
+        T(an_edit_stands_on_what_is_left),
+        T(what_was_given_up_still_makes_the_old_log),
     };
 
     cmocka_set_message_output(CM_OUTPUT_TAP);
