@@ -27,6 +27,9 @@ struct mcp_app {
     struct ves_agent *handles[MCP_HANDLES]; /* not in use, kept open */
     size_t handle_count, handles_open;
     struct ves_contact contact; /* of the last probe, for every handle */
+    /* What get_sync_status last made of which document of the library's; owned,
+     * NULL: nothing yet.  Under lock. */
+    char *standing, *standing_result;
     /* One push or pull at a time; taken before a handle, so that those who
      * wait for their turn hold none. */
     pthread_mutex_t sync_lock;

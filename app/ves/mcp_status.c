@@ -1,4 +1,5 @@
 /* mcp_status.c -- get_sync_status: how this store stands. */
+#include <stdlib.h>
 #include <string.h>
 
 #include "mcp_app.h"
@@ -157,6 +158,88 @@ enum ves_status mcp_write_status(struct ves_jw *jw, struct ves_jr *jr,
     return ves_jw_status(jw);
 }
 
+/* ---- made once ------------------------------------------------------------
+ * A result is a function of the library's document alone, unless a probe had
+ * words of its own. */
+
+/* Writes what was made of the same document before; false: there is none. */
+static bool put_made(struct mcp_app *app, struct ves_jw *jw,
+                     struct ves_bytes document)
+{
+    pthread_mutex_lock(&app->lock);
+    bool is_same = app->standing && strlen(app->standing) == document.len &&
+                   memcmp(app->standing, document.ptr, document.len) == 0;
+    if (is_same)
+        ves_jw_raw(jw, (struct ves_bytes){(const uint8_t *)app->standing_result,
+                                          strlen(app->standing_result)});
+    pthread_mutex_unlock(&app->lock);
+    return is_same;
+}
+
+static char *copy_of(struct ves_bytes text)
+{
+    char *copy = malloc(text.len + 1);
+
+    if (copy) {
+        memcpy(copy, text.ptr, text.len);
+        copy[text.len] = '\0';
+    }
+    return copy;
+}
+
+/* Without memory for it, it is made again each time. */
+static void keep_made(struct mcp_app *app, struct ves_bytes document,
+                      struct ves_bytes result)
+{
+    char *standing = copy_of(document), *made = copy_of(result);
+
+    if (!standing || !made) {
+        free(standing);
+        free(made);
+        return;
+    }
+    pthread_mutex_lock(&app->lock);
+    free(app->standing);
+    free(app->standing_result);
+    app->standing = standing;
+    app->standing_result = made;
+    pthread_mutex_unlock(&app->lock);
+}
+
+static enum ves_mcp_outcome make(struct mcp_app *app, struct ves_mcp_call *call,
+                                 struct ves_bytes document, const char *words)
+{
+    struct ves_jw *jw = ves_mcp_structured(call);
+    struct ves_jr *jr = ves_jr_new(NULL, document);
+    enum ves_status status = jr ? mcp_write_status(jw, jr, words) : VES_LIMIT;
+
+    ves_jr_free(jr);
+    if (status)
+        return mcp_error_of(call, status, NULL, "Nothing was changed.");
+    if (!words)
+        keep_made(app, document, ves_jw_view(jw));
+    return VES_MCP_DONE;
+}
+
+static enum ves_mcp_outcome answer(struct mcp_app *app,
+                                   struct ves_mcp_call *call,
+                                   struct ves_agent *agent, const char *words)
+{
+    enum ves_mcp_outcome outcome = VES_MCP_DONE;
+    struct ves_error error = {VES_OK, ""};
+    struct ves_jw *document = cli_writer();
+    enum ves_status status = ves_agent_standing(agent, document, &error);
+
+    mcp_give(app, agent);
+    if (status)
+        outcome = mcp_error_of(call, status, &error, "Nothing was changed.");
+    else if (words ||
+             !put_made(app, ves_mcp_structured(call), ves_jw_view(document)))
+        outcome = make(app, call, ves_jw_view(document), words);
+    ves_jw_free(document);
+    return outcome;
+}
+
 enum ves_mcp_outcome mcp_get_sync_status(struct ves_mcp_call *call, void *ctx)
 {
     struct mcp_app *app = ctx;
@@ -181,13 +264,5 @@ enum ves_mcp_outcome mcp_get_sync_status(struct ves_mcp_call *call, void *ctx)
         else if (status)
             words = ves_status_message(status);
     }
-    struct ves_jr *jr = mcp_status(call, agent);
-    mcp_give(app, agent);
-    if (!jr)
-        return VES_MCP_FAILED;
-    enum ves_status status =
-        mcp_write_status(ves_mcp_structured(call), jr, words);
-    ves_jr_free(jr);
-    return status ? mcp_error_of(call, status, NULL, "Nothing was changed.")
-                  : VES_MCP_DONE;
+    return answer(app, call, agent, words);
 }

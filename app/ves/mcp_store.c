@@ -120,6 +120,8 @@ void mcp_close_store(struct mcp_app *app)
 {
     while (app->handle_count > 0)
         ves_agent_close(app->handles[--app->handle_count]);
+    free(app->standing);
+    free(app->standing_result);
 }
 
 struct ves_jr *mcp_read(struct ves_jw *jw, enum ves_status status,

@@ -14,6 +14,7 @@
 #ifndef VES_AGENT_AGENT_H
 #define VES_AGENT_AGENT_H
 
+#include "agent/kept.h"
 #include "base/arena.h"
 #include "engine/agent.h"
 #include "ves/agent.h"
@@ -49,6 +50,7 @@ struct ves_agent {
     bool has_tls_key;
     struct ves_hash tls_key; /* SHA-256 of the server's SubjectPublicKeyInfo */
     struct ves_contact contact; /* what a probe showed that wrote nothing */
+    struct ves_kept standing;   /* what ves_agent_standing last said */
     int64_t noted_ms; /* when it was last kept that the sequencer answers */
     struct ves_arena arena; /* scratch; every public call starts it anew */
 };

@@ -256,6 +256,7 @@ enum ves_status ves_agent_open_file(const struct ves_agent_options *options,
     agent->core.setting = ves_agent_environment;
     agent->core.rekey = ves_agent_rekey;
     ves_arena_init(&agent->arena, alloc, ARENA_MAX);
+    ves_kept_init(&agent->standing, alloc);
     status = set_paths(agent, error);
     if (status) {
         ves_agent_close(agent);
@@ -332,6 +333,7 @@ void ves_agent_close(struct ves_agent *agent)
     ves_signer_free(agent->core.signer);
     ves_store_sqlite_close(agent->store);
     ves_arena_free(&agent->arena);
+    ves_kept_free(&agent->standing);
     release(agent, agent->path);
     release(agent, agent->key_path);
     release(agent, agent->next_key_path);
@@ -388,13 +390,13 @@ enum ves_status ves_agent_sql(struct ves_agent *agent, const char *sql,
 bool ves_agent_begin_read(struct ves_agent *agent)
 {
     return !ves_agent_is_in_transaction(agent) &&
-           !ves_agent_sql(agent, "BEGIN", NULL);
+           !agent->store->ops->begin_read(agent->store);
 }
 
 void ves_agent_end_read(struct ves_agent *agent, bool has_begun)
 {
     if (has_begun)
-        (void)!ves_agent_sql(agent, "ROLLBACK", NULL);
+        agent->store->ops->end_read(agent->store);
 }
 
 enum ves_status ves_agent_begin(struct ves_agent *agent,

@@ -24,7 +24,12 @@ struct standing {
     uint64_t follow_ups;
     uint64_t decided; /* failed rows somebody decided; nothing to do */
     bool has_state;   /* the state hash was asked for */
+    bool is_kept;     /* nothing was read: what was said last is so still */
 };
+
+#define CHECKED "sequencer.checked_ms"
+
+enum { STANDING_MAX = 1024 * 1024 };
 
 /* Refused for a stale base: open until somebody decides, then of no concern. */
 static enum ves_status count_refused(void *ctx,
@@ -72,8 +77,7 @@ static enum ves_status read_standing(struct ves_agent *agent, bool with_state,
                                  ? ves_core_status(&agent->core, &out->core)
                                  : ves_core_standing(&agent->core, &out->core);
     if (!status)
-        status =
-            ves_agent_meta_u64(agent, "sequencer.checked_ms", &out->checked_ms);
+        status = ves_agent_meta_u64(agent, CHECKED, &out->checked_ms);
     if (!status)
         status = ves_agent_meta_u64(agent, "sequencer.reachable", &reachable);
     if (!status)
@@ -393,46 +397,110 @@ static void put_steps(struct ves_jw *jw, const struct ves_agent *agent,
     ves_jw_end(jw);
 }
 
-static enum ves_status write_status(struct ves_agent *agent, bool with_state,
-                                    struct ves_jw *jw, struct ves_error *error)
+static enum ves_status put_document(struct ves_agent *agent,
+                                    const struct standing *standing,
+                                    struct ves_jw *jw)
 {
-    struct standing standing;
     struct ves_buf summary;
 
-    ves_agent_start(agent);
-    bool has_begun = ves_agent_begin_read(agent);
-    enum ves_status status = read_standing(agent, with_state, &standing);
-    ves_agent_end_read(agent, has_begun);
-    if (status)
-        return ves_agent_fail(agent, status, error, "reading the status");
-
     ves_buf_init(&summary, agent->alloc, 1024);
-    put_summary(&summary, agent, &standing);
+    put_summary(&summary, agent, standing);
     ves_jw_object(jw);
-    ves_jw_member_str(jw, "health", health(agent, &standing));
+    ves_jw_member_str(jw, "health", health(agent, standing));
     ves_jw_member(jw, "summary", ves_buf_view(&summary));
-    put_counts(jw, &standing);
-    put_sequence(jw, &standing);
-    put_sequencer(jw, agent, &standing);
-    put_state(jw, &standing);
-    put_reasons(jw, agent, &standing);
-    put_steps(jw, agent, &standing);
+    put_counts(jw, standing);
+    put_sequence(jw, standing);
+    put_sequencer(jw, agent, standing);
+    put_state(jw, standing);
+    put_reasons(jw, agent, standing);
+    put_steps(jw, agent, standing);
     ves_jw_end(jw);
-    status = ves_buf_status(&summary);
+    enum ves_status status = ves_buf_status(&summary);
     ves_buf_free(&summary);
-    if (status)
-        return ves_agent_fail(agent, status, error, "writing the status");
-    return ves_agent_jw_end(jw, error);
+    return status;
 }
 
 enum ves_status ves_agent_status(struct ves_agent *agent, struct ves_jw *jw,
                                  struct ves_error *error)
 {
-    return write_status(agent, true, jw, error);
+    struct standing standing;
+
+    ves_agent_start(agent);
+    bool has_begun = ves_agent_begin_read(agent);
+    enum ves_status status = read_standing(agent, true, &standing);
+    ves_agent_end_read(agent, has_begun);
+    if (status)
+        return ves_agent_fail(agent, status, error, "reading the status");
+    status = put_document(agent, &standing, jw);
+    if (status)
+        return ves_agent_fail(agent, status, error, "writing the status");
+    return ves_agent_jw_end(jw, error);
+}
+
+/* In a reading transaction of its own the file cannot change between its
+ * version and what is read; in the caller's, what is read may be rolled back,
+ * so nothing is kept of that. */
+static enum ves_status read_kept(struct ves_agent *agent, bool has_begun,
+                                 struct standing *standing, unsigned *version,
+                                 bool *may_keep)
+{
+    uint64_t checked;
+
+    *may_keep = false;
+    standing->is_kept = false;
+    if (has_begun && !ves_agent_meta_u64(agent, CHECKED, &checked) &&
+        ves_kept_version(agent, version)) {
+        if (ves_kept_holds(&agent->standing, *version, &agent->contact)) {
+            standing->is_kept = true;
+            return VES_OK;
+        }
+        *may_keep = true;
+    }
+    return read_standing(agent, false, standing);
+}
+
+/* Written apart: the caller's writer may hold more. */
+static enum ves_status put_standing(struct ves_agent *agent,
+                                    const struct standing *standing,
+                                    unsigned version, bool may_keep,
+                                    struct ves_jw *jw)
+{
+    if (standing->is_kept) {
+        ves_jw_raw(jw, ves_buf_view(&agent->standing.text));
+        return VES_OK;
+    }
+    struct ves_jw *own = ves_jw_new(agent->alloc, STANDING_MAX);
+    if (!own)
+        return VES_NOMEM;
+    enum ves_status status = put_document(agent, standing, own);
+    if (!status)
+        status = ves_jw_status(own);
+    if (!status) {
+        ves_jw_raw(jw, ves_jw_view(own));
+        if (may_keep)
+            ves_kept_put(&agent->standing, version, &agent->contact,
+                         ves_jw_view(own));
+    }
+    ves_jw_free(own);
+    return status;
 }
 
 enum ves_status ves_agent_standing(struct ves_agent *agent, struct ves_jw *jw,
                                    struct ves_error *error)
 {
-    return write_status(agent, false, jw, error);
+    struct standing standing;
+    unsigned version = 0;
+    bool may_keep;
+
+    ves_agent_start(agent);
+    bool has_begun = ves_agent_begin_read(agent);
+    enum ves_status status =
+        read_kept(agent, has_begun, &standing, &version, &may_keep);
+    ves_agent_end_read(agent, has_begun);
+    if (status)
+        return ves_agent_fail(agent, status, error, "reading the status");
+    status = put_standing(agent, &standing, version, may_keep, jw);
+    if (status)
+        return ves_agent_fail(agent, status, error, "writing the status");
+    return ves_agent_jw_end(jw, error);
 }

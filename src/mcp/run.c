@@ -305,11 +305,13 @@ void ves_mcp_enqueue(struct ves_mcp_call *call)
         *mcp->queue_end = call;
         mcp->queue_end = &call->next_in_queue;
         mcp->queued++;
-        pthread_cond_signal(&mcp->has_work);
     }
     pthread_mutex_unlock(&mcp->lock);
-    if (is_taken)
+    /* Not before: a worker woken under the lock waits for it at once. */
+    if (is_taken) {
+        pthread_cond_signal(&mcp->has_work);
         return;
+    }
     ves_mcp_reply_error(call, VES_MCP_INTERNAL_ERROR,
                         "Too many requests are under way; try again later",
                         NULL);

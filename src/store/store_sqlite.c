@@ -203,7 +203,7 @@ static enum ves_status begin_read(struct ves_store *s)
 
     VES_ASSERT(st->tx == VES_TX_NONE && !st->is_reading &&
                sqlite3_get_autocommit(st->db));
-    enum ves_status status = ves_sql_exec(st, "BEGIN");
+    enum ves_status status = ves_sql_simple(st, VES_SQL_BEGIN_READ, "BEGIN");
     st->is_reading = !status;
     return status;
 }
@@ -213,7 +213,7 @@ static void end_read(struct ves_store *s)
     struct ves_sqlite *st = ves_sqlite_of(s);
 
     if (st->is_reading)
-        (void)!ves_sql_exec(st, "ROLLBACK");
+        (void)!ves_sql_simple(st, VES_SQL_END_READ, "ROLLBACK");
     st->is_reading = false;
 }
 
