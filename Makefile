@@ -200,6 +200,11 @@ $(BUILD)/bench-live: $(BUILD)/bench/live.o $(LIB_A)
 	$(call say,LD,$@)
 	$(Q)$(CC) $(LDFLAGS_ALL) $^ $(LIBS) -o $@
 
+# What a tenant keeps while another floods; run by hand.
+$(BUILD)/bench-fair: $(BUILD)/bench/fair.o $(TESTLIB_OBJ) $(BUILD)/libves-server.a $(LIB_A)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(LDFLAGS_ALL) $^ $(SRV_LIBS) $(LIBS) $(TEST_LIBS) -o $@
+
 # A log as files, for programs of others (test/interop).
 $(BUILD)/log-dir: $(BUILD)/test/interop/log_dir.o $(TESTLIB_OBJ) $(LIB_A)
 	$(call say,LD,$@)

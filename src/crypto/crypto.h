@@ -17,6 +17,12 @@ void ves_sha256(const struct ves_bytes *parts, size_t n, struct ves_hash *out);
 /* SHA-256 of one run of bytes. */
 void ves_sha256_one(const void *data, size_t len, struct ves_hash *out);
 
+/* For tables whose keys others choose: without the key nobody finds two that
+ * fall together. */
+enum { VES_SIPHASH_KEY = 16 };
+uint64_t ves_siphash(const uint8_t key[VES_SIPHASH_KEY], const void *data,
+                     size_t len);
+
 enum { VES_SEED_SIZE = 32, VES_SECRET_SIZE = 64 };
 
 /* An Ed25519 secret: seed and public half.  Lives in locked memory made by

@@ -16,6 +16,11 @@ struct entry {
     struct ves_held held;
 };
 
+struct tenant {
+    struct ves_table_node node;
+    struct ves_account account;
+};
+
 static const struct {
     uint32_t http;
     const char *code;
@@ -107,11 +112,13 @@ void ves_credentials_init(struct ves_credentials *creds,
 {
     pthread_rwlock_init(&creds->lock, NULL);
     ves_table_init(&creds->table, alloc, VES_HASH_SIZE, seed);
+    ves_table_init(&creds->tenants, alloc, VES_UUID_SIZE, seed);
 }
 
 void ves_credentials_deinit(struct ves_credentials *creds)
 {
     ves_table_free(&creds->table);
+    ves_table_free(&creds->tenants);
     pthread_rwlock_destroy(&creds->lock);
 }
 
@@ -126,17 +133,29 @@ enum ves_status ves_credentials_load(struct ves_credentials *creds,
     return store->ops->credential_list(store, load_one, creds);
 }
 
+/* Under the lock; NULL: out of memory. */
+static struct ves_account *account_of(struct ves_credentials *creds,
+                                      const struct ves_uuid *tenant)
+{
+    struct ves_table_node *node = ves_table_find(&creds->tenants, tenant->b);
+    if (!node)
+        node = ves_table_add(&creds->tenants, tenant->b, sizeof(struct tenant));
+    return node ? &((struct tenant *)node)->account : NULL;
+}
+
 enum ves_status ves_credentials_put(struct ves_credentials *creds,
                                     const struct ves_credential_row *row)
 {
     pthread_rwlock_wrlock(&creds->lock);
+    struct ves_account *account = account_of(creds, &row->tenant);
     struct ves_table_node *node =
         ves_table_find(&creds->table, row->key_hash.b);
-    if (!node)
+    if (!node && account)
         node =
             ves_table_add(&creds->table, row->key_hash.b, sizeof(struct entry));
     struct entry *entry = (struct entry *)node;
     if (entry) {
+        entry->held.account = account;
         entry->caller = (struct ves_caller){
             .tenant = row->tenant,
             .has_store = row->has_store,

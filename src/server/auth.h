@@ -10,6 +10,7 @@
 #include <stdatomic.h>
 
 #include "engine/sequencer.h"
+#include "server/account.h"
 #include "server/table.h"
 
 enum {
@@ -60,11 +61,13 @@ struct ves_held {
     atomic_uint_fast64_t bodies;  /* bytes */
     atomic_uint_fast64_t replies; /* bytes made and not yet taken */
     atomic_uint_fast64_t followers;
+    struct ves_account *account; /* its tenant's; fixed */
 };
 
 struct ves_credentials {
     pthread_rwlock_t lock;
     struct ves_table table;
+    struct ves_table tenants; /* their accounts */
 };
 
 void ves_credentials_init(struct ves_credentials *creds,

@@ -353,11 +353,15 @@ static enum MHD_Result on_headers(struct ves_http *http,
 static bool body_grow(struct ves_request *request, size_t cap)
 {
     struct ves_server *server = request->server;
+    struct ves_account *account = request->held->account;
     size_t more = cap - request->body_cap;
     uint64_t all = atomic_fetch_add(&server->metrics.body_memory, more) + more;
     uint64_t one = atomic_fetch_add(&request->held->bodies, more) + more;
+    uint64_t tenant = atomic_fetch_add(&account->bodies, more) + more;
     if (all <= VES_SERVER_BODY_MEMORY_MAX &&
-        one <= VES_SERVER_BODY_MEMORY_ONE) {
+        one <= VES_SERVER_BODY_MEMORY_ONE &&
+        tenant <=
+            VES_SERVER_BODY_MEMORY_SHARE * (VES_SERVER_BODY_MEMORY_MAX - all)) {
         uint8_t *body =
             server->alloc->realloc(server->alloc->ctx, request->body, cap);
         if (body) {
@@ -368,6 +372,7 @@ static bool body_grow(struct ves_request *request, size_t cap)
     }
     atomic_fetch_sub(&server->metrics.body_memory, more);
     atomic_fetch_sub(&request->held->bodies, more);
+    atomic_fetch_sub(&account->bodies, more);
     ves_request_body_free(request);
     ves_reply_error(request, 503, NULL,
                     "too many requests are being read; nothing was stored");

@@ -252,8 +252,10 @@ static void run_list(struct ves_server *server, struct group *group,
 static struct ves_request *take_group(struct ves_pipeline *pipeline)
 {
     ves_queue_gather(&pipeline->commit, &pipeline->coming,
-                     VES_PIPELINE_GATHER_MS);
-    return ves_queue_take(&pipeline->commit, 1, SIZE_MAX, SIZE_MAX);
+                     VES_PIPELINE_GROUP_EVENTS_MAX, VES_PIPELINE_GATHER_MS);
+    return ves_queue_take_group(&pipeline->commit,
+                                VES_PIPELINE_GROUP_REQUESTS_MAX,
+                                VES_PIPELINE_GROUP_EVENTS_MAX);
 }
 
 /* Until something other than a request is to be done. */
@@ -314,8 +316,8 @@ enum ves_status ves_pipeline_start(struct ves_server *server, unsigned workers,
     /* Never destroyed: the last answers are made after the stop. */
     pthread_mutex_init(&pipeline->room_lock, NULL);
     pthread_cond_init(&pipeline->room, NULL);
-    ves_queue_init(&pipeline->prepare);
-    ves_queue_init(&pipeline->commit);
+    ves_queue_init(&pipeline->prepare, VES_LANE_PREPARE);
+    ves_queue_init(&pipeline->commit, VES_LANE_COMMIT);
     enum ves_status status = ves_checkpoints_run(server, error);
     pipeline->is_running = status == VES_OK;
     if (!status &&

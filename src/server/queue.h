@@ -5,23 +5,30 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
-#include "ves/ves.h"
+#include "server/account.h"
 
-struct ves_request;
+enum {
+    VES_QUEUE_QUANTUM = 64 * 1024,
+    VES_QUEUE_REQUEST_COST = 1024 /* bytes that any request counts at least */
+};
 
 struct ves_queue {
     pthread_mutex_t lock;
     pthread_cond_t ready;
-    struct ves_request *first;
-    struct ves_request *last;
+    enum ves_lane_no lane_no;
+    struct ves_lane common;  /* of requests without an account */
+    struct ves_lane *turn;   /* a ring of the lanes that have requests ... */
+    struct ves_lane *before; /* ... and the one before it; both NULL: empty */
     size_t count;
+    size_t events;  /* that are prepared */
     size_t bytes;   /* of their bodies */
     size_t waiting; /* takers asleep */
     bool is_closed;
     bool is_poked;
 };
 
-void ves_queue_init(struct ves_queue *queue);
+/* One of two queues with the same accounts has another lane_no. */
+void ves_queue_init(struct ves_queue *queue, enum ves_lane_no lane_no);
 void ves_queue_deinit(struct ves_queue *queue);
 
 /* Appends a list linked by next and wakes a taker.  false once closed:
@@ -35,11 +42,18 @@ VES_NODISCARD bool ves_queue_push(struct ves_queue *queue,
 struct ves_request *ves_queue_take(struct ves_queue *queue, size_t takers,
                                    size_t share_max, size_t bytes_max);
 
+/* Waits, then takes at most so many requests that have at most so many events
+ * together, or one that has more.  NULL: closed and empty. */
+struct ves_request *ves_queue_take_group(struct ves_queue *queue,
+                                         size_t requests_max,
+                                         size_t events_max);
+
 /* Waits for something, then, at most so long, while fewer bytes are here than
- * are on their way: what is taken then is large enough to be worth a commit,
- * and as much again is being prepared meanwhile. */
+ * are on their way, and fewer events than are enough: what is taken then is
+ * large enough to be worth a commit, and as much again is being prepared
+ * meanwhile. */
 void ves_queue_gather(struct ves_queue *queue, const atomic_size_t *coming,
-                      unsigned ms_max);
+                      size_t events_enough, unsigned ms_max);
 
 /* Waits at most ms for something (UINT_MAX: without end), or until it is poked;
  * false when nothing came.  True also once it is closed. */

@@ -4,23 +4,18 @@
 #include <string.h>
 
 #include "base/assert.h"
+#include "crypto/crypto.h"
 
 enum { SECOND_US = 1000000 };
 
-/* Two multiplications a byte from a secret start: who does not know the seeds
- * finds no two keys of one tag but by asking more often than the limits let. */
 static uint64_t tag_of(const struct ves_rates *rates, enum ves_rate_kind kind,
                        struct ves_bytes key)
 {
+    uint8_t named[1 + VES_RATE_KEY_MAX] = {(uint8_t)kind};
     VES_ASSERT(key.len <= VES_RATE_KEY_MAX);
-    uint64_t a = rates->seeds[0] ^ ((uint64_t)kind + 1);
-    uint64_t b = rates->seeds[1];
-    for (size_t i = 0; i < key.len; i++) {
-        a = (a ^ key.ptr[i]) * UINT64_C(0x9e3779b97f4a7c15);
-        b = (b + (a >> 32)) * UINT64_C(0xd6e8feb86659fd93);
-        a ^= b >> 29;
-    }
-    uint64_t tag = a ^ b ^ b >> 31;
+    if (key.len)
+        memcpy(named + 1, key.ptr, key.len);
+    uint64_t tag = ves_siphash(rates->seed, named, 1 + key.len);
     return tag ? tag : 1;
 }
 
@@ -37,7 +32,8 @@ static uint64_t full_us(const struct ves_rates *rates, enum ves_rate_kind kind)
 
 enum ves_status ves_rates_init(struct ves_rates *rates,
                                const struct ves_alloc *alloc,
-                               const uint32_t *per_s, const uint64_t seeds[2])
+                               const uint32_t *per_s,
+                               const uint8_t seed[VES_SIPHASH_KEY])
 {
     size_t size = VES_RATE_SETS * sizeof(*rates->sets);
     bool has_limit = false;
@@ -47,7 +43,7 @@ enum ves_status ves_rates_init(struct ves_rates *rates,
         rates->per_s[i] = per_s[i];
         has_limit = has_limit || per_s[i];
     }
-    memcpy(rates->seeds, seeds, sizeof(rates->seeds));
+    memcpy(rates->seed, seed, sizeof(rates->seed));
     if (!has_limit)
         return VES_OK;
     rates->sets = alloc->realloc(alloc->ctx, NULL, size);

@@ -12,7 +12,7 @@
 
 #include <pthread.h>
 
-#include "ves/ves.h"
+#include "crypto/crypto.h"
 
 enum {
     VES_RATE_BURST_S = 10,
@@ -38,7 +38,7 @@ struct ves_rate_bucket {
 
 struct ves_rates {
     uint32_t per_s[VES_RATE_KINDS]; /* 0: no limit */
-    uint64_t seeds[2];              /* so that nobody can choose a set */
+    uint8_t seed[VES_SIPHASH_KEY];  /* so that nobody can choose a set */
     pthread_mutex_t locks[VES_RATE_LOCKS];
     struct ves_rate_bucket (*sets)[VES_RATE_WAYS];
 };
@@ -54,10 +54,9 @@ struct ves_rate_state {
 
 /* per_s: of each kind, at most VES_RATE_PER_S_MAX.  Without any limit no
  * memory is taken.  VES_NOMEM. */
-VES_NODISCARD enum ves_status ves_rates_init(struct ves_rates *rates,
-                                             const struct ves_alloc *alloc,
-                                             const uint32_t *per_s,
-                                             const uint64_t seeds[2]);
+VES_NODISCARD enum ves_status
+ves_rates_init(struct ves_rates *rates, const struct ves_alloc *alloc,
+               const uint32_t *per_s, const uint8_t seed[VES_SIPHASH_KEY]);
 /* Safe on a zeroed struct. */
 void ves_rates_deinit(struct ves_rates *rates, const struct ves_alloc *alloc);
 

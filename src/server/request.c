@@ -32,6 +32,7 @@ void ves_request_body_free(struct ves_request *request)
     alloc->realloc(alloc->ctx, request->body, 0);
     atomic_fetch_sub(&request->server->metrics.body_memory, request->body_cap);
     atomic_fetch_sub(&request->held->bodies, request->body_cap);
+    atomic_fetch_sub(&request->held->account->bodies, request->body_cap);
     request->body = NULL;
     request->body_len = request->body_cap = 0;
 }

@@ -396,12 +396,12 @@ static enum ves_status choose_limits(struct start *s)
         [VES_RATE_TENANT] = VES_SERVE_RATE_TENANT,
         [VES_RATE_ADDRESS] = VES_SERVE_RATE_ADDRESS};
     uint32_t per_s[VES_RATE_KINDS];
-    uint64_t seeds[2];
+    uint8_t seed[VES_SIPHASH_KEY];
     bool is_loopback;
     enum ves_status status =
         ves_listen_is_loopback(&s->address, &is_loopback, s->error);
     if (!status)
-        status = ves_random(seeds, sizeof(seeds), s->error);
+        status = ves_random(seed, sizeof(seed), s->error);
     if (status)
         return status;
     for (size_t i = 0; i < VES_RATE_KINDS; i++) {
@@ -420,7 +420,7 @@ static enum ves_status choose_limits(struct start *s)
         : options->address_connections ? options->address_connections
         : is_loopback                  ? 0
                                        : VES_SERVE_CONNECTIONS_ADDRESS;
-    return ves_rates_init(&s->server->rates, s->server->alloc, per_s, seeds)
+    return ves_rates_init(&s->server->rates, s->server->alloc, per_s, seed)
                ? ves_fail(s->error, VES_NOMEM, "out of memory")
                : VES_OK;
 }
@@ -515,6 +515,7 @@ enum ves_status ves_server_start(const struct ves_serve_options *options,
         return ves_fail(error, VES_NOMEM, "out of memory");
     memset(server, 0, sizeof(*server));
     server->lock_fd = -1;
+    server->strangers.account = &server->nobody;
     server->alloc = alloc;
     ves_cosignatures_init(&server->cosignatures);
     server->started_ms = ves_clock_now_ms();

@@ -43,7 +43,11 @@
 enum {
     /* Bodies held at once, all connections together: bounds memory. */
     VES_SERVER_BODY_MEMORY_MAX = 48 * 1024 * 1024,
-    /* ... of one API key, so that the others are heard. */
+    /* A tenant may have as much as this many times what is free: alone two
+     * thirds of all, and however many others there are, there is room for one
+     * more. */
+    VES_SERVER_BODY_MEMORY_SHARE = 2,
+    /* ... of one API key. */
     VES_SERVER_BODY_MEMORY_ONE = 32 * 1024 * 1024,
     /* Answers that were made and not yet taken: above it no more are made,
      * so that clients that do not read cannot fill the memory. */
@@ -67,6 +71,7 @@ struct ves_server {
     struct ves_credentials credentials;
     struct ves_refresh refresh; /* of a shared store */
     struct ves_rates rates;
+    struct ves_account nobody; /* on which theirs is */
     struct ves_held strangers; /* requests without a key */
     struct ves_pipeline pipeline;
     struct ves_checkpoints checkpoints;

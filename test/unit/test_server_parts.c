@@ -263,7 +263,7 @@ static void test_queue(void **state)
     struct ves_request *list;
     pthread_t thread;
     size_t seen = 0;
-    ves_queue_init(&queue);
+    ves_queue_init(&queue, VES_LANE_PREPARE);
     assert_int_equal(pthread_create(&thread, NULL, feed, &queue), 0);
     while ((list = ves_queue_take(&queue, 2, 5, SIZE_MAX))) {
         size_t length = 0;
@@ -281,7 +281,7 @@ static void test_queue_shares(void **state)
 {
     (void)state;
     struct ves_queue queue;
-    ves_queue_init(&queue);
+    ves_queue_init(&queue, VES_LANE_PREPARE);
     for (size_t i = 0; i < 10; i++) {
         queued[i].next = NULL;
         queued[i].body_len = 100;
@@ -323,23 +323,23 @@ static void test_queue_gathers(void **state)
     (void)state;
     struct gathering g = {.coming = 900};
     pthread_t thread;
-    ves_queue_init(&g.queue);
+    ves_queue_init(&g.queue, VES_LANE_COMMIT);
     for (size_t i = 0; i < 5; i++) {
         queued[i].next = NULL;
         queued[i].body_len = 100;
     }
     assert_true(ves_queue_push(&g.queue, &queued[0]));
     assert_int_equal(pthread_create(&thread, NULL, prepare_more, &g), 0);
-    ves_queue_gather(&g.queue, &g.coming, 60 * 1000);
+    ves_queue_gather(&g.queue, &g.coming, SIZE_MAX, 60 * 1000);
     assert_int_equal(ves_queue_count(&g.queue), 5);
     pthread_join(thread, NULL);
     /* Nothing more comes, or not in time: what is here is enough. */
     atomic_store(&g.coming, 0);
-    ves_queue_gather(&g.queue, &g.coming, 60 * 1000);
+    ves_queue_gather(&g.queue, &g.coming, SIZE_MAX, 60 * 1000);
     atomic_store(&g.coming, 10000);
-    ves_queue_gather(&g.queue, &g.coming, 1);
+    ves_queue_gather(&g.queue, &g.coming, SIZE_MAX, 1);
     ves_queue_close(&g.queue);
-    ves_queue_gather(&g.queue, &g.coming, 60 * 1000);
+    ves_queue_gather(&g.queue, &g.coming, SIZE_MAX, 60 * 1000);
     assert_int_equal(ves_queue_count(&g.queue), 5);
     ves_queue_deinit(&g.queue);
 }

@@ -11,12 +11,12 @@
 enum { S = 1000000, ASKED_MAX = 100000 };
 
 static struct ves_rates rates;
-static const uint64_t seeds[2] = {11, 22};
+static const uint8_t seed[VES_SIPHASH_KEY] = {11, 22};
 
 static void begin(uint32_t credential, uint32_t tenant, uint32_t address)
 {
     const uint32_t per_s[VES_RATE_KINDS] = {credential, tenant, address};
-    assert_int_equal(ves_rates_init(&rates, ves_alloc_default(), per_s, seeds),
+    assert_int_equal(ves_rates_init(&rates, ves_alloc_default(), per_s, seed),
                      VES_OK);
 }
 
