@@ -9,6 +9,7 @@
 #   make CC=clang test       the same with the other compiler
 #   make fuzz-json           explore one fuzz target (clang only)
 #   make install PREFIX=/usr DESTDIR=...
+#   make deb                 Debian packages, in build/deb
 #
 # Every combination of CC, SAN and COV has its own directory under build/, so
 # switching never needs "make clean".
@@ -26,6 +27,8 @@ BINDIR  ?= $(PREFIX)/bin
 INCDIR  ?= $(PREFIX)/include
 MANDIR  ?= $(PREFIX)/share/man
 DATADIR ?= $(PREFIX)/share
+UNITDIR ?= $(PREFIX)/lib/systemd/system
+SYSUSERSDIR ?= $(PREFIX)/lib/sysusers.d
 
 LIB_PKGS := libsodium libcrypto sqlite3
 # Not linked but loaded when somebody connects or listens (src/net/curl.h,
@@ -286,6 +289,9 @@ install: all
 	install -m 644 app/completion/ves.bash $(DESTDIR)$(DATADIR)/bash-completion/completions/ves
 	install -m 644 app/completion/_ves $(DESTDIR)$(DATADIR)/zsh/site-functions/_ves
 	install -m 644 doc/http/openapi.json $(DESTDIR)$(DATADIR)/ves/
+	install -d $(DESTDIR)$(UNITDIR) $(DESTDIR)$(SYSUSERSDIR)
+	sed 's|/usr/bin/ves|$(BINDIR)/ves|' packaging/ves.service > $(DESTDIR)$(UNITDIR)/ves.service
+	install -m 644 packaging/ves.sysusers $(DESTDIR)$(SYSUSERSDIR)/ves.conf
 	sed -e 's|@prefix@|$(PREFIX)|' -e 's|@libdir@|$(LIBDIR)|' -e 's|@includedir@|$(INCDIR)|' \
 	    -e 's|@version@|$(VERSION)|' ves.pc.in > $(DESTDIR)$(LIBDIR)/pkgconfig/ves.pc
 uninstall:
@@ -296,8 +302,11 @@ uninstall:
 	    $(patsubst man/%,$(DESTDIR)$(MANDIR)/man3/%,$(wildcard man/*.3)) \
 	    $(patsubst man/%,$(DESTDIR)$(MANDIR)/man8/%,$(wildcard man/*.8)) \
 	    $(DESTDIR)$(DATADIR)/bash-completion/completions/ves $(DESTDIR)$(DATADIR)/zsh/site-functions/_ves \
-	    $(DESTDIR)$(DATADIR)/ves/openapi.json
+	    $(DESTDIR)$(DATADIR)/ves/openapi.json $(DESTDIR)$(UNITDIR)/ves.service $(DESTDIR)$(SYSUSERSDIR)/ves.conf
 	-rmdir $(DESTDIR)$(LIBDIR)/ves $(DESTDIR)$(INCDIR)/ves $(DESTDIR)$(DATADIR)/ves 2>/dev/null
+.PHONY: deb
+deb: all
+	tools/make-deb $(BUILD) $(VERSION) build/deb
 clean:
 	rm -rf build
 
