@@ -15,18 +15,24 @@
 #include "crypto/crypto.h"
 #include "engine/chain.h"
 #include "engine/entity_events.h"
+#include "engine/folding.h"
 #include "engine/log_tree.h"
+#include "engine/map.h"
 
 enum {
     CHUNK = 500, /* events read from a store at a time */
-    ARENA_MAX = 256 * 1024 * 1024
+    ARENA_MAX = 256 * 1024 * 1024,
+    ENDS_EXPECTED = 1024
 };
 
 struct recovering {
     struct ves_sequencer *sequencer;
     const struct ves_log_recovery *what;
     struct ves_error *error;
-    struct ves_arena arena; /* of one chunk */
+    struct ves_arena arena;       /* of one chunk */
+    struct ves_arena event_arena; /* of one event */
+    struct ves_arena ends_arena;
+    struct ves_map ends; /* entities behind the log's last event, by key */
     struct ves_stream_row stream;
     struct ves_log_row *rows; /* copies, in arena */
     size_t count, max;
@@ -221,40 +227,6 @@ static enum ves_status append(struct recovering *r)
 
 /* ---- what a store sent and did not pull ---------------------------------- */
 
-/* The entity as it is behind the log's last event: the sequencer's row is of
- * its head before. */
-struct entity_end {
-    const struct ves_hash *key;
-    struct ves_entity_row *entity;
-};
-
-static enum ves_status see_entity(void *ctx, const struct ves_log_row *row)
-{
-    struct entity_end *end = ctx;
-
-    if (!ves_hash_equal(&row->entity_key, end->key))
-        return VES_OK;
-    end->entity->count = row->entity_index;
-    end->entity->last = row->sequence_number;
-    end->entity->last_jump = row->entity_jump;
-    return VES_OK;
-}
-
-static enum ves_status link_row(struct recovering *r, struct ves_log_row *row)
-{
-    struct ves_store *store = r->sequencer->store;
-    struct ves_entity_row entity;
-    struct entity_end end = {&row->entity_key, &entity};
-
-    enum ves_status status = store->ops->entity_get(
-        store, r->stream.stream_no, &row->entity_key, 1, &r->arena, &entity);
-    if (!status)
-        status = store->ops->log_read(store, r->stream.stream_no,
-                                      r->stream.head + 1, 0, see_entity, &end);
-    return status ? status
-                  : ves_chain_push(store, r->stream.stream_no, &entity, row);
-}
-
 /* The event as it was pushed, in the form the log keeps. */
 static enum ves_status read_pushed(struct recovering *r,
                                    const struct ves_outbox_row *pushed,
@@ -277,24 +249,16 @@ static enum ves_status read_pushed(struct recovering *r,
         return status == VES_NOMEM ? status : VES_OK;
     ves_scratch_init(&envelope, &r->arena, bytes.len + 64, ARENA_MAX / 2);
     ves_event_write_open(&envelope.buf, &event);
-    *row = (struct ves_log_row){
-        .sequence_number = pushed->sequence_number,
-        .event_id = event.event_id,
-        .event_hash = event.event_hash,
-        .signature = event.signature,
-        .agent = event.agent,
-        .agent_key_id = event.agent_key_id,
-        .agent_seq = event.context.is_present ? event.context.agent_seq : 0,
-        .has_command_id = event.has_command_id,
-        .command_id = event.command_id,
-        .sequenced_at_ms = pushed->sequenced_at_ms,
-        .sequencer_id = pushed->sequencer_id,
-        .has_receipt = pushed->has_receipt,
-        .receipt = pushed->receipt,
-        .receipt_key_version = pushed->receipt_key_version,
-        .envelope = ves_buf_view(&envelope.buf)};
-    ves_event_fingerprint(&event, &row->fingerprint);
-    ves_entity_key(event.entity_type, event.entity_id, &row->entity_key);
+    *row =
+        (struct ves_log_row){.sequence_number = pushed->sequence_number,
+                             .event_id = event.event_id,
+                             .event_hash = event.event_hash,
+                             .sequenced_at_ms = pushed->sequenced_at_ms,
+                             .sequencer_id = pushed->sequencer_id,
+                             .has_receipt = pushed->has_receipt,
+                             .receipt = pushed->receipt,
+                             .receipt_key_version = pushed->receipt_key_version,
+                             .envelope = ves_buf_view(&envelope.buf)};
     *is_good = true;
     return ves_buf_status(&envelope.buf);
 }
@@ -328,11 +292,122 @@ static enum ves_status find_pushed(struct recovering *r)
     const struct ves_outbox_filter one = {
         .after_local_seq = promise.local_seq - 1, .limit = 1};
     status = from->ops->outbox_list(from, &one, take_pushed, r);
-    if (!status && r->count > 0) {
-        status = link_row(r, &r->rows[0]);
-        r->next += !status;
-    }
+    if (!status)
+        r->next += r->count;
     return status;
+}
+
+/* ---- what was found ------------------------------------------------------ */
+
+/* One that nobody here knows is told by the tree. */
+static enum ves_status is_signed(struct recovering *r,
+                                 const struct ves_event *event, bool *out)
+{
+    struct ves_store *store = r->sequencer->store;
+    struct ves_key_row key;
+
+    enum ves_status status =
+        store->ops->key_get(store, &event->stream.tenant, &event->agent,
+                            event->agent_key_id, &r->event_arena, &key);
+    *out = status ||
+           ves_ed25519_verify(&key.public_key,
+                              ves_bytes(event->event_hash.b, VES_HASH_SIZE),
+                              &event->signature);
+    return status == VES_NOT_FOUND ? VES_OK : status;
+}
+
+/* The receipt is for an event's hash, and the file of a store is anybody's
+ * word: is the envelope that event?  What else the row says follows from it. */
+static enum ves_status check_row(struct recovering *r, struct ves_log_row *row,
+                                 bool *is_good)
+{
+    struct ves_error ignored;
+    struct ves_event event;
+
+    *is_good = false;
+    ves_arena_reset(&r->event_arena);
+    enum ves_status status =
+        ves_log_event_read(&r->event_arena, row->envelope, &ignored, &event);
+    if (status)
+        return status == VES_CORRUPT ? VES_OK : status;
+    if (!ves_hash_equal(&event.event_hash, &row->event_hash) ||
+        !ves_uuid_equal(&event.event_id, &row->event_id) ||
+        !ves_stream_equal(&event.stream, &r->stream.stream))
+        return VES_OK;
+    row->signature = event.signature;
+    row->agent = event.agent;
+    row->agent_key_id = event.agent_key_id;
+    row->agent_seq = event.context.is_present ? event.context.agent_seq : 0;
+    row->has_command_id = event.has_command_id;
+    row->command_id = event.command_id;
+    ves_event_fingerprint(&event, &row->fingerprint);
+    ves_entity_key(event.entity_type, event.entity_id, &row->entity_key);
+    return is_signed(r, &event, is_good);
+}
+
+static enum ves_status find_entity(struct recovering *r,
+                                   const struct ves_hash *key,
+                                   struct ves_entity_row **out)
+{
+    struct ves_store *store = r->sequencer->store;
+    void **place = ves_map_slot(&r->ends, key->b);
+    struct ves_entity_row known;
+
+    if (!place)
+        return VES_NOMEM;
+    if (!*place) {
+        struct ves_entity_row *end =
+            ves_arena_alloc(&r->ends_arena, sizeof(*end));
+        if (!end)
+            return VES_NOMEM;
+        enum ves_status status = store->ops->entity_get(
+            store, r->stream.stream_no, key, 1, &r->event_arena, &known);
+        if (status)
+            return status;
+        *end = (struct ves_entity_row){.key = *key,
+                                       .count = known.count,
+                                       .last = known.last,
+                                       .last_jump = known.last_jump};
+        *place = end;
+    }
+    *out = *place;
+    return VES_OK;
+}
+
+/* Puts row i into the chain of its entity, behind those before it. */
+static enum ves_status link_row(struct recovering *r, size_t i)
+{
+    struct ves_log_row *row = &r->rows[i];
+    uint64_t first = r->rows[0].sequence_number;
+    struct ves_entity_row *end;
+
+    enum ves_status status = find_entity(r, &row->entity_key, &end);
+    if (status)
+        return status;
+    uint64_t wanted = ves_chain_wanted(end);
+    if (wanted < first)
+        return ves_chain_push(r->sequencer->store, r->stream.stream_no, end,
+                              row);
+    ves_chain_link(end, r->rows[wanted - first].entity_jump, row);
+    return VES_OK;
+}
+
+/* Drops the first that is not good, and those behind it. */
+static enum ves_status check_rows(struct recovering *r)
+{
+    for (size_t i = 0; i < r->count; i++) {
+        bool is_good;
+        enum ves_status status = check_row(r, &r->rows[i], &is_good);
+        if (!status && is_good)
+            status = link_row(r, i);
+        if (status)
+            return store_failed(r, r->sequencer->store, status);
+        if (!is_good) {
+            r->next = r->rows[i].sequence_number;
+            r->count = i;
+        }
+    }
+    return VES_OK;
 }
 
 static enum ves_status take_chunk(struct recovering *r)
@@ -358,8 +433,9 @@ static enum ves_status take_chunk(struct recovering *r)
         if (status)
             return store_failed(r, r->store, status);
     }
-    if (r->count == 0)
-        return VES_OK;
+    status = check_rows(r);
+    if (status || r->count == 0)
+        return status;
     status = append(r);
     return status ? store_failed(r, r->sequencer->store, status)
                   : learn_keys(r);
@@ -529,8 +605,17 @@ static enum ves_status take_from_all(struct recovering *r)
 static enum ves_status recover(struct recovering *r)
 {
     struct ves_store *store = r->sequencer->store;
+    struct ves_uuid secret;
+    struct ves_hash hash;
 
-    enum ves_status status = find_stream(r);
+    /* No entity of a stranger's choice is in there: all have receipts. */
+    ves_sha256_one(r->what->root.b, VES_HASH_SIZE, &hash);
+    memcpy(secret.b, hash.b, VES_UUID_SIZE);
+    enum ves_status status = ves_map_init(
+        &r->ends, &r->ends_arena, VES_HASH_SIZE, ENDS_EXPECTED, &secret);
+    if (status)
+        return store_failed(r, store, status);
+    status = find_stream(r);
     r->next = r->stream.head + 1;
     if (!status)
         status = take_from_all(r);
@@ -568,6 +653,8 @@ enum ves_status ves_log_recover(struct ves_sequencer *sequencer,
     if (status)
         return store_failed(&r, store, status);
     ves_arena_init(&r.arena, sequencer->alloc, ARENA_MAX);
+    ves_arena_init(&r.event_arena, sequencer->alloc, ARENA_MAX);
+    ves_arena_init(&r.ends_arena, sequencer->alloc, ARENA_MAX);
     status = recover(&r);
     if (!status) {
         *events = r.next - 1 - r.stream.head;
@@ -577,6 +664,8 @@ enum ves_status ves_log_recover(struct ves_sequencer *sequencer,
     }
     if (status)
         store->ops->rollback(store);
+    ves_arena_free(&r.ends_arena);
+    ves_arena_free(&r.event_arena);
     ves_arena_free(&r.arena);
     return status;
 }

@@ -4,6 +4,9 @@
  * signed.  Stores that pulled the events hold them with the receipts this
  * sequencer signed, so the tail can be made again, byte for byte: same
  * numbers, same receipts, and the root that was signed.
+ *
+ * The file of a store is anybody's word.  Believed is an envelope that is the
+ * event of a receipt; all else that a row says is worked out of it again.
  */
 #ifndef VES_ENGINE_LOG_RECOVER_H
 #define VES_ENGINE_LOG_RECOVER_H

@@ -495,11 +495,15 @@ struct copying {
     struct ves_store *to;
     uint32_t stream_no;
     uint64_t end, spoilt, bare; /* last row; whose receipt is bad, missing */
+    uint64_t forged;            /* has another event's envelope */
+    bool is_torn;        /* all that follows from the envelope is false */
+    uint8_t other[4096]; /* the envelope before */
+    size_t other_len;
 };
 
 static enum ves_status copy_row(void *ctx, const struct ves_log_row *row)
 {
-    const struct copying *copying = ctx;
+    struct copying *copying = ctx;
     struct ves_log_row copy = *row;
 
     if (row->sequence_number > copying->end)
@@ -508,15 +512,27 @@ static enum ves_status copy_row(void *ctx, const struct ves_log_row *row)
         copy.receipt.b[0] ^= 1;
     if (row->sequence_number == copying->bare)
         copy.has_receipt = false;
-    return copying->to->ops->log_append(copying->to, copying->stream_no, &copy,
-                                        1);
+    if (row->sequence_number == copying->forged)
+        copy.envelope = ves_bytes(copying->other, copying->other_len);
+    if (copying->is_torn) {
+        copy.fingerprint.b[0] ^= 1;
+        copy.entity_key.b[0] ^= 1;
+        copy.entity_index += 7;
+        copy.entity_prev = copy.entity_jump = 1;
+        copy.agent_seq += 7;
+        copy.signature.b[0] ^= 1;
+        copy.has_command_id = !copy.has_command_id;
+    }
+    enum ves_status status =
+        copying->to->ops->log_append(copying->to, copying->stream_no, &copy, 1);
+    assert_true(row->envelope.len <= sizeof(copying->other));
+    memcpy(copying->other, row->envelope.ptr, row->envelope.len);
+    copying->other_len = row->envelope.len;
+    return status;
 }
 
-/* A store of the first end events of the desk's log. */
-static struct ves_store *copy_of_log(uint64_t end, uint64_t spoilt,
-                                     uint64_t bare)
+static struct ves_store *copy_as(struct copying copying)
 {
-    struct copying copying = {.end = end, .spoilt = spoilt, .bare = bare};
     struct ves_stream_row row;
 
     assert_int_equal(ves_store_mem_open(ves_alloc_default(), &copying.to),
@@ -532,6 +548,42 @@ static struct ves_store *copy_of_log(uint64_t end, uint64_t spoilt,
                      VES_OK);
     assert_int_equal(to->ops->commit(to), VES_OK);
     return to;
+}
+
+/* A store of the first end events of the desk's log. */
+static struct ves_store *copy_of_log(uint64_t end, uint64_t spoilt,
+                                     uint64_t bare)
+{
+    return copy_as(
+        (struct copying){.end = end, .spoilt = spoilt, .bare = bare});
+}
+
+/* Is it the very row of the desk's log? */
+static enum ves_status same_row(void *ctx, const struct ves_log_row *row)
+{
+    const struct ves_log_row *was = ctx;
+
+    assert_memory_equal(&row->signature, &was->signature, VES_SIG_SIZE);
+    assert_memory_equal(&row->fingerprint, &was->fingerprint, VES_HASH_SIZE);
+    assert_memory_equal(&row->entity_key, &was->entity_key, VES_HASH_SIZE);
+    assert_int_equal(row->entity_index, was->entity_index);
+    assert_int_equal(row->entity_prev, was->entity_prev);
+    assert_int_equal(row->entity_jump, was->entity_jump);
+    assert_int_equal(row->agent_seq, was->agent_seq);
+    assert_int_equal(row->has_command_id, was->has_command_id);
+    assert_true(ves_bytes_equal(row->envelope, was->envelope));
+    return VES_OK;
+}
+
+static enum ves_status look_up(void *ctx, const struct ves_log_row *row)
+{
+    struct ves_store *recovered = ctx;
+    struct ves_log_row was = *row;
+
+    return row->sequence_number > 40
+               ? VES_OK
+               : recovered->ops->log_read(recovered, 1, row->sequence_number, 1,
+                                          same_row, &was);
 }
 
 static bool find_receipt_key(void *ctx, uint32_t version,
@@ -571,6 +623,10 @@ static enum ves_status recover(uint64_t have, struct ves_store **stores,
         assert_int_equal(ves_log_root_at(backup, row.stream_no, 40, &got),
                          VES_OK);
         assert_true(ves_hash_equal(&got, root));
+        assert_int_equal(desk.store->ops->log_read(desk.store,
+                                                   desk_stream().stream_no, 1,
+                                                   0, look_up, backup),
+                         VES_OK);
         assert_int_equal(ves_sequencer_upgrade(&sequencer), VES_OK);
     }
     ves_store_mem_close(backup);
@@ -608,6 +664,15 @@ static void test_recover(void **state)
     stores[0] = copy_of_log(45, 0, 11);
     stores[1] = copy_of_log(45, 30, 0);
     assert_int_equal(recover(10, stores, 2, &root), VES_OK);
+    /* An envelope that is not the event of the receipt is of no use. */
+    stores[0] = copy_as((struct copying){.end = 45, .forged = 30});
+    assert_int_equal(recover(10, stores, 1, &root), VES_NOT_FOUND);
+    stores[0] = copy_as((struct copying){.end = 45, .forged = 30});
+    stores[1] = copy_of_log(45, 0, 0);
+    assert_int_equal(recover(10, stores, 2, &root), VES_OK);
+    /* What else a row says is not believed. */
+    stores[0] = copy_as((struct copying){.end = 45, .is_torn = true});
+    assert_int_equal(recover(10, stores, 1, &root), VES_OK);
     root.b[0] ^= 1;
     stores[0] = copy_of_log(45, 0, 0);
     assert_int_equal(recover(10, stores, 1, &root), VES_CORRUPT);
