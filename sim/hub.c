@@ -132,7 +132,8 @@ static enum ves_status put_key(void *ctx, const struct ves_key_row *row,
     ves_buf_putf(out, ",\"registrar\":\"admin\",\"validFrom\":null,"
                       "\"validTo\":null,\"revokedAt\":null");
     ves_buf_putf(out, ",\"validFromSequence\":%llu,\"revokedAtSequence\":",
-                 (unsigned long long)span->valid_from_sequence);
+                 span->is_found ? (unsigned long long)span->valid_from_sequence
+                                : 1ULL);
     if (span->revoked_at_sequence)
         ves_buf_put_decimal(out, span->revoked_at_sequence);
     else
@@ -164,8 +165,8 @@ static void sign_directory(const struct sim_signer *signer, struct ves_buf *out)
 
 /* A lie makes the first agent's key the rogue's; it cannot be signed by the
  * sequencer, which a store that meets the agent for the first time believes. */
-static void answer_keys(struct sim_world *world,
-                        const struct sim_message *request, struct ves_buf *out)
+static void write_directory(struct sim_world *world, bool is_lie,
+                            struct ves_buf *out)
 {
     struct sim_hub *hub = &world->hub;
     struct ves_store *disk = hub->disk;
@@ -180,7 +181,7 @@ static void answer_keys(struct sim_world *world,
     ves_buf_put_str(out, ",");
     put_uuid(out, "storeId", &world->stream.store);
     ves_buf_put_str(out, ",\"keys\":[");
-    if (sim_forge_wants(world)) {
+    if (is_lie) {
         struct ves_key_row row = {.agent = world->devices[0].agent,
                                   .key_id = 1,
                                   .public_key = world->rogue.signer.public_key};
@@ -197,6 +198,17 @@ static void answer_keys(struct sim_world *world,
                  "\"sequencerKeyVersion\":%u",
                  (unsigned)hub->sequencer.key_version);
     sign_directory(signer, out);
+}
+
+void sim_hub_directory(struct sim_world *world, struct ves_buf *out)
+{
+    write_directory(world, false, out);
+}
+
+static void answer_keys(struct sim_world *world,
+                        const struct sim_message *request, struct ves_buf *out)
+{
+    write_directory(world, sim_forge_wants(world), out);
     reply(world, request, 200, out);
 }
 

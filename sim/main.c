@@ -64,6 +64,7 @@ static void run(const struct asked *asked, uint64_t seed, bool is_verbose,
     total->recovered += first.recovered;
     total->epochs += first.epochs;
     total->betrayals += first.betrayals;
+    total->followed += first.followed;
     total->failures += first.failures;
     total->refused += first.refused;
     total->ticks += first.ticks;
@@ -128,8 +129,8 @@ static void say_total(const struct asked *asked,
         "in conflict, %llu decisions, %llu by policy, %llu of those taken "
         "back at the end, %llu waited, %llu restored, %llu "
         "crashes, %llu failed calls, %llu lies, %llu heads signed, %llu "
-        "backups put back, %llu made whole, %llu new epochs, %llu betrayals "
-        "seen; "
+        "backups put back, %llu made whole, %llu new epochs, %llu that all "
+        "went back for, %llu betrayals seen; "
         "all agree\n",
         (unsigned long long)asked->runs, (unsigned long long)asked->seed,
         asked->is_once ? "" : ", each twice", (unsigned long long)total->events,
@@ -142,6 +143,7 @@ static void say_total(const struct asked *asked,
         (unsigned long long)total->failures, (unsigned long long)total->lies,
         (unsigned long long)total->heads, (unsigned long long)total->backups,
         (unsigned long long)total->recovered, (unsigned long long)total->epochs,
+        (unsigned long long)total->followed,
         (unsigned long long)total->betrayals);
 }
 

@@ -419,7 +419,8 @@ void sim_run(uint64_t seed, const struct sim_options *options,
     sim_check_end(world, out);
     if (options->export)
         sim_export(world, options->export);
-    sim_treason(world);
+    if (!sim_epochs(world))
+        sim_treason(world);
     out->decided = world->decided;
     out->by_policy = world->by_policy;
     out->taken_back = world->taken_back;
@@ -440,6 +441,7 @@ void sim_run(uint64_t seed, const struct sim_options *options,
     out->recovered = world->recovered;
     out->epochs = world->epochs;
     out->betrayals = world->betrayals;
+    out->followed = world->followed;
     out->failures += world->hub.faults.failures;
     for (size_t i = 0; i < options->stores; i++)
         sim_device_free(world, i);

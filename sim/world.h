@@ -201,13 +201,14 @@ struct sim_world {
     uint64_t decided, conflicts, freed, restored;          /* counted */
     uint64_t by_policy, taken_back;                        /* counted */
     uint64_t heads, backups, recovered, epochs, betrayals; /* counted */
+    uint64_t followed;         /* counted: epochs that stores went back for */
     struct ves_tlog_edge tree; /* over log, by the checks themselves */
 };
 
 struct sim_summary {
     uint64_t trace, events, ticks, crashes, failures, refused, lies;
     uint64_t conflicts, decided, by_policy, taken_back, freed, restored;
-    uint64_t heads, backups, recovered, epochs, betrayals;
+    uint64_t heads, backups, recovered, epochs, betrayals, followed;
 };
 
 /* Runs the seed from start to agreement.  Ends the program when something
@@ -259,6 +260,9 @@ void sim_hub_restart(struct sim_world *world);
 /* Forgets which rules the log was judged by and starts again. */
 void sim_hub_rejudge(struct sim_world *world);
 void sim_hub_free(struct sim_world *world);
+/* The stream's key directory as it is now, true and signed; what the list holds
+ * is appended. */
+void sim_hub_directory(struct sim_world *world, struct ves_buf *out);
 
 /* -- lies: forger.c says what each is -- */
 enum sim_lie {
@@ -341,6 +345,9 @@ bool sim_heads_may_start(struct sim_world *world, struct ves_store *disk,
                          uint64_t file_size);
 /* restore.c: an older copy of its disk comes back. */
 void sim_restore(struct sim_world *world);
+/* epochs.c: at the end of everything, in some seeds, the sequencer lost what
+ * all have, and goes on without it; false: not in this one. */
+bool sim_epochs(struct sim_world *world);
 /* treason.c: at the end of everything the sequencer tells two histories. */
 void sim_treason(struct sim_world *world);
 void sim_check_device(struct sim_world *world, size_t device, bool is_thorough);

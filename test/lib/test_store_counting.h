@@ -151,6 +151,15 @@
       (uint32_t stream_no, uint64_t from, size_t count,                        \
        struct ves_kept_head * rows, size_t * found),                           \
       (stream_no, from, count, rows, found))                                   \
+    X(kept_heads_cut, (uint32_t stream_no, uint64_t above),                    \
+      (stream_no, above))                                                      \
+    X(log_give_up,                                                             \
+      (uint32_t stream_no, uint64_t above, uint64_t epoch, uint64_t * count),  \
+      (stream_no, above, epoch, count))                                        \
+    X(given_up_read,                                                           \
+      (uint32_t stream_no, uint64_t from, uint32_t limit,                      \
+       ves_given_up_visitor * visit, void *ctx),                               \
+      (stream_no, from, limit, visit, ctx))                                    \
     X(key_get,                                                                 \
       (const struct ves_uuid *tenant, const struct ves_uuid *agent,            \
        uint32_t key_id, struct ves_arena *arena, struct ves_key_row *row),     \
@@ -164,6 +173,9 @@
       (uint32_t stream_no, const struct ves_uuid *agent, uint32_t key_id,      \
        const struct ves_key_span *span),                                       \
       (stream_no, agent, key_id, span))                                        \
+    X(key_span_forget,                                                         \
+      (uint32_t stream_no, const struct ves_uuid *agent, uint32_t key_id),     \
+      (stream_no, agent, key_id))                                              \
     X(key_list,                                                                \
       (const struct ves_uuid *tenant, const struct ves_uuid *agent,            \
        uint32_t stream_no, ves_key_visitor *visit, void *ctx),                 \
