@@ -130,7 +130,7 @@ void sim_policies_step(struct sim_world *world, size_t device, size_t process)
 
 void sim_policies_quiet(struct sim_world *world, size_t device)
 {
-    if (world->options.policy && !world->devices[device].is_revoked)
+    if (world->options.policy)
         run(world, device, 0);
 }
 
@@ -375,6 +375,25 @@ static void check_all_left(struct sim_world *world, size_t device)
     ves_arena_free(&arena);
 }
 
+static enum ves_status find_refused(void *ctx, const struct ves_outbox_row *row)
+{
+    (void)ctx;
+    return row->is_refused &&
+                   ves_bytes_is(row->event_type, "ves.conflict.resolved")
+               ? VES_AGAIN
+               : VES_OK;
+}
+
+/* What was decided and refused, its key being revoked, is for people. */
+static bool was_refused(const struct sim_world *world, size_t device)
+{
+    const struct ves_outbox_filter failed = {.status_mask =
+                                                 1U << VES_OUTBOX_FAILED};
+    struct ves_store *disk = world->devices[device].disk;
+
+    return disk->ops->outbox_list(disk, &failed, find_refused, NULL) != VES_OK;
+}
+
 void sim_check_policies(struct sim_world *world)
 {
     static struct decisions all;
@@ -389,7 +408,7 @@ void sim_check_policies(struct sim_world *world)
     }
     ves_arena_free(&all.arena);
     for (size_t i = 0; world->options.policy && i < world->options.stores; i++)
-        if (!world->devices[i].is_revoked)
+        if (!was_refused(world, i))
             check_all_left(world, i);
 }
 
@@ -426,8 +445,7 @@ static void take_some_back(struct sim_world *world)
     for (size_t i = 0; i < all.count && left > 0; i++) {
         const struct decision *d = &all.list[i];
         size_t device = sim_below(&world->policy_rng, world->options.stores);
-        if (!d->is_by_policy || !d->is_applied ||
-            world->devices[device].is_revoked)
+        if (!d->is_by_policy || !d->is_applied)
             continue;
         take_back(world, device, &d->conflict_id);
         left--;

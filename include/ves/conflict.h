@@ -162,7 +162,8 @@ ves_resolve_undo(struct ves_agent *agent, const char *id, const char *reason,
 /* ---- deciding without being asked ------------------------------------------
  * Settings conflictStrategy (for all) and conflictStrategy.ENTITYTYPE (goes
  * before it); "manual" decides nothing and is the default.  Run only where
- * the branch event was written, and never on payments, refunds and returns. */
+ * the branch event was written, and never on payments, refunds and returns.
+ * A decision that the sequencer refused is not made again by itself. */
 
 struct ves_auto_report {
     uint64_t looked_at, resolved, left; /* own open conflicts */

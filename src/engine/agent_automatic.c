@@ -175,7 +175,9 @@ static enum ves_status remember(struct run *run, uint64_t settings,
 {
     struct ves_agent_core *core = run->core;
 
-    if (run->report->left == 0 || run->is_early || run->looked == cursor)
+    bool is_idle = run->report->left == 0 && run->report->resolved == 0;
+
+    if (is_idle || run->is_early || run->looked == cursor)
         return VES_OK;
     enum ves_status status = ves_device_begin(core);
     if (status)

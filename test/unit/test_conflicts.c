@@ -1171,6 +1171,31 @@ static void policies_look_again_at_what_waited(void **state)
     assert_same_states();
 }
 
+/* Decided again at every sync, it would be refused again. */
+static void what_was_refused_is_decided_once(void **state)
+{
+    uint64_t counts[VES_OUTBOX_STATUSES];
+
+    (void)state;
+    (void)same_field();
+    assert_int_equal(
+        ves_agent_set(office, "conflictStrategy.order", "accept_local", &error),
+        VES_OK);
+    assert_int_equal(ves_sequencer_revoke_key(
+                         &shop.hub.sequencer, &shop.hub.stream.tenant,
+                         &office->core.agent, 1, shop.hub.now_ms, NULL, NULL),
+                     VES_OK);
+    assert_automatic(office, 1, 1);
+    (void)test_shop_push(&shop, office);
+    (void)test_shop_pull(&shop, office);
+    for (int i = 0; i < 3; i++)
+        assert_automatic(office, 1, 0);
+    assert_int_equal(office->store->ops->outbox_counts(office->store, counts),
+                     VES_OK);
+    assert_int_equal(counts[VES_OUTBOX_FAILED], 1);
+    assert_int_equal(counts[VES_OUTBOX_PENDING], 0);
+}
+
 static void other_settings_look_at_all_again(void **state)
 {
     (void)state;
@@ -1559,6 +1584,7 @@ int main(void)
         TEST(policies),
         TEST(policies_look_again_when_it_may_matter),
         TEST(policies_look_again_at_what_waited),
+        TEST(what_was_refused_is_decided_once),
         TEST(other_settings_look_at_all_again),
         TEST(many_decisions_on_their_way),
         TEST(policy_settings),
