@@ -48,7 +48,7 @@ start_unit()
 	. "$R/etc/default/ves.sh"
 	rm -f "$R/var/lib/ves/port"
 	# shellcheck disable=SC2046,SC2086
-	$as $(sed -n 's/^ExecStart=//p' "$unit" | sed "s|\$VES_SERVE_OPTIONS|$VES_SERVE_OPTIONS|; s|/usr/bin/ves|$R&|; s|/var/lib/|$R&|g; s|--listen [^ ]*|--listen 127.0.0.1:0|") \
+	$as $filter $(sed -n 's/^ExecStart=//p' "$unit" | sed "s|\$VES_SERVE_OPTIONS|$VES_SERVE_OPTIONS|; s|/usr/bin/ves|$R&|; s|/var/lib/|$R&|g; s|--listen [^ ]*|--listen 127.0.0.1:0|") \
 		--port-file "$R/var/lib/ves/port" >> serve.log 2>&1 &
 	SERVER_PID=$!
 	tap_pids+=("$SERVER_PID")
@@ -61,6 +61,17 @@ $as test -x "$R/usr/bin/ves" 2> /dev/null || {
 	as=
 	skip "it runs as its own user" "that user cannot reach $T"
 }
+cp "$HERE/test/lib/under_filter.py" .
+filter="$PYTHON -E $T/under_filter.py $unit $T/filter"
+$filter true
+if [ $? = 77 ]; then
+	skip "it runs under the unit's filter of system calls" "no gcc, systemd-analyze or seccomp here"
+	filter=
+else
+	chmod 644 filter under_filter.py
+	exits "the filter of system calls lets a program run" 0 $as $filter true
+	like "and none change its root" "$($filter chroot / true 2>&1)" "not permitted"
+fi
 export VES=$R/usr/bin/ves STATE=$R/var/lib/ves HEADS=$R/var/lib/ves-heads BACKUP=$T/backup PATH=$R/usr/bin:$PATH
 start_unit && ok "what the unit starts, starts" || not_ok "what the unit starts, starts"
 is "its files are its own" "$(stat -c %a "$STATE/hub.db" "$STATE/hub.db.key" "$STATE/hub.db.admin-key" | sort -u)" 600
