@@ -52,6 +52,16 @@ static enum ves_status sim_begin_flat(struct ves_store *s)
     return status ? status : own(s)->inner->ops->begin_flat(own(s)->inner);
 }
 
+static enum ves_status sim_begin_streams(struct ves_store *s,
+                                         const struct ves_stream *streams,
+                                         size_t count)
+{
+    struct ves_store *inner = own(s)->inner;
+    enum ves_status status = trouble(s);
+
+    return status ? status : inner->ops->begin_streams(inner, streams, count);
+}
+
 static enum ves_status sim_begin_read(struct ves_store *s)
 {
     enum ves_status status = trouble(s);
@@ -109,6 +119,7 @@ TEST_STORE_OPS(X)
 
 static const struct ves_store_ops ops = {.begin = sim_begin,
                                          .begin_flat = sim_begin_flat,
+                                         .begin_streams = sim_begin_streams,
                                          .begin_read = sim_begin_read,
                                          .end_read = sim_end_read,
                                          .commit = sim_commit,

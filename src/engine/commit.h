@@ -68,6 +68,7 @@ struct ves_commit_stream {
     struct ves_commit_event *first, *last;
     size_t event_count;
     struct ves_map ids, commands, entities, keys;
+    bool is_strict; /* the owner wants to have signed for every key */
     struct ves_commit_entity *first_entity;
     size_t entity_count;
     struct ves_log_row *rows; /* new ones; room for event_count */

@@ -5,6 +5,7 @@
 #include "base/bytes.h"
 #include "base/error.h"
 #include "engine/commit.h"
+#include "engine/sequencer_keys.h"
 
 /* ---- streams and their events -------------------------------------------- */
 
@@ -435,51 +436,35 @@ static enum ves_status load_replays(struct ves_commit *commit,
 
 static enum ves_status load_wish(struct ves_commit *commit,
                                  struct ves_commit_stream *stream,
-                                 const struct ves_event *event,
+                                 const struct ves_uuid *agent, uint32_t key_id,
                                  struct ves_commit_key *key)
 {
     const struct ves_key_state *state;
-    bool is_strict;
 
-    if (ves_uuid_equal(&event->agent, &commit->sequencer->sequencer_id))
+    if (!stream->is_strict ||
+        ves_uuid_equal(agent, &commit->sequencer->sequencer_id))
         return VES_OK;
-    enum ves_status status = ves_key_log_is_strict(
-        commit->store, stream->row.stream_no, &commit->arena, &is_strict);
-    if (status || !is_strict)
-        return status;
-    status = ves_key_log_find(&stream->keys_logged, &event->agent, &state);
+    enum ves_status status =
+        ves_key_log_find(&stream->keys_logged, agent, &state);
     if (status)
         return status;
     key->is_unwanted = !ves_key_log_allows(
-        &stream->keys_logged,
-        state ? ves_key_state_find(state, event->agent_key_id) : NULL);
+        &stream->keys_logged, state ? ves_key_state_find(state, key_id) : NULL);
     return VES_OK;
 }
 
-static enum ves_status load_key(struct ves_commit *commit,
+/* What keys are named: all of them are fetched by one call. */
+struct key_names {
+    struct ves_key_name *names;
+    struct ves_commit_key **keys;
+    size_t count;
+};
+
+static enum ves_status name_key(struct ves_commit *commit,
                                 struct ves_commit_stream *stream,
                                 const struct ves_event *event,
-                                struct ves_commit_key *key)
-{
-    struct ves_store *store = commit->store;
-
-    enum ves_status status =
-        store->ops->key_get(store, &stream->row.stream.tenant, &event->agent,
-                            event->agent_key_id, &commit->arena, &key->row);
-    if (status == VES_NOT_FOUND)
-        return VES_OK;
-    if (status)
-        return status;
-    status = ves_sequencer_key_span(commit->sequencer, &stream->row, &key->row,
-                                    &key->span);
-    key->is_found = key->span.is_found;
-    return status ? status : load_wish(commit, stream, event, key);
-}
-
-enum ves_status ves_commit_find_key(struct ves_commit *commit,
-                                    struct ves_commit_stream *stream,
-                                    const struct ves_event *event,
-                                    const struct ves_commit_key **key)
+                                struct key_names *names,
+                                struct ves_commit_key **key)
 {
     uint8_t name[2 * VES_UUID_SIZE] = {0};
 
@@ -490,17 +475,81 @@ enum ves_status ves_commit_find_key(struct ves_commit *commit,
     if (!slot)
         return VES_NOMEM;
     if (!*slot) {
-        struct ves_commit_key *fresh =
-            ves_arena_alloc(&commit->arena, sizeof(*fresh));
-        if (!fresh)
+        *slot = ves_arena_alloc(&commit->arena, sizeof(**key));
+        if (!*slot)
             return VES_NOMEM;
-        enum ves_status status = load_key(commit, stream, event, fresh);
-        if (status)
-            return status;
-        *slot = fresh;
+        names->names[names->count] =
+            (struct ves_key_name){event->agent, event->agent_key_id};
+        names->keys[names->count++] = *slot;
     }
     *key = *slot;
     return VES_OK;
+}
+
+static enum ves_status find_keys(struct ves_commit *commit,
+                                 struct ves_commit_stream *stream,
+                                 const struct key_names *names)
+{
+    struct ves_store *store = commit->store;
+
+    if (names->count == 0)
+        return VES_OK;
+    struct ves_key_found *found =
+        ves_arena_alloc(&commit->arena, names->count * sizeof(*found));
+    if (!found)
+        return VES_NOMEM;
+    enum ves_status status = store->ops->key_find(
+        store, stream->row.stream_no, &stream->row.stream.tenant, names->names,
+        names->count, &commit->arena, found);
+    for (size_t i = 0; !status && i < names->count; i++) {
+        struct ves_commit_key *key = names->keys[i];
+
+        if (!found[i].is_found)
+            continue;
+        key->row = found[i].row;
+        key->span = found[i].span;
+        ves_key_span_in(&stream->row.stream, &key->row, &key->span);
+        key->is_found = key->span.is_found;
+        status = load_wish(commit, stream, &names->names[i].agent,
+                           names->names[i].key_id, key);
+    }
+    return status;
+}
+
+static enum ves_status load_keys(struct ves_commit *commit,
+                                 struct ves_commit_stream *stream)
+{
+    struct key_names names = {
+        .names = ves_arena_alloc(&commit->arena,
+                                 stream->event_count * sizeof(*names.names)),
+        .keys = ves_arena_alloc(&commit->arena,
+                                stream->event_count * sizeof(*names.keys))};
+    struct ves_commit_key *ignored;
+
+    if (!names.names || !names.keys)
+        return VES_NOMEM;
+    enum ves_status status =
+        ves_key_log_is_strict(commit->store, stream->row.stream_no,
+                              &commit->arena, &stream->is_strict);
+    for (struct ves_commit_event *e = stream->first; e && !status; e = e->next)
+        if (is_candidate(e))
+            status =
+                name_key(commit, stream, &e->event->event, &names, &ignored);
+    return status ? status : find_keys(commit, stream, &names);
+}
+
+enum ves_status ves_commit_find_key(struct ves_commit *commit,
+                                    struct ves_commit_stream *stream,
+                                    const struct ves_event *event,
+                                    const struct ves_commit_key **key)
+{
+    struct ves_key_name name;
+    struct ves_commit_key *found;
+    struct key_names names = {.names = &name, .keys = &found};
+
+    enum ves_status status = name_key(commit, stream, event, &names, &found);
+    *key = found;
+    return status ? status : find_keys(commit, stream, &names);
 }
 
 /* ---- all of it ----------------------------------------------------------- */
@@ -525,6 +574,8 @@ enum ves_status ves_commit_load(struct ves_commit *commit,
             status = load_entities(commit, stream);
         if (!status)
             status = open_verdicts(commit, stream);
+        if (!status)
+            status = load_keys(commit, stream);
     }
     return status;
 }

@@ -317,6 +317,28 @@ static void close_streams(struct ves_commit *commit)
     }
 }
 
+/* Beside others of other streams, unless one has to be made. */
+static enum ves_status begin(struct ves_commit *commit,
+                             struct ves_ingest **ingests, size_t count)
+{
+    struct ves_store *store = commit->store;
+    size_t n = 0;
+    struct ves_stream *streams =
+        ves_arena_alloc(&commit->arena, count * sizeof(*streams));
+
+    if (!streams)
+        return VES_NOMEM;
+    for (size_t r = 0; r < count; r++) {
+        size_t i = 0;
+        while (i < n && !ves_stream_equal(&streams[i], &ingests[r]->stream))
+            i++;
+        if (i == n)
+            streams[n++] = ingests[r]->stream;
+    }
+    enum ves_status status = store->ops->begin_streams(store, streams, n);
+    return status == VES_NOT_FOUND ? store->ops->begin(store) : status;
+}
+
 enum ves_status ves_sequencer_commit(struct ves_sequencer *sequencer,
                                      struct ves_ingest **ingests, size_t count,
                                      const struct ves_uuid *batch_ids,
@@ -338,7 +360,7 @@ enum ves_status ves_sequencer_commit(struct ves_sequencer *sequencer,
     ves_arena_init(&commit.arena, sequencer->alloc,
                    events * COMMIT_BYTES_PER_EVENT + COMMIT_BYTES_MIN);
 
-    enum ves_status status = store->ops->begin(store);
+    enum ves_status status = begin(&commit, ingests, count);
     if (!status) {
         status = run(&commit, ingests, count);
         if (!status)

@@ -49,6 +49,15 @@ static struct ves_key_span span_of_younger(const struct ves_key_row *key)
                                      key->revoked_at_ms != 0 ? 1 : 0};
 }
 
+void ves_key_span_in(const struct ves_stream *stream,
+                     const struct ves_key_row *key, struct ves_key_span *span)
+{
+    if (!ves_key_is_for(key, stream))
+        *span = (struct ves_key_span){.is_found = false};
+    else if (!span->is_found)
+        *span = span_of_younger(key);
+}
+
 static enum ves_status take_key(void *ctx, const struct ves_key_row *row,
                                 const struct ves_key_span *span)
 {
@@ -108,14 +117,11 @@ enum ves_status ves_sequencer_key_span(struct ves_sequencer *sequencer,
                                        struct ves_key_span *span)
 {
     struct ves_store *store = sequencer->store;
-
-    *span = (struct ves_key_span){.is_found = false};
-    if (!ves_key_is_for(key, &stream->stream))
-        return VES_OK;
     enum ves_status status = store->ops->key_span_get(
         store, stream->stream_no, &key->agent, key->key_id, span);
-    if (!status && !span->is_found)
-        *span = span_of_younger(key);
+
+    if (!status)
+        ves_key_span_in(&stream->stream, key, span);
     return status;
 }
 

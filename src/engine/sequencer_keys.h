@@ -10,6 +10,12 @@
 bool ves_key_is_for(const struct ves_key_row *key,
                     const struct ves_stream *stream);
 
+/* Where the key is valid in the stream, given what the table of spans has:
+ * nowhere when it is for another one, from the start when the table has
+ * nothing, since then the stream is younger. */
+void ves_key_span_in(const struct ves_stream *stream,
+                     const struct ves_key_row *key, struct ves_key_span *span);
+
 /* Both inside the open transaction, results as ves_sequencer_register_key. */
 VES_NODISCARD enum ves_status ves_keys_register(struct ves_sequencer *sequencer,
                                                 const struct ves_key_row *row,

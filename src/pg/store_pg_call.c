@@ -293,7 +293,7 @@ static bool send_call(struct ves_pg_call *q)
     if (!PQsendQueryPrepared(st->conn, name, (int)q->params, values, lengths,
                              formats, 1))
         return false;
-    st->queue[st->queued++] = VES_PG_IDS;
+    st->queue[st->queued++] = q->is_counted ? VES_PG_COUNTED : VES_PG_IDS;
     return true;
 }
 
@@ -302,7 +302,7 @@ static enum ves_status send(struct ves_pg_call *q)
     struct ves_pg *st = q->st;
     enum ves_status status = finish_params(q);
 
-    _Static_assert(VES_PG_IDS < UINT8_MAX, "ids fit the queue");
+    _Static_assert(VES_PG_COUNTED < UINT8_MAX, "ids fit the queue");
     if (!status && st->is_in && st->is_failed)
         return ves_fail(&st->store.error, VES_IO,
                         "An earlier step of this transaction failed. Nothing "
@@ -362,7 +362,7 @@ enum ves_status ves_pg_run(struct ves_pg_call *q, uint64_t *changed)
 
 void ves_pg_close(struct ves_pg_call *q)
 {
-    if (q->result)
+    if (q->result && !q->is_borrowed)
         PQclear(q->result);
     q->result = NULL;
 }

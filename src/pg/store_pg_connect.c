@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/error.h"
@@ -206,6 +207,8 @@ static PGresult *read_answers(struct ves_pg *st)
 
         if (good && st->queue[i] < VES_PG_IDS)
             st->is_prepared[st->queue[i]] = true;
+        if (good && st->queue[i] == VES_PG_COUNTED)
+            st->changed = strtoull(PQcmdTuples(result), NULL, 10);
         if (has_failed || !result) {
             PQclear(result);
             continue;

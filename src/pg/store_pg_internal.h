@@ -22,8 +22,9 @@
 
 /* One prepared statement a connection each. */
 enum ves_pg_id {
-    VES_PG_LOCK,
+    VES_PG_LOCK_STREAMS,
     VES_PG_EXPECT,
+    VES_PG_EXPECT_STREAMS,
     VES_PG_MARK,
     VES_PG_MARK_GET,
     VES_PG_META_GET,
@@ -67,6 +68,7 @@ enum ves_pg_id {
     VES_PG_RECORD_LAST,
     VES_PG_RECORD_OPEN,
     VES_PG_KEY_GET,
+    VES_PG_KEY_FIND,
     VES_PG_KEY_PUT,
     VES_PG_KEY_SPAN_GET,
     VES_PG_KEY_SPAN_PUT,
@@ -101,6 +103,7 @@ enum ves_pg_id {
 };
 
 enum {
+    VES_PG_COUNTED = VES_PG_IDS + 1,
     VES_PG_PARAMS_MAX = 32,
     VES_PG_QUEUE_MAX = 64,
     VES_PG_KNOWN_MAX = 16,
@@ -127,8 +130,15 @@ struct ves_pg {
     bool is_open;    /* ... and the server has a transaction open */
     bool is_reading; /* begin_read */
     bool is_failed;  /* the open transaction cannot be committed */
+    bool is_partial; /* it has some streams only (begin_streams) */
+    /* What that one knows of them since it began: a row each of the stream
+     * and its log; NULL once anything was written. */
+    PGresult *streams;
+    PGresult *ends; /* of the tree of the stream that was appended to last */
+    uint32_t ends_of;
+    uint64_t changed; /* rows of the last statement that was to be counted */
     /* Answers that were not read yet, by what was prepared; VES_PG_IDS:
-     * nothing was. */
+     * nothing was; VES_PG_COUNTED: how many rows it wrote is wanted. */
     uint8_t queue[VES_PG_QUEUE_MAX];
     unsigned queued;
     bool is_silent;    /* no answer came in time; the connection is to go */
@@ -169,6 +179,8 @@ struct ves_pg_call {
     PGresult *result; /* NULL before _ask */
     int row, column;
     enum ves_status status; /* first failure, sticky */
+    bool is_counted;        /* for st->changed */
+    bool is_borrowed;       /* the result is the store's */
 };
 
 /* Begins to build a call.  Between _open and _send or _ask no other may be
@@ -273,8 +285,22 @@ VES_NODISCARD enum ves_status ves_pg_migrate(struct ves_pg *st,
 /* The number by which every writer locks the database. */
 #define VES_PG_LOCK_NO "5639425"
 
+/* The question where the tree of a stream ends (store_pg_tlog.c). */
+void ves_pg_open_ends(struct ves_pg *st, struct ves_pg_call *q,
+                      uint32_t stream_no);
+
 /* store_pg_transaction.c */
 enum ves_status ves_pg_begin(struct ves_store *s);
+enum ves_status ves_pg_begin_streams(struct ves_store *s,
+                                     const struct ves_stream *streams,
+                                     size_t count);
+/* Turns q, which is not open yet, to what begin_streams has read of a stream:
+ * its columns (VES_PG_STREAM_COLUMNS), then those of its log (VES_PG_TLOG_
+ * COLUMNS), all NULL when there is none yet.  false: nothing is known, ask. */
+bool ves_pg_recall(struct ves_pg *st, struct ves_pg_call *q,
+                   const struct ves_stream *stream, uint32_t stream_no);
+/* What was read when the transaction began is not so any more. */
+void ves_pg_forget(struct ves_pg *st);
 enum ves_status ves_pg_commit(struct ves_store *s);
 void ves_pg_rollback(struct ves_store *s);
 enum ves_status ves_pg_begin_read(struct ves_store *s);
@@ -291,6 +317,9 @@ extern const char *const ves_pg_verdicts[VES_PG_VERDICTS];
 #define VES_PG_STREAM_COLUMNS                                       \
     "s.stream_no, s.tenant, s.store, s.owner_key, s.committed_end," \
     " s.state_root, s.head"
+#define VES_PG_TLOG_COLUMNS                            \
+    "stream_id, edge, signed_size, signed_root, note," \
+    " signed_at_ms, frozen_at_ms, frozen_why"
 VES_NODISCARD enum ves_status ves_pg_stream_read(struct ves_pg_call *q,
                                                  struct ves_stream_row *row);
 
@@ -391,6 +420,11 @@ enum ves_status ves_pg_key_get(struct ves_store *s,
                                const struct ves_uuid *agent, uint32_t key_id,
                                struct ves_arena *arena,
                                struct ves_key_row *row);
+enum ves_status ves_pg_key_find(struct ves_store *s, uint32_t stream_no,
+                                const struct ves_uuid *tenant,
+                                const struct ves_key_name *names, size_t count,
+                                struct ves_arena *arena,
+                                struct ves_key_found *found);
 enum ves_status ves_pg_key_put(struct ves_store *s,
                                const struct ves_key_row *row);
 enum ves_status ves_pg_key_span_get(struct ves_store *s, uint32_t stream_no,

@@ -53,11 +53,72 @@ enum ves_status ves_pg_key_get(struct ves_store *s,
     return status;
 }
 
+static enum ves_status take_found(struct ves_pg_call *q,
+                                  struct ves_arena *arena,
+                                  struct ves_key_found *found, size_t count)
+{
+    uint64_t at = ves_pg_u64(q) - 1;
+
+    VES_ASSERT(at < count);
+    found += at;
+    found->is_found = true;
+    read_key(q, &found->row);
+    found->span.valid_from_sequence = ves_pg_u64(q);
+    found->span.revoked_at_sequence = ves_pg_u64(q);
+    found->span.is_found = ves_pg_bool(q);
+    enum ves_status status = ves_pg_check(q);
+    if (!status)
+        status =
+            ves_arena_copy(arena, found->row.algorithm, &found->row.algorithm);
+    if (!status)
+        status =
+            ves_arena_copy(arena, found->row.registrar, &found->row.registrar);
+    if (!status)
+        status = ves_arena_copy(arena, found->row.proof, &found->row.proof);
+    return status;
+}
+
+enum ves_status ves_pg_key_find(struct ves_store *s, uint32_t stream_no,
+                                const struct ves_uuid *tenant,
+                                const struct ves_key_name *names, size_t count,
+                                struct ves_arena *arena,
+                                struct ves_key_found *found)
+{
+    struct ves_pg_call q;
+
+    memset(found, 0, count * sizeof *found);
+    if (count == 0)
+        return VES_OK;
+    ves_pg_open(ves_pg_of(s), &q, VES_PG_KEY_FIND, "iuUI",
+                "SELECT i.n, " KEY_COLUMNS
+                ", s.valid_from_sequence, s.revoked_at_sequence,"
+                " s.agent IS NOT NULL"
+                " FROM unnest($3, $4) WITH ORDINALITY i (agent, key_id, n)"
+                " CROSS JOIN LATERAL (SELECT * FROM ves_agent_keys"
+                "  WHERE tenant = $2 AND agent = i.agent"
+                "  AND key_id = i.key_id OFFSET 0) k"
+                " LEFT JOIN LATERAL (SELECT * FROM ves_key_spans"
+                "  WHERE stream_no = $1 AND agent = i.agent"
+                "  AND key_id = i.key_id OFFSET 0) s ON true");
+    ves_pg_put_i64(&q, stream_no);
+    ves_pg_put_uuid(&q, tenant);
+    for (size_t i = 0; i < count; i++) {
+        ves_pg_put_uuid(&q, &names[i].agent);
+        ves_pg_put_i64(&q, names[i].key_id);
+    }
+    enum ves_status status = ves_pg_ask(&q);
+    while (!status && ves_pg_next(&q))
+        status = take_found(&q, arena, found, count);
+    ves_pg_close(&q);
+    return status;
+}
+
 enum ves_status ves_pg_key_put(struct ves_store *s,
                                const struct ves_key_row *row)
 {
     struct ves_pg_call q;
 
+    VES_ASSERT(!ves_pg_of(s)->is_partial);
     ves_pg_open(
         ves_pg_of(s), &q, VES_PG_KEY_PUT, "uuiubiiibbb",
         "INSERT INTO ves_agent_keys (tenant, agent, key_id, store,"

@@ -194,9 +194,9 @@ enum ves_status ves_pg_log_append(struct ves_store *s, uint32_t stream_no,
 {
     struct ves_pg *st = ves_pg_of(s);
     struct ves_pg_call q;
-    uint64_t changed = 0;
 
     VES_ASSERT(st->is_in);
+    ves_pg_forget(st);
     if (!are_dense(rows, count))
         return explain_append(st, stream_no, rows, count);
     ves_pg_open(
@@ -218,11 +218,20 @@ enum ves_status ves_pg_log_append(struct ves_store *s, uint32_t stream_no,
     ves_pg_put_u64(&q, count);
     for (size_t i = 0; i < count; i++)
         put_row(&q, &rows[i]);
-    enum ves_status status = ves_pg_run(&q, &changed);
+    q.is_counted = true;
+    enum ves_status status = ves_pg_send(&q);
     if (status)
         return status;
-    return changed == count ? VES_OK
-                            : explain_append(st, stream_no, rows, count);
+    /* Whoever appends makes the tree grow next. */
+    ves_pg_open_ends(st, &q, stream_no);
+    status = ves_pg_ask(&q);
+    if (status)
+        return status;
+    PQclear(st->ends);
+    st->ends = q.result;
+    st->ends_of = stream_no;
+    return st->changed == count ? VES_OK
+                                : explain_append(st, stream_no, rows, count);
 }
 
 /* ---- reading --------------------------------------------------------------

@@ -50,6 +50,7 @@ enum ves_status ves_pg_commitment_put(struct ves_store *s, uint32_t stream_no,
     struct ves_pg_call q;
     uint64_t changed = 0;
 
+    VES_ASSERT(!st->is_partial);
     ves_pg_open(st, &q, VES_PG_COMMITMENT_PUT, "iiiuibbbi",
                 "INSERT INTO ves_commitments (" COMMITMENT_COLUMNS
                 ") SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9"
@@ -254,6 +255,7 @@ enum ves_status ves_pg_credential_put(struct ves_store *s,
 {
     struct ves_pg_call q;
 
+    VES_ASSERT(!ves_pg_of(s)->is_partial);
     ves_pg_open(ves_pg_of(s), &q, VES_PG_CREDENTIAL_PUT, "buuuiiiib",
                 "INSERT INTO ves_api_keys (" CREDENTIAL_COLUMNS
                 ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)"
@@ -337,6 +339,7 @@ enum ves_status ves_pg_invitation_put(struct ves_store *s,
 {
     struct ves_pg_call q;
 
+    VES_ASSERT(!ves_pg_of(s)->is_partial);
     ves_pg_open(ves_pg_of(s), &q, VES_PG_INVITATION_PUT, "uuubbiiiii",
                 "INSERT INTO ves_invitations (" INVITATION_COLUMNS
                 ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)"

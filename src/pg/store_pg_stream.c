@@ -32,6 +32,7 @@ enum ves_status ves_pg_meta_put(struct ves_store *s, const char *name,
 {
     struct ves_pg_call q;
 
+    VES_ASSERT(!ves_pg_of(s)->is_partial);
     ves_pg_open(ves_pg_of(s), &q, VES_PG_META_PUT, "wb",
                 "INSERT INTO ves_meta (name, value) VALUES ($1, $2)"
                 " ON CONFLICT (name) DO UPDATE SET value = excluded.value");
@@ -97,7 +98,13 @@ enum ves_status ves_pg_stream_get(struct ves_store *s,
     struct ves_pg *st = ves_pg_of(s);
     struct ves_pg_call q;
 
-    VES_ASSERT(!create || st->is_in);
+    VES_ASSERT(!create || (st->is_in && !st->is_partial));
+    if (ves_pg_recall(st, &q, stream, 0)) {
+        enum ves_status known = ves_pg_stream_read(&q, row);
+        if (!known)
+            ves_pg_know(st, row->stream_no);
+        return known;
+    }
     ves_pg_open(st, &q, VES_PG_STREAM_GET, "uu",
                 STREAM_SELECT " WHERE tenant = $1 AND store = $2");
     ves_pg_put_uuid(&q, &stream->tenant);
@@ -114,6 +121,7 @@ enum ves_status ves_pg_stream_put(struct ves_store *s,
     struct ves_pg_call q;
     uint64_t changed = 1;
 
+    ves_pg_forget(st);
     ves_pg_open(st, &q, VES_PG_STREAM_PUT, "ibib",
                 "UPDATE ves_streams SET owner_key = $2, committed_end = $3,"
                 " state_root = $4 WHERE stream_no = $1");

@@ -47,9 +47,16 @@ enum ves_status ves_pg_tlog_get(struct ves_store *s, uint32_t stream_no,
 {
     struct ves_pg_call q;
 
+    if (ves_pg_recall(ves_pg_of(s), &q, NULL, stream_no)) {
+        struct ves_stream_row stream;
+        enum ves_status known = ves_pg_stream_read(&q, &stream);
+        bool is_there = !PQgetisnull(q.result, q.row, q.column + 1);
+        if (known)
+            return known;
+        return is_there ? read_tlog(&q, arena, row) : VES_NOT_FOUND;
+    }
     ves_pg_open(ves_pg_of(s), &q, VES_PG_TLOG_GET, "i",
-                "SELECT stream_id, edge, signed_size, signed_root, note,"
-                " signed_at_ms, frozen_at_ms, frozen_why FROM ves_tlogs"
+                "SELECT " VES_PG_TLOG_COLUMNS " FROM ves_tlogs"
                 " WHERE stream_no = $1");
     ves_pg_put_i64(&q, stream_no);
     enum ves_status status = ves_pg_ask_row(&q);
@@ -132,6 +139,20 @@ struct ends {
     uint8_t parts[VES_STORE_TILE_LEVELS][PART_BYTES];
 };
 
+void ves_pg_open_ends(struct ves_pg *st, struct ves_pg_call *q,
+                      uint32_t stream_no)
+{
+    ves_pg_open(st, q, VES_PG_TLOG_LAST, "ii",
+                "SELECT l.level, t.part, t.hashes,"
+                " (SELECT true FROM ves_streams WHERE stream_no = $1)"
+                " FROM generate_series(0, $2 - 1) l (level)"
+                " LEFT JOIN LATERAL (SELECT part, hashes FROM ves_tiles"
+                "  WHERE stream_no = $1 AND level = l.level"
+                "  ORDER BY part DESC LIMIT 1) t ON true");
+    ves_pg_put_i64(q, stream_no);
+    ves_pg_put_i64(q, VES_STORE_TILE_LEVELS);
+}
+
 static enum ves_status read_ends(struct ves_pg *st, uint32_t stream_no,
                                  struct ends *ends)
 {
@@ -139,16 +160,12 @@ static enum ves_status read_ends(struct ves_pg *st, uint32_t stream_no,
     bool is_there = false;
 
     memset(ends, 0, sizeof *ends);
-    ves_pg_open(st, &q, VES_PG_TLOG_LAST, "ii",
-                "SELECT l.level, t.part, t.hashes,"
-                " (SELECT true FROM ves_streams WHERE stream_no = $1)"
-                " FROM generate_series(0, $2 - 1) l (level)"
-                " LEFT JOIN LATERAL (SELECT part, hashes FROM ves_tiles"
-                "  WHERE stream_no = $1 AND level = l.level"
-                "  ORDER BY part DESC LIMIT 1) t ON true");
-    ves_pg_put_i64(&q, stream_no);
-    ves_pg_put_i64(&q, VES_STORE_TILE_LEVELS);
-    enum ves_status status = ves_pg_ask(&q);
+    ves_pg_open_ends(st, &q, stream_no);
+    if (st->ends && st->ends_of == stream_no) {
+        q.result = st->ends;
+        st->ends = NULL;
+    }
+    enum ves_status status = q.result ? VES_OK : ves_pg_ask(&q);
     while (!status && ves_pg_next(&q)) {
         uint64_t level = ves_pg_u64(&q), part = ves_pg_u64(&q);
         struct ves_bytes hashes = ves_pg_bytes(&q);
@@ -270,6 +287,7 @@ enum ves_status ves_pg_tlog_append(struct ves_store *s, uint32_t stream_no,
 
     VES_ASSERT(st->is_in);
     enum ves_status status = read_ends(st, stream_no, &ends);
+    ves_pg_forget(st);
     if (!status)
         status = check_growth(st, &ends, hashes, count);
     if (!status)
@@ -307,6 +325,7 @@ enum ves_status ves_pg_tlog_sign(struct ves_store *s, uint32_t stream_no,
     struct ves_pg_call q;
     uint64_t changed = 0;
 
+    ves_pg_forget(st);
     ves_pg_open(st, &q, VES_PG_TLOG_SIGN, "iiibbi",
                 "UPDATE ves_tlogs SET signed_size = $3, signed_root = $4,"
                 " note = $5, signed_at_ms = $6"
@@ -329,6 +348,7 @@ enum ves_status ves_pg_tlog_freeze(struct ves_store *s, uint32_t stream_no,
     struct ves_pg_call q;
     uint64_t changed = 0;
 
+    ves_pg_forget(st);
     ves_pg_open(st, &q, VES_PG_TLOG_FREEZE, "iib",
                 "UPDATE ves_tlogs SET frozen_at_ms = $2, frozen_why = $3"
                 " WHERE stream_no = $1");

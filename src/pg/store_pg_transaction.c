@@ -11,6 +11,7 @@
 #include <time.h>
 
 #include "base/assert.h"
+#include "base/bytes.h"
 #include "base/error.h"
 #include "pg/store_pg_internal.h"
 
@@ -21,6 +22,7 @@ enum { OUTCOME_NAP_MS = 200 };
 #define BEGIN_WRITE "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE"
 #define BEGIN_READ  "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 #define TAKE_LOCK   "SELECT pg_advisory_xact_lock(" VES_PG_LOCK_NO ")"
+#define SHARE_LOCK  "SELECT pg_advisory_xact_lock_shared(" VES_PG_LOCK_NO ")"
 
 /* ---- how a transaction ended ----------------------------------------------
  */
@@ -184,6 +186,156 @@ static enum ves_status look_again(struct ves_pg *st)
     return status || is_same ? status : changed_meanwhile(st);
 }
 
+/* ---- of some streams -------------------------------------------------------
+ *
+ * The lock of the database is shared, and the rows of the streams are locked,
+ * always in the same order, so that two who want the same two do not wait for
+ * each other.  Only then they are read, by a statement of its own: one that
+ * has waited for a row sees the rest as it was before.
+ */
+
+struct wanted {
+    const struct ves_stream *streams; /* NULL: the whole database */
+    size_t count;
+};
+
+static bool is_before(const struct ves_stream *a, const struct ves_stream *b)
+{
+    int order = memcmp(a->tenant.b, b->tenant.b, VES_UUID_SIZE);
+
+    return order < 0 ||
+           (order == 0 && memcmp(a->store.b, b->store.b, VES_UUID_SIZE) < 0);
+}
+
+/* The smallest that is larger than *last (NULL: of all). */
+static const struct ves_stream *next_stream(const struct wanted *wanted,
+                                            const struct ves_stream *last)
+{
+    const struct ves_stream *best = NULL;
+
+    for (size_t i = 0; i < wanted->count; i++) {
+        const struct ves_stream *stream = &wanted->streams[i];
+        if ((!last || is_before(last, stream)) &&
+            (!best || is_before(stream, best)))
+            best = stream;
+    }
+    return best;
+}
+
+static void put_streams(struct ves_pg_call *q, const struct wanted *wanted)
+{
+    const struct ves_stream *stream = NULL;
+
+    while ((stream = next_stream(wanted, stream))) {
+        ves_pg_put_uuid(q, &stream->tenant);
+        ves_pg_put_uuid(q, &stream->store);
+    }
+}
+
+static enum ves_status lock_streams(struct ves_pg *st,
+                                    const struct wanted *wanted)
+{
+    struct ves_pg_call q;
+
+    ves_pg_open(st, &q, VES_PG_LOCK_STREAMS, "UU",
+                "SELECT count(*) FROM unnest($1, $2) i (tenant, store)"
+                " CROSS JOIN LATERAL (SELECT 1 FROM ves_streams"
+                "  WHERE tenant = i.tenant AND store = i.store OFFSET 0"
+                "  FOR NO KEY UPDATE) s");
+    put_streams(&q, wanted);
+    return ves_pg_send(&q);
+}
+
+static enum ves_status look_at_streams(struct ves_pg *st,
+                                       const struct wanted *wanted)
+{
+    struct ves_pg_call q;
+
+    ves_pg_open(st, &q, VES_PG_EXPECT_STREAMS, "iwbUU",
+                "SELECT (SELECT version = $1 FROM ves_schema"
+                " WHERE only_row = 1), EXISTS (SELECT 1 FROM ves_meta"
+                " WHERE name = $2 AND value = $3), " VES_PG_STREAM_COLUMNS
+                ", " VES_PG_TLOG_COLUMNS
+                " FROM unnest($4, $5) i (tenant, store)"
+                " CROSS JOIN LATERAL (SELECT * FROM ves_streams"
+                "  WHERE tenant = i.tenant AND store = i.store OFFSET 0) s"
+                " LEFT JOIN LATERAL (SELECT * FROM ves_tlogs"
+                "  WHERE stream_no = s.stream_no OFFSET 0) t ON true");
+    ves_pg_put_i64(&q, VES_PG_SCHEMA);
+    ves_pg_put_word(&q, st->expected_name ? st->expected_name : "");
+    ves_pg_put_bytes(&q, ves_buf_view(&st->expected));
+    put_streams(&q, wanted);
+    enum ves_status status = ves_pg_ask(&q);
+    if (status)
+        return status;
+    st->streams = q.result;
+    if ((size_t)PQntuples(q.result) < wanted->count)
+        return VES_NOT_FOUND;
+    (void)ves_pg_next(&q);
+    bool is_same_schema = ves_pg_bool(&q);
+    bool is_same = ves_pg_bool(&q) || !st->expected_name;
+    status = ves_pg_check(&q);
+    if (!status && !is_same_schema)
+        status = newer_meanwhile(st);
+    return status || is_same ? status : changed_meanwhile(st);
+}
+
+bool ves_pg_recall(struct ves_pg *st, struct ves_pg_call *q,
+                   const struct ves_stream *stream, uint32_t stream_no)
+{
+    enum { CHECKS = 2 }; /* the columns before */
+
+    if (!st->streams)
+        return false;
+    memset(q, 0, sizeof *q);
+    q->st = st;
+    q->result = st->streams;
+    q->is_borrowed = true;
+    q->row = -1;
+    while (ves_pg_next(q)) {
+        struct ves_stream_row row;
+
+        q->column = CHECKS - 1;
+        if (ves_pg_stream_read(q, &row) ||
+            !(stream ? ves_stream_equal(stream, &row.stream)
+                     : row.stream_no == stream_no))
+            continue;
+        q->column = CHECKS - 1;
+        return true;
+    }
+    return false;
+}
+
+void ves_pg_forget(struct ves_pg *st)
+{
+    PQclear(st->streams);
+    st->streams = NULL;
+}
+
+static void end_transaction(struct ves_pg *st)
+{
+    st->is_in = st->is_open = st->is_failed = st->is_partial = false;
+    ves_pg_forget(st);
+    PQclear(st->ends);
+    st->ends = NULL;
+}
+
+/* ---- the lock -------------------------------------------------------------
+ */
+
+static enum ves_status take_streams(struct ves_pg *st,
+                                    const struct wanted *wanted)
+{
+    enum ves_status status = ves_pg_queue(st, BEGIN_WRITE);
+
+    st->is_open = !status;
+    if (!status)
+        status = ves_pg_queue(st, SHARE_LOCK);
+    if (!status)
+        status = lock_streams(st, wanted);
+    return status ? status : look_at_streams(st, wanted);
+}
+
 /* Opens the transaction and takes the lock, in one round trip. */
 static enum ves_status take_lock(struct ves_pg *st)
 {
@@ -208,25 +360,27 @@ void ves_pg_rollback(struct ves_store *s)
         if (ves_pg_queue(st, "ROLLBACK") || ves_pg_settle(st, NULL))
             ves_pg_drop(st);
     }
-    st->is_in = st->is_open = st->is_failed = false;
+    end_transaction(st);
     s->error = words;
 }
 
-static enum ves_status begin_once(struct ves_pg *st)
+static enum ves_status begin_once(struct ves_pg *st,
+                                  const struct wanted *wanted)
 {
     enum ves_status status = ves_pg_connect(st);
 
     st->is_in = true;
     st->is_failed = st->is_open = false;
+    st->is_partial = wanted->streams != NULL;
     st->known_count = 0;
     if (!status)
-        status = take_lock(st);
+        status = st->is_partial ? take_streams(st, wanted) : take_lock(st);
     if (status)
         ves_pg_rollback(&st->store);
     return status;
 }
 
-enum ves_status ves_pg_begin(struct ves_store *s)
+static enum ves_status begin(struct ves_store *s, const struct wanted *wanted)
 {
     struct ves_pg *st = ves_pg_of(s);
     bool ignored;
@@ -241,9 +395,22 @@ enum ves_status ves_pg_begin(struct ves_store *s)
         if (status)
             return status;
     }
-    enum ves_status status = begin_once(st);
+    enum ves_status status = begin_once(st, wanted);
     /* The connection may have died while nobody used it. */
-    return status == VES_IO && !st->conn ? begin_once(st) : status;
+    return status == VES_IO && !st->conn ? begin_once(st, wanted) : status;
+}
+
+enum ves_status ves_pg_begin(struct ves_store *s)
+{
+    return begin(s, &(struct wanted){NULL, 0});
+}
+
+enum ves_status ves_pg_begin_streams(struct ves_store *s,
+                                     const struct ves_stream *streams,
+                                     size_t count)
+{
+    VES_ASSERT(streams && count > 0);
+    return begin(s, &(struct wanted){streams, count});
 }
 
 static enum ves_status failed_before(struct ves_pg *st)
@@ -279,7 +446,7 @@ enum ves_status ves_pg_commit(struct ves_store *s)
         st->is_failed || !st->is_open ? failed_before(st) : commit_sound(st);
     if (status)
         ves_pg_rollback(s);
-    st->is_in = st->is_open = st->is_failed = false;
+    end_transaction(st);
     return status;
 }
 

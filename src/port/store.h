@@ -26,6 +26,7 @@
 #define VES_PORT_STORE_H
 
 #include "base/arena.h"
+#include "port/store_keys.h"
 #include "ves/ves.h"
 
 /* ---- streams and their log ---------------------------------------------- */
@@ -269,28 +270,6 @@ struct ves_kept_head {
     struct ves_hash root;
 };
 
-/* ---- keys (both roles) --------------------------------------------------- */
-
-struct ves_key_row {
-    struct ves_uuid tenant;
-    bool has_store; /* registered for one stream only */
-    struct ves_uuid store;
-    struct ves_uuid agent;
-    uint32_t key_id;
-    struct ves_public_key public_key;
-    int64_t valid_from_ms, valid_to_ms, revoked_at_ms; /* 0: none */
-    struct ves_bytes algorithm;
-    struct ves_bytes registrar;
-    struct ves_bytes proof; /* JSON kept with the entry, "" when none */
-};
-
-/* Validity of one key in one stream (design.md D17). */
-struct ves_key_span {
-    bool is_found;
-    uint64_t valid_from_sequence; /* >= 1 */
-    uint64_t revoked_at_sequence; /* 0: not revoked */
-};
-
 /* ---- the sequencer's tables ---------------------------------------------- */
 
 struct ves_commitment_row {
@@ -419,6 +398,14 @@ struct ves_store_ops {
      * whole, as a database does when the disk fails.  Either way nothing of
      * it remains. */
     enum ves_status (*begin_flat)(struct ves_store *s);
+    /* begin for a transaction that writes nothing but what these streams lead
+     * (the calls that take a stream's number, and stream_put of them).  Others
+     * of other streams may run beside it; those of begin do not.  A stream is
+     * named once.  VES_NOT_FOUND: one of them is not there, and nothing was
+     * begun; a back end that has one lock for all need not look. */
+    enum ves_status (*begin_streams)(struct ves_store *s,
+                                     const struct ves_stream *streams,
+                                     size_t count);
     enum ves_status (*commit)(struct ves_store *s);
     void (*rollback)(struct ves_store *s); /* never fails; idempotent */
     /* What is read until end_read is of one moment, whatever others commit
@@ -674,6 +661,13 @@ struct ves_store_ops {
                                const struct ves_uuid *agent, uint32_t key_id,
                                struct ves_arena *arena,
                                struct ves_key_row *row);
+    /* Several of one tenant at once, with what key_span_get says of them in
+     * that stream: found[i] for names[i]. */
+    enum ves_status (*key_find)(struct ves_store *s, uint32_t stream_no,
+                                const struct ves_uuid *tenant,
+                                const struct ves_key_name *names, size_t count,
+                                struct ves_arena *arena,
+                                struct ves_key_found *found);
     /* Inserts or replaces. */
     enum ves_status (*key_put)(struct ves_store *s,
                                const struct ves_key_row *row);

@@ -104,6 +104,14 @@ static enum ves_status begin(struct ves_store *s)
     return VES_OK;
 }
 
+static enum ves_status begin_streams(struct ves_store *s,
+                                     const struct ves_stream *streams,
+                                     size_t count)
+{
+    (void)streams, (void)count;
+    return begin(s);
+}
+
 static enum ves_status commit(struct ves_store *s)
 {
     VES_ASSERT(ves_mem_of(s)->is_writing);
@@ -281,6 +289,7 @@ static void end_read(struct ves_store *s)
 static const struct ves_store_ops ops = {
     .begin = begin,
     .begin_flat = begin,
+    .begin_streams = begin_streams,
     .begin_read = begin_read,
     .end_read = end_read,
     .commit = commit,
@@ -338,6 +347,7 @@ static const struct ves_store_ops ops = {
     .kept_heads_read = ves_mem_kept_heads_read,
     .key_get = ves_mem_key_get,
     .key_put = ves_mem_key_put,
+    .key_find = ves_mem_key_find,
     .key_span_get = ves_mem_key_span_get,
     .key_span_put = ves_mem_key_span_put,
     .key_span_forget = ves_mem_key_span_forget,

@@ -252,6 +252,11 @@ enum ves_status ves_mem_key_get(struct ves_store *s,
                                 struct ves_key_row *row);
 enum ves_status ves_mem_key_put(struct ves_store *s,
                                 const struct ves_key_row *row);
+enum ves_status ves_mem_key_find(struct ves_store *s, uint32_t stream_no,
+                                 const struct ves_uuid *tenant,
+                                 const struct ves_key_name *names, size_t count,
+                                 struct ves_arena *arena,
+                                 struct ves_key_found *found);
 enum ves_status ves_mem_key_span_get(struct ves_store *s, uint32_t stream_no,
                                      const struct ves_uuid *agent,
                                      uint32_t key_id,

@@ -147,6 +147,15 @@ static enum ves_status begin_flat(struct ves_store *s)
     return begin_either(s, true);
 }
 
+/* One file, one writer. */
+static enum ves_status begin_streams(struct ves_store *s,
+                                     const struct ves_stream *streams,
+                                     size_t count)
+{
+    (void)streams, (void)count;
+    return begin_either(s, false);
+}
+
 static void rollback_open(struct ves_sqlite *st)
 {
     if (st->tx == VES_TX_FLAT && sqlite3_total_changes(st->db) == st->changes)
@@ -220,6 +229,7 @@ static void end_read(struct ves_store *s)
 static const struct ves_store_ops ops = {
     .begin = begin,
     .begin_flat = begin_flat,
+    .begin_streams = begin_streams,
     .begin_read = begin_read,
     .end_read = end_read,
     .commit = commit,
@@ -277,6 +287,7 @@ static const struct ves_store_ops ops = {
     .kept_heads_read = ves_sqlite_kept_heads_read,
     .key_get = ves_sqlite_key_get,
     .key_put = ves_sqlite_key_put,
+    .key_find = ves_sqlite_key_find,
     .key_span_get = ves_sqlite_key_span_get,
     .key_span_put = ves_sqlite_key_span_put,
     .key_span_forget = ves_sqlite_key_span_forget,

@@ -122,6 +122,28 @@ enum ves_status ves_sqlite_key_span_get(struct ves_store *s, uint32_t stream_no,
     return status == VES_NOT_FOUND ? VES_OK : status;
 }
 
+enum ves_status ves_sqlite_key_find(struct ves_store *s, uint32_t stream_no,
+                                    const struct ves_uuid *tenant,
+                                    const struct ves_key_name *names,
+                                    size_t count, struct ves_arena *arena,
+                                    struct ves_key_found *found)
+{
+    enum ves_status status = VES_OK;
+
+    for (size_t i = 0; i < count && !status; i++) {
+        memset(&found[i], 0, sizeof found[i]);
+        status = ves_sqlite_key_get(s, tenant, &names[i].agent, names[i].key_id,
+                                    arena, &found[i].row);
+        found[i].is_found = !status;
+        if (!status)
+            status = ves_sqlite_key_span_get(s, stream_no, &names[i].agent,
+                                             names[i].key_id, &found[i].span);
+        else if (status == VES_NOT_FOUND)
+            status = VES_OK;
+    }
+    return status;
+}
+
 enum ves_status ves_sqlite_key_span_put(struct ves_store *s, uint32_t stream_no,
                                         const struct ves_uuid *agent,
                                         uint32_t key_id,

@@ -25,6 +25,19 @@ static enum ves_status count_begin_flat(struct ves_store *s)
     return status;
 }
 
+static enum ves_status count_begin_streams(struct ves_store *s,
+                                           const struct ves_stream *streams,
+                                           size_t count)
+{
+    struct test_counting *c = (struct test_counting *)s;
+    enum ves_status status =
+        c->inner->ops->begin_streams(c->inner, streams, count);
+
+    c->calls.begin++;
+    s->error = c->inner->error;
+    return status;
+}
+
 static enum ves_status count_begin_read(struct ves_store *s)
 {
     struct test_counting *c = (struct test_counting *)s;
@@ -76,6 +89,7 @@ TEST_STORE_OPS(X)
 
 static const struct ves_store_ops ops = {.begin = count_begin,
                                          .begin_flat = count_begin_flat,
+                                         .begin_streams = count_begin_streams,
                                          .begin_read = count_begin_read,
                                          .end_read = count_end_read,
                                          .commit = count_commit,

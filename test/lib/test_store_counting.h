@@ -164,6 +164,11 @@
       (const struct ves_uuid *tenant, const struct ves_uuid *agent,            \
        uint32_t key_id, struct ves_arena *arena, struct ves_key_row *row),     \
       (tenant, agent, key_id, arena, row))                                     \
+    X(key_find,                                                                \
+      (uint32_t stream_no, const struct ves_uuid *tenant,                      \
+       const struct ves_key_name *names, size_t count,                         \
+       struct ves_arena *arena, struct ves_key_found *found),                  \
+      (stream_no, tenant, names, count, arena, found))                         \
     X(key_put, (const struct ves_key_row *row), (row))                         \
     X(key_span_get,                                                            \
       (uint32_t stream_no, const struct ves_uuid *agent, uint32_t key_id,      \

@@ -93,6 +93,40 @@ static void spans_are_per_stream_agent_and_key(void **state)
     assert_int_equal(got.valid_from_sequence, 0);
 }
 
+static void keys_are_found_with_their_spans(void **state)
+{
+    struct suite *s = *state;
+    struct ves_key_row rows[] = {key_row(s, 1, 1, 1), key_row(s, 1, 2, 7),
+                                 key_row(s, 2, 3, 1)};
+    struct ves_key_span span = {true, 4, 9};
+    const struct ves_key_name names[] = {{rows[1].agent, 7},
+                                         {rows[2].agent, 1},
+                                         {rows[0].agent, 1},
+                                         {rows[0].agent, 2}};
+    struct ves_key_found found[4];
+
+    struct ves_uuid tenant = rows[0].tenant;
+    suite_begin(s);
+    for (int i = 0; i < 3; i++)
+        OK(CALL(s, key_put, &rows[i]));
+    OK(CALL(s, key_span_put, 1, &rows[1].agent, 7, &span));
+    suite_commit(s);
+    OK(CALL(s, key_find, 1, &tenant, names, 4, &s->arena, found));
+    assert_true(found[0].is_found && found[2].is_found);
+    /* Of another tenant, and of none. */
+    assert_false(found[1].is_found || found[3].is_found);
+    assert_false(found[1].span.is_found || found[3].span.is_found);
+    suite_print_key(&s->want, &rows[1], &span);
+    suite_print_key(&s->got, &found[0].row, &found[0].span);
+    suite_print_key(&s->want, &rows[0],
+                    &(struct ves_key_span){.is_found = false});
+    suite_print_key(&s->got, &found[2].row, &found[2].span);
+    suite_compare(s);
+    OK(CALL(s, key_find, 2, &tenant, names, 1, &s->arena, found));
+    assert_true(found[0].is_found && !found[0].span.is_found);
+    OK(CALL(s, key_find, 1, &tenant, names, 0, &s->arena, found));
+}
+
 /* ---- commitments ----------------------------------------------------------
  */
 
@@ -279,6 +313,7 @@ static void invitations_come_back_as_put(void **state)
 static const struct CMUnitTest keys_tests[] = {
     EITHER_TEST(keys_come_back_as_put),
     SEQUENCER_TEST(keys_are_listed_with_their_validity),
+    SEQUENCER_TEST(keys_are_found_with_their_spans),
     SEQUENCER_TEST(spans_are_per_stream_agent_and_key),
     SEQUENCER_TEST(commitments_are_found_by_what_they_cover),
     SEQUENCER_TEST(commitments_are_listed_and_found_by_batch),
