@@ -218,6 +218,11 @@ $(BUILD)/attack-files: $(BUILD)/test/attack/attack_files.o $(TESTLIB_OBJ) $(LIB_
 	$(call say,LD,$@)
 	$(Q)$(CC) $(LDFLAGS_ALL) $^ $(LIBS) $(TEST_LIBS) -o $@
 
+# A store with each of its columns damaged in turn, for ves audit.
+$(BUILD)/damage-each: $(BUILD)/test/attack/damage_each.o $(BUILD)/libves-server.a $(LIB_A)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(LDFLAGS_ALL) $^ $(SRV_LIBS) $(LIBS) -o $@
+
 # The CSV reader is the program's own.
 $(BUILD)/test_retail $(BUILD)/fuzz-retail: $(BUILD)/app/ves/retail.o
 $(BUILD)/test_retail $(BUILD)/fuzz-retail: LIBS += -lcsv
@@ -227,7 +232,7 @@ FUZZ_BIN := $(FUZZERS:%=$(BUILD)/fuzz-%)
 
 # run-tests gathers TAP from everything it is given and prints the counts.
 .PHONY: test test-unit check sim fuzz soak bench
-test: all $(UNIT_BIN) $(FUZZ_BIN) $(BUILD)/ves-sim $(BUILD)/ves-sim-real $(BUILD)/mcp-fixture $(BUILD)/attack-files $(BUILD)/log-dir check
+test: all $(UNIT_BIN) $(FUZZ_BIN) $(BUILD)/ves-sim $(BUILD)/ves-sim-real $(BUILD)/mcp-fixture $(BUILD)/attack-files $(BUILD)/damage-each $(BUILD)/log-dir check
 	BUILD=$(BUILD) tools/run-tests $(T)
 test-unit: $(UNIT_BIN)
 	BUILD=$(BUILD) SUITES=unit tools/run-tests $(T)

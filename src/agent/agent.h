@@ -214,6 +214,9 @@ VES_NODISCARD enum ves_status ves_agent_meta_put_u64(struct ves_agent *agent,
 /* What the environment says of a setting; false: nothing readable. */
 bool ves_agent_environment(const char *name, uint64_t *value);
 
+/* Can the store's value of that name ("setting.batchSize") be this? */
+bool ves_agent_setting_holds(const char *meta, const char *text);
+
 /* Checks the environment's settings (VES_BATCH_SIZE ...); VES_INVALID names
  * the variable and what it may be. */
 VES_NODISCARD enum ves_status

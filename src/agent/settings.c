@@ -95,6 +95,17 @@ static bool parse(const struct setting *setting, struct ves_bytes text,
            *out <= setting->max;
 }
 
+bool ves_agent_setting_holds(const char *meta, const char *text)
+{
+    uint64_t value;
+
+    for (size_t i = 0; i < SETTINGS; i++) {
+        if (strcmp(settings[i].meta, meta) == 0)
+            return parse(&settings[i], ves_bytes_str(text), &value);
+    }
+    return ves_strategies_hold(meta, ves_bytes_str(text));
+}
+
 enum setting_source { SOURCE_DEFAULT, SOURCE_FILE, SOURCE_ENVIRONMENT };
 
 static const char *const source_names[] = {"default", "file", "environment"};

@@ -49,6 +49,18 @@ static bool take_entry(struct ves_bytes *list, struct ves_bytes *type,
     return true;
 }
 
+bool ves_strategies_hold(const char *meta, struct ves_bytes list)
+{
+    enum ves_strategy strategy;
+    struct ves_bytes type;
+
+    if (strcmp(meta, META) != 0)
+        return false;
+    while (take_entry(&list, &type, &strategy))
+        ;
+    return list.len == 0;
+}
+
 static enum ves_strategy general(struct ves_agent *agent)
 {
     uint64_t value = ves_agent_setting(agent, "conflictStrategy");

@@ -16,6 +16,9 @@ uint64_t ves_agent_policies_sum(struct ves_agent *agent);
 /* Is there one that decides anything? */
 bool ves_agent_has_policy(struct ves_agent *agent);
 
+/* Is that the name under which the store keeps them, and this such a list? */
+bool ves_strategies_hold(const char *meta, struct ves_bytes list);
+
 /* "conflictStrategy.order" and the like. */
 bool ves_strategy_setting_is(const char *name);
 /* value: a strategy, or "default" to take the entry away. */

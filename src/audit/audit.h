@@ -31,6 +31,8 @@
     X(RECEIPTS, "receipts")           \
     X(CHAINS, "agent chains")         \
     X(OUTBOX, "outbox")               \
+    X(CURSORS, "cursors")             \
+    X(SETTINGS, "settings")           \
     X(COMMITMENTS, "commitments")     \
     X(TREE, "tree")                   \
     X(VERDICTS, "verdicts")           \
@@ -117,6 +119,7 @@ struct ves_audit_stream {
     struct ves_map agents, keys;
     struct ves_audit_keys logged;
     struct ves_audit_agent *first_agent, **agent_end;
+    struct ves_audit_links *links; /* links.c, while it is walked */
     struct ves_audit_commitment *commitments;
     struct ves_tlog_edge edge;
     uint64_t epoch; /* that the log is in there */
@@ -206,6 +209,9 @@ void ves_audit_file_start(struct ves_audit *audit);
 /* Waits until that is done; nothing without _start. */
 void ves_audit_file_end(struct ves_audit *audit);
 
+/* rows.c: what stands beside the log, on that connection. */
+void ves_audit_rows(struct ves_audit *audit, struct sqlite3 *db);
+
 /* ---- checker.c: signatures ---- */
 
 /* threads as in the options. */
@@ -263,6 +269,16 @@ VES_NODISCARD enum ves_status ves_audit_chain(struct ves_audit *audit,
                                               const struct ves_log_row *row,
                                               const struct ves_event *event,
                                               unsigned bucket);
+
+/* ---- links.c: entities' events ---- */
+
+VES_NODISCARD enum ves_status
+ves_audit_links_open(struct ves_audit *audit, struct ves_audit_stream *stream);
+void ves_audit_links_close(struct ves_audit_stream *stream);
+/* The next event's place among those of its entity. */
+void ves_audit_links_check(struct ves_audit *audit,
+                           struct ves_audit_stream *stream,
+                           const struct ves_log_row *row);
 
 /* ---- tree.c: the provable log ---- */
 

@@ -1,5 +1,6 @@
-/* file.c -- the copy as SQLite sees it, and what is in it that nobody would
- * read.  A thread of its own, so that nothing waits for it. */
+/* file.c -- the copy as SQLite sees it, what is in it that nobody would read,
+ * and what stands beside the log (rows.c).  A thread of its own, so that
+ * nothing waits for it. */
 #include <string.h>
 
 #include "audit/audit.h"
@@ -53,18 +54,21 @@ static void *check(void *ctx)
 
     check_pages(audit, audit->file);
     check_streams(audit, audit->file);
+    ves_audit_rows(audit, audit->file);
     sqlite3_close(audit->file);
     audit->file = NULL;
     return NULL;
 }
 
-/* A connection of its own, with the file as it is before anybody judges it. */
+/* A connection of its own, with the file as it is before anybody judges it.
+ * Nothing is written; but of a file that is only read SQLite does not look at
+ * the schema's CHECKs. */
 static bool open_file(struct ves_audit *audit)
 {
     sqlite3 **db = &audit->file;
 
     if (sqlite3_open_v2(audit->copy, db,
-                        SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX,
+                        SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX,
                         NULL) == SQLITE_OK &&
         sqlite3_busy_timeout(*db, BUSY_TIMEOUT_MS) == SQLITE_OK &&
         sqlite3_exec(*db, "BEGIN; SELECT count(*) FROM ves_streams", NULL, NULL,

@@ -117,6 +117,29 @@ static bool check_note(struct ves_audit *audit,
 
 /* ---- a sequencer's ------------------------------------------------------- */
 
+/* Under which name it signs: with another it would begin another log. */
+static enum ves_status check_host(struct ves_audit *audit,
+                                  const struct ves_checkpoint *checkpoint)
+{
+    struct ves_store *store = audit->store;
+    struct ves_bytes signed_as, host;
+
+    enum ves_status status =
+        store->ops->meta_get(store, "log.host", &audit->arena, &host);
+    if (status && status != VES_NOT_FOUND)
+        return status;
+    (void)ves_epoch_of_origin(checkpoint->origin, &signed_as);
+    if (status == VES_NOT_FOUND)
+        ves_audit_unknown(audit, VES_AUDIT_TREE,
+                          "the database does not say under which name its logs "
+                          "are signed; serve it once");
+    else if (!ves_bytes_equal(signed_as, host))
+        ves_audit_find(audit, VES_AUDIT_TREE, checkpoint->size,
+                       "the head was signed under another name than the "
+                       "database says");
+    return VES_OK;
+}
+
 enum ves_status ves_audit_heads_signed(struct ves_audit *audit,
                                        struct ves_audit_stream *stream,
                                        const struct ves_tlog_row *row)
@@ -135,12 +158,11 @@ enum ves_status ves_audit_heads_signed(struct ves_audit *audit,
                        "the checkpoint says another head than its row");
     enum ves_status status =
         add(audit, stream, row->signed_size, &row->signed_root, words);
-    if (!status && is_read) {
-        (*stream->heads_at)->has_name = true;
-        (*stream->heads_at)->epoch =
-            ves_epoch_of_origin(checkpoint.origin, &host);
-    }
-    return status;
+    if (status || !is_read)
+        return status;
+    (*stream->heads_at)->has_name = true;
+    (*stream->heads_at)->epoch = ves_epoch_of_origin(checkpoint.origin, &host);
+    return check_host(audit, &checkpoint);
 }
 
 enum ves_status ves_audit_heads_cosigned(struct ves_audit *audit,

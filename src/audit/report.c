@@ -49,6 +49,10 @@ static const char *good(const struct ves_audit *audit, enum ves_audit_id check)
         return "each names the one before it";
     case VES_AUDIT_OUTBOX:
         return "own events are whole and signed";
+    case VES_AUDIT_CURSORS:
+        return "none is beyond what was received, signed or verified";
+    case VES_AUDIT_SETTINGS:
+        return "each within its range";
     case VES_AUDIT_COMMITMENTS:
         return "roots recomputed, each continues the one before";
     case VES_AUDIT_TREE:

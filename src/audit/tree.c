@@ -4,10 +4,32 @@
 
 #include "audit/audit.h"
 #include "base/bytes.h"
+#include "core/merkle.h"
 
 static void find(struct ves_audit *audit, uint64_t size, const char *what)
 {
     ves_audit_find(audit, VES_AUDIT_TREE, size, "%s", what);
+}
+
+/* Whose log the row is, and whether it is one that goes on. */
+static void check_row(struct ves_audit *audit,
+                      const struct ves_audit_stream *stream,
+                      const struct ves_tlog_row *row)
+{
+    struct ves_hash id;
+
+    ves_stream_id(&stream->row.stream, &id);
+    if (!ves_hash_equal(&id, &row->stream_id))
+        find(audit, 0, "the tree is said to be of another stream");
+    if ((row->frozen_at_ms != 0) != (row->frozen_why.len > 0))
+        find(audit, 0,
+             "the log is frozen without a reason, or has a reason "
+             "without being frozen");
+    else if (row->frozen_at_ms != 0)
+        ves_audit_unknown(
+            audit, VES_AUDIT_TREE, "the log is frozen: %.*s",
+            (int)(row->frozen_why.len < 300 ? row->frozen_why.len : 300),
+            (const char *)row->frozen_why.ptr);
 }
 
 enum ves_status ves_audit_tree_open(struct ves_audit *audit,
@@ -29,6 +51,7 @@ enum ves_status ves_audit_tree_open(struct ves_audit *audit,
     }
     if (status)
         return status;
+    check_row(audit, stream, &row);
     stream->has_tree = true;
     stream->signed_size = row.signed_size;
     stream->signed_root = row.signed_root;

@@ -42,6 +42,7 @@ struct walk {
     struct ves_hash *leaves, *scratch;
     size_t leaf_count;
     uint64_t own_counts[VES_OUTBOX_STATUSES];
+    struct ves_uuid sequencer; /* as the store has it; nil: it has not */
     bool is_stopped;
 };
 
@@ -305,6 +306,16 @@ static unsigned bucket_of(const struct ves_audit_stream *stream, int64_t at_ms)
                       (VES_AUDIT_BUCKETS - 1));
 }
 
+/* Who gave it its number; nobody is named where there was no receipt. */
+static void check_sequencer(struct walk *walk, const struct ves_log_row *row)
+{
+    const struct ves_uuid *known = &walk->sequencer;
+
+    if (!ves_uuid_is_nil(known) && !ves_uuid_is_nil(&row->sequencer_id) &&
+        !ves_uuid_equal(known, &row->sequencer_id))
+        differs(walk, row, "sequencer");
+}
+
 static enum ves_status visit(void *ctx, const struct ves_log_row *row)
 {
     struct walk *walk = ctx;
@@ -329,6 +340,8 @@ static enum ves_status visit(void *ctx, const struct ves_log_row *row)
         ves_audit_count(audit, VES_AUDIT_EVENTS, 1);
         status = read_event(walk, row, &event, &is_whole);
     }
+    ves_audit_links_check(audit, walk->stream, row);
+    check_sequencer(walk, row);
     struct ves_public_key key;
     if (!status && is_whole)
         status = ves_audit_keys_take(audit, walk->stream, &event,
@@ -424,6 +437,19 @@ static enum ves_status list_commitment(void *ctx,
     return VES_OK;
 }
 
+static enum ves_status read_sequencer(struct walk *walk)
+{
+    struct ves_audit *audit = walk->audit;
+    struct ves_bytes text;
+
+    enum ves_status status = audit->store->ops->meta_get(
+        audit->store, "sequencer.id", &audit->arena, &text);
+    if (!status && ves_uuid_parse(text, &walk->sequencer))
+        ves_audit_find(audit, VES_AUDIT_EVENTS, 0,
+                       "the id of the sequencer in the store is none");
+    return status;
+}
+
 static enum ves_status prepare(struct walk *walk)
 {
     struct ves_audit *audit = walk->audit;
@@ -431,6 +457,8 @@ static enum ves_status prepare(struct walk *walk)
     struct ves_store *store = audit->store;
     struct list list = {&audit->arena, &stream->commitments};
 
+    if (read_sequencer(walk) == VES_NOMEM)
+        return VES_NOMEM;
     stream->agent_end = &stream->first_agent;
     walk->leaves = ves_arena_alloc(&audit->arena,
                                    VES_COMMITMENT_MAX * sizeof(*walk->leaves));
@@ -453,6 +481,8 @@ static enum ves_status prepare(struct walk *walk)
     walk->commitment = stream->commitments;
     if (!status)
         status = ves_audit_tree_open(audit, stream);
+    if (!status)
+        status = ves_audit_links_open(audit, stream);
     return status ? status : read_times(walk);
 }
 
@@ -497,6 +527,7 @@ enum ves_status ves_audit_walk(struct ves_audit *audit,
                        "the stream says another end of what is committed than "
                        "its commitments");
     audit->walked = 0;
+    ves_audit_links_close(stream);
     ves_arena_free(&walk.arena);
     ves_buf_free(&walk.envelope);
     ves_buf_free(&walk.again);
@@ -510,13 +541,35 @@ enum ves_status ves_audit_walk(struct ves_audit *audit,
 
 /* ---- own events ---------------------------------------------------------- */
 
-static enum ves_status check_own(struct walk *walk,
-                                 const struct ves_outbox_row *row)
+static bool is_row_of(const struct ves_outbox_row *row,
+                      const struct ves_event *event)
+{
+    const struct ves_context *context = &event->context;
+    struct ves_hash entity;
+
+    ves_entity_key(event->entity_type, event->entity_id, &entity);
+    return ves_hash_equal(&row->event_hash, &event->event_hash) &&
+           ves_uuid_equal(&row->event_id, &event->event_id) &&
+           ves_hash_equal(&row->entity_key, &entity) &&
+           ves_bytes_equal(row->entity_type, event->entity_type) &&
+           ves_bytes_equal(row->entity_id, event->entity_id) &&
+           ves_bytes_equal(row->event_type, event->event_type) &&
+           ves_bytes_equal(row->created_at, event->created_at) &&
+           row->agent_seq == (context->is_present ? context->agent_seq : 0) &&
+           row->has_command_id == event->has_command_id &&
+           (!row->has_command_id ||
+            ves_uuid_equal(&row->command_id, &event->command_id)) &&
+           row->cmd_index == context->cmd_index &&
+           row->cmd_count == context->cmd_count;
+}
+
+/* is_logged: its signature was looked at in the log. */
+static enum ves_status
+check_own(struct walk *walk, const struct ves_outbox_row *row, bool is_logged)
 {
     struct ves_audit *audit = walk->audit;
     struct ves_refusal refusal;
     struct ves_event event;
-    struct ves_hash entity;
 
     enum ves_status status =
         ves_event_read(&walk->arena, row->envelope, &event, &refusal);
@@ -530,15 +583,12 @@ static enum ves_status check_own(struct walk *walk,
     }
     if (status)
         return status;
-    ves_entity_key(event.entity_type, event.entity_id, &entity);
-    if (!ves_hash_equal(&row->event_hash, &event.event_hash) ||
-        !ves_uuid_equal(&row->event_id, &event.event_id) ||
-        !ves_hash_equal(&row->entity_key, &entity) ||
-        row->agent_seq !=
-            (event.context.is_present ? event.context.agent_seq : 0))
+    if (!is_row_of(row, &event))
         ves_audit_find(audit, VES_AUDIT_OUTBOX, 0,
                        "own event %llu has a row that says something else",
                        (unsigned long long)row->local_seq);
+    if (is_logged)
+        return VES_OK;
     struct key_name name = name_of(&event.agent, event.agent_key_id);
     const struct key *key = ves_map_get(&walk->stream->keys, name.b);
     if (!key) {
@@ -556,7 +606,8 @@ static enum ves_status check_own(struct walk *walk,
 /* Is an own event, with its receipt, byte for byte what stands in the log? */
 struct logged {
     const struct ves_outbox_row *own;
-    bool has_receipt, has_envelope;
+    bool is_there; /* an event of that number, whichever */
+    bool is_it, has_receipt, has_envelope;
 };
 
 static enum ves_status compare_logged(void *ctx, const struct ves_log_row *row)
@@ -565,12 +616,14 @@ static enum ves_status compare_logged(void *ctx, const struct ves_log_row *row)
     const struct ves_outbox_row *own = logged->own;
     size_t len = row->envelope.len;
 
-    if (row->sequence_number != own->sequence_number ||
-        !ves_uuid_equal(&row->event_id, &own->event_id) ||
+    logged->is_there = row->sequence_number == own->sequence_number;
+    if (!logged->is_there || !ves_uuid_equal(&row->event_id, &own->event_id) ||
         !ves_hash_equal(&row->event_hash, &own->event_hash) ||
         !ves_hash_equal(&row->entity_key, &own->entity_key) ||
         row->agent_seq != own->agent_seq)
         return VES_OK;
+    logged->is_it = row->sequenced_at_ms == own->sequenced_at_ms &&
+                    ves_uuid_equal(&row->sequencer_id, &own->sequencer_id);
     logged->has_receipt =
         row->has_receipt && own->has_receipt &&
         row->receipt_key_version == own->receipt_key_version &&
@@ -610,6 +663,10 @@ static enum ves_status visit_own(void *ctx, const struct ves_outbox_row *row)
                                row->receipt_key_version);
     if (status)
         return status;
+    if (logged.is_there && !logged.is_it)
+        ves_audit_find(audit, VES_AUDIT_OUTBOX, row->sequence_number,
+                       "own event %llu is not what the log has at its number",
+                       (unsigned long long)row->local_seq);
     if (!row->has_receipt && row->status == VES_OUTBOX_SYNCED)
         ves_audit_find(audit, VES_AUDIT_OUTBOX, 0,
                        "own event %llu is called synced without a receipt",
@@ -618,8 +675,8 @@ static enum ves_status visit_own(void *ctx, const struct ves_outbox_row *row)
         ves_audit_find(audit, VES_AUDIT_OUTBOX, 0,
                        "own event %llu has no body although it is not synced",
                        (unsigned long long)row->local_seq);
-    return row->envelope.len == 0 || logged.has_envelope ? VES_OK
-                                                         : check_own(walk, row);
+    return row->envelope.len == 0 ? VES_OK
+                                  : check_own(walk, row, logged.has_envelope);
 }
 
 /* What people are shown as waiting, or as synced. */

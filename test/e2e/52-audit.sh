@@ -111,7 +111,9 @@ damage "synced without a receipt" till.db "UPDATE ves_outbox SET receipt = NULL 
 # Rows that no store can have bring the judge down, and not the audit.
 damage "rows that cannot be" till.db "UPDATE ves_events SET entity_key = (SELECT entity_key FROM ves_events WHERE sequence_number = 1), agent_seq = 9" events
 for store in till hub; do
-	check "damage by chance: $store" lib damage_audit "$VES" "$T/$store.db" "$T" 1 8
+	check "damage by chance: $store" lib damage_audit "$VES" "$T/$store.db" "$T" 1 4
+	# All of them: make soak.
+	check "columns of every table damaged in turn: $store" "$HERE/$BUILD/damage-each" "$T/$store.db" "$T" "${DAMAGE_EVERY:-8}" "${DAMAGE_FIRST:-3}"
 done
 
 # Killed, it goes on where it was; what was kept of other signatures is not
