@@ -261,7 +261,7 @@ check-purity: $(LIB_OBJ)
 	tools/$@ $(BUILD)
 check-symbols: $(LIB_SO)
 	tools/$@ $(LIB_SO)
-soak: all $(BUILD)/ves-sim $(BUILD)/ves-sim-real $(BUILD)/prop_judge $(BUILD)/prop_engine $(BUILD)/prop_types $(BUILD)/prop_declared $(BUILD)/prop_keys
+soak: all $(BUILD)/damage-each $(BUILD)/ves-sim $(BUILD)/ves-sim-real $(BUILD)/prop_judge $(BUILD)/prop_engine $(BUILD)/prop_types $(BUILD)/prop_declared $(BUILD)/prop_keys
 	BUILD=$(BUILD) tools/soak
 bench: all
 	bench/run $(BUILD)/ves

@@ -356,10 +356,12 @@ int main(int argc, char **argv)
         fprintf(stderr, "usage: damage-each STORE WORK_DIR [EVERY [FIRST]]\n");
         return 2;
     }
-    if (argc > 3 && atoi(argv[3]) > 0)
-        every = (unsigned)atoi(argv[3]);
+    if (argc > 3)
+        every = (unsigned)strtoul(argv[3], NULL, 10);
     if (argc > 4)
-        first = (unsigned)atoi(argv[4]) % every;
+        first = (unsigned)strtoul(argv[4], NULL, 10);
+    if (every == 0 || first >= every)
+        die("EVERY and FIRST", "not 0, and the first below it");
     snprintf(whole, sizeof(whole), "%s/each.db", argv[2]);
     snprintf(damaged, sizeof(damaged), "%s/each-damaged.db", argv[2]);
     copy_whole(argv[1]);
