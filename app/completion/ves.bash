@@ -4,7 +4,7 @@ _ves()
 {
 	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]}
 	case $prev in
-	--db | --port-file | --head-file | --tls-cert | --tls-key | --tls-client-ca | --key-file | --token-file | --ca | --invite | --payload | --policy | --logs | --dir | --work | --report | --picture | --out | --tiles | --resume | --credential-file | --known | --witness-policy | --entry | --evidence | --signing-key | --admin-key-file)
+	--db | --port-file | --head-file | --tls-cert | --tls-key | --tls-client-ca | --jwt-keys | --key-file | --token-file | --ca | --invite | --payload | --policy | --logs | --dir | --work | --report | --picture | --out | --tiles | --resume | --credential-file | --known | --witness-policy | --entry | --evidence | --signing-key | --admin-key-file)
 		mapfile -t COMPREPLY < <(compgen -f -- "${cur#@}")
 		return ;;
 	--status)

@@ -16,6 +16,9 @@ static const struct cli_option options[] = {
     {"tls-key", "FILE", "its private key, PEM"},
     {"tls-client-ca", "FILE",
      "only clients with a certificate of these authorities (PEM)"},
+    {"jwt-keys", "FILE", "accept JSON web tokens under the keys of this set"},
+    {"jwt-audience", "NAME", "... that name this audience"},
+    {"jwt-issuer", "NAME", "... of this issuer (default: any)"},
     {"threads", "N", "threads that verify (default: one per core)"},
     {"require-v2", NULL, "refuse new events of signing version 1"},
     {"rate-limit", "N",
@@ -71,6 +74,9 @@ static int run(struct cli *cli)
         .tls_cert = cli_get(cli, "tls-cert"),
         .tls_key = cli_get(cli, "tls-key"),
         .tls_client_ca = cli_get(cli, "tls-client-ca"),
+        .jwt_keys = cli_get(cli, "jwt-keys"),
+        .jwt_audience = cli_get(cli, "jwt-audience"),
+        .jwt_issuer = cli_get(cli, "jwt-issuer"),
         .require_v2 = cli_get(cli, "require-v2") != NULL,
         .threads = (unsigned)cli_number(cli, "threads", 1, 64, 0),
         .rate_limit = limit(cli, "rate-limit", VES_SERVE_RATE_MAX),
@@ -101,6 +107,8 @@ static int run(struct cli *cli)
         cli_usage(cli, "--tls-cert and --tls-key go together");
     if (serve.tls_client_ca && !serve.tls_cert)
         cli_usage(cli, "--tls-client-ca goes with --tls-cert and --tls-key");
+    if (!serve.jwt_keys != !serve.jwt_audience)
+        cli_usage(cli, "--jwt-keys and --jwt-audience go together");
     if (serve.log_format && strcmp(serve.log_format, "text") != 0 &&
         strcmp(serve.log_format, "json") != 0)
         cli_usage(cli, "--log-format is text or json");

@@ -35,6 +35,10 @@ struct ves_serve_options {
     /* Connections from one address; 0: VES_SERVE_CONNECTIONS_ADDRESS off
      * loopback, and any number on it; VES_SERVE_NO_LIMIT. */
     uint32_t address_connections;
+    /* JSON web tokens are accepted beside API keys when their keys are named: a
+     * JWK set.  The audience they have to name, and the issuer, NULL for any.
+     */
+    const char *jwt_keys, *jwt_audience, *jwt_issuer;
     bool require_v2;  /* refuse new events of signing version 1 */
     unsigned threads; /* prepare threads, up to 64; 0: one per core */
     /* Requests a second, on average, with one credential, of one tenant, and

@@ -19,6 +19,7 @@ struct entry {
 struct tenant {
     struct ves_table_node node;
     struct ves_account account;
+    struct ves_held held; /* of those without an entry */
 };
 
 static const struct {
@@ -134,28 +135,46 @@ enum ves_status ves_credentials_load(struct ves_credentials *creds,
 }
 
 /* Under the lock; NULL: out of memory. */
-static struct ves_account *account_of(struct ves_credentials *creds,
-                                      const struct ves_uuid *tenant)
+static struct tenant *tenant_of(struct ves_credentials *creds,
+                                const struct ves_uuid *id)
 {
-    struct ves_table_node *node = ves_table_find(&creds->tenants, tenant->b);
+    struct ves_table_node *node = ves_table_find(&creds->tenants, id->b);
     if (!node)
-        node = ves_table_add(&creds->tenants, tenant->b, sizeof(struct tenant));
-    return node ? &((struct tenant *)node)->account : NULL;
+        node = ves_table_add(&creds->tenants, id->b, sizeof(struct tenant));
+    struct tenant *tenant = (struct tenant *)node;
+    if (tenant)
+        tenant->held.account = &tenant->account;
+    return tenant;
+}
+
+struct ves_held *ves_credentials_tenant(struct ves_credentials *creds,
+                                        const struct ves_uuid *tenant)
+{
+    pthread_rwlock_rdlock(&creds->lock);
+    struct tenant *found =
+        (struct tenant *)ves_table_find(&creds->tenants, tenant->b);
+    pthread_rwlock_unlock(&creds->lock);
+    if (!found) {
+        pthread_rwlock_wrlock(&creds->lock);
+        found = tenant_of(creds, tenant);
+        pthread_rwlock_unlock(&creds->lock);
+    }
+    return found ? &found->held : NULL;
 }
 
 enum ves_status ves_credentials_put(struct ves_credentials *creds,
                                     const struct ves_credential_row *row)
 {
     pthread_rwlock_wrlock(&creds->lock);
-    struct ves_account *account = account_of(creds, &row->tenant);
+    struct tenant *tenant = tenant_of(creds, &row->tenant);
     struct ves_table_node *node =
         ves_table_find(&creds->table, row->key_hash.b);
-    if (!node && account)
+    if (!node && tenant)
         node =
             ves_table_add(&creds->table, row->key_hash.b, sizeof(struct entry));
     struct entry *entry = (struct entry *)node;
-    if (entry) {
-        entry->held.account = account;
+    if (entry && tenant) {
+        entry->held.account = &tenant->account;
         entry->caller = (struct ves_caller){
             .tenant = row->tenant,
             .has_store = row->has_store,
@@ -168,7 +187,7 @@ enum ves_status ves_credentials_put(struct ves_credentials *creds,
         entry->revoked_ms = row->revoked_ms;
     }
     pthread_rwlock_unlock(&creds->lock);
-    return entry ? VES_OK : VES_NOMEM;
+    return entry && tenant ? VES_OK : VES_NOMEM;
 }
 
 enum ves_auth_result ves_credentials_check(struct ves_credentials *creds,

@@ -21,17 +21,19 @@ enum {
 };
 
 /* Why a request has no caller.  name, HTTP status, code, words */
-#define VES_AUTH_MAP(X)                                                        \
-    X(OK, 200, "", "")                                                         \
-    X(MISSING, 401, "missing_auth",                                            \
-      "no API key was sent; send it as 'Authorization: ApiKey ss_...' "        \
-      "or 'x-api-key: ss_...'")                                                \
-    X(INVALID_KEY, 401, "invalid_api_key", "this API key is not accepted")     \
-    X(INVALID_JWT, 401, "invalid_jwt",                                         \
-      "JSON web tokens are not accepted here; send an API key")                \
-    X(EXPIRED, 401, "token_expired", "this API key has expired")               \
-    X(RIGHTS, 403, "insufficient_permissions", "this API key lacks the right") \
-    X(STORE, 403, "store_access_denied", "this API key is for another store")
+#define VES_AUTH_MAP(X)                                                    \
+    X(OK, 200, "", "")                                                     \
+    X(MISSING, 401, "missing_auth",                                        \
+      "no API key was sent; send it as 'Authorization: ApiKey ss_...' "    \
+      "or 'x-api-key: ss_...'")                                            \
+    X(INVALID_KEY, 401, "invalid_api_key", "this API key is not accepted") \
+    X(INVALID_JWT, 401, "invalid_jwt",                                     \
+      "JSON web tokens are not accepted here; send an API key")            \
+    X(BAD_JWT, 401, "invalid_jwt", "this token is not accepted")           \
+    X(EXPIRED, 401, "token_expired", "this credential has expired")        \
+    X(RIGHTS, 403, "insufficient_permissions",                             \
+      "this credential lacks the right")                                   \
+    X(STORE, 403, "store_access_denied", "this credential is for another store")
 
 enum ves_auth_result {
 #define X(name, http, code, words) VES_AUTH_##name,
@@ -88,6 +90,11 @@ enum ves_auth_result ves_credentials_check(struct ves_credentials *creds,
                                            int64_t now_ms,
                                            struct ves_caller *caller,
                                            struct ves_held **held);
+
+/* The account of all callers of a tenant that have no entry of their own; lives
+ * as long as creds.  NULL: out of memory. */
+struct ves_held *ves_credentials_tenant(struct ves_credentials *creds,
+                                        const struct ves_uuid *tenant);
 
 /* May caller use right on this tenant, and on store (NULL: on the tenant as a
  * whole)?  Administrators may do everything inside their scope. */

@@ -399,11 +399,13 @@ static void read_head(struct ves_follower *f, uint64_t *head)
 
 static void check_rights(struct ves_follower *f)
 {
-    struct ves_caller caller;
+    struct ves_caller caller = f->request->caller;
     struct ves_held *held;
+    int64_t now_ms = ves_clock_now_ms(), until = f->request->token_until_ms;
     enum ves_auth_result result =
-        ves_credentials_check(&f->request->server->credentials, &f->key_hash,
-                              ves_clock_now_ms(), &caller, &held);
+        until ? now_ms < until ? VES_AUTH_OK : VES_AUTH_EXPIRED
+              : ves_credentials_check(&f->request->server->credentials,
+                                      &f->key_hash, now_ms, &caller, &held);
     if (!result)
         result = ves_auth_allows(&caller, VES_RIGHT_READ,
                                  &f->what.stream.tenant, &f->what.stream.store);

@@ -209,6 +209,43 @@ static void choose_id(struct ves_http *http, struct ves_request *request)
     ves_uuid_format(&uuid, request->id);
 }
 
+static enum ves_auth_result find_api_key(struct ves_request *request,
+                                         struct ves_bytes key)
+{
+    struct ves_credentials *credentials = &request->server->credentials;
+    ves_api_key_hash(key, &request->key_hash);
+    enum ves_auth_result result = ves_credentials_check(
+        credentials, &request->key_hash, ves_clock_now_ms(), &request->caller,
+        &request->held);
+    /* Another process may have made it. */
+    if (result == VES_AUTH_INVALID_KEY &&
+        ves_refresh_find(request->server, &request->key_hash))
+        result = ves_credentials_check(credentials, &request->key_hash,
+                                       ves_clock_now_ms(), &request->caller,
+                                       &request->held);
+    return result;
+}
+
+static enum ves_auth_result read_token(struct ves_request *request,
+                                       struct ves_bytes text)
+{
+    struct ves_server *server = request->server;
+    struct ves_token token;
+    enum ves_auth_result result =
+        ves_tokens_check(server->tokens, text, ves_clock_now_ms(), &token);
+    if (result)
+        return result;
+    struct ves_held *held =
+        ves_credentials_tenant(&server->credentials, &token.caller.tenant);
+    if (!held)
+        return VES_AUTH_BAD_JWT;
+    request->held = held;
+    request->caller = token.caller;
+    request->key_hash = token.id;
+    request->token_until_ms = token.until_ms;
+    return VES_AUTH_OK;
+}
+
 static void authenticate(struct ves_request *request)
 {
     struct ves_bytes key;
@@ -220,18 +257,10 @@ static void authenticate(struct ves_request *request)
     enum ves_auth_result result = ves_auth_header_read(
         header(request, "Authorization"), header(request, "x-api-key"), &key,
         &request->dialect);
-    if (!result) {
-        ves_api_key_hash(key, &request->key_hash);
-        result = ves_credentials_check(&request->server->credentials,
-                                       &request->key_hash, ves_clock_now_ms(),
-                                       &request->caller, &request->held);
-        /* Another process may have made it. */
-        if (result == VES_AUTH_INVALID_KEY &&
-            ves_refresh_find(request->server, &request->key_hash))
-            result = ves_credentials_check(
-                &request->server->credentials, &request->key_hash,
-                ves_clock_now_ms(), &request->caller, &request->held);
-    }
+    if (!result)
+        result = find_api_key(request, key);
+    else if (result == VES_AUTH_INVALID_JWT && request->server->tokens)
+        result = read_token(request, key);
     ves_guard_check(request, result != VES_AUTH_OK);
     if (request->status)
         return;

@@ -79,7 +79,8 @@ struct ves_request {
 
     /* Who asked; set when the route needs a key. */
     struct ves_caller caller;
-    struct ves_hash key_hash; /* of the API key */
+    struct ves_hash key_hash; /* of the API key, or the id of a token */
+    int64_t token_until_ms;   /* a token's; 0: it was an API key */
     struct ves_held *held;    /* on whose account body and answer are */
     enum ves_dialect dialect;
     struct ves_rate_state rates[VES_RATE_KINDS];

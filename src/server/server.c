@@ -425,6 +425,21 @@ static enum ves_status choose_limits(struct start *s)
                : VES_OK;
 }
 
+static enum ves_status read_token_keys(struct start *s)
+{
+    const struct ves_serve_options *options = s->options;
+    const struct ves_token_rules rules = {.keys_file = options->jwt_keys,
+                                          .audience = options->jwt_audience,
+                                          .issuer = options->jwt_issuer};
+    if (!options->jwt_keys && (options->jwt_audience || options->jwt_issuer))
+        return ves_fail(s->error, VES_INVALID,
+                        "an audience or issuer of tokens needs the file of "
+                        "their keys (--jwt-keys)");
+    return options->jwt_keys ? ves_tokens_new(s->server->alloc, &rules,
+                                              &s->server->tokens, s->error)
+                             : VES_OK;
+}
+
 /* Off loopback others rely on it. */
 static enum ves_status check_head_file(struct start *s)
 {
@@ -468,6 +483,8 @@ static enum ves_status start_all(struct start *s)
         status = check_head_file(s);
     if (!status)
         status = choose_limits(s);
+    if (!status)
+        status = read_token_keys(s);
     if (!status)
         status = ves_pool_new(server->alloc, s->options->threads, &server->pool,
                               s->error);
@@ -612,6 +629,7 @@ void ves_server_stop(struct ves_server *server)
     ves_connections_deinit(&server->connections);
     ves_tls_server_free(server->tls);
     ves_rates_deinit(&server->rates, alloc);
+    ves_tokens_free(server->tokens);
     ves_witnesses_free(server->witnesses);
     ves_checkpoints_stop(server);
     ves_cosignatures_deinit(&server->cosignatures, alloc);

@@ -37,6 +37,7 @@
 #include "server/rate.h"
 #include "server/readers.h"
 #include "server/refresh.h"
+#include "server/token.h"
 #include "server/witnesses.h"
 #include "ves/serve.h"
 
@@ -71,6 +72,7 @@ struct ves_server {
     struct ves_credentials credentials;
     struct ves_refresh refresh; /* of a shared store */
     struct ves_rates rates;
+    struct ves_tokens *tokens; /* NULL: none are accepted */
     struct ves_account nobody; /* on which theirs is */
     struct ves_held strangers; /* requests without a key */
     struct ves_pipeline pipeline;

@@ -14,7 +14,7 @@
 struct test_http {
     void *curl;
     char url[256];
-    char auth[512];         /* whole header line; "" none */
+    char auth[2048];        /* whole header line; "" none */
     char extra[16384];      /* another one; "" none */
     char pin[128];          /* "sha256//..." ; "" none */
     uint32_t status;        /* of the last call; 0: no answer */
