@@ -157,6 +157,11 @@ static void put_count(struct ves_jw *jw, const char *name, uint64_t count)
     ves_jw_u64(jw, count);
 }
 
+static int partly(const struct ves_recovered *done)
+{
+    return done->beyond > 0 ? CLI_PARTIAL : CLI_DONE;
+}
+
 static int recover(struct cli *cli)
 {
     struct ves_serve_options serve = {.db = cli_get(cli, "db"),
@@ -190,8 +195,9 @@ static int recover(struct cli *cli)
         put_count(jw, "events", done.events);
         put_count(jw, "epochs", done.epochs);
         put_count(jw, "givenUp", done.given_up);
+        put_count(jw, "beyond", done.beyond);
         ves_jw_end(jw);
-        return cli_print(jw);
+        return cli_print(jw) ? CLI_FAILED : partly(&done);
     }
     printf("%llu streams made whole, %llu events put back\n",
            (unsigned long long)done.streams, (unsigned long long)done.events);
@@ -200,7 +206,14 @@ static int recover(struct cli *cli)
                "told at its next pull\n",
                (unsigned long long)done.epochs,
                (unsigned long long)done.given_up);
-    return CLI_DONE;
+    if (done.beyond > 0)
+        printf("a store has %llu events of this sequencer's behind the end of "
+               "this database, and no signed head asked for them: it is an "
+               "older copy of itself. Do not serve it, their numbers would be "
+               "given twice; name the head file that was kept beside it "
+               "(--head-file), or restore a newer backup\n",
+               (unsigned long long)done.beyond);
+    return partly(&done);
 }
 
 static int init(struct cli *cli)

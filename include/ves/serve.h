@@ -127,6 +127,9 @@ struct ves_recovered {
     uint64_t events;   /* put back */
     uint64_t epochs;   /* opened, or opened before and made good now */
     uint64_t given_up; /* events, signed and in none of the stores */
+    uint64_t beyond;   /* events that a store pulled from this sequencer, behind
+                          the end of the database, that no signed head asked
+                          for; of the store with the most */
 };
 
 /* Makes a database that is behind its signed heads (options->head_file, and the

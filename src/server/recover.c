@@ -393,6 +393,58 @@ static enum ves_status decide(struct recover *r)
     return VES_OK;
 }
 
+/* ---- what nobody asked for ----------------------------------------------- */
+
+static enum ves_status take_stream(void *ctx, const struct ves_stream_row *row)
+{
+    *(struct ves_stream_row *)ctx = *row;
+    return VES_OK;
+}
+
+struct numbered {
+    struct ves_hash event_hash;
+    struct ves_uuid sequencer_id;
+};
+
+static enum ves_status take_numbered(void *ctx, const struct ves_log_row *row)
+{
+    *(struct numbered *)ctx =
+        (struct numbered){row->event_hash, row->sequencer_id};
+    return VES_OK;
+}
+
+/* Has the store more of this very history than the database?  Without the head
+ * file of this database nothing else tells that it is an older copy. */
+static enum ves_status look_beyond(struct recover *r, struct ves_store *from)
+{
+    struct ves_store *store = r->sequencer.store;
+    struct ves_stream_row theirs = {.stream_no = 0}, ours = {.head = 0};
+    struct numbered last[2] = {0}, next = {0};
+    enum ves_status status = from->ops->stream_list(from, take_stream, &theirs);
+    if (!status)
+        status = store->ops->stream_get(store, &theirs.stream, false, &ours);
+    if (status == VES_NOT_FOUND)
+        status = VES_OK;
+    if (status || theirs.head <= ours.head)
+        return status;
+    if (ours.head > 0) {
+        status = store->ops->log_read(store, ours.stream_no, ours.head, 1,
+                                      take_numbered, &last[0]);
+        if (!status)
+            status = from->ops->log_read(from, theirs.stream_no, ours.head, 1,
+                                         take_numbered, &last[1]);
+    }
+    if (!status)
+        status = from->ops->log_read(from, theirs.stream_no, ours.head + 1, 1,
+                                     take_numbered, &next);
+    uint64_t more = theirs.head - ours.head;
+    if (!status && more > r->out->beyond &&
+        ves_hash_equal(&last[0].event_hash, &last[1].event_hash) &&
+        ves_uuid_equal(&next.sequencer_id, &r->sequencer.sequencer_id))
+        r->out->beyond = more;
+    return status;
+}
+
 static enum ves_status run(struct recover *r, const char *const *paths,
                            size_t count)
 {
@@ -412,7 +464,17 @@ static enum ves_status run(struct recover *r, const char *const *paths,
     if (status)
         return status;
     status = ves_sequencer_upgrade(&r->sequencer);
-    return status ? store_failed(r, status) : VES_OK;
+    if (status)
+        return store_failed(r, status);
+    for (size_t i = 0; !status && i < r->store_count; i++) {
+        status = look_beyond(r, r->stores[i]);
+        if (status)
+            return ves_fail(r->error, status,
+                            "what could be put back is, and %s cannot be "
+                            "compared with it: %s",
+                            paths[i], ves_status_message(status));
+    }
+    return VES_OK;
 }
 
 enum ves_status ves_server_recover(const struct ves_serve_options *options,

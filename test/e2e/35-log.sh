@@ -91,6 +91,8 @@ like "and says what and what to do" "$("$VES" serve --db $SEQ --listen 127.0.0.1
 exits "a store that has nothing of it does not help" 1 "$VES" admin recover --db $SEQ --head-file heads/heads none.db
 like "which is said" "$("$VES" admin recover --db $SEQ --head-file heads/heads none.db 2>&1)" "event 6 is in none of these stores .* of 8 signed events 3 are missing, and the log can be made up to 5, root $(sed -n 3p head5 | base64 -d | od -An -v -tx1 | tr -d ' \n')\\. Nothing was changed"
 exits "and nothing was: it still does not start" 1 timeout 60 "$VES" serve --db $SEQ --listen 127.0.0.1:0 --head-file heads/heads
+exits "without the head file nothing asks for it" 3 "$VES" admin recover --db $SEQ other.db
+like "but a store that has it shows an older copy" "$("$VES" admin recover --db $SEQ other.db)" "has 3 events .* Do not serve it"
 like "the tail is rebuilt from the store that sent it and pulled nothing" "$("$VES" admin recover --db $SEQ --head-file heads/heads none.db till.db 2>&1)" "1 streams made whole, 3 events put back"
 like "once" "$("$VES" admin recover --db $SEQ --head-file heads/heads other.db 2>&1)" "0 streams made whole, 0 events"
 start_server $SEQ --head-file heads/heads && ok "it starts again" || not_ok "it starts again"
