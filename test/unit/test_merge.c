@@ -113,6 +113,25 @@ static void fields(void **state)
     CHECK(rows);
 }
 
+/* What two people ask to give back is put together by nobody but a person: of
+ * no line is there more than one of them wrote. */
+static void returns(void **state)
+{
+    static const struct row rows[] = {
+        {VES_MERGE_FIELDS, "-",
+         "{\"lines\":[{\"line_uid\":\"a\",\"quantity\":1}]}",
+         "{\"lines\":[{\"line_uid\":\"b\",\"quantity\":1}]}", "!/lines"},
+        {VES_MERGE_FIELDS, "{\"lines\":[{\"line_uid\":\"a\",\"quantity\":1}]}",
+         "{\"lines\":[{\"line_uid\":\"a\",\"quantity\":2}]}",
+         "{\"lines\":[{\"line_uid\":\"a\",\"quantity\":3}]}", "!/lines"},
+        {VES_MERGE_FIELDS, "{\"lines\":{\"a\":{\"quantity\":1}}}",
+         "{\"lines\":{\"a\":{\"quantity\":2}}}",
+         "{\"lines\":{\"a\":{\"quantity\":3}}}", "!/lines/a/quantity"},
+    };
+    (void)state;
+    CHECK(rows);
+}
+
 static void orders(void **state)
 {
 #define L(uid, quantity, total)                        \
@@ -323,6 +342,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(fields, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(returns, set_up, tear_down),
         cmocka_unit_test_setup_teardown(orders, set_up, tear_down),
         cmocka_unit_test_setup_teardown(customers, set_up, tear_down),
         cmocka_unit_test_setup_teardown(deltas, set_up, tear_down),
