@@ -151,7 +151,7 @@ out = b""
 for answer in answers:
     seen = len(out)
     while not out[seen:].rstrip().endswith((b":", b")")):
-        if not select.select([fd], [], [], 10)[0]:
+        if not select.select([fd], [], [], 30)[0]:
             break
         try:
             out += os.read(fd, 65536)
