@@ -61,9 +61,9 @@ static void print_text(const struct ves_epoch_report *report, bool dry_run)
         puts("  the rotation of this store's key was given up, too, and is "
              "asked for again first");
     if (report->needs_key)
-        puts("  the registration of this store's key was given up, too: until "
-             "the stream's owner has registered it again, nothing is taken "
-             "from it");
+        puts("  the registration of this store's key was given up, too: a new "
+             "invitation to the stream registers it again (ves init --invite "
+             "STRING, with this store)");
     puts(dry_run ? "nothing was changed" : "go on with: ves sync");
 }
 

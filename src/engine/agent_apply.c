@@ -694,6 +694,8 @@ static enum ves_status remember(struct apply *apply)
         state->remote_head = page->head;
     if (apply->cursor > state->remote_head && !state->is_diverged)
         state->remote_head = apply->cursor;
+    if (state->remote_head < apply->log.row.logged)
+        state->remote_head = apply->log.row.logged;
     if (apply->row_count > 0 && page->is_unproven)
         state->is_position_unproven = 1;
     if (!apply->has_more) {
@@ -728,6 +730,10 @@ static enum ves_status apply_page(struct apply *apply)
     if (!status)
         status = ves_device_log_keep(&apply->log, apply->page, apply->first,
                                      apply->end, apply->now_ms);
+    /* A head that was verified says where the log goes on to; a page that ends
+     * before it and says that this is all is an old one. */
+    if (apply->log.row.logged > apply->cursor)
+        apply->has_more = true;
     if (!status)
         status = conclude(apply);
     return status ? status : remember(apply);

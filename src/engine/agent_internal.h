@@ -766,6 +766,13 @@ VES_NODISCARD enum ves_status
 ves_device_promises(struct ves_device_log *log,
                     const struct ves_device_own *own, struct ves_page *page,
                     size_t first, size_t end);
+/* A person lets a receipt go that the log does not keep: the event is sent
+ * again as it is.  Appends what is let go to *out, a receipt's JSON; nothing
+ * when no event waits for that number with a receipt. */
+VES_NODISCARD enum ves_status
+ves_device_promise_release(struct ves_agent_core *core, struct ves_arena *arena,
+                           const struct ves_uuid *event_id, uint64_t number,
+                           struct ves_buf *out);
 /* Writes rows, rows taken back, which join the chains of their entities in
  * fold, and the agent's chain. */
 VES_NODISCARD enum ves_status ves_device_own_save(struct ves_device_own *own,

@@ -406,12 +406,18 @@ enum ves_status ves_device_log_refuse(struct ves_device_log *log,
         return status;
     *quarantined = is_new;
     page->log.is_disputed = strcmp(log->code, VES_CHECKPOINT_INVALID) != 0;
-    (void)ves_fail(&log->core->error, VES_REFUSED,
-                   "what the sequencer says of its log does not hold: %s (%s). "
-                   "Nothing of the page was applied; its bytes are in "
-                   "quarantine. Do not go on with this sequencer before its "
-                   "operator has looked at it",
-                   log->words.text, log->code);
+    (void)ves_fail(
+        &log->core->error, VES_REFUSED,
+        "what the sequencer says of its log does not hold: %s (%s). "
+        "Nothing of the page was applied; its bytes are in "
+        "quarantine. Do not go on with this sequencer before its "
+        "operator has looked at it%s",
+        log->words.text, log->code,
+        broken->is_there
+            ? ". If the promised event is not to come back, settle "
+              "the alert that names it (ves quarantine): the receipt "
+              "stays in the trail, and the event is sent again"
+            : "");
     return VES_OK;
 }
 

@@ -113,3 +113,29 @@ enum ves_status ves_device_promises(struct ves_device_log *log,
     }
     return status;
 }
+
+/* ---- a person's word ----------------------------------------------------- */
+
+enum ves_status ves_device_promise_release(struct ves_agent_core *core,
+                                           struct ves_arena *arena,
+                                           const struct ves_uuid *event_id,
+                                           uint64_t number, struct ves_buf *out)
+{
+    struct ves_store *store = core->store;
+    struct ves_broken_promise broken;
+    struct ves_outbox_row row;
+
+    enum ves_status status =
+        store->ops->outbox_get(store, event_id, 1, arena, &row);
+    if (status || row.local_seq == 0 || !row.has_receipt ||
+        !row.is_in_overlay || row.sequence_number != number)
+        return status;
+    status = take(&broken, &row);
+    if (status)
+        return status;
+    ves_receipt_hash(&core->stream, event_id, number, &row.event_hash,
+                     &broken.receipt.receipt_hash);
+    ves_receipt_write(out, &broken.receipt);
+    ves_device_row_unsend(&row);
+    return store->ops->outbox_update(store, &row, 1);
+}

@@ -454,6 +454,20 @@ enum ves_status ves_core_own_whole(struct ves_agent_core *core)
     return status;
 }
 
+/* A head that was verified goes further: what was counted up to there is an
+ * answer of before. */
+static enum ves_status is_old_end(struct ves_agent_core *core,
+                                  struct ves_arena *arena, uint64_t until,
+                                  bool *is_old)
+{
+    struct ves_follow_row row = {.logged = 0};
+
+    enum ves_status status =
+        core->store->ops->follow_get(core->store, core->stream_no, arena, &row);
+    *is_old = !status && row.logged > until;
+    return status == VES_NOT_FOUND ? VES_OK : status;
+}
+
 enum ves_status ves_core_own_counted(struct ves_agent_core *core,
                                      uint64_t after, uint64_t until,
                                      uint64_t count, bool *is_known)
@@ -461,6 +475,7 @@ enum ves_status ves_core_own_counted(struct ves_agent_core *core,
     /* The newest first: those that were sent since somebody asked last. */
     const struct ves_outbox_filter newest = {.is_descending = true};
     struct counter counter = {.after = after, .until = until, .wanted = count};
+    bool is_old = false;
     struct ves_device_state state;
     struct ves_arena arena;
 
@@ -469,6 +484,9 @@ enum ves_status ves_core_own_counted(struct ves_agent_core *core,
     enum ves_status status = ves_device_begin(core);
     if (status)
         goto out;
+    status = is_old_end(core, &arena, until, &is_old);
+    if (status || is_old)
+        goto end;
     if (count > 0)
         status = core->store->ops->outbox_list(core->store, &newest,
                                                count_placed, &counter);
@@ -481,6 +499,7 @@ enum ves_status ves_core_own_counted(struct ves_agent_core *core,
         state.own_known = until;
         status = ves_device_state_put(core, &state);
     }
+end:
     status = ves_device_end(core, status);
 out:
     ves_arena_free(&arena);

@@ -3,6 +3,7 @@
 #include "base/bytes.h"
 #include "base/error.h"
 #include "base/text.h"
+#include "core/scratch.h"
 #include "engine/agent_internal.h"
 #include "json/jcs.h"
 
@@ -258,7 +259,7 @@ enum ves_status ves_device_settle(struct ves_agent_core *core, int64_t now_ms,
 
 /* ---- a person's word ----------------------------------------------------- */
 
-enum { WHY_MAX = 500 };
+enum { WHY_MAX = 500, RECEIPT_MAX = 4096 };
 
 struct settling {
     uint64_t no;
@@ -276,6 +277,8 @@ static enum ves_status visit_alert(void *ctx, const struct ves_record *row)
     settling->is_found = true;
     settling->alert.closed_ms = row->closed_ms;
     settling->alert.sequence_number = row->sequence_number;
+    settling->alert.has_event_id = row->has_event_id;
+    settling->alert.event_id = row->event_id;
     ves_buf_put_bytes(&settling->code, row->code);
     enum ves_status status = ves_buf_status(&settling->code);
     return status ? status : VES_AGAIN;
@@ -338,16 +341,21 @@ static enum ves_status settle_kept(struct ves_agent_core *core,
 
 static enum ves_status settle_trail(struct ves_agent_core *core, int64_t now_ms,
                                     const struct settling *settling,
+                                    struct ves_bytes receipt,
                                     struct ves_bytes why)
 {
     struct ves_buf detail;
 
-    ves_buf_init(&detail, core->alloc, 8 * WHY_MAX);
+    ves_buf_init(&detail, core->alloc, 8 * WHY_MAX + RECEIPT_MAX);
     ves_buf_putf(&detail,
                  "{\"alert\":%llu,\"code\":", (unsigned long long)settling->no);
     ves_jcs_write_string(&detail, settling->alert.code);
     ves_buf_put_str(&detail, ",\"reason\":");
     ves_jcs_write_string(&detail, why);
+    if (receipt.len > 0) {
+        ves_buf_put_str(&detail, ",\"receipt\":");
+        ves_buf_put_bytes(&detail, receipt);
+    }
     ves_buf_put_str(&detail, "}");
     enum ves_status status = ves_buf_status(&detail);
     if (!status)
@@ -362,8 +370,19 @@ static enum ves_status settle_alert(struct ves_agent_core *core,
                                     struct settling *settling,
                                     struct ves_bytes why, int64_t now_ms)
 {
+    const struct ves_record *alert = &settling->alert;
+    struct ves_scratch receipt;
+
+    ves_scratch_init(&receipt, arena, RECEIPT_MAX, RECEIPT_MAX);
     enum ves_status status = find_alert(core, settling);
 
+    if (!status && ves_bytes_is(alert->code, VES_RECEIPT_BROKEN) &&
+        alert->has_event_id)
+        status =
+            ves_device_promise_release(core, arena, &alert->event_id,
+                                       alert->sequence_number, &receipt.buf);
+    if (!status)
+        status = ves_buf_status(&receipt.buf);
     if (!status)
         status = core->store->ops->record_close(core->store, VES_RECORD_ALERT,
                                                 core->stream_no, settling->no,
@@ -372,7 +391,9 @@ static enum ves_status settle_alert(struct ves_agent_core *core,
         status = settle_kept(core, arena, now_ms, &settling->alert);
     if (!status && ves_bytes_is(settling->alert.code, VES_EVIDENCE_FULL))
         status = ves_device_evidence_forget(core);
-    return status ? status : settle_trail(core, now_ms, settling, why);
+    return status ? status
+                  : settle_trail(core, now_ms, settling,
+                                 ves_buf_view(&receipt.buf), why);
 }
 
 enum ves_status ves_core_settle(struct ves_agent_core *core, uint64_t alert_no,

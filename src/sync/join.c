@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/bytes.h"
 #include "base/error.h"
 #include "base/text.h"
 #include "base/uuid.h"
@@ -98,6 +99,46 @@ static enum ves_status take_reply(struct ves_agent *agent,
     return status;
 }
 
+static bool is_signature_refused(struct ves_agent *agent,
+                                 const struct ves_http_reply *reply)
+{
+    const struct ves_json *root;
+    struct ves_arena arena;
+    struct ves_bytes code;
+    bool is_it = false;
+
+    ves_arena_init(&arena, agent->alloc, BODY_MAX);
+    if (reply->status == 403 &&
+        !ves_json_read(&arena, reply->body, NULL, &root, NULL))
+        is_it = ves_json_get_string(ves_json_member(root, "error"), "code",
+                                    &code) &&
+                ves_bytes_is(code, "invalid_signature");
+    ves_arena_free(&arena);
+    return is_it;
+}
+
+/* Version 3 of the signed bytes names the next key; a program that knows the
+ * first two versions only reads the request as one of those.  It is not tried
+ * again without: a key that commits to none cannot be rotated, ever, and
+ * somebody between could bring that about. */
+static void explain_next_key(struct ves_agent *agent, struct ves_error *error)
+{
+    struct ves_error said;
+    struct ves_hash next;
+    bool has_next;
+
+    if (!error || ves_agent_next_key(agent, &has_next, &next, NULL) ||
+        !has_next)
+        return;
+    said = *error;
+    (void)ves_fail(error, said.status,
+                   "%.300s. This store's key commits to the one after it; a "
+                   "sequencer of an older version takes that for a wrong "
+                   "signature. Let its operator update it, then run the same "
+                   "command again",
+                   said.text);
+}
+
 static enum ves_status redeem(struct ves_agent *agent,
                               struct ves_http_client *client,
                               const struct ves_invitation *invitation,
@@ -117,6 +158,8 @@ static enum ves_status redeem(struct ves_agent *agent,
     if (reply.status < 200 || reply.status > 299) {
         status = ves_session_explain(agent->alloc, &reply,
                                      "redeeming the invitation", error);
+        if (is_signature_refused(agent, &reply))
+            explain_next_key(agent, error);
         return status == VES_AUTH || status == VES_CONFLICT ||
                        status == VES_NOT_FOUND
                    ? VES_REFUSED

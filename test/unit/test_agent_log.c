@@ -504,6 +504,97 @@ static void a_promise_that_is_broken(void **state)
     assert_int_equal(alerts("receipt_broken"), 1);
 }
 
+static enum ves_status first_broken(void *ctx, const struct ves_record *row)
+{
+    uint64_t *no = ctx;
+
+    if (!ves_bytes_is(row->code, "receipt_broken") || !row->has_event_id)
+        return VES_OK;
+    *no = row->no;
+    return VES_AGAIN;
+}
+
+static enum ves_status has_receipt(void *ctx, const struct ves_record *row)
+{
+    static const char words[] = "\"receipt\":{\"sequencerId\"";
+    bool *is_there = ctx;
+
+    for (size_t i = 0; i + sizeof(words) <= row->detail.len; i++)
+        *is_there |= memcmp(row->detail.ptr + i, words, sizeof(words) - 1) == 0;
+    return VES_OK;
+}
+
+/* Its owner lets the receipt go: then the log goes on, with the event to be
+ * sent again, and the trail keeps the receipt. */
+static void a_promise_that_is_let_go(void **state)
+{
+    struct ves_agent_core *core = &fleet.devices[READER].core;
+    struct ves_store *s = store();
+    bool is_kept = false;
+    uint64_t no = 0;
+
+    (void)state;
+    break_promise();
+    expect_false(&other, 4, 0, NULL, "", "receipt_broken");
+    assert_non_null(strstr(core->error.text, "ves quarantine"));
+    assert_int_equal(s->ops->record_list(s, VES_RECORD_ALERT, core->stream_no,
+                                         0, false, 0, first_broken, &no),
+                     VES_AGAIN);
+    assert_int_equal(ves_core_settle(core, no, ves_bytes_str("it is gone"),
+                                     fleet.hub.now_ms),
+                     VES_OK);
+    assert_int_equal(s->ops->record_list(s, VES_RECORD_TRAIL, core->stream_no,
+                                         0, true, 1, has_receipt, &is_kept),
+                     VES_OK);
+    assert_true(is_kept);
+    assert_int_equal(
+        test_fleet_status(&fleet, READER).counts[VES_OUTBOX_PENDING], 1);
+    assert_int_equal(take(&other, 4, 0, NULL, ""), VES_OK);
+    assert_int_equal(cursor(), 8);
+    assert_int_equal(follow().logged, 8);
+    assert_int_equal(alerts("receipt_broken"), 0);
+    assert_string_equal(
+        test_fleet_member(&fleet, READER, "inventory", "BOWL", "on_hand", true),
+        "1");
+}
+
+/* A verified head says that the log goes on: a page of before that ends earlier
+ * is not all there is, however it says so, nor is what was counted up to there.
+ */
+static void an_old_end_is_not_the_end(void **state)
+{
+    struct ves_agent_core *core = &fleet.devices[READER].core;
+    struct ves_pull_result result = {0};
+    struct ves_buf old;
+    bool is_known;
+
+    (void)state;
+    grow(&fleet, 3);
+    ves_buf_init(&old, ves_alloc_default(), TEXT_MAX);
+    fleet.has_log = false;
+    test_fleet_page(&fleet, 1, 0, &old);
+    fleet.has_log = true;
+    grow(&fleet, 3);
+    test_fleet_sign(&fleet);
+    assert_int_equal(test_fleet_pull(&fleet, READER, 2, &result), VES_OK);
+    assert_int_equal(follow().logged, 6);
+    memset(&result, 0, sizeof(result));
+    assert_int_equal(
+        test_fleet_take(&fleet, READER, ves_buf_view(&old), 1, &result),
+        VES_OK);
+    assert_int_equal(cursor(), 3);
+    assert_true(result.has_more);
+    assert_int_equal(test_fleet_status(&fleet, READER).remote_head, 6);
+    assert_int_equal(ves_core_own_counted(core, 0, 3, 0, &is_known), VES_OK);
+    assert_false(is_known);
+    assert_int_equal(ves_core_own_counted(core, 0, 6, 0, &is_known), VES_OK);
+    assert_true(is_known);
+    memset(&result, 0, sizeof(result));
+    assert_int_equal(test_fleet_pull(&fleet, READER, 0, &result), VES_OK);
+    assert_false(result.has_more);
+    ves_buf_free(&old);
+}
+
 static enum ves_status copy_row(void *ctx, const struct ves_outbox_row *row)
 {
     struct ves_outbox_row *out = ctx;
@@ -708,6 +799,8 @@ int main(void)
         T(another_history),
         T(two_histories_are_shown),
         T(a_promise_that_is_broken),
+        T(a_promise_that_is_let_go),
+        T(an_old_end_is_not_the_end),
         T(a_promise_that_nobody_signed),
         T(a_broken_promise_is_shown),
         T(rivals_by_receipts),
