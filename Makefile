@@ -231,7 +231,7 @@ UNIT_BIN := $(addprefix $(BUILD)/,$(UNIT) $(STORE) $(PROP))
 FUZZ_BIN := $(FUZZERS:%=$(BUILD)/fuzz-%)
 
 # run-tests gathers TAP from everything it is given and prints the counts.
-.PHONY: test test-unit check sim fuzz soak bench
+.PHONY: test test-unit check sim fuzz soak ha bench
 test: all $(UNIT_BIN) $(FUZZ_BIN) $(BUILD)/ves-sim $(BUILD)/ves-sim-real $(BUILD)/mcp-fixture $(BUILD)/attack-files $(BUILD)/damage-each $(BUILD)/log-dir check
 	BUILD=$(BUILD) tools/run-tests $(T)
 test-unit: $(UNIT_BIN)
@@ -263,6 +263,9 @@ check-symbols: $(LIB_SO)
 	tools/$@ $(LIB_SO)
 soak: all $(BUILD)/damage-each $(BUILD)/ves-sim $(BUILD)/ves-sim-real $(BUILD)/prop_judge $(BUILD)/prop_engine $(BUILD)/prop_types $(BUILD)/prop_declared $(BUILD)/prop_keys
 	BUILD=$(BUILD) tools/soak
+# Failovers under load (test/e2e/slow-ha.sh; .ci/run does two).
+ha: all
+	BUILD=$(BUILD) HA_ROUNDS=$${HA_ROUNDS:-20} bash test/e2e/slow-ha.sh
 bench: all
 	bench/run $(BUILD)/ves
 
