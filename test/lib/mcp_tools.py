@@ -410,6 +410,29 @@ def injected():
     s.close()
 
 
+def two_at_once():
+    """Two servers and a command line on one store: each says at once what another wrote."""
+    both = Server(store_a), Server(store_a)
+
+    def counts():
+        seen = [s.call("get_sync_status", probe=False)["counts"] for s in both * 2]
+        return seen[0] if all(c == seen[0] for c in seen) else seen
+    before = counts()
+    append(store_a, "inventory.adjusted", "MUG", {"delta": 1})
+    ok("two servers: both tell of what the command line appended",
+       counts() == dict(before, pending=before["pending"] + 1), [before, counts()])
+    both[0].call("push_events")
+    sent = counts()
+    ok("two servers: the other tells of what one pushed", sent["pending"] == 0 and sent["syncing"] == before["syncing"] + before["pending"] + 1,
+       [before, sent])
+    both[0].call("pull_events")
+    both[1].call("acknowledge_events")
+    done = counts()
+    ok("two servers: and of what was acknowledged", done["syncing"] == 0 and done["synced"] == sent["synced"] + sent["syncing"], [sent, done])
+    for s in both:
+        s.close()
+
+
 def ends():
     """A sequencer that takes connections and never answers."""
     os.kill(int(hub), signal.SIGSTOP)
@@ -446,7 +469,7 @@ def sizes():
 
 NINE = ["get_sync_status", "push_events", "pull_events", "list_outbox_events", "get_outbox_event", "acknowledge_events",
         "resolve_conflict", "get_sync_settings", "set_sync_settings"]
-for part in (definitions, lifecycle, workflows, settings, arguments, modes, untouched, people, progress, injected, ends):
+for part in (definitions, lifecycle, workflows, settings, arguments, modes, untouched, people, progress, injected, two_at_once, ends):
     try:
         part()
     except Exception as e:
