@@ -62,11 +62,6 @@ static bool read_32(const char *text, size_t len, uint8_t out[VES_HASH_SIZE])
     return read_hex(text, len, out) || read_base64(text, len, out);
 }
 
-bool cli_anchors_key(const char *text, struct ves_public_key *out)
-{
-    return read_32(text, strlen(text), out->b);
-}
-
 /* A decimal without sign and leading zeros in front of end; where it ends. */
 static const char *read_number(const char *text, uint64_t *out)
 {
@@ -220,6 +215,13 @@ static void read_owner(struct cli *cli, struct cli_anchors *out)
         cli_usage(cli, "--owner-key takes 64 hexadecimal digits or 44 "
                        "characters of base64");
     out->anchors.owner_key = &out->owner_key;
+}
+
+void cli_anchors_keys(struct cli *cli, struct cli_anchors *out)
+{
+    memset(out, 0, sizeof(*out));
+    read_sequencer_keys(cli, out);
+    read_agents(cli, out);
 }
 
 void cli_anchors_log(struct cli *cli, struct cli_anchors *out)

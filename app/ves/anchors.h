@@ -46,8 +46,8 @@ void cli_anchors_heads(struct cli *cli, struct cli_anchors *out);
 void cli_anchors_log(struct cli *cli, struct cli_anchors *out);
 void cli_anchors_free(struct cli_anchors *anchors);
 
-/* A public key as 64 hexadecimal digits or in base64; false: it is none. */
-bool cli_anchors_key(const char *text, struct ves_public_key *out);
+/* --agent-key and --sequencer-key alone. */
+void cli_anchors_keys(struct cli *cli, struct cli_anchors *out);
 
 /* The signed checkpoint in a bundle or a proof: what stands behind the first
  * empty line; NULL when there is none.  Points into text. */

@@ -14,6 +14,8 @@ static const struct cli_option options[] = {
     {"sequencer-key", "KEY",
      "with --server: what its receipts are signed with"},
     {"api-key-file", "FILE", "with --server: the API key, from the operator"},
+    {"agent-key", "AGENT/ID/KEY",
+     "with --server: another agent's key (repeatable)"},
     {"agent", "UUID", "with --server: the agent the API key is for"},
     {NULL, NULL, NULL}};
 
@@ -55,21 +57,39 @@ static const char *need(struct cli *cli, const char *name)
     return value;
 }
 
+static enum ves_status trust(struct cli *cli, struct ves_agent *agent,
+                             const struct ves_verify_anchors *anchors)
+{
+    enum ves_status status = VES_OK;
+
+    for (size_t i = 0; !status && i < anchors->agent_count; i++) {
+        const struct ves_verify_agent *key = &anchors->agents[i];
+        status = ves_agent_trust_key(agent, &key->agent, key->key_id, &key->key,
+                                     &cli->error);
+    }
+    return status;
+}
+
 static enum ves_status make(struct cli *cli, struct ves_agent **agent)
 {
     struct ves_agent_identity identity = {.url = cli_get(cli, "server")};
     struct ves_agent_options store;
-    struct ves_public_key key;
+    struct cli_anchors anchors;
     size_t len;
 
     cli_uuid(cli, need(cli, "tenant"), &identity.stream.tenant);
     cli_uuid(cli, need(cli, "store"), &identity.stream.store);
     if (cli_get(cli, "agent"))
         cli_uuid(cli, cli_get(cli, "agent"), &identity.agent);
-    if (!cli_anchors_key(need(cli, "sequencer-key"), &key))
-        cli_usage(cli, "--sequencer-key takes 64 hexadecimal digits or 44 "
-                       "characters of base64");
-    identity.sequencer_key = &key;
+    (void)need(cli, "sequencer-key");
+    cli_anchors_keys(cli, &anchors);
+    if (anchors.anchors.sequencer_key_count != 1)
+        cli_usage(cli, "--sequencer-key is given once");
+    for (size_t i = 0; i < anchors.anchors.agent_count; i++) {
+        if (anchors.agents[i].from_sequence || anchors.agents[i].until_sequence)
+            cli_usage(cli, "--agent-key takes no FROM-UNTIL here");
+    }
+    identity.sequencer_key = &anchors.sequencer_keys[0];
     char *credential =
         cli_read_file(cli, need(cli, "api-key-file"), CREDENTIAL_MAX, &len);
     if (!credential)
@@ -81,13 +101,19 @@ static enum ves_status make(struct cli *cli, struct ves_agent **agent)
         ves_agent_create(&store, &identity, agent, &cli->error);
     explicit_bzero(credential, strlen(credential));
     free(credential);
+    if (status)
+        return status;
+    status = trust(cli, *agent, &anchors.anchors);
+    if (status)
+        ves_agent_close(*agent);
     return status;
 }
 
 static void check_usage(struct cli *cli)
 {
-    static const char *const others[] = {"tenant", "store", "sequencer-key",
-                                         "api-key-file", "agent"};
+    static const char *const others[] = {"tenant",        "store",
+                                         "sequencer-key", "api-key-file",
+                                         "agent",         "agent-key"};
     bool is_plain = cli_get(cli, "server") != NULL;
 
     if (is_plain == (cli_get(cli, "invite") != NULL))

@@ -67,6 +67,16 @@ ves_agent_create(const struct ves_agent_options *options,
                  const struct ves_agent_identity *identity,
                  struct ves_agent **out, struct ves_error *error);
 
+/* Takes another agent's key on the caller's word, as good from the stream's
+ * first event on: for a store that was created, of a sequencer that keeps no
+ * directory of keys.  VES_INVALID: it is no key, or the store was joined and
+ * has a directory; VES_REFUSED: it has another key of that agent and number,
+ * and nothing was changed. */
+VES_API VES_NODISCARD enum ves_status
+ves_agent_trust_key(struct ves_agent *agent, const struct ves_uuid *who,
+                    uint32_t key_id, const struct ves_public_key *key,
+                    struct ves_error *error);
+
 /* Who and where; views live as long as the agent. */
 struct ves_agent_info {
     struct ves_stream stream;

@@ -12,6 +12,7 @@
 #include "base/bytes.h"
 #include "base/error.h"
 #include "core/key_event.h"
+#include "crypto/crypto.h"
 #include "os/clock.h"
 #include "os/file.h"
 #include "os/keyfile.h"
@@ -323,4 +324,31 @@ enum ves_status ves_agent_rotate(struct ves_agent *agent,
     status = ask(agent, ves_agent_asked_passphrase(asked), error);
     ves_agent_asked_free(asked);
     return status;
+}
+
+enum ves_status ves_agent_trust_key(struct ves_agent *agent,
+                                    const struct ves_uuid *who, uint32_t key_id,
+                                    const struct ves_public_key *key,
+                                    struct ves_error *error)
+{
+    ves_agent_start(agent);
+    enum ves_status status = ves_agent_need_write(agent, "a key", error);
+    if (status)
+        return status;
+    if (!ves_uuid_is_nil(&agent->core.sequencer_id))
+        return ves_fail(error, VES_INVALID,
+                        "this store was joined by an invitation: its sequencer "
+                        "says whose keys are good. Nothing was changed");
+    if (!ves_ed25519_key_is_valid(key))
+        return ves_fail(error, VES_INVALID,
+                        "that is not a valid Ed25519 public key; nothing was "
+                        "changed");
+    status =
+        ves_core_trust_key(&agent->core, who, key_id, key, ves_clock_now_ms());
+    if (status == VES_REFUSED)
+        return ves_fail(error, status,
+                        "this store has another key %u of that agent; nothing "
+                        "was changed. Ask which one is right before you go on",
+                        (unsigned)key_id);
+    return status ? ves_agent_fail(agent, status, error, "a key") : VES_OK;
 }

@@ -440,11 +440,13 @@ VES_NODISCARD enum ves_status ves_core_keys(struct ves_agent_core *core,
                                             struct ves_bytes reply,
                                             int64_t now_ms);
 
-/* Takes this store's own key as one of the stream's, from its first number on:
- * where the sequencer is of another implementation and keeps no directory. */
-VES_NODISCARD enum ves_status ves_core_own_key(struct ves_agent_core *core,
-                                               const struct ves_public_key *key,
-                                               int64_t now_ms);
+/* Takes an agent's key on its caller's word, as good from the stream's first
+ * number on: where the sequencer is of another implementation and keeps no
+ * directory.  VES_REFUSED: another one is pinned under that number. */
+VES_NODISCARD enum ves_status
+ves_core_trust_key(struct ves_agent_core *core, const struct ves_uuid *agent,
+                   uint32_t key_id, const struct ves_public_key *key,
+                   int64_t now_ms);
 
 /* Takes `GET /api/v1/ves/sequencer-keys`: a new version is accepted only with
  * a statement signed by its predecessor (D18). */

@@ -317,21 +317,23 @@ enum ves_status ves_core_keys(struct ves_agent_core *core,
     return status;
 }
 
-enum ves_status ves_core_own_key(struct ves_agent_core *core,
-                                 const struct ves_public_key *key,
-                                 int64_t now_ms)
+enum ves_status ves_core_trust_key(struct ves_agent_core *core,
+                                   const struct ves_uuid *agent,
+                                   uint32_t key_id,
+                                   const struct ves_public_key *key,
+                                   int64_t now_ms)
 {
     struct ves_arena arena;
-    struct ves_agent_key own = {.agent = core->agent,
-                                .key_id = core->key_id,
-                                .public_key = *key,
-                                .valid_from_sequence = 1,
-                                .algorithm = "ed25519",
-                                .registrar = "self"};
+    struct ves_agent_key told = {.agent = *agent,
+                                 .key_id = key_id,
+                                 .public_key = *key,
+                                 .valid_from_sequence = 1,
+                                 .algorithm = "ed25519",
+                                 .registrar = "operator"};
     struct keys keys = {.core = core,
                         .arena = &arena,
                         .now_ms = now_ms,
-                        .list = &own,
+                        .list = &told,
                         .count = 1};
 
     core->error.status = VES_OK;

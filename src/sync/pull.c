@@ -53,8 +53,9 @@ static enum ves_status fetch_agent_keys(struct ves_session *session,
     char id[VES_UUID_TEXT + 1], tenant[VES_UUID_TEXT + 1], path[256];
 
     if (ves_uuid_equal(who, &agent->core.agent)) {
-        enum ves_status own = ves_core_own_key(&agent->core, &agent->public_key,
-                                               ves_clock_now_ms());
+        enum ves_status own =
+            ves_core_trust_key(&agent->core, who, agent->core.key_id,
+                               &agent->public_key, ves_clock_now_ms());
         return own ? ves_agent_fail(agent, own, error, "own key") : VES_OK;
     }
     ves_uuid_format(who, id);
@@ -68,7 +69,8 @@ static enum ves_status fetch_agent_keys(struct ves_session *session,
                         "the sequencer keeps no directory of keys, and this "
                         "store has none of agent %s: its events cannot be "
                         "verified, and nothing from the first of them on was "
-                        "applied",
+                        "applied. Its operator's word will do: the same `ves "
+                        "init --server` again, with --agent-key",
                         id);
     if (status)
         return status;

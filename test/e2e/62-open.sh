@@ -17,7 +17,7 @@ start_open()
 	URL=http://127.0.0.1:$(cat port)
 }
 say() { echo "$1" > open.json.say; }
-started() { "$VES" init --db "$1" --server "$URL" --tenant "$TENANT" --store "$STORE" --sequencer-key "$(cat open.json.key)" --api-key-file api-key --json; }
+started() { "$VES" init --db "$1" --server "$URL" --tenant "$TENANT" --store "$STORE" --sequencer-key "$(cat open.json.key)" --api-key-file api-key --json "${@:2}"; }
 register()
 {
 	curl -sf -H 'x-api-key: ss_admin' -H 'content-type: application/json' "$URL/api/v1/agents/keys" -o /dev/null \
@@ -109,6 +109,13 @@ register "$third"
 append third.db order.created O-10 '{}'
 like "without a directory, events of others are not believed" "$("$VES" pull --db third.db 2>&1)" "keeps no directory of keys"
 is "one's own go all the same, and wait for the log" "$(json "$(push third.db)" '[d["accepted"], d["remaining"]]') $(cursor third.db)" "[1, 0] 0"
+key_of() { json "$1" 'd["agentId"] + "/1/" + d["publicKey"]'; }
+exits "the operator says other stores' keys" 0 started third.db --agent-key "$(key_of "$till")" --agent-key "$(key_of "$office")"
+sync third.db > /dev/null
+exits "and one is added to a store that is in use" 0 started till.db --agent-key "$(key_of "$third")"
+sync till.db > /dev/null
+is "then they are" "$(store_is third.db 'd["stateHash"]') $(counts third.db)" "$(store_is till.db 'd["stateHash"]') [0, 1, 0, 0]"
+like "a key that is another is not taken" "$(started third.db --agent-key "$(key_of "$till" | sed "s|/1/.*|/1/$(cat open.json.key)|")" 2>&1)" "has another key 1 of that agent"
 is "routes it has not are asked for, and done without" "$(sort -u open.json.asked | grep -vE ' (/health|/api/v1/(ves/(events|events/ingest|head|cursors/[0-9a-f-]*)|agents/(keys|[0-9a-f-]*/signing-keys)))$' | tr '\n' ' ')" \
 	"GET /api/v1/ves/events/stream GET /api/v1/ves/keys GET /api/v1/ves/log GET /api/v1/ves/sequencer-keys "
 done_testing
