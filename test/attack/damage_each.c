@@ -45,6 +45,7 @@ static const struct excuse excuses[] = {
     {"ves_meta:sequencer.checked_ms gone", "it is asked again"},
     /* How to go on, which is found out again. */
     {"ves_outbox.attempts", "how often it was tried"},
+    {"ves_outbox.claim", "who is pushing it"},
     {"ves_outbox.next_attempt_ms", "when it is tried again"},
     {"ves_outbox.error", "what was said when it was tried"},
     {"ves_outbox.is_likely_conflict", "a guess, made again at each pull"},
