@@ -4,8 +4,9 @@
  * own disk: the log there is the truth the copy has to come to again.
  *
  *   the head file is newer      the sequencer does not start
- *   it was restored, too        it starts where it is not behind the file as it
- *                               was; whoever knows a later head freezes it
+ *   it was restored, too        as it was at some time before: it starts where
+ *                               it is not behind that; whoever knows a later
+ *                               head freezes it
  *   then                        the tail is rebuilt from what stores hold, or
  *                               nothing is changed, or what is lost is given
  *                               up, in a new epoch of the copy
@@ -392,23 +393,16 @@ static void come_back(struct sim_world *world, uint64_t file_size)
                  may_start ? "starts" : "does not start",
                  (unsigned long long)file_size);
     world->backups++;
-    if (may_start) {
+    if (!may_start) {
+        recover(&r, file_size);
+    } else {
         /* What the backup has beyond the last head is of the same log. */
-        (void)sign(&r);
+        if (sim_chance(&world->heads_rng, 700))
+            (void)sign(&r);
         if (r.end > 0 && hub->published_size > r.end) {
             hear(&r, hub->published_size);
             recover(&r, hub->published_size);
         }
-    } else if (r.end > 0 && hub->published_size > 0 &&
-               sim_chance(&world->heads_rng, 500)) {
-        /* The file came back with it: a client is all that remembers. */
-        if (sim_chance(&world->heads_rng, 500))
-            (void)sign(&r);
-        hear(&r, hub->published_size);
-        if (hub->published_size > r.end)
-            recover(&r, hub->published_size);
-    } else {
-        recover(&r, file_size);
     }
     ves_store_mem_close(r.disk);
 }
@@ -417,10 +411,11 @@ void sim_restore(struct sim_world *world)
 {
     uint64_t rng = world->heads_rng;
 
-    /* The file came back, too, and as it was at some other time; with chances
-     * of its own, so that histories are what they were. */
+    /* The file came back, too, as it was at some time before: a client is all
+     * that remembers.  With chances of its own, so that histories are what they
+     * were. */
     world->heads_rng ^= UINT64_C(0x46494c45);
-    if (sim_chance(&world->heads_rng, 300))
+    if (sim_chance(&world->heads_rng, 600))
         come_back(world,
                   sim_below(&world->heads_rng, world->hub.file_size + 1));
     world->heads_rng = rng;

@@ -365,23 +365,26 @@ enum ves_status ves_device_log_check(struct ves_device_log *log,
     return status;
 }
 
-/* The head, and as much of the page as is kept. */
-static enum ves_status page_body(struct ves_arena *arena,
+/* The head, as much of the page as is kept, and the head that it is held
+ * against: both are signed, whatever else can be shown of them later. */
+static enum ves_status page_body(const struct ves_device_log *log,
                                  const struct ves_page *page,
                                  struct ves_bytes *out)
 {
     struct ves_bytes note = page->log.text, text = page->text;
-    size_t len = text.len < PAGE_KEPT_MAX ? text.len : PAGE_KEPT_MAX;
-    uint8_t *body = ves_arena_bytes(arena, note.len + 1 + len);
+    struct ves_scratch body;
 
-    if (!body)
-        return VES_NOMEM;
-    if (note.len > 0)
-        memcpy(body, note.ptr, note.len);
-    body[note.len] = '\n';
-    memcpy(body + note.len + 1, text.ptr, len);
-    *out = ves_bytes(body, note.len + 1 + len);
-    return VES_OK;
+    if (text.len > PAGE_KEPT_MAX)
+        text.len = PAGE_KEPT_MAX;
+    size_t len = note.len + text.len + log->row.note.len + 2;
+    ves_scratch_init(&body, log->arena, len, len);
+    ves_buf_put_bytes(&body.buf, note);
+    ves_buf_put_u8(&body.buf, '\n');
+    ves_buf_put_bytes(&body.buf, text);
+    ves_buf_put_u8(&body.buf, '\n');
+    ves_buf_put_bytes(&body.buf, log->row.note);
+    *out = ves_buf_view(&body.buf);
+    return ves_buf_status(&body.buf);
 }
 
 enum ves_status ves_device_log_refuse(struct ves_device_log *log,
@@ -399,25 +402,19 @@ enum ves_status ves_device_log_refuse(struct ves_device_log *log,
         alert.event_id = &broken->receipt.event_id;
     }
 
-    enum ves_status status = page_body(log->arena, page, &alert.body);
+    enum ves_status status = page_body(log, page, &alert.body);
     if (!status)
         status = ves_device_quarantine(log->core, now_ms, &alert, &is_new);
     if (status)
         return status;
     *quarantined = is_new;
     page->log.is_disputed = strcmp(log->code, VES_CHECKPOINT_INVALID) != 0;
-    (void)ves_fail(
-        &log->core->error, VES_REFUSED,
-        "what the sequencer says of its log does not hold: %s (%s). "
-        "Nothing of the page was applied; its bytes are in "
-        "quarantine. Do not go on with this sequencer before its "
-        "operator has looked at it%s",
-        log->words.text, log->code,
-        broken->is_there
-            ? ". If the promised event is not to come back, settle "
-              "the alert that names it (ves quarantine): the receipt "
-              "stays in the trail, and the event is sent again"
-            : "");
+    (void)ves_fail(&log->core->error, VES_REFUSED,
+                   "what the sequencer says of its log does not hold: %s (%s). "
+                   "Nothing of the page was applied; its bytes are in "
+                   "quarantine. Do not go on with this sequencer before its "
+                   "operator has looked at it",
+                   log->words.text, log->code);
     return VES_OK;
 }
 

@@ -85,7 +85,8 @@ static enum ves_status hold_against(struct ves_device_log *log,
     log->code = VES_RECEIPT_BROKEN;
     (void)ves_fail(&log->words, VES_REFUSED,
                    "number %llu was promised to an event of this store, and "
-                   "another event stands there",
+                   "another event stands there; settling this alert lets the "
+                   "receipt go",
                    (unsigned long long)promise->sequence_number);
     return VES_OK;
 }

@@ -30,6 +30,7 @@ struct asking {
     struct ves_session *session;
     char prefix[PATH_TEXT]; /* "/ves/HEX/" */
     bool is_of_log;         /* what was found before is about the same */
+    bool is_disputed;       /* a page that its log contradicts */
     struct ves_buf evidence;
 };
 
@@ -246,6 +247,13 @@ static void close_asking(struct asking *asking, enum ves_status found,
                                        &asking->evidence);
     if (!found)
         (void)!write_file(asking, error);
+    else if (asking->is_disputed && error)
+        (void)ves_fail(error, error->status,
+                       "%.300s. The sequencer did not show where its histories "
+                       "part, so there is no evidence file yet; what it signed "
+                       "is in quarantine, and it is asked again with every "
+                       "pull: keep this store's file",
+                       error->text);
     ves_buf_free(&asking->evidence);
     (void)!ves_session_known_head(asking->session, NULL);
 }
@@ -286,6 +294,7 @@ void ves_session_seek_evidence(struct ves_session *session,
         return;
     enum ves_status status = VES_NOT_FOUND;
     asking.is_of_log = ves_page_is_disputed(page, &theirs);
+    asking.is_disputed = asking.is_of_log;
     if (asking.is_of_log) {
         status = ves_page_breaks(page, &sequence, &size)
                      ? seek_promise(&asking, page, sequence, size)

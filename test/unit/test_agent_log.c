@@ -536,7 +536,7 @@ static void a_promise_that_is_let_go(void **state)
     (void)state;
     break_promise();
     expect_false(&other, 4, 0, NULL, "", "receipt_broken");
-    assert_non_null(strstr(core->error.text, "ves quarantine"));
+    assert_non_null(strstr(core->error.text, "lets the receipt go"));
     assert_int_equal(s->ops->record_list(s, VES_RECORD_ALERT, core->stream_no,
                                          0, false, 0, first_broken, &no),
                      VES_AGAIN);
