@@ -17,7 +17,7 @@ enum cli_exit {
     CLI_REFUSED = 5      /* the sequencer said no, or said something false */
 };
 
-enum { CLI_OPTIONS_MAX = 24, CLI_GIVEN_MAX = 256 };
+enum { CLI_OPTIONS_MAX = 48, CLI_GIVEN_MAX = 256 };
 
 struct cli_option {
     const char *name; /* without dashes; NULL ends a table */

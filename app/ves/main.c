@@ -64,6 +64,9 @@ static size_t option_count(const struct cli_command *command)
 
     while (command->options && command->options[n].name)
         n++;
+    /* A table that outgrew its values is our own mistake. */
+    if (n > CLI_OPTIONS_MAX)
+        abort();
     return n;
 }
 
