@@ -100,6 +100,9 @@ static void parse(struct cli *cli, int argc, char **argv)
     size_t n = option_count(cli->command);
     int opt;
 
+    /* A table with more is our own mistake. */
+    if (n > CLI_OPTIONS_MAX)
+        abort();
     for (size_t i = 0; i < n; i++)
         longs[i] = (struct option){
             cli->command->options[i].name,
