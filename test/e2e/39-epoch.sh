@@ -101,6 +101,13 @@ exits "a second time there is nothing to do" 1 "$VES" epoch follow --db ahead.db
 check "it follows the epoch" wait_for 20 all_logged ahead.db
 is "its event is in the log again, once" "$(sqlite3 $SEQ "SELECT count(*) FROM ves_log_view WHERE event_id = '$(sqlite3 ahead.db 'SELECT event_id FROM ves_outbox_view')'")" 1
 is "beside that of the other" "$(on_hand ahead.db BOWL)" 12
+for alert in $(sqlite3 ahead.db 'SELECT no FROM ves_alerts WHERE closed_ms = 0'); do
+	"$VES" quarantine --db ahead.db --settle "$alert" --reason "the epoch explains it" > /dev/null
+done
+"$VES" doctor --db ahead.db > doctor.out 2>&1
+is "settled by who has looked, it is sound" $? 0
+"$VES" audit ahead.db > audit.out
+is "and an audit of it finds nothing wrong" $? 10
 
 # Who comes later reads it as history; the log is one tree.
 join later.db

@@ -11,6 +11,8 @@
 #include "base/bytes.h"
 #include "base/text.h"
 #include "core/key_event.h"
+#include "engine/log_epoch.h"
+#include "engine/log_tree.h"
 #include "store/store_mem.h"
 #include "test/lib/test_dir.h"
 #include "test/lib/test_fleet.h"
@@ -480,9 +482,166 @@ static void a_store_without_the_key_says_so(void **state)
     expect_whole("1");
 }
 
+/* ---- a rotation that an epoch gives up ------------------------------------
+ */
+
+struct backup {
+    struct ves_store *to;
+    uint64_t end;
+};
+
+static enum ves_status copy_row(void *ctx, const struct ves_log_row *row)
+{
+    struct backup *backup = ctx;
+
+    return row->sequence_number > backup->end
+               ? VES_OK
+               : backup->to->ops->log_append(backup->to, 1, row, 1);
+}
+
+static enum ves_status copy_key(void *ctx, const struct ves_key_row *row,
+                                const struct ves_key_span *span)
+{
+    struct backup *backup = ctx;
+    struct ves_key_span known = *span;
+
+    if (span->is_found && span->valid_from_sequence > backup->end)
+        return VES_OK;
+    if (known.revoked_at_sequence > backup->end)
+        known.revoked_at_sequence = 0;
+    enum ves_status status = backup->to->ops->key_put(backup->to, row);
+    return status || !span->is_found
+               ? status
+               : backup->to->ops->key_span_put(backup->to, 1, &row->agent,
+                                               row->key_id, &known);
+}
+
+/* The sequencer's disk as it was when its log had so many events. */
+static struct ves_store *back_up(uint64_t end)
+{
+    struct backup backup = {.end = end};
+    struct ves_store *hub = fleet.hub_store;
+    struct ves_stream_row from, row;
+
+    assert_int_equal(ves_store_mem_open(ves_alloc_default(), &backup.to),
+                     VES_OK);
+    assert_int_equal(hub->ops->stream_get(hub, &fleet.hub.stream, false, &from),
+                     VES_OK);
+    assert_int_equal(backup.to->ops->begin(backup.to), VES_OK);
+    assert_int_equal(
+        backup.to->ops->stream_get(backup.to, &fleet.hub.stream, true, &row),
+        VES_OK);
+    row.has_owner_key = true;
+    row.owner_key = from.owner_key;
+    assert_int_equal(backup.to->ops->stream_put(backup.to, &row), VES_OK);
+    assert_int_equal(
+        hub->ops->log_read(hub, from.stream_no, 1, 0, copy_row, &backup),
+        VES_OK);
+    assert_int_equal(hub->ops->key_list(hub, &fleet.hub.stream.tenant, NULL,
+                                        from.stream_no, copy_key, &backup),
+                     VES_OK);
+    assert_int_equal(backup.to->ops->meta_put(backup.to, "judge.version",
+                                              ves_bytes_str("0")),
+                     VES_OK);
+    assert_int_equal(backup.to->ops->commit(backup.to), VES_OK);
+    return backup.to;
+}
+
+/* Goes on from an older disk, and gives up what came since. */
+static void open_epoch(struct ves_store *disk, struct ves_arena *arena)
+{
+    struct ves_sequencer *sequencer = &fleet.hub.sequencer;
+    struct ves_log_giving_up what = {.stream = fleet.hub.stream,
+                                     .size = head(),
+                                     .reason = ves_bytes_str("test")};
+    const struct ves_uuid batch = {{9}};
+    struct ves_log_head signed_head;
+
+    assert_int_equal(ves_log_root_at(fleet.hub_store, 1, what.size, &what.root),
+                     VES_OK);
+    fleet.hub_store = disk;
+    sequencer->store = disk;
+    assert_int_equal(ves_log_tree_plant(sequencer), VES_OK);
+    assert_int_equal(ves_sequencer_upgrade(sequencer), VES_OK);
+    assert_int_equal(ves_log_freeze(sequencer, &fleet.hub.stream,
+                                    ves_bytes_str("test"), ves_bytes(NULL, 0),
+                                    fleet.hub.now_ms),
+                     VES_OK);
+    assert_int_equal(ves_log_epoch_open(sequencer, &what, &batch,
+                                        fleet.hub.now_ms, arena, &signed_head,
+                                        &error),
+                     VES_OK);
+    assert_int_equal(ves_log_head_keep(sequencer, &signed_head, 1), VES_OK);
+}
+
+/* The key that signs is known by an event that is given up: its rotation is
+ * asked for again, and what waits is signed with it. */
+static void an_epoch_gives_the_rotation_up(void **state)
+{
+    struct ves_core_given_up done;
+    struct ves_arena arena;
+    struct ves_page *page;
+    struct ves_buf text;
+    bool needs_keys;
+
+    (void)state;
+    fleet.has_receipts = true;
+    join(&keys[1]);
+    pull(0);
+    test_fleet_adjust(&fleet, 0, "s", "1");
+    assert_int_equal(test_fleet_push(&fleet, 0, NULL), VES_OK);
+    pull(0);
+    uint64_t common = head();
+    struct ves_store *disk = back_up(common), *lost = fleet.hub_store;
+    assert_int_equal(ask_for(1, 2), VES_OK);
+    test_fleet_adjust(&fleet, 0, "s", "2");
+    assert_int_equal(test_fleet_push(&fleet, 0, NULL), VES_OK);
+    assert_int_equal(send_rotation(), VES_OK);
+    pull(0);
+    sign_again();
+    test_fleet_adjust(&fleet, 0, "s", "4");
+    assert_int_equal(test_fleet_push(&fleet, 0, NULL), VES_OK);
+    pull(0);
+    assert_int_equal(core()->key_id, 8);
+    ves_arena_init(&arena, ves_alloc_default(), TEXT_MAX);
+    ves_buf_init(&text, ves_alloc_default(), TEXT_MAX);
+    open_epoch(disk, &arena);
+    test_fleet_page(&fleet, common + 1, 1, &text);
+    assert_int_equal(ves_core_page_read(core(), ves_buf_view(&text), common + 1,
+                                        &page, &needs_keys),
+                     VES_OK);
+    ves_core_page_verify(core(), page);
+    assert_int_equal(
+        ves_core_epoch_follow(core(), page, fleet.hub.now_ms, false, &done),
+        VES_OK);
+    ves_page_free(page);
+    ves_buf_free(&text);
+    ves_arena_free(&arena);
+    assert_true(done.is_rotated_again);
+    assert_int_equal(done.own, 2);
+    assert_int_equal(done.signed_again, 2);
+    assert_true(is_waiting());
+    pull(0);
+    assert_int_equal(send_rotation(), VES_OK);
+    pull(0);
+    assert_false(is_waiting());
+    assert_int_equal(core()->key_id, 8);
+    test_fleet_sync(&fleet, 0);
+    test_fleet_sync(&fleet, 1);
+    assert_int_equal(test_fleet_status(&fleet, 0).counts[VES_OUTBOX_PENDING],
+                     0);
+    assert_int_equal(test_fleet_status(&fleet, 0).counts[VES_OUTBOX_FAILED], 0);
+    assert_string_equal(
+        test_fleet_member(&fleet, 1, "inventory", "s", "on_hand", false), "7");
+    ves_store_mem_close(disk);
+    fleet.hub_store = lost;
+    fleet.hub.sequencer.store = lost;
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        TEST(an_epoch_gives_the_rotation_up),
         TEST(a_store_goes_on_with_the_new_key),
         TEST(again_and_again),
         TEST(an_answer_that_was_lost_is_of_no_consequence),
