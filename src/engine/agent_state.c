@@ -122,6 +122,17 @@ static bool take(struct ves_bytes *rest, uint8_t stop, struct ves_bytes *part)
     return true;
 }
 
+/* Its place, or count. */
+static size_t word_find(const struct word *words, size_t count,
+                        struct ves_bytes key)
+{
+    size_t i = 0;
+
+    while (i < count && !ves_bytes_is(key, words[i].name))
+        i++;
+    return i;
+}
+
 static enum ves_status words_get(struct ves_agent_core *core,
                                  struct ves_arena *arena, const char *name,
                                  const struct word *words, size_t count,
@@ -135,17 +146,17 @@ static enum ves_status words_get(struct ves_agent_core *core,
         return VES_OK;
     if (status)
         return status;
-    while (take(&text, '=', &key)) {
+    /* They were written in this order, but for one that has come since. */
+    for (size_t next = 0; take(&text, '=', &key); next++) {
         if (!take(&text, ' ', &value))
             return ves_fail(&core->error, VES_CORRUPT,
                             "the store's value \"%s\" is cut off", name);
-        for (size_t i = 0; i < count; i++) {
-            if (ves_bytes_is(key, words[i].name) &&
-                !read_word(&words[i], value, out))
-                return ves_fail(&core->error, VES_CORRUPT,
-                                "the store's value \"%s\" has a bad \"%s\"",
-                                name, words[i].name);
-        }
+        if (next >= count || !ves_bytes_is(key, words[next].name))
+            next = word_find(words, count, key);
+        if (next < count && !read_word(&words[next], value, out))
+            return ves_fail(&core->error, VES_CORRUPT,
+                            "the store's value \"%s\" has a bad \"%s\"", name,
+                            words[next].name);
     }
     return VES_OK;
 }

@@ -246,7 +246,9 @@ static enum ves_status judge_all(struct reader *reader, uint64_t head,
     while (chunk->base < head && !status) {
         size_t done = 0;
         ves_arena_reset(chunk->arena);
-        status = read_chunk(reader, ROOM);
+        /* No more room than there are events: it is cleared each time. */
+        uint64_t left = head - chunk->base;
+        status = read_chunk(reader, left < ROOM ? (uint32_t)left : ROOM);
         if (!status && (reader->is_pruned || chunk->count == 0))
             status = ves_fail(&reader->store->error, VES_CORRUPT,
                               "the log has no body at number %llu",

@@ -24,13 +24,10 @@ check "an honest man in the middle is no trouble" "$VES" sync --db victim.db
 # the codes of its open alerts.
 look()
 {
-	local line
-	line=$("$VES" status --db victim.db --json && "$VES" quarantine --db victim.db --json --limit 100)
-	read -r health pending syncing failed kept lag codes <<< "$(python3 -c '
-import json, sys
-s, q = (json.loads(line) for line in sys.argv[1].split("\n"))
-print(s["health"], s["counts"]["pending"], s["counts"]["syncing"], s["counts"]["failed"], s["quarantined"],
-      s["sequence"]["lag"], *(a["code"] for a in q["alerts"] if "settledAt" not in a))' "$line")"
+	read -r health pending syncing failed kept lag codes <<< "$(json \
+		"[$("$VES" status --db victim.db --json),$("$VES" quarantine --db victim.db --json --limit 100)]" \
+		'" ".join(str(x) for x in [d[0]["health"], d[0]["counts"]["pending"], d[0]["counts"]["syncing"], d[0]["counts"]["failed"],
+			d[0]["quarantined"], d[0]["sequence"]["lag"], *(a["code"] for a in d[1]["alerts"] if "settledAt" not in a)])')"
 }
 # true_so_far -- is everything the victim pulled, or has a receipt for, in the
 # sequencer's file just so?

