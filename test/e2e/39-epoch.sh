@@ -98,7 +98,7 @@ is "what it had of others is kept" "$(json "$("$VES" epoch --json --db ahead.db)
 check "and can be given to its author" "$VES" epoch export given-up.jsonl --db ahead.db
 like "as it was signed" "$(cat given-up.jsonl)" '^{"epoch":1,"sequence_number":[0-9]+,"event":{.*"agent_signature":.*"receipt":{"sequencerId"'
 exits "a second time there is nothing to do" 1 "$VES" epoch follow --db ahead.db
-check "it follows the epoch" wait_for 20 all_logged ahead.db
+check "it follows the epoch" wait_for 60 all_logged ahead.db
 is "its event is in the log again, once" "$(sqlite3 $SEQ "SELECT count(*) FROM ves_log_view WHERE event_id = '$(sqlite3 ahead.db 'SELECT event_id FROM ves_outbox_view')'")" 1
 is "beside that of the other" "$(on_hand ahead.db BOWL)" 12
 for alert in $(sqlite3 ahead.db 'SELECT no FROM ves_alerts WHERE closed_ms = 0'); do
