@@ -7,8 +7,8 @@ mkdir -p "$T/copy/build" && cd "$T/copy" || exit 1
 ln -s "$VES" build/ves
 [ -e "$HERE/$BUILD/ves.so" ] && ln -s "$HERE/$BUILD/ves.so" build/ves.so
 
-free_port() { python3 -c 'import socket; s=socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'; }
-port=$(free_port)
+free_port
+port=$FREE_PORT
 lib extract readme "$HERE/README.md" | sed "s|/tmp/ves-first|$T/first|g; s|127.0.0.1:18080|127.0.0.1:$port|g" > session.sh
 is "README.md has its marked blocks" "$(grep -c '^echo .== ' session.sh)" "$(grep -c '^<!-- test: ' "$HERE/README.md")"
 if [ ! -e build/ves.so ]; then

@@ -18,7 +18,8 @@ command -v faketime > /dev/null && certificate expired.pem right.key IP:127.0.0.
 
 SEQ=$T/hub.db
 TENANT=$(cat /proc/sys/kernel/random/uuid) STORE=$(cat /proc/sys/kernel/random/uuid)
-port=$(python3 -c 'import socket; s=socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
+free_port
+port=$FREE_PORT
 # serve CERT KEY
 serve()
 {

@@ -48,7 +48,7 @@ lib extract readme "$HERE/doc/http.md" > examples.sh
 bash -eu examples.sh > examples.out 2> examples.err
 is "the examples of doc/http.md run with curl" $? 0
 [ ! -s examples.err ] || sed 's/^/# /' examples.err
-is "all of them" "$(grep -c '^curl' examples.sh)" 14
+is "all of them" "$(grep -cE '(^|until |<\()curl -s' examples.sh)" 14
 like "and answer" "$(cat examples.out)" '"head_sequence":2'
 like "down to the metrics" "$(cat examples.out)" "^sequencer_head_sequence.tenant=.$TENANT.,store=.$STORE.. 2$"
 

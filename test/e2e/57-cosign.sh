@@ -24,7 +24,8 @@ start_witness()
 }
 
 # One address for all starts: the store remembers it.
-LISTEN=127.0.0.1:$("$PYTHON" -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
+free_port
+LISTEN=127.0.0.1:$FREE_PORT
 new_hub --log-host shop.example || { not_ok "a sequencer"; done_testing; }
 join till.db
 adjust till.db A 5
@@ -32,7 +33,8 @@ check "a push" "$VES" push --db till.db
 doc=$(fetch "/api/v1/ves/log?tenant_id=$TENANT&store_id=$STORE")
 PREFIX=$(json "$doc" 'd["prefix"]')
 echo "prefix shop.example/ves/ $(json "$doc" 'd["vkeys"][0].split("+", 2)[2]')" > logs
-start_witness || { not_ok "a witness"; done_testing; }
+free_port
+start_witness "$FREE_PORT" || { not_ok "a witness"; done_testing; }
 mkdir x
 printf 'witness w %s %s\nquorum w\n' "$(cat w.vkey)" "$WITNESS/" > policy
 stop_server

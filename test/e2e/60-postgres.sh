@@ -18,7 +18,8 @@ serve()
 	local name=$1
 	shift
 	rm -f "$name.port"
-	"$VES" serve --store "$DB" --signing-key seq.key --listen "127.0.0.1:${PORT:-0}" --port-file "$name.port" "$@" >> "$name.log" 2>&1 &
+	[ -n "${PORT:-}" ] || free_port
+	"$VES" serve --store "$DB" --signing-key seq.key --listen "127.0.0.1:${PORT:-$FREE_PORT}" --port-file "$name.port" "$@" >> "$name.log" 2>&1 &
 	eval "PID_$name=$!"
 	tap_pids+=("$!")
 	wait_for 60 test -s "$name.port" || { sed 's/^/# /' "$name.log"; return 1; }

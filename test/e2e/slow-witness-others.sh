@@ -15,7 +15,6 @@ BIN=$HERE/build/torchwood/usr/bin
 D=$T/files
 mkdir -p "$D"
 check "the requests are written" "$BUILD/attack-files" "$D"
-free_port() { "$PYTHON" -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'; }
 
 # Theirs.
 ssh-keygen -q -t ed25519 -N '' -f "$T/id" > /dev/null
@@ -39,7 +38,8 @@ start_theirs()
 }
 VKEY=$(sed -n 's/^log //p' "$D/logs")
 check "it is told of the log" learn_log "${VKEY%%+*}" "$VKEY"
-PORT=$(free_port)
+free_port
+PORT=$FREE_PORT
 start_theirs "$PORT" || { not_ok "litewitness listens"; done_testing; }
 THEIRS=http://127.0.0.1:$PORT
 
@@ -104,7 +104,8 @@ same unsigned 500:400
 same old-signed 409:400
 
 # Our sequencer and their witness.
-LISTEN=127.0.0.1:$(free_port)
+free_port
+LISTEN=127.0.0.1:$FREE_PORT
 new_hub --log-host shop.example || { not_ok "a sequencer"; done_testing; }
 join "$T/till.db"
 adjust "$T/till.db" A 5

@@ -125,14 +125,32 @@ wait_for()
 	done
 }
 
+# free_port -- sets FREE_PORT to one to listen at, also after a restart: the
+# kernel gives it to no connection, as it does those above, and no other script
+# takes it while this one runs.
+free_port()
+{
+	local folder=${TMPDIR:-/tmp}/ves-ports.$UID lock below
+	mkdir -p -m 700 "$folder"
+	read -r below _ < /proc/sys/net/ipv4/ip_local_port_range
+	[ "$below" -gt 12000 ] || below=32768
+	while :; do
+		FREE_PORT=$((10000 + (RANDOM * 32768 + RANDOM) % (below - 10000)))
+		exec {lock}> "$folder/$FREE_PORT"
+		flock -n "$lock" && ! (exec 3<> "/dev/tcp/127.0.0.1/$FREE_PORT") 2> /dev/null && return
+		exec {lock}>&-
+	done
+}
+
 # start_server DB [OPTIONS...] -- a sequencer on a free loopback port; sets
 # SERVER_PID and URL.  Its log is DB.log.
 start_server()
 {
-	local db=$1
+	local db=$1 listen=${LISTEN:-}
 	shift
 	rm -f "$db.port"
-	"$VES" serve --db "$db" --listen "${LISTEN:-127.0.0.1:0}" --port-file "$db.port" "$@" >> "$db.log" 2>&1 &
+	[ -n "$listen" ] || { free_port && listen=127.0.0.1:$FREE_PORT; }
+	"$VES" serve --db "$db" --listen "$listen" --port-file "$db.port" "$@" >> "$db.log" 2>&1 &
 	SERVER_PID=$!
 	tap_pids+=("$SERVER_PID")
 	wait_for 60 test -s "$db.port" || { echo "# server did not start:"; sed 's/^/# /' "$db.log"; return 1; }
