@@ -11,8 +11,9 @@ static const struct cli_option options[] = {
     {"key-file", "FILE", "file with the admin key"},
     {"ca", "FILE", "CA certificates to trust instead of the machine's"},
     {"tenant", "UUID", "the stream's tenant"},
-    {"store", "UUID", "the stream's store; init: postgres://... to set up"},
-    {"signing-key", "FILE", "init: where the sequencer's key is, or is made"},
+    {"store", "UUID", "the stream's store; init, recover: postgres://..."},
+    {"signing-key", "FILE",
+     "init: where the sequencer's key is, or is made; recover: where it is"},
     {"admin-key-file", "FILE", "init: where the admin key is made"},
     {"from", "FILE|URL", "migrate-store: the sequencer's store to leave"},
     {"to", "FILE|URL", "migrate-store: the empty one to move to"},
@@ -165,6 +166,9 @@ static int partly(const struct ves_recovered *done)
 static int recover(struct cli *cli)
 {
     struct ves_serve_options serve = {.db = cli_get(cli, "db"),
+                                      .store = cli_get(cli, "store"),
+                                      .signing_key =
+                                          cli_get(cli, "signing-key"),
                                       .head_file = cli_get(cli, "head-file")};
     struct ves_agent_options for_passphrase;
     struct ves_recovered done;
@@ -172,9 +176,11 @@ static int recover(struct cli *cli)
     serve.new_epoch = cli_get(cli, "new-epoch") != NULL;
     serve.give_up = cli_number(cli, "give-up", 1, GIVE_UP_MAX, 0);
     serve.epoch_reason = cli_get(cli, "reason");
-    if (!serve.db || (cli->argc < 2 && !serve.new_epoch))
-        cli_usage(cli, "recover wants --db FILE, --head-file FILE and the "
-                       "files of stores");
+    if (!serve.db == !serve.store || (cli->argc < 2 && !serve.new_epoch))
+        cli_usage(cli, "recover wants --db FILE or --store URL, --head-file "
+                       "FILE and the files of stores");
+    if (!serve.store != !serve.signing_key)
+        cli_usage(cli, "--store URL and --signing-key FILE go together");
     if (!serve.new_epoch != !cli_get(cli, "give-up") ||
         (serve.epoch_reason && !serve.new_epoch))
         cli_usage(cli, "--new-epoch and --give-up COUNT go together, and "

@@ -371,6 +371,24 @@ enum ves_status ves_store_pg_expect(struct ves_store *store, const char *name,
     return ves_buf_status(&st->expected);
 }
 
+enum ves_status ves_store_pg_others(struct ves_store *store, uint64_t *count)
+{
+    struct ves_pg_call q;
+
+    ves_pg_open(ves_pg_of(store), &q, VES_PG_OTHERS, "w",
+                "SELECT count(*) FROM pg_stat_activity"
+                " WHERE datname = current_database()"
+                " AND application_name = $1 AND pid <> pg_backend_pid()");
+    ves_pg_put_word(&q, VES_PG_APPLICATION);
+    enum ves_status status = ves_pg_ask_row(&q);
+    if (status)
+        return status;
+    *count = ves_pg_u64(&q);
+    status = ves_pg_check(&q);
+    ves_pg_close(&q);
+    return status;
+}
+
 uint64_t ves_store_pg_round_trips(const struct ves_store *store)
 {
     return ((const struct ves_pg *)store)->round_trips;

@@ -71,6 +71,10 @@ VES_NODISCARD enum ves_status ves_store_pg_expect(struct ves_store *store,
                                                   const char *name,
                                                   struct ves_bytes value);
 
+/* How many other connections of this program the database has. */
+VES_NODISCARD enum ves_status ves_store_pg_others(struct ves_store *store,
+                                                  uint64_t *count);
+
 /* What processes on one database tell each other: which streams have grown.
  * A notice is a hint; one may be lost with a connection, or be false.
  *

@@ -357,8 +357,9 @@ static enum ves_status open_connection(struct ves_pg *st)
                                  "client_encoding",
                                  "dbname",
                                  NULL};
-    const char *const values[] = {"10",         "10",  "5",    "3",     "15000",
-                                  "read-write", "ves", "UTF8", st->url, NULL};
+    const char *const values[] = {
+        "10",   "10",    "5", "3", "15000", "read-write", VES_PG_APPLICATION,
+        "UTF8", st->url, NULL};
     char where[256], why[256];
 
     st->conn = PQconnectdbParams(names, values, 1);

@@ -98,6 +98,7 @@ enum ves_pg_id {
     VES_PG_INVITATION_GET,
     VES_PG_INVITATION_PUT,
     VES_PG_NOTIFY,
+    VES_PG_OTHERS,
     VES_PG_PLAIN,
     VES_PG_IDS
 };
@@ -113,6 +114,9 @@ enum {
     VES_PG_PAGE_ROWS_MAX = 2048,
     VES_PG_PAGE_BYTES = 2 * 1024 * 1024
 };
+
+/* What our connections are called. */
+#define VES_PG_APPLICATION "ves"
 
 /* PostgreSQL's own limit of one value is 1 GiB. */
 #define VES_PG_VALUE_MAX ((size_t)1 << 29)

@@ -67,3 +67,9 @@ bool ves_store_pg_hear(struct ves_store *store,
     (void)store, (void)visit, (void)ctx;
     return false;
 }
+
+enum ves_status ves_store_pg_others(struct ves_store *store, uint64_t *count)
+{
+    (void)store, (void)count;
+    return VES_UNSUPPORTED;
+}

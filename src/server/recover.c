@@ -16,8 +16,10 @@
 #include "os/clock.h"
 #include "os/file.h"
 #include "os/random.h"
+#include "pg/store_pg.h"
 #include "server/head_file.h"
 #include "server/identity.h"
+#include "server/storage.h"
 #include "store/store_sqlite.h"
 #include "ves/serve.h"
 
@@ -64,14 +66,28 @@ static enum ves_status lock(struct recover *r)
                               : status;
 }
 
+/* Of a database any number of processes may be at work. */
+static enum ves_status check_alone(struct recover *r)
+{
+    struct ves_store *store = r->sequencer.store;
+    uint64_t others;
+    enum ves_status status = ves_store_pg_others(store, &others);
+    if (status)
+        return store_failed(r, status);
+    return others == 0
+               ? VES_OK
+               : ves_fail(r->error, VES_BUSY,
+                          "%llu other connections of ves are open to the "
+                          "database; stop every sequencer that serves it first",
+                          (unsigned long long)others);
+}
+
 static enum ves_status open_sequencer(struct recover *r)
 {
-    const struct ves_store_sqlite_options options = {
-        .path = r->options->db,
-        .role = VES_STORE_SEQUENCER,
-        .busy_timeout_ms = BUSY_TIMEOUT_MS};
-    enum ves_status status = ves_store_sqlite_open(
-        &options, r->alloc, &r->sequencer.store, r->error);
+    enum ves_status status = ves_storage_open(
+        r->options, VES_STORAGE_WRITE, r->alloc, &r->sequencer.store, r->error);
+    if (!status && ves_storage_is_shared(r->options))
+        status = check_alone(r);
     if (!status)
         status =
             ves_identity_open(r->sequencer.store, r->alloc, r->options, NULL,
@@ -448,7 +464,8 @@ static enum ves_status look_beyond(struct recover *r, struct ves_store *from)
 static enum ves_status run(struct recover *r, const char *const *paths,
                            size_t count)
 {
-    enum ves_status status = lock(r);
+    enum ves_status status =
+        ves_storage_is_shared(r->options) ? VES_OK : lock(r);
     if (!status)
         status = open_sequencer(r);
     if (!status)
@@ -501,7 +518,7 @@ enum ves_status ves_server_recover(const struct ves_serve_options *options,
     for (size_t i = 0; i < r.store_count; i++)
         ves_store_sqlite_close(r.stores[i]);
     ves_identity_close(&r.identity);
-    ves_store_sqlite_close(r.sequencer.store);
+    ves_storage_close(r.sequencer.store);
     if (r.lock_fd >= 0)
         (void)close(r.lock_fd);
     ves_arena_free(&r.arena);

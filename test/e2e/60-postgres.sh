@@ -27,7 +27,7 @@ serve()
 }
 
 # ---- setting up -------------------------------------------------------------
-out=$("$VES" serve --store "$DB" --signing-key seq.key 2>&1)
+out=$("$VES" serve --store "$DB" --signing-key seq.key --listen 127.0.0.1:0 2>&1)
 like "without tables it does not serve, and says what to do" "$out" 'ves admin init --store'
 check "admin init sets the database up" "$VES" admin init --store "$DB" --signing-key seq.key --admin-key-file seq.admin-key
 is "both keys are files of mode 0600" "$(stat -c %a seq.key seq.admin-key | tr '\n' ' ')" "600 600 "
@@ -41,7 +41,7 @@ wait_for 60 test -s e.port; kill $other; wait $other 2> /dev/null
 out=$("$VES" serve --store "$DB" --signing-key elsewhere.db.key --listen 127.0.0.1:0 2>&1)
 like "another key than the database's does not serve" "$out" 'is not the key this database signs with'
 for url in "postgres://ves:s3cret@h/d" "postgres://h/d?password=s3cret"; do
-	out=$("$VES" serve --store "$url" --signing-key seq.key 2>&1)
+	out=$("$VES" serve --store "$url" --signing-key seq.key --listen 127.0.0.1:0 2>&1)
 	like "a password in the URL is refused" "$out" 'PGPASSFILE'
 	is "... and not repeated" "$(grep -c s3cret <<< "$out")" 0
 done
@@ -116,5 +116,21 @@ check "with the new key it takes it" wait_for 60 "$VES" sync --db two.db
 kill -TERM "$PID_a" "$PID_b"
 wait "$PID_a" "$PID_b" 2> /dev/null
 ok "both stop"
+
+# ---- set back, and made whole ------------------------------------------------
+nobody() { [ "$(sql "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'ves'")" = 0 ]; }
+wait_for 60 nobody
+psql -X -q -h "$PG" -U ves -d template1 -c 'CREATE DATABASE old TEMPLATE postgres' || not_ok "the database is copied"
+PORT=${URL_a##*:} serve a --head-file heads --new-head-file
+for n in 1 2 3; do adjust two.db SKU-1 1; done
+check "events that only the newer database has" wait_for 60 "$VES" push --db two.db
+signed() { [ "$(sql 'SELECT count(*) FROM ves_tlogs t JOIN ves_streams s USING (stream_no) WHERE t.signed_size <> s.head')" = 0 ]; }
+check "their head is signed" wait_for 60 signed
+recover() { "$VES" admin recover --store "$1" --signing-key seq.key --head-file heads one.db two.db three.db 2>&1; }
+like "a database that is served is not recovered" "$(recover "$DB")" 'other connections of ves .* stop every sequencer'
+kill -TERM "$PID_a"; wait "$PID_a" 2> /dev/null
+like "one that was set back is made whole from a store" "$(recover "postgres://ves@/old?host=$PG")" '1 streams made whole, 3 events put back'
+whole() { psql -X -q -A -t -h "$PG" -U ves -d "$1" -c 'SELECT md5(string_agg(encode(event_hash, $$hex$$) || encode(receipt, $$hex$$), $$,$$ ORDER BY stream_no, sequence_number)) FROM ves_events'; }
+is "... and has what the other has, receipt for receipt" "$(whole old)" "$(whole postgres)"
 "$HERE/test/lib/postgres" stop "$PG"
 done_testing
