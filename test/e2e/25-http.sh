@@ -29,7 +29,7 @@ lib dialects "$URL" "$SEQ.admin-key" "$SEQ" "$described" > dialects 2>&1
 code=$?
 told dialects
 is "the clients of others were done" $code 0
-lib http_fuzz "$URL" "$SEQ.admin-key" "$described" > fuzz 2>&1
+lib http_fuzz "$URL" "$SEQ.admin-key" "$described" "${VES_FUZZ_ROUNDS:-100}" "${VES_FUZZ_SEED:-1}" > fuzz 2>&1
 code=$?
 told fuzz
 is "what the description does not allow was done" $code 0
@@ -64,6 +64,9 @@ like "a false one is refused" "$curled" '"reason":"invalid_payload_hash"'
 like "a proof holds" "$curled" '"valid":true'
 like "what is wrong is said" "$curled" 'query parameter limit.*400$'
 like "to whom has no key" "$curled" '"missing_auth".*401$'
+
+exits "a store that was joined takes no other sequencer's word" 1 "$VES" init --db till.db --server "$URL" --tenant "$TENANT" --store "$STORE" \
+	--sequencer-key "$(printf 'ab%.0s' $(seq 32))" --api-key-file "$SEQ.admin-key"
 
 # Over the body limit, with the length told before, and without.
 head -c 10485761 /dev/zero | tr '\0' ' ' > big

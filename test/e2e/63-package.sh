@@ -18,7 +18,7 @@ chmod 711 "$T"
 
 check "packages are made" env DEB_COMPRESSION="-Zgzip -z1" "$HERE/tools/make-deb" "$BUILD" 0.1.0 "$T/deb"
 first=$(ls deb/ves_*.deb)
-like "they name what is loaded when it is needed" "$(dpkg-deb -f "$first" Depends)" "libcurl4.*, libmicrohttpd12.*, libpq5"
+like "they name what is loaded when it is needed" "$(dpkg-deb -f "$first" Depends)" "libcurl4.*, libgnutls30.*, libjwt[0-9].*, libmicrohttpd12.*, libpq5"
 is "headers are in the other one" "$(dpkg-deb -c "$first" | grep -c '\.h$') $(dpkg-deb -c deb/libves-dev_*.deb | grep -c '/include/ves/.*\.h$')" "0 $(find "$HERE/include/ves" -name '*.h' | grep -cvE '/(serve|mcp|bench|witness|audit)\.h$')"
 check "it installs" in_root -i "$first"
 like "with a user" "$(cat "$R/etc/passwd")" '^ves:.*:/usr/sbin/nologin$'
