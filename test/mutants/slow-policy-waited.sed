@@ -1,2 +1,2 @@
-# src/engine/agent_conflicts.c -- a policy does not look again when an event that waited is judged
+# src/engine/agent_conflicts.c by test_conflicts -- a policy does not look again when an event that waited is judged
 s/^    return ves_device_automatic_again(fold->core, fold->arena, first);/    return VES_OK;/
