@@ -135,12 +135,12 @@ struct ves_recovered {
 /* Makes a database that is behind its signed heads (options->head_file, and the
  * evidence of frozen streams) whole again: the events that are missing come
  * out of count stores' files, with the receipts this sequencer signed, and must
- * make the very root that was signed.  Each stream all or nothing.  With
- * new_epoch, streams with events that are in none of the stores go on without
- * them, if there are give_up of them in all; VES_REFUSED when there are not. Of
- * options db, head_file, passphrase and those of the epoch are used.  VES_BUSY
- * while a sequencer serves it; VES_NOT_FOUND when an event is in none of the
- * stores. */
+ * make the very root that was signed; what stores have behind it, with
+ * receipts, is taken, too.  Each stream all or nothing.  With new_epoch,
+ * streams with events that are in none of the stores go on without them, if
+ * there are give_up of them in all; VES_REFUSED when there are not. Of options
+ * db, head_file, passphrase and those of the epoch are used.  VES_BUSY while a
+ * sequencer serves it; VES_NOT_FOUND when an event is in none of the stores. */
 VES_NODISCARD enum ves_status
 ves_server_recover(const struct ves_serve_options *options,
                    const char *const *stores, size_t count,

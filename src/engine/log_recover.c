@@ -36,7 +36,8 @@ struct recovering {
     struct ves_stream_row stream;
     struct ves_log_row *rows; /* copies, in arena */
     size_t count, max;
-    uint64_t next; /* sequence number wanted */
+    uint64_t next;  /* sequence number wanted */
+    uint64_t limit; /* the last that is */
     /* Of the store at hand. */
     uint32_t stream_no;
     struct ves_store *store;
@@ -91,7 +92,7 @@ static enum ves_status take_any(struct recovering *r,
                                 const struct ves_log_row *row)
 {
     if (row->sequence_number != r->next || r->count == r->max ||
-        r->next > r->what->size || !is_ours(r, row))
+        r->next > r->limit || !is_ours(r, row))
         return VES_AGAIN;
     struct ves_log_row *copy = &r->rows[r->count];
     *copy = *row;
@@ -422,13 +423,13 @@ static enum ves_status take_chunk(struct recovering *r)
         r->store, r->stream_no, r->next, CHUNK, take_row, r);
     if (status && status != VES_AGAIN)
         return store_failed(r, r->store, status);
-    if (r->count == 0 && r->next <= r->what->size) {
+    if (r->count == 0 && r->next <= r->limit) {
         status = r->store->ops->given_up_read(r->store, r->stream_no, r->next,
                                               0, take_given_up, r);
         if (status && status != VES_AGAIN)
             return store_failed(r, r->store, status);
     }
-    if (r->count == 0 && r->next <= r->what->size && !is_later(r, r->next)) {
+    if (r->count == 0 && r->next <= r->limit && !is_later(r, r->next)) {
         status = find_pushed(r);
         if (status)
             return store_failed(r, r->store, status);
@@ -588,6 +589,39 @@ static enum ves_status check_root(struct recovering *r)
                           (unsigned long long)r->what->size);
 }
 
+static enum ves_status take_hash(void *ctx, const struct ves_log_row *row)
+{
+    *(struct ves_hash *)ctx = row->event_hash;
+    return VES_OK;
+}
+
+/* Behind the head no root tells whose history it is: has the store the event
+ * that the log has, in the last place that both have? */
+static enum ves_status is_same_history(struct recovering *r,
+                                       struct ves_store *from, bool *out)
+{
+    struct ves_store *store = r->sequencer->store;
+    struct ves_hash ours = {{0}}, theirs = {{0}};
+    struct ves_stream_row row;
+
+    *out = false;
+    enum ves_status status =
+        from->ops->stream_get(from, &r->stream.stream, false, &row);
+    if (status)
+        return status == VES_NOT_FOUND ? VES_OK : store_failed(r, from, status);
+    uint64_t at = row.head < r->next - 1 ? row.head : r->next - 1;
+    status =
+        from->ops->log_read(from, row.stream_no, at, 1, take_hash, &theirs);
+    if (status)
+        return store_failed(r, from, status);
+    status = store->ops->log_read(store, r->stream.stream_no, at, 1, take_hash,
+                                  &ours);
+    if (status)
+        return store_failed(r, store, status);
+    *out = at > 0 && ves_hash_equal(&ours, &theirs);
+    return VES_OK;
+}
+
 /* One store goes on where another stops, and the other after it again. */
 static enum ves_status take_from_all(struct recovering *r)
 {
@@ -596,9 +630,15 @@ static enum ves_status take_from_all(struct recovering *r)
 
     do {
         before = r->next;
-        for (size_t i = 0; i < r->what->store_count && !status; i++)
-            status = take_from(r, r->what->stores[i]);
-    } while (!status && r->next > before && r->next <= r->what->size);
+        for (size_t i = 0; i < r->what->store_count && !status; i++) {
+            struct ves_store *from = r->what->stores[i];
+            bool agrees = r->limit == r->what->size;
+            if (!agrees)
+                status = is_same_history(r, from, &agrees);
+            if (!status && agrees)
+                status = take_from(r, from);
+        }
+    } while (!status && r->next > before && r->next <= r->limit);
     return status;
 }
 
@@ -617,6 +657,7 @@ static enum ves_status recover(struct recovering *r)
         return store_failed(r, store, status);
     status = find_stream(r);
     r->next = r->stream.head + 1;
+    r->limit = r->what->size;
     if (!status)
         status = take_from_all(r);
     if (!status && r->what->lost && r->next <= r->what->size) {
@@ -626,11 +667,15 @@ static enum ves_status recover(struct recovering *r)
     }
     if (!status)
         status = check_root(r);
+    if (!status && r->what->takes_more) {
+        r->limit = INT64_MAX;
+        status = take_from_all(r);
+    }
     if (!status)
         status = store->ops->tlog_freeze(store, r->stream.stream_no, 0,
                                          ves_bytes(NULL, 0));
     /* Conflicts and entities follow from the events. */
-    if (!status)
+    if (!status && r->next - 1 > r->stream.head)
         status =
             store->ops->meta_put(store, "judge.version", ves_bytes_str("0"));
     return status;

@@ -29,6 +29,9 @@ struct ves_log_recovery {
     struct ves_store *const *stores; /* devices' stores, open for reading */
     size_t store_count;
     struct ves_receipt_keys keys;
+    /* Behind the head, too: between commit and head an event has a receipt and
+     * no head (ADR 0022), and its number must not be given again. */
+    bool takes_more;
     /* Out, may be NULL: how many events are in none of the stores. */
     uint64_t *lost;
     /* With lost: what there is is taken all the same, and the stream frozen
@@ -36,12 +39,12 @@ struct ves_log_recovery {
     bool gives_up;
 };
 
-/* Appends the events up to what->size, those that a store pulled and its own
- * that it has a receipt for, and the keys that signed them, where a store has
- * them and this sequencer has not, and unfreezes the stream; in one
- * transaction, all or nothing.  The log has to be judged again afterwards
- * (ves_sequencer_upgrade does); where that is due already, it is done first, in
- * a transaction of its own.  *events: how many were appended.
+/* Appends the events up to what->size, or as far as stores have them, those
+ * that a store pulled and its own that it has a receipt for, and the keys that
+ * signed them, where a store has them and this sequencer has not, and unfreezes
+ * the stream; in one transaction, all or nothing.  The log has to be judged
+ * again afterwards (ves_sequencer_upgrade does); where that is due already, it
+ * is done first, in a transaction of its own.  *events: how many were appended.
  * VES_NOT_FOUND: an event is in none of the stores. VES_CORRUPT: the root is
  * another.  Both with words in *error. */
 VES_NODISCARD enum ves_status

@@ -249,6 +249,7 @@ static enum ves_status recover_head(struct recover *r,
                                           .stores = r->stores,
                                           .store_count = r->store_count,
                                           .keys = {find_key, &r->identity},
+                                          .takes_more = true,
                                           .lost = &lost,
                                           .gives_up = r->gives_up};
     struct ves_stream_row stream;
@@ -260,8 +261,6 @@ static enum ves_status recover_head(struct recover *r,
         return store_failed(r, status);
     if (is_done)
         return open_epoch(r, &what, &stream);
-    if (is_known && !is_frozen)
-        return VES_OK;
     status = ves_log_recover(&r->sequencer, &what, &events, r->error);
     if (status == VES_NOT_FOUND && lost > 0 && r->options->new_epoch) {
         r->lost += lost; /* decided when all of it is known */
@@ -269,7 +268,7 @@ static enum ves_status recover_head(struct recover *r,
     }
     if (status)
         return status;
-    r->out->streams++;
+    r->out->streams += !is_known || is_frozen || events > 0;
     r->out->events += events;
     r->out->given_up += lost;
     return lost > 0 ? give_up(r, &what) : VES_OK;

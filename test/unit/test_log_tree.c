@@ -496,6 +496,7 @@ struct copying {
     uint32_t stream_no;
     uint64_t end, spoilt, bare; /* last row; whose receipt is bad, missing */
     uint64_t forged;            /* has another event's envelope */
+    bool is_other;              /* row 40 is of another history */
     bool is_torn;        /* all that follows from the envelope is false */
     uint8_t other[4096]; /* the envelope before */
     size_t other_len;
@@ -514,6 +515,8 @@ static enum ves_status copy_row(void *ctx, const struct ves_log_row *row)
         copy.has_receipt = false;
     if (row->sequence_number == copying->forged)
         copy.envelope = ves_bytes(copying->other, copying->other_len);
+    if (copying->is_other && row->sequence_number == 40)
+        copy.event_hash.b[0] ^= 1;
     if (copying->is_torn) {
         copy.fingerprint.b[0] ^= 1;
         copy.entity_key.b[0] ^= 1;
@@ -594,17 +597,23 @@ static bool find_receipt_key(void *ctx, uint32_t version,
     return version == 1;
 }
 
+/* How far a recovery goes, when it takes more than the head asks for; 0: it
+ * does not. */
+static uint64_t more_up_to;
+
 /* A backup of have events, made whole up to 40 from the stores given. */
 static enum ves_status recover(uint64_t have, struct ves_store **stores,
                                size_t count, const struct ves_hash *root)
 {
+    const uint64_t end = more_up_to ? more_up_to : 40;
     struct ves_store *backup = copy_of_log(have, 0, 0);
     struct ves_sequencer sequencer = desk.hub.sequencer;
     struct ves_log_recovery what = {.size = 40,
                                     .root = *root,
                                     .stores = stores,
                                     .store_count = count,
-                                    .keys = {find_receipt_key, NULL}};
+                                    .keys = {find_receipt_key, NULL},
+                                    .takes_more = more_up_to > 0};
     struct ves_stream_row row;
     struct ves_error error;
     uint64_t events;
@@ -616,10 +625,10 @@ static enum ves_status recover(uint64_t have, struct ves_store **stores,
         ves_log_recover(&sequencer, &what, &events, &error);
     assert_int_equal(
         backup->ops->stream_get(backup, &desk.hub.stream, false, &row), VES_OK);
-    assert_int_equal(row.head, status ? have : 40);
+    assert_int_equal(row.head, status ? have : end);
     if (!status) {
         struct ves_hash got;
-        assert_int_equal(events, 40 - have);
+        assert_int_equal(events, end - have);
         assert_int_equal(ves_log_root_at(backup, row.stream_no, 40, &got),
                          VES_OK);
         assert_true(ves_hash_equal(&got, root));
@@ -676,6 +685,33 @@ static void test_recover(void **state)
     root.b[0] ^= 1;
     stores[0] = copy_of_log(45, 0, 0);
     assert_int_equal(recover(10, stores, 1, &root), VES_CORRUPT);
+}
+
+/* What has a receipt and no head yet is taken, too, of the same history. */
+static void test_recover_more(void **state)
+{
+    struct ves_store *stores[2];
+
+    (void)state;
+    push_up_to(45);
+    struct ves_hash root = naive_root(0, 40);
+    more_up_to = 43;
+    stores[0] = copy_of_log(38, 0, 0);
+    stores[1] = copy_of_log(43, 0, 0);
+    assert_int_equal(recover(10, stores, 2, &root), VES_OK);
+    /* Although the database has all that was signed. */
+    stores[0] = copy_of_log(43, 0, 0);
+    assert_int_equal(recover(40, stores, 1, &root), VES_OK);
+    more_up_to = 42;
+    stores[0] = copy_of_log(42, 0, 0);
+    stores[1] = copy_of_log(45, 43, 0);
+    assert_int_equal(recover(10, stores, 2, &root), VES_OK);
+    /* Of a store that has another event in the last place of both: none. */
+    more_up_to = 40;
+    stores[0] = copy_of_log(40, 0, 0);
+    stores[1] = copy_as((struct copying){.end = 45, .is_other = true});
+    assert_int_equal(recover(10, stores, 2, &root), VES_OK);
+    more_up_to = 0;
 }
 
 static void put_key(struct ves_store *store, const struct ves_uuid *agent,
@@ -764,6 +800,7 @@ int main(void)
         T(test_claims),
         T(test_frozen),
         T(test_recover),
+        T(test_recover_more),
         T(test_recover_keys),
     };
 
