@@ -29,7 +29,8 @@ static const struct cli_option options[] = {
     {"key-id", "N", "revoke: which key (default 1)"},
     {"with-api-keys", NULL,
      "revoke: its API keys too, so that it cannot even read"},
-    {"db", "FILE", "rules: a store of the stream; recover: the sequencer's"},
+    {"db", "FILE",
+     "rules: a store of the stream; recover, trail: the sequencer's"},
     {"head-file", "FILE", "recover: where the signed heads are"},
     {"new-epoch", NULL,
      "recover: go on without signed events that are lost for good"},
@@ -371,6 +372,8 @@ static int run(struct cli *cli)
         return init(cli);
     if (strcmp(act, "migrate-store") == 0)
         return migrate_store(cli);
+    if (strcmp(act, "trail") == 0)
+        return cli_admin_trail(cli);
     if (cli->argc > 1)
         cli_usage(cli, "%s takes no further argument", act);
     if (!cli_get(cli, "server") || !cli_get(cli, "key-file"))
@@ -400,14 +403,14 @@ static int run(struct cli *cli)
     cli_usage(cli,
               "no such act: %s (init, invite, keys, revoke, refusals, "
               "metrics, rules, recover, "
-              "migrate-store)",
+              "migrate-store, trail)",
               act);
 }
 
 const struct cli_command cli_cmd_admin = {
     .name = "admin",
-    .args =
-        "init|invite|keys|revoke|refusals|metrics|rules|recover|migrate-store",
+    .args = "init|invite|keys|revoke|refusals|metrics|rules|recover|migrate-"
+            "store|trail",
     .summary = "invite stores, list and revoke keys, publish event types",
     .args_min = 1,
     .args_max = 1 + VES_RECOVER_STORES_MAX,

@@ -120,6 +120,30 @@ const char *ves_server_url(const struct ves_server *server);
 /* Was an admin key made just now?  Its file's path, or NULL. */
 const char *ves_server_new_admin_key(const struct ves_server *server);
 
+/* What an administrator did, or how that ended; views until the visit is over.
+ * code "asked": detail has who (first digits of the credential's hash),
+ * tenantId, method, target, bodyHash, requestId; "ended": of (the act's number)
+ * and status. */
+struct ves_trail_record {
+    uint64_t no;
+    int64_t at_ms;
+    struct ves_bytes code, detail;
+    struct ves_hash hash; /* of everything up to here */
+};
+struct ves_trail {
+    uint64_t count;
+    struct ves_hash head; /* zeros when there is none */
+};
+
+/* Reads the trail of a sequencer's store (options: db, or store), oldest first,
+ * and computes its hashes anew.  VES_CORRUPT: a record was changed or is
+ * missing; those before it were visited.  Records cut off at the end show only
+ * to who has kept the hash of one of them. */
+VES_NODISCARD enum ves_status ves_server_trail(
+    const struct ves_serve_options *options,
+    void (*visit)(void *ctx, const struct ves_trail_record *record), void *ctx,
+    struct ves_trail *out, struct ves_error *error);
+
 enum { VES_RECOVER_STORES_MAX = 64 };
 
 struct ves_recovered {

@@ -11,6 +11,7 @@
 #include "os/random.h"
 #include "server/routes.h"
 #include "server/server.h"
+#include "server/trail.h"
 
 /* ---- workers ------------------------------------------------------------- */
 
@@ -227,6 +228,23 @@ static bool is_full(const struct group *group, const struct ves_request *next)
             group->events + next->ingest.count > VES_PIPELINE_GROUP_EVENTS_MAX);
 }
 
+static void run_write(struct ves_request *request)
+{
+    uint64_t no;
+    if (request->route->access != VES_ACCESS_ADMIN) {
+        request->route->handle(request);
+        return;
+    }
+    if (ves_trail_begin(request, &no)) {
+        ves_reply_error(request, 503, NULL,
+                        "what administrators do is written down first, and "
+                        "that failed; nothing was done");
+        return;
+    }
+    request->route->handle(request);
+    ves_trail_end(request, no);
+}
+
 static void run_list(struct ves_server *server, struct group *group,
                      struct ves_request *list)
 {
@@ -241,7 +259,7 @@ static void run_list(struct ves_server *server, struct group *group,
             continue;
         }
         request->store = server->sequencer.store;
-        request->route->handle(request);
+        run_write(request);
         request->store = NULL;
         ves_http_resume(request);
     }
