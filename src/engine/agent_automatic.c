@@ -73,6 +73,31 @@ static enum ves_status decide(struct run *run,
     return VES_OK;
 }
 
+static enum ves_status find_refused(void *ctx, const struct ves_outbox_row *row)
+{
+    bool *is_there = ctx;
+
+    *is_there |=
+        row->is_refused && ves_bytes_is(row->event_type, VES_TYPE_RESOLVED);
+    return *is_there ? VES_AGAIN : VES_OK;
+}
+
+/* Made again at every call, a decision would be refused again. */
+static enum ves_status was_refused(struct run *run,
+                                   const struct ves_hash *entity_key, bool *out)
+{
+    const struct ves_outbox_filter failed = {.status_mask =
+                                                 1U << VES_OUTBOX_FAILED,
+                                             .has_entity = true,
+                                             .entity_key = *entity_key};
+    struct ves_store *store = run->core->store;
+
+    *out = false;
+    enum ves_status status =
+        store->ops->outbox_list(store, &failed, find_refused, out);
+    return status == VES_AGAIN ? VES_OK : status;
+}
+
 /* Everything about one, and what its setting makes of it. */
 static enum ves_status look_at(struct run *run, const struct ves_hash *id)
 {
@@ -88,8 +113,12 @@ static enum ves_status look_at(struct run *run, const struct ves_hash *id)
     enum ves_strategy strategy =
         run->how->strategy(run->how->ctx, conflict.entity_type);
     report->looked_at++;
-    if (strategy != VES_STRATEGY_MANUAL && !conflict.was_undone &&
-        !is_for_people(&conflict))
+    bool may_decide = strategy != VES_STRATEGY_MANUAL && !conflict.was_undone &&
+                      !is_for_people(&conflict);
+    bool is_refused = false;
+    if (may_decide)
+        status = was_refused(run, &conflict.row.entity_key, &is_refused);
+    if (!status && may_decide && !is_refused)
         status = decide(run, &conflict, strategy, &code);
     report->resolved += !status && code == VES_DECIDE_DONE;
     report->left += status || code != VES_DECIDE_DONE;

@@ -34,9 +34,9 @@ struct ves_core_automatic_report {
  *
  * A conflict that was left is left again as long as nothing happened to its
  * entity and settings and rules are the same, so it is not gathered again: of
- * ten thousand that wait for a person a call costs a look at as many rows.  So
- * is one whose decision the sequencer refused: made again at every call, it
- * would be refused again. */
+ * ten thousand that wait for a person a call costs a look at as many rows.
+ * Where the sequencer refused a decision about an entity, its conflicts are
+ * left for people: made again at every call, it would be refused again. */
 VES_NODISCARD enum ves_status
 ves_core_automatic(struct ves_agent_core *core,
                    const struct ves_core_automatic *how,
