@@ -138,8 +138,7 @@ for _ in $(seq 100); do
 	"$VES" audit "$T/hub.db" --work "$T" > "$T/out" 2>&1 &
 	pid=$!
 	tap_pids+=("$pid")
-	child=
-	until read -r child _ < /proc/$pid/task/$pid/children || ! kill -0 $pid; do :; done 2> /dev/null
+	until child=$(pgrep -P $pid) || ! kill -0 $pid 2> /dev/null; do :; done
 	[ -z "$child" ] || kill -ABRT "$child" 2> /dev/null
 	wait $pid
 	code=$?
