@@ -645,14 +645,17 @@ static void push_to_second(void)
         enum ves_status status =
             test_fleet_begin(&first, READER, 0, true, &push);
         assert_int_equal(status, VES_OK);
-        if (push.count == 0)
+        if (push.count == 0) {
+            ves_push_free(&push, ves_alloc_default());
             break;
+        }
         ves_buf_reset(&answer);
         test_fleet_ingest(&second, READER, ves_buf_view(&push.body), &answer);
         ves_buf_put_u8(&answer, '\0');
         assert_int_equal(test_fleet_end(&first, READER, &push, 200,
                                         (const char *)answer.ptr, &result),
                          VES_OK);
+        ves_push_free(&push, ves_alloc_default());
     }
     ves_buf_free(&answer);
 }
@@ -803,6 +806,7 @@ static void an_edit_stands_on_what_is_left(void **state)
     assert_int_equal(test_fleet_end(&first, READER, &push, 200,
                                     (const char *)answer.ptr, &result),
                      VES_OK);
+    ves_push_free(&push, ves_alloc_default());
     ves_buf_free(&answer);
     test_fleet_sign(&second);
     assert_int_equal(take_all(), VES_OK);
