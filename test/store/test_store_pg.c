@@ -316,7 +316,7 @@ static void settings_of_the_user_do_no_harm(void **state)
     int code = -1;
 
     exec("ALTER ROLE ves SET default_transaction_isolation = 'serializable'");
-    exec("ALTER ROLE ves SET statement_timeout = 1");
+    exec("ALTER ROLE ves SET statement_timeout = 5000");
     put_meta(s->store, "1");
     OK(s->store->ops->begin(s->store));
     OK(s->store->ops->meta_put(s->store, "cursor", ves_bytes_str("2")));
