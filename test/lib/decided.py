@@ -162,7 +162,8 @@ class Terminal:
             os.execv(ves, ["ves", "resolve", *args])
         self.out = b""
 
-    def read(self, until=(b":", b")")):
+    def read(self, until=(b"q quit:", b"b back:", b"may be empty)")):
+        """What it says up to a question; a piece of a text may end with anything."""
         seen = len(self.out)
         while not self.out[seen:].rstrip().endswith(until):
             if not select.select([self.fd], [], [], 20)[0]:
