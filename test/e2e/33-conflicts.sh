@@ -150,7 +150,7 @@ if pid == 0:
 out = b""
 for answer in answers:
     seen = len(out)
-    while not out[seen:].rstrip().endswith((b":", b")")):
+    while not out[seen:].rstrip().endswith((b"q quit:", b"b back:", b"may be empty)")):
         if not select.select([fd], [], [], 30)[0]:
             break
         try:
