@@ -50,10 +50,6 @@ static const struct rule rules[] = {
      "'commitments', stream_no FROM ves_commitments UNION SELECT "
      "'cursors', stream_no FROM ves_cursors) WHERE n NOT IN " LISTED},
     /* ---- cursors ---- */
-    {VES_AUDIT_CURSORS, SEQUENCER,
-     "SELECT 'a reader is said to have read up to ' || sequence_number || "
-     "' of ' || " HEAD
-     " FROM ves_cursors WHERE sequence_number NOT BETWEEN 0 AND " HEAD},
     {VES_AUDIT_CURSORS, DEVICE,
      "SELECT 'the store has pulled ' || h || ' events and says nothing of "
      "a pull' FROM (SELECT " HEAD " AS h FROM ves_streams) WHERE h > 0 AND "
@@ -161,9 +157,10 @@ static const struct rule rules[] = {
      ") <> (key_id = CAST(" META("agent.key_id") " AS INTEGER))"},
     {VES_AUDIT_KEYS, DEVICE,
      "SELECT 'the store signs with a key that its directory has for "
-     "another agent' FROM ves_agent_keys WHERE lower(hex(public_key)) = "
-     META("agent.public_key") " AND lower(hex(agent)) <> replace("
-     META("agent") ", '-', '')"},
+     "another agent' WHERE " META("agent.public_key") " IN (SELECT "
+     "lower(hex(public_key)) FROM ves_agent_keys) AND " META("agent.public_key")
+     " NOT IN (SELECT lower(hex(public_key)) FROM ves_agent_keys WHERE "
+     "lower(hex(agent)) = replace(" META("agent") ", '-', ''))"},
     {VES_AUDIT_KEYS, DEVICE,
      "SELECT 'the stream says another owner than the store' FROM "
      "ves_streams WHERE owner_key IS NOT NULL AND lower(hex(owner_key)) "

@@ -306,6 +306,20 @@ static unsigned bucket_of(const struct ves_audit_stream *stream, int64_t at_ms)
                       (VES_AUDIT_BUCKETS - 1));
 }
 
+/* A store made without an invitation may have joined a sequencer of another
+ * implementation, whose pages have none. */
+static void lacks_receipt(struct walk *walk, uint64_t sequence_number)
+{
+    struct ves_audit *audit = walk->audit;
+
+    if (audit->role == VES_STORE_DEVICE && ves_uuid_is_nil(&walk->sequencer))
+        ves_audit_unknown(audit, VES_AUDIT_RECEIPTS,
+                          "the sequencer gives no receipts for what is pulled");
+    else
+        ves_audit_find(audit, VES_AUDIT_RECEIPTS, sequence_number,
+                       "the event has no receipt");
+}
+
 /* Who gave it its number; nobody is named where there was no receipt. */
 static void check_sequencer(struct walk *walk, const struct ves_log_row *row)
 {
@@ -356,8 +370,7 @@ static enum ves_status visit(void *ctx, const struct ves_log_row *row)
             is_whole ? &event.event_hash : &row->event_hash, &row->signature);
     }
     if (!row->has_receipt)
-        ves_audit_find(audit, VES_AUDIT_RECEIPTS, row->sequence_number,
-                       "the event has no receipt");
+        lacks_receipt(walk, row->sequence_number);
     else if (!status)
         status = check_receipt(walk, &row->event_id, row->sequence_number,
                                &row->event_hash, &row->receipt,
@@ -623,7 +636,8 @@ static enum ves_status compare_logged(void *ctx, const struct ves_log_row *row)
         row->agent_seq != own->agent_seq)
         return VES_OK;
     logged->is_it = row->sequenced_at_ms == own->sequenced_at_ms &&
-                    ves_uuid_equal(&row->sequencer_id, &own->sequencer_id);
+                    (ves_uuid_is_nil(&row->sequencer_id) || /* no receipt */
+                     ves_uuid_equal(&row->sequencer_id, &own->sequencer_id));
     logged->has_receipt =
         row->has_receipt && own->has_receipt &&
         row->receipt_key_version == own->receipt_key_version &&

@@ -157,7 +157,7 @@ static enum ves_status find_opposite(struct ves_device_fold *fold,
     VES_ASSERT(seen); /* the judge has just looked at it */
     enum ves_status status =
         ves_verdicts_hold(&fold->verdicts, seen->sequence, &event);
-    *out = status ? ves_bytes(NULL, 0) : event->row->opposite;
+    *out = status ? ves_bytes(NULL, 0) : ves_verdict_opposite(event);
     return status;
 }
 

@@ -57,6 +57,7 @@ struct ves_verdict_event {
     bool is_waking;             /* event, subject: of `waking` */
     bool was_deleted;           /* its entity, when it became applied */
     struct ves_bytes unusable;  /* JSON text: why nothing was folded; host */
+    struct ves_bytes replayed; /* opposite of a resolution whose row has none */
     struct ves_verdict_entity *entity; /* NULL: the store's, unchanged */
     struct ves_verdict_event *older, *earlier; /* of the entity */
     struct ves_verdict_event *next_changed, *next_waiting, *next_waking;
@@ -200,6 +201,9 @@ ves_verdicts_effects(struct ves_verdicts *v, struct ves_verdict_event *event);
 VES_NODISCARD enum ves_status
 ves_verdicts_replay(struct ves_verdicts *v, struct ves_verdict_event *event,
                     struct ves_bytes *opposite);
+
+/* What is known of the opposite of a resolution; "": nothing yet. */
+struct ves_bytes ves_verdict_opposite(const struct ves_verdict_event *event);
 
 /* verdicts_view.c */
 struct ves_judge_view ves_verdicts_view(struct ves_verdicts *v);

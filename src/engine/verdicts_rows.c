@@ -385,6 +385,12 @@ static enum ves_status replay_one(struct ves_verdicts *v,
     return status;
 }
 
+struct ves_bytes ves_verdict_opposite(const struct ves_verdict_event *event)
+{
+    return event->row->opposite.len > 0 ? event->row->opposite
+                                        : event->replayed;
+}
+
 enum ves_status ves_verdicts_replay(struct ves_verdicts *v,
                                     struct ves_verdict_event *event,
                                     struct ves_bytes *opposite)

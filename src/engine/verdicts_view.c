@@ -496,11 +496,13 @@ static enum ves_status view_opposite(void *ctx,
 
     VES_ASSERT(seen); /* it closed the conflict that was asked for before */
     enum ves_status status = ves_verdicts_hold(v, seen->sequence, &event);
-    if (!status && event->row->opposite.len == 0)
-        status = ves_verdicts_replay(v, event, &event->row->opposite);
-    return status
-               ? status
-               : ves_opposite_effects(&v->scratch, event->row->opposite, out);
+    /* Beside the row: which rows are looked at together must not decide what
+     * is written of them. */
+    if (!status && ves_verdict_opposite(event).len == 0)
+        status = ves_verdicts_replay(v, event, &event->replayed);
+    return status ? status
+                  : ves_opposite_effects(&v->scratch,
+                                         ves_verdict_opposite(event), out);
 }
 
 /* ---- effects ------------------------------------------------------------- */

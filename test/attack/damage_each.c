@@ -79,6 +79,7 @@ static const struct excuse excuses[] = {
     {"ves_cosigned", "they are witnessed again"},
     {"ves_cursors", "a reader who never asked"},
     {"ves_cursors.agent", "whose it is, only the reader knows"},
+    {"ves_cursors.sequence_number", "the reader's word, also before a restore"},
     /* Who may call: checked at each call, and nobody's evidence. */
     {"ves_api_keys.*", "who may call"},
     {"ves_invitations.*",

@@ -153,4 +153,5 @@ is "brings everything back" "$(chain young.db)" 1,2,3
 is "what was written is behind" "$("$VES" sync --db young.db > /dev/null; on_hand young.db MUG)" 7
 is "and it is no copy" "$(store_is young.db 'd["health"]')" healthy
 is "nor is a number used twice" "$(numbers)" 0
+audits "$SEQ" young.db
 done_testing

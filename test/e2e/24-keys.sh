@@ -232,4 +232,5 @@ for path in [sys.argv[2] + ".log", "watch.out", "watch.err", "init.out", "refuse
 P
 )" ""
 like "requests are in the log, with ids" "$(cat "$SEQ.log")" '"requestId":"[0-9a-f-]{36}"'
+audits office.db
 done_testing

@@ -93,4 +93,5 @@ curl -s -m 1 -o /dev/null -H "x-api-key: $ADMIN" -H 'Content-Length: 1000' -d '{
 is "a client that goes away in the middle, too" "$(curl -s -o /dev/null -w '%{http_code}' "$URL/health")" 200
 stop_server
 check "the log is sound" lib check_log "$SEQ" till.db --signatures 10
+audits "$SEQ"
 done_testing

@@ -200,4 +200,5 @@ adjust till.db LAST 5
 all
 is "put right, it is told no more" "$(store_is office.db '[d["followUps"], d["health"]]')" '[0, "healthy"]'
 check "the log is sound" lib check_log "$SEQ" till.db office.db
+audits "$SEQ" till.db office.db
 done_testing

@@ -17,4 +17,5 @@ done
 if out=$(lib real_quarrel 1 "${days[@]}" -- one.db two.db three.db 2>&1); then ok "$what"; else not_ok "$what"; fi
 echo "$out" | tail -n 30 | sed 's/^/# /'
 check "the log is sound" lib check_log "$SEQ" one.db two.db three.db
+audits "$SEQ" one.db
 done_testing

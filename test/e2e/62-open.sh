@@ -118,4 +118,5 @@ is "then they are" "$(store_is third.db 'd["stateHash"]') $(counts third.db)" "$
 like "a key that is another is not taken" "$(started third.db --agent-key "$(key_of "$till" | sed "s|/1/.*|/1/$(cat open.json.key)|")" 2>&1)" "has another key 1 of that agent"
 is "routes it has not are asked for, and done without" "$(sort -u open.json.asked | grep -vE ' (/health|/api/v1/(ves/(events|events/ingest|head|cursors/[0-9a-f-]*)|agents/(keys|[0-9a-f-]*/signing-keys)))$' | tr '\n' ' ')" \
 	"GET /api/v1/ves/events/stream GET /api/v1/ves/keys GET /api/v1/ves/log GET /api/v1/ves/sequencer-keys "
+audits till.db office.db third.db
 done_testing
