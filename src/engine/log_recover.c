@@ -16,6 +16,7 @@
 #include "engine/chain.h"
 #include "engine/entity_events.h"
 #include "engine/folding.h"
+#include "engine/key_log.h"
 #include "engine/log_tree.h"
 #include "engine/map.h"
 
@@ -33,6 +34,9 @@ struct recovering {
     struct ves_arena event_arena; /* of one event */
     struct ves_arena ends_arena;
     struct ves_map ends; /* entities behind the log's last event, by key */
+    struct ves_arena keys_arena;
+    struct ves_key_log keys; /* what the log says of keys, as far as it is */
+    int64_t last_ms;         /* when the last event that was taken came */
     struct ves_stream_row stream;
     struct ves_log_row *rows; /* copies, in arena */
     size_t count, max;
@@ -317,6 +321,18 @@ static enum ves_status is_signed(struct recovering *r,
     return status == VES_NOT_FOUND ? VES_OK : status;
 }
 
+/* A key that was registered, rotated or revoked after the backup is so again:
+ * else the directory would go on letting sign whom the log forbids it. */
+static enum ves_status note_keys(struct recovering *r,
+                                 const struct ves_event *event,
+                                 const struct ves_log_row *row)
+{
+    struct ves_error ignored;
+
+    r->last_ms = row->sequenced_at_ms;
+    return ves_key_log_add(&r->keys, event, row->sequence_number, &ignored);
+}
+
 /* The receipt is for an event's hash, and the file of a store is anybody's
  * word: is the envelope that event?  What else the row says follows from it. */
 static enum ves_status check_row(struct recovering *r, struct ves_log_row *row,
@@ -343,7 +359,8 @@ static enum ves_status check_row(struct recovering *r, struct ves_log_row *row,
     row->command_id = event.command_id;
     ves_event_fingerprint(&event, &row->fingerprint);
     ves_entity_key(event.entity_type, event.entity_id, &row->entity_key);
-    return is_signed(r, &event, is_good);
+    status = is_signed(r, &event, is_good);
+    return status || !*is_good ? status : note_keys(r, &event, row);
 }
 
 static enum ves_status find_entity(struct recovering *r,
@@ -656,6 +673,9 @@ static enum ves_status recover(struct recovering *r)
     if (status)
         return store_failed(r, store, status);
     status = find_stream(r);
+    ves_key_log_open(&r->keys, store, r->stream.stream_no, &r->stream.stream,
+                     r->stream.has_owner_key ? &r->stream.owner_key : NULL,
+                     &r->sequencer->sequencer_id, &r->keys_arena);
     r->next = r->stream.head + 1;
     r->limit = r->what->size;
     if (!status)
@@ -700,7 +720,13 @@ enum ves_status ves_log_recover(struct ves_sequencer *sequencer,
     ves_arena_init(&r.arena, sequencer->alloc, ARENA_MAX);
     ves_arena_init(&r.event_arena, sequencer->alloc, ARENA_MAX);
     ves_arena_init(&r.ends_arena, sequencer->alloc, ARENA_MAX);
+    ves_arena_init(&r.keys_arena, sequencer->alloc, ARENA_MAX);
     status = recover(&r);
+    if (!status) {
+        status = ves_key_log_save(&r.keys, r.last_ms);
+        if (status)
+            (void)store_failed(&r, store, status);
+    }
     if (!status) {
         *events = r.next - 1 - r.stream.head;
         status = store->ops->commit(store);
@@ -709,6 +735,7 @@ enum ves_status ves_log_recover(struct ves_sequencer *sequencer,
     }
     if (status)
         store->ops->rollback(store);
+    ves_arena_free(&r.keys_arena);
     ves_arena_free(&r.ends_arena);
     ves_arena_free(&r.event_arena);
     ves_arena_free(&r.arena);

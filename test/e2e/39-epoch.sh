@@ -121,6 +121,10 @@ exits "nor does one over HTTP, by the sequencer's key alone" 10 "$VES" audit --s
 "$VES" audit later.db > audit.out
 is "an audit finds nothing wrong, and not everything proven (exit 10)" $? 10
 like "it names the hole" "$(cat audit.out)" "NOT PROVEN +tree: epoch 1 was opened at number $((common + 1)): what was signed before as numbers $((common + 1)) to $((common + 2)) was given up"
+promised=$(json "$("$VES" keys --db promised.db --json)" 'd["own"]["agentId"]')
+# shellcheck disable=SC2086
+check "a key is revoked" "$VES" admin revoke --server "$URL" --key-file $SEQ.admin-key ${STREAM_ARGS%% --store*} --agent "$promised"
+check "every store hears of it" wait_for 60 all_logged later.db
 stop_server
 
 # The older copy again, and the newest one that turns up after all: neither is
@@ -134,4 +138,7 @@ start_server $SEQ --head-file heads/heads || exit 1
 adjust till.db MUG 1
 check "it goes on under the same name" wait_for 60 all_logged till.db
 like "which it still has" "$(log)" '"epoch":1,'
+revoked() { sqlite3 "$1" "SELECT revoked_at_sequence, revoked_at_sequence > 0 FROM ves_key_spans WHERE hex(agent) = upper(replace('$promised', '-', ''))"; }
+is "what was revoked is so still" "$(revoked $SEQ)" "$(revoked newest.db)"
+audits $SEQ
 done_testing
