@@ -268,7 +268,7 @@ check-symbols: $(LIB_SO)
 	tools/$@ $(LIB_SO)
 soak: all $(BUILD)/damage-each $(BUILD)/ves-sim $(BUILD)/ves-sim-real $(BUILD)/prop_judge $(BUILD)/prop_engine $(BUILD)/prop_types $(BUILD)/prop_declared $(BUILD)/prop_keys
 	BUILD=$(BUILD) tools/soak
-# Failovers under load (test/e2e/slow-ha.sh; .ci/run does two).
+# Failovers under load (test/e2e/slow-ha.sh).
 ha: all
 	BUILD=$(BUILD) HA_ROUNDS=$${HA_ROUNDS:-20} bash test/e2e/slow-ha.sh
 bench: all

@@ -192,5 +192,6 @@ int main(void)
                                         tear_down),
         cmocka_unit_test_setup_teardown(test_groups, set_up, tear_down),
     };
+    cmocka_set_message_output(CM_OUTPUT_TAP);
     return cmocka_run_group_tests_name("server_fair", tests, NULL, NULL);
 }

@@ -229,5 +229,6 @@ int main(void)
         cmocka_unit_test(test_many),
         cmocka_unit_test_setup_teardown(test_http_limits, set_up, tear_down),
     };
+    cmocka_set_message_output(CM_OUTPUT_TAP);
     return cmocka_run_group_tests_name("server_rates", tests, NULL, NULL);
 }

@@ -269,5 +269,6 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_connections_of_an_address, set_up,
                                         tear_down),
     };
+    cmocka_set_message_output(CM_OUTPUT_TAP);
     return cmocka_run_group_tests_name("server_slow", tests, NULL, NULL);
 }

@@ -433,6 +433,7 @@ int main(void)
         cmocka_unit_test(test_they_are_there),
         cmocka_unit_test(test_known_head_of_others),
     };
+    cmocka_set_message_output(CM_OUTPUT_TAP);
     return cmocka_run_group_tests_name("server_tenants", tests, set_up,
                                        tear_down);
 }

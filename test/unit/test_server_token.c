@@ -496,6 +496,7 @@ int main(void)
         cmocka_unit_test(test_key_sets),
         cmocka_unit_test(test_http),
     };
+    cmocka_set_message_output(CM_OUTPUT_TAP);
     return cmocka_run_group_tests_name("server_token", tests, set_up,
                                        tear_down);
 }

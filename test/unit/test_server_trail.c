@@ -160,5 +160,6 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_acts, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_rewriting, set_up, tear_down),
     };
+    cmocka_set_message_output(CM_OUTPUT_TAP);
     return cmocka_run_group_tests_name("server_trail", tests, NULL, NULL);
 }
