@@ -34,28 +34,14 @@ struct epochs {
     struct sim_world *world;
     struct ves_store *before; /* the disk that is lost */
     uint32_t stream_no;
-    uint64_t rng, batches;
+    uint64_t rng;
     uint64_t size, common;           /* events signed, and left */
     uint64_t beyond[SIM_STORES_MAX]; /* what each store had of the rest */
 };
 
-static int64_t now_ms(const struct epochs *e)
-{
-    return INT64_C(1770000000000) + (int64_t)e->world->tick * 10;
-}
-
 static struct sim_process *process(struct epochs *e, size_t device)
 {
     return &e->world->devices[device].processes[0];
-}
-
-static uint64_t head_of(const struct epochs *e, struct ves_store *disk)
-{
-    struct ves_stream_row row;
-
-    VES_ASSERT(disk->ops->stream_get(disk, &e->world->stream, false, &row) ==
-               VES_OK);
-    return row.head;
 }
 
 /* ---- the older copy ------------------------------------------------------ */
@@ -143,33 +129,6 @@ static void go_back(struct epochs *e)
     VES_ASSERT(ves_log_tree_plant(&world->hub.sequencer) == VES_OK);
 }
 
-static void sign(struct epochs *e)
-{
-    struct ves_sequencer *sequencer = &e->world->hub.sequencer;
-    struct ves_error error = {.status = VES_OK};
-    struct ves_log_head head;
-    struct ves_arena arena;
-
-    ves_arena_init(&arena, ves_alloc_default(), SCRATCH_MAX);
-    if (ves_log_head_make(sequencer, sequencer->store, &e->world->stream,
-                          now_ms(e), &arena, &head, &error))
-        sim_fail(e->world, "the new epoch cannot be signed: %s", error.text);
-    if (head.is_due)
-        VES_ASSERT(ves_log_head_keep(sequencer, &head, 1) == VES_OK);
-    ves_arena_free(&arena);
-}
-
-static bool find_receipt_key(void *ctx, uint32_t version,
-                             struct ves_public_key *out)
-{
-    const struct sim_world *world = ctx;
-
-    if (version < 1 || version > world->hub.key_count)
-        return false;
-    *out = world->hub.keys[version - 1].signer.public_key;
-    return true;
-}
-
 /* Whose key was registered behind the common head. */
 static void register_again(struct epochs *e, size_t device)
 {
@@ -193,7 +152,7 @@ static void open_epoch(struct epochs *e)
     uint64_t lost = 0, events;
     struct ves_log_recovery what = {.size = e->size,
                                     .root = world->log[e->size - 1].root,
-                                    .keys = {find_receipt_key, world},
+                                    .keys = {sim_hub_receipt_key, world},
                                     .lost = &lost,
                                     .gives_up = true};
     const struct ves_log_giving_up giving_up = {.stream = world->stream,
@@ -211,11 +170,12 @@ static void open_epoch(struct epochs *e)
     if (!status)
         status = ves_sequencer_upgrade(sequencer);
     if (!status)
-        status = ves_log_epoch_open(sequencer, &giving_up, &batch, now_ms(e),
-                                    &arena, &head, &error);
+        status =
+            ves_log_epoch_open(sequencer, &giving_up, &batch,
+                               sim_now_ms(e->world), &arena, &head, &error);
     if (!status && head.is_due)
         status = ves_log_head_keep(sequencer, &head, 1);
-    if (status || head_of(e, world->hub.disk) != e->common + 1)
+    if (status || sim_head_of(e->world, world->hub.disk) != e->common + 1)
         sim_fail(world, "the last epoch cannot be opened: %s", error.text);
     ves_arena_free(&arena);
     for (size_t i = 0; i < world->agents; i++)
@@ -224,47 +184,18 @@ static void open_epoch(struct epochs *e)
 
 /* ---- what it tells ------------------------------------------------------- */
 
-struct listing {
-    struct epochs *e;
-    struct ves_buf *out;
-    uint64_t count;
-};
-
-static enum ves_status put_row(void *ctx, const struct ves_log_row *row)
-{
-    static const struct sim_message nobody;
-    struct listing *list = ctx;
-
-    ves_buf_put_str(list->out, list->count++ ? "," : "");
-    sim_forge_item(list->e->world, &nobody, SIM_TRUTH, row,
-                   row->sequence_number, list->out);
-    return VES_OK;
-}
-
 static void write_page(struct epochs *e, uint64_t from, uint32_t limit,
                        struct ves_buf *out)
 {
-    struct ves_store *disk = e->world->hub.disk;
-    uint64_t head = head_of(e, disk);
-    struct listing list = {.e = e, .out = out};
-    struct ves_arena arena;
+    struct ves_buf items;
 
-    ves_arena_init(&arena, ves_alloc_default(), SCRATCH_MAX);
-    ves_buf_init(out, ves_alloc_default(), TEXT_MAX);
-    ves_buf_put_str(out, "{\"events\":[");
-    VES_ASSERT(disk->ops->log_read(disk, e->stream_no, from, limit, put_row,
-                                   &list) == VES_OK);
-    uint64_t next = from + list.count;
-    ves_buf_putf(out,
-                 "],\"count\":%llu,\"next_sequence\":%llu,\"head_sequence\":"
-                 "%llu,\"has_more\":%s",
-                 (unsigned long long)list.count, (unsigned long long)next,
-                 (unsigned long long)head, next <= head ? "true" : "false");
-    VES_ASSERT(ves_log_page_write(out, disk, e->stream_no, next - 1, &arena) ==
-               VES_OK);
-    ves_buf_put_str(out, "}");
-    VES_ASSERT(ves_buf_status(out) == VES_OK);
-    ves_arena_free(&arena);
+    ves_buf_init(&items, ves_alloc_default(), TEXT_MAX);
+    uint64_t count =
+        sim_direct_items(e->world, e->stream_no, from, limit, &items);
+    sim_direct_page(e->world, e->stream_no, ves_buf_view(&items), from,
+                    from + count, sim_head_of(e->world, e->world->hub.disk),
+                    out);
+    ves_buf_free(&items);
 }
 
 static void learn_keys(struct epochs *e, size_t device)
@@ -273,8 +204,8 @@ static void learn_keys(struct epochs *e, size_t device)
 
     ves_buf_init(&text, ves_alloc_default(), TEXT_MAX);
     sim_hub_directory(e->world, &text);
-    enum ves_status status = ves_core_keys(&process(e, device)->core,
-                                           ves_buf_view(&text), now_ms(e));
+    enum ves_status status = ves_core_keys(
+        &process(e, device)->core, ves_buf_view(&text), sim_now_ms(e->world));
     if (status)
         sim_fail(e->world, "store %zu refuses the epoch's directory: %s",
                  device, process(e, device)->core.error.text);
@@ -315,7 +246,7 @@ static void pull(struct epochs *e, size_t device)
     struct ves_page *page =
         read_page(e, device, from, 1 + (uint32_t)sim_below(&e->rng, 40));
     enum ves_status status =
-        ves_core_page_apply(&p->core, page, now_ms(e), &result);
+        ves_core_page_apply(&p->core, page, sim_now_ms(e->world), &result);
     ves_page_free(page);
     if (status && status != VES_AGAIN)
         sim_fail(e->world, "store %zu does not follow the epoch: %s", device,
@@ -324,85 +255,19 @@ static void pull(struct epochs *e, size_t device)
 
 /* ---- what it is sent ----------------------------------------------------- */
 
-static bool find_key(void *ctx, const struct ves_uuid *tenant,
-                     const struct ves_uuid *agent, uint32_t key_id,
-                     struct ves_public_key *out)
-{
-    struct sim_world *world = ctx;
-
-    for (size_t i = 0; i < world->agents; i++)
-        if (key_id == 1 && ves_uuid_equal(tenant, &world->stream.tenant) &&
-            ves_uuid_equal(agent, &world->devices[i].agent)) {
-            *out = world->devices[i].key.signer.public_key;
-            return true;
-        }
-    return false;
-}
-
-static void ingest(struct epochs *e, size_t device, struct ves_bytes body,
-                   struct ves_buf *answer)
-{
-    struct sim_world *world = e->world;
-    struct ves_key_source keys = {world, find_key};
-    struct ves_caller caller = {.tenant = world->stream.tenant,
-                                .has_store = true,
-                                .store = world->stream.store,
-                                .has_agent = true,
-                                .agent = world->devices[device].agent,
-                                .rights = VES_RIGHT_READ | VES_RIGHT_WRITE};
-    struct ves_sequencer *sequencer = &world->hub.sequencer;
-    struct ves_ingest request, *group[1] = {&request};
-    struct ves_uuid id;
-
-    memset(&id, 0xe1, sizeof(id));
-    e->batches++;
-    memcpy(id.b, &e->batches, sizeof(e->batches));
-    VES_ASSERT(ves_ingest_read(&request, ves_alloc_default(), body, &caller) ==
-                   VES_OK &&
-               request.http_status == 200);
-    VES_ASSERT(ves_ingest_prepare(&request, ves_alloc_default(), &keys,
-                                  &world->verifier, false) == VES_OK);
-    VES_ASSERT(ves_sequencer_commit(sequencer, group, 1, &id, now_ms(e)) ==
-               VES_OK);
-    VES_ASSERT(ves_ingest_answer(&request, sequencer, VES_DIALECT_JS, answer) ==
-               VES_OK);
-    ves_ingest_free(&request);
-}
-
-static bool nobody_lives(const struct ves_lease *holder)
-{
-    (void)holder;
-    return false;
-}
-
 static void push(struct epochs *e, size_t device)
 {
     struct sim_process *p = process(e, device);
-    struct ves_core_env env = sim_device_env(e->world, device);
-    struct ves_push_result result = {.attempted = 0};
     struct ves_core_own own;
-    struct ves_buf answer;
-    struct ves_push push;
 
     VES_ASSERT(ves_core_own(&p->core, &own) == VES_OK);
     if (own.was_backup && !own.needs_pull)
         VES_ASSERT(ves_core_own_whole(&p->core) == VES_OK);
     if (own.needs_rechain && !own.needs_pull &&
-        ves_core_rechain(&p->core, now_ms(e)))
+        ves_core_rechain(&p->core, sim_now_ms(e->world)))
         return;
-    if (ves_core_push_begin(&p->core, &p->lease, nobody_lives, now_ms(e),
-                            (uint32_t)(1 + sim_below(&e->rng, 30)), true,
-                            &push))
-        return;
-    if (push.count > 0) {
-        ves_buf_init(&answer, ves_alloc_default(), TEXT_MAX);
-        ingest(e, device, ves_buf_view(&push.body), &answer);
-        (void)!ves_core_push_end(&p->core, &push, &env, 200,
-                                 ves_buf_view(&answer), 0, &result);
-        ves_buf_free(&answer);
-    }
-    ves_core_push_release(&p->core, &push);
-    ves_push_free(&push, &p->alloc.alloc);
+    (void)sim_direct_push(e->world, device,
+                          (uint32_t)(1 + sim_below(&e->rng, 30)));
 }
 
 /* ---- the stores ---------------------------------------------------------- */
@@ -413,7 +278,7 @@ static void follow(struct epochs *e, size_t device)
     struct sim_process *p = process(e, device);
     struct ves_core_given_up done = {.epoch = 0};
     struct ves_store *disk = e->world->devices[device].disk;
-    uint64_t cursor = head_of(e, disk);
+    uint64_t cursor = sim_head_of(e->world, disk);
     enum ves_status status = VES_IO;
 
     for (int i = 0; i < TRIES_MAX && status; i++) {
@@ -422,12 +287,13 @@ static void follow(struct epochs *e, size_t device)
         p->faults.fail_per_mille = p->faults.late_per_mille = FAILING_CALLS;
         p->faults.crash_per_mille = p->faults.nomem_per_mille = FAILING_CALLS;
         p->faults.is_on = i + 1 < TRIES_MAX / 2;
-        status = ves_core_epoch_follow(&p->core, page, now_ms(e), false, &done);
+        status = ves_core_epoch_follow(&p->core, page, sim_now_ms(e->world),
+                                       false, &done);
         p->faults.is_on = false;
         ves_page_free(page);
         sim_device_kill(e->world, device, 0);
         VES_ASSERT(sim_device_revive(e->world, device));
-        uint64_t now = head_of(e, disk);
+        uint64_t now = sim_head_of(e->world, disk);
         if (now != cursor && now != e->common)
             sim_fail(e->world, "store %zu is torn at %llu", device,
                      (unsigned long long)now);
@@ -443,14 +309,15 @@ static void stop(struct epochs *e, size_t device)
 {
     struct sim_process *p = process(e, device);
     struct ves_store *disk = e->world->devices[device].disk;
-    uint64_t cursor = head_of(e, disk);
+    uint64_t cursor = sim_head_of(e->world, disk);
     struct ves_page *page = read_page(e, device, e->common + 1, 1);
-    enum ves_status status = ves_core_epoch_beyond(&p->core, page, now_ms(e));
+    enum ves_status status =
+        ves_core_epoch_beyond(&p->core, page, sim_now_ms(e->world));
 
     ves_page_free(page);
     e->beyond[device] = cursor > e->common ? cursor - e->common : 0;
     if (status != (e->beyond[device] ? VES_DIVERGED : VES_NOT_FOUND) ||
-        head_of(e, disk) != cursor)
+        sim_head_of(e->world, disk) != cursor)
         sim_fail(e->world,
                  "store %zu of %llu events meets an epoch from %llu "
                  "on: %s",
@@ -517,10 +384,16 @@ static enum ves_status check_own(void *ctx, const struct ves_outbox_row *row)
     return VES_OK;
 }
 
+struct given_up {
+    struct epochs *e;
+    uint64_t count;
+};
+
 static enum ves_status see_given_up(void *ctx, uint64_t epoch,
                                     const struct ves_log_row *row)
 {
-    struct epochs *e = ctx;
+    struct given_up *given_up = ctx;
+    const struct epochs *e = given_up->e;
     const struct sim_entry *entry = &e->world->log[row->sequence_number - 1];
     struct ves_hash envelope;
 
@@ -530,7 +403,7 @@ static enum ves_status see_given_up(void *ctx, uint64_t epoch,
         !ves_hash_equal(&envelope, &entry->envelope))
         sim_fail(e->world, "what was given up as %llu is kept as another",
                  (unsigned long long)row->sequence_number);
-    e->batches++;
+    given_up->count++;
     return VES_OK;
 }
 
@@ -540,6 +413,7 @@ static void check_store(struct epochs *e, size_t device, struct ves_hash *state)
     struct ves_store *disk = e->world->devices[device].disk;
     const struct ves_outbox_filter all = {.status_mask = 0};
     struct own_rows own = {.e = e, .device = device};
+    struct given_up given_up = {e, 0};
     struct ves_core_status status;
 
     check_log(e, device);
@@ -550,15 +424,14 @@ static void check_store(struct epochs *e, size_t device, struct ves_hash *state)
                  (unsigned long long)own.open,
                  status.is_diverged ? ", diverged" : "",
                  status.is_copied ? ", copied" : "");
-    e->batches = 0;
-    VES_ASSERT(disk->ops->given_up_read(disk, 1, 1, 0, see_given_up, e) ==
-               VES_OK);
-    if (e->batches != e->beyond[device])
+    VES_ASSERT(disk->ops->given_up_read(disk, 1, 1, 0, see_given_up,
+                                        &given_up) == VES_OK);
+    if (given_up.count != e->beyond[device])
         sim_fail(e->world,
                  "store %zu had %llu events that were given up and "
                  "keeps %llu",
                  device, (unsigned long long)e->beyond[device],
-                 (unsigned long long)e->batches);
+                 (unsigned long long)given_up.count);
     VES_ASSERT(ves_core_state_hash(core, state) == VES_OK);
     VES_ASSERT(ves_core_refold(core) == VES_OK);
     sim_check_refolded(e->world, device);
@@ -629,13 +502,13 @@ static void live_on(struct epochs *e)
             if (is_late || sim_chance(&e->rng, 500))
                 push(e, device);
             if (is_late || sim_chance(&e->rng, 300))
-                sign(e);
+                sim_direct_sign(e->world, "the new epoch");
         }
     }
     for (int round = 0; round < 200; round++)
         for (size_t i = 0; i < stores; i++)
-            if (head_of(e, world->devices[i].disk) !=
-                head_of(e, world->hub.disk))
+            if (sim_head_of(e->world, world->devices[i].disk) !=
+                sim_head_of(e->world, world->hub.disk))
                 pull(e, i);
 }
 
@@ -647,7 +520,7 @@ static bool may_begin(struct epochs *e)
         if (!world->devices[i].disk || world->devices[i].is_revoked ||
             !process(e, i)->is_loaded)
             return false;
-    e->size = head_of(e, e->before);
+    e->size = sim_head_of(e->world, e->before);
     if (e->size < 2)
         return false;
     e->common = 1 + sim_below(&e->rng, e->size - 1);

@@ -12,7 +12,7 @@
 
 enum { REPLY_MAX = 4 * 1024 * 1024, SCRATCH_MAX = 16 * 1024 * 1024 };
 
-static int64_t now_ms(const struct sim_world *world)
+int64_t sim_now_ms(const struct sim_world *world)
 {
     return INT64_C(1770000000000) + (int64_t)world->tick * 10;
 }
@@ -96,7 +96,7 @@ void sim_hub_revoke(struct sim_world *world, size_t device)
 
     if (!revoked->is_revoked &&
         ves_sequencer_revoke_key(&world->hub.sequencer, &world->stream.tenant,
-                                 &revoked->agent, 1, now_ms(world), NULL,
+                                 &revoked->agent, 1, sim_now_ms(world), NULL,
                                  NULL) == VES_OK)
         revoked->is_revoked = true;
 }
@@ -112,6 +112,17 @@ void sim_hub_rotate(struct sim_world *world)
     hub->sequencer.signer = &next->signer;
     hub->sequencer.key_version++;
     sim_trace(world, 'R', hub->key_count);
+}
+
+bool sim_hub_receipt_key(void *ctx, uint32_t version,
+                         struct ves_public_key *out)
+{
+    const struct sim_world *world = ctx;
+
+    if (version < 1 || version > world->hub.key_count)
+        return false;
+    *out = world->hub.keys[version - 1].signer.public_key;
+    return true;
 }
 
 struct key_list {
@@ -455,8 +466,7 @@ void sim_hub_take(struct sim_world *world, const struct sim_message *request)
     ves_buf_free(&out);
 }
 
-/* A request of a new batch has a fresh UUID; here a number is fresh enough. */
-static void batch_id(struct sim_hub *hub, struct ves_uuid *out)
+void sim_hub_batch_id(struct sim_hub *hub, struct ves_uuid *out)
 {
     memset(out, 0xb0, sizeof(*out));
     hub->batches++;
@@ -504,10 +514,10 @@ void sim_hub_commit(struct sim_world *world)
     size_t count = 1 + sim_below(&world->rng, hub->queued);
     for (size_t i = 0; i < count; i++) {
         group[i] = &hub->queue[i].ingest;
-        batch_id(hub, &ids[i]);
+        sim_hub_batch_id(hub, &ids[i]);
     }
-    enum ves_status status =
-        ves_sequencer_commit(&hub->sequencer, group, count, ids, now_ms(world));
+    enum ves_status status = ves_sequencer_commit(&hub->sequencer, group, count,
+                                                  ids, sim_now_ms(world));
     sim_trace(world, 'c', (uint64_t)status);
     if (hub->faults.is_dead)
         return;

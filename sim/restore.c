@@ -68,15 +68,6 @@ static void make_copy(struct restored *r)
     VES_ASSERT(ves_log_tree_plant(&r->sequencer) == VES_OK);
 }
 
-static uint64_t head_of(const struct restored *r)
-{
-    struct ves_stream_row row;
-
-    VES_ASSERT(r->disk->ops->stream_get(r->disk, &r->world->stream, false,
-                                        &row) == VES_OK);
-    return row.head;
-}
-
 /* ---- what it signs ------------------------------------------------------- */
 
 /* The size of the head that is signed and kept now; 0: none. */
@@ -128,16 +119,6 @@ static void hear(struct restored *r, uint64_t size)
 }
 
 /* ---- the tail ------------------------------------------------------------ */
-
-static bool find_key(void *ctx, uint32_t version, struct ves_public_key *out)
-{
-    const struct sim_world *world = ctx;
-
-    if (version < 1 || version > world->hub.key_count)
-        return false;
-    *out = world->hub.keys[version - 1].signer.public_key;
-    return true;
-}
 
 static void choose_stores(struct restored *r)
 {
@@ -216,7 +197,7 @@ static enum ves_status try_recover(struct restored *r, uint64_t size,
                                     .root = r->world->log[size - 1].root,
                                     .stores = r->stores,
                                     .store_count = r->store_count,
-                                    .keys = {find_key, r->world}};
+                                    .keys = {sim_hub_receipt_key, r->world}};
     struct ves_error error = {.status = VES_OK};
     uint64_t events;
 
@@ -238,7 +219,7 @@ static void recover_badly(struct restored *r, uint64_t size)
     enum ves_status status = try_recover(r, size, NULL);
     r->sequencer.store = r->disk;
     ves_store_mem_crash(r->disk);
-    uint64_t head = head_of(r);
+    uint64_t head = sim_head_of(r->world, r->disk);
     if (head != size && (head != r->end || !status))
         sim_fail(r->world, "a rebuilt tail is torn at %llu",
                  (unsigned long long)head);
@@ -302,13 +283,14 @@ static void check_epoch(struct restored *r, uint64_t size, uint64_t lost,
                VES_OK);
     if (last.epoch.number != 1 || last.sequence != lost ||
         last.epoch.common.size != lost - 1 || last.epoch.lost.size != size ||
-        head_of(r) != lost)
-        sim_fail(
-            world,
-            "event %llu is lost, and epoch %llu was opened at %llu of "
-            "%llu",
-            (unsigned long long)lost, (unsigned long long)last.epoch.number,
-            (unsigned long long)last.sequence, (unsigned long long)head_of(r));
+        sim_head_of(r->world, r->disk) != lost)
+        sim_fail(world,
+                 "event %llu is lost, and epoch %llu was opened at %llu of "
+                 "%llu",
+                 (unsigned long long)lost,
+                 (unsigned long long)last.epoch.number,
+                 (unsigned long long)last.sequence,
+                 (unsigned long long)sim_head_of(r->world, r->disk));
     VES_ASSERT(ves_log_root_at(r->disk, r->stream_no, lost, &root) == VES_OK);
     if (log.frozen_at_ms || log.signed_size != lost ||
         !ves_hash_equal(&log.signed_root, &root))
@@ -355,13 +337,14 @@ static void recover(struct restored *r, uint64_t size)
     choose_stores(r);
     uint64_t lost = find_lost(r, size);
     recover_badly(r, size);
-    enum ves_status status =
-        head_of(r) == size ? VES_OK : try_recover(r, size, NULL);
+    enum ves_status status = sim_head_of(r->world, r->disk) == size
+                                 ? VES_OK
+                                 : try_recover(r, size, NULL);
     if (status != (lost ? VES_NOT_FOUND : VES_OK))
         sim_fail(world, "recovery says %s, and event %llu is lost",
                  ves_status_name(status), (unsigned long long)lost);
     if (status) {
-        if (head_of(r) != r->end)
+        if (sim_head_of(r->world, r->disk) != r->end)
             sim_fail(world, "a recovery that failed changed the log");
         if (lost > 1 && sim_chance(&world->heads_rng, 500))
             give_up(r, size, lost);

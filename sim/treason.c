@@ -39,7 +39,7 @@ struct treason {
     size_t victim, other, third; /* two may be one, never the first two */
     uint64_t start;              /* the last number of both histories */
     uint32_t stream_no;
-    uint64_t rng, batches;
+    uint64_t rng;
     struct told here;
     struct ves_buf truth; /* a page of here, as it was told */
 };
@@ -49,114 +49,14 @@ static struct sim_process *process(struct treason *t, size_t device)
     return &t->world->devices[device].processes[0];
 }
 
-static int64_t now_ms(const struct treason *t)
-{
-    return INT64_C(1770000000000) + (int64_t)t->world->tick * 10;
-}
-
-/* ---- the sequencer ------------------------------------------------------- */
-
-static bool find_key(void *ctx, const struct ves_uuid *tenant,
-                     const struct ves_uuid *agent, uint32_t key_id,
-                     struct ves_public_key *out)
-{
-    struct sim_world *world = ctx;
-
-    for (size_t i = 0; i < world->agents; i++)
-        if (key_id == 1 && ves_uuid_equal(tenant, &world->stream.tenant) &&
-            ves_uuid_equal(agent, &world->devices[i].agent)) {
-            *out = world->devices[i].key.signer.public_key;
-            return true;
-        }
-    return false;
-}
-
-static void sign_head(struct treason *t)
-{
-    struct ves_sequencer *sequencer = &t->world->hub.sequencer;
-    struct ves_error error = {.status = VES_OK};
-    struct ves_log_head head;
-    struct ves_arena arena;
-
-    ves_arena_init(&arena, ves_alloc_default(), SCRATCH_MAX);
-    if (ves_log_head_make(sequencer, sequencer->store, &t->world->stream,
-                          now_ms(t), &arena, &head, &error))
-        sim_fail(t->world, "a second history cannot be signed: %s", error.text);
-    if (head.is_due)
-        VES_ASSERT(ves_log_head_keep(sequencer, &head, 1) == VES_OK);
-    ves_arena_free(&arena);
-}
-
-static void ingest(struct treason *t, size_t device, struct ves_bytes body,
-                   struct ves_buf *answer)
-{
-    struct sim_world *world = t->world;
-    struct ves_key_source keys = {world, find_key};
-    struct ves_caller caller = {.tenant = world->stream.tenant,
-                                .has_store = true,
-                                .store = world->stream.store,
-                                .has_agent = true,
-                                .agent = world->devices[device].agent,
-                                .rights = VES_RIGHT_READ | VES_RIGHT_WRITE};
-    struct ves_sequencer *sequencer = &world->hub.sequencer;
-    struct ves_ingest request, *group[1] = {&request};
-    struct ves_uuid id;
-
-    memset(&id, 0xb1, sizeof(id));
-    t->batches++;
-    memcpy(id.b, &t->batches, sizeof(t->batches));
-    VES_ASSERT(ves_ingest_read(&request, ves_alloc_default(), body, &caller) ==
-                   VES_OK &&
-               request.http_status == 200);
-    VES_ASSERT(ves_ingest_prepare(&request, ves_alloc_default(), &keys,
-                                  &world->verifier, false) == VES_OK);
-    VES_ASSERT(ves_sequencer_commit(sequencer, group, 1, &id, now_ms(t)) ==
-               VES_OK);
-    VES_ASSERT(ves_ingest_answer(&request, sequencer, VES_DIALECT_JS, answer) ==
-               VES_OK);
-    ves_ingest_free(&request);
-}
-
-static uint64_t end_of_log(const struct treason *t)
-{
-    struct ves_store *disk = t->world->hub.disk;
-    struct ves_stream_row row;
-
-    VES_ASSERT(disk->ops->stream_get(disk, &t->world->stream, false, &row) ==
-               VES_OK);
-    return row.head;
-}
-
 /* ---- pages --------------------------------------------------------------- */
-
-struct listing {
-    struct treason *t;
-    struct ves_buf *out;
-    bool has_one;
-};
-
-static enum ves_status put_row(void *ctx, const struct ves_log_row *row)
-{
-    static const struct sim_message nobody;
-    struct listing *list = ctx;
-
-    ves_buf_put_str(list->out, list->has_one ? "," : "");
-    list->has_one = true;
-    sim_forge_item(list->t->world, &nobody, SIM_TRUTH, row,
-                   row->sequence_number, list->out);
-    return VES_OK;
-}
 
 /* The log's events after a number, as they are now. */
 static void take_items(struct treason *t, uint64_t after, struct told *out)
 {
-    struct ves_store *disk = t->world->hub.disk;
-    struct listing list = {t, &out->items, false};
-
     ves_buf_init(&out->items, ves_alloc_default(), TEXT_MAX);
-    out->end = end_of_log(t);
-    VES_ASSERT(disk->ops->log_read(disk, t->stream_no, after + 1, 0, put_row,
-                                   &list) == VES_OK);
+    out->end = sim_head_of(t->world, t->world->hub.disk);
+    (void)sim_direct_items(t->world, t->stream_no, after + 1, 0, &out->items);
 }
 
 /* A page of those events, with the head there is now. */
@@ -164,22 +64,9 @@ static void write_page(struct treason *t, const struct told *told,
                        uint64_t after, struct ves_buf *out)
 {
     uint64_t end = told->end > after ? told->end : after;
-    struct ves_arena arena;
 
-    ves_buf_init(out, ves_alloc_default(), TEXT_MAX);
-    ves_arena_init(&arena, ves_alloc_default(), SCRATCH_MAX);
-    ves_buf_put_str(out, "{\"events\":[");
-    ves_buf_put_bytes(out, ves_buf_view(&told->items));
-    ves_buf_putf(out,
-                 "],\"count\":%llu,\"next_sequence\":%llu,\"head_sequence\":"
-                 "%llu,\"has_more\":false",
-                 (unsigned long long)(end - after),
-                 (unsigned long long)(end + 1), (unsigned long long)end);
-    VES_ASSERT(ves_log_page_write(out, t->world->hub.disk, t->stream_no, end,
-                                  &arena) == VES_OK);
-    ves_buf_put_str(out, "}");
-    VES_ASSERT(ves_buf_status(out) == VES_OK);
-    ves_arena_free(&arena);
+    sim_direct_page(t->world, t->stream_no, ves_buf_view(&told->items),
+                    after + 1, end + 1, end, out);
 }
 
 /* GET /ves/STREAM/inclusion of an entry in the tree of size. */
@@ -209,49 +96,17 @@ static void write_inclusion(struct treason *t, uint64_t sequence, uint64_t size,
 
 /* ---- the stores ---------------------------------------------------------- */
 
-static bool nobody_lives(const struct ves_lease *holder)
-{
-    (void)holder;
-    return false;
-}
-
 /* Writes and pushes some events; false: this store has other worries. */
 static bool write_events(struct treason *t, size_t device)
 {
-    struct sim_process *p = process(t, device);
-    struct ves_core_env env = sim_device_env(t->world, device);
-    struct ves_push_result result = {.attempted = 0};
-    struct ves_buf answer;
-    struct ves_push push;
-
     for (uint64_t left = 1 + sim_below(&t->rng, 3); left > 0; left--)
         sim_device_append(t->world, device, 0);
-    if (ves_core_push_begin(&p->core, &p->lease, nobody_lives, now_ms(t), 0,
-                            true, &push))
-        return false;
-    bool is_taken = push.count > 0;
-    if (is_taken) {
-        ves_buf_init(&answer, ves_alloc_default(), TEXT_MAX);
-        ingest(t, device, ves_buf_view(&push.body), &answer);
-        is_taken =
-            ves_core_push_end(&p->core, &push, &env, 200, ves_buf_view(&answer),
-                              0, &result) == VES_OK &&
-            result.accepted > 0;
-        ves_buf_free(&answer);
-    }
-    ves_core_push_release(&p->core, &push);
-    ves_push_free(&push, &p->alloc.alloc);
-    return is_taken;
+    return sim_direct_push(t->world, device, 0);
 }
 
 static uint64_t cursor_of(struct treason *t, size_t device)
 {
-    struct ves_store *disk = t->world->devices[device].disk;
-    struct ves_stream_row row;
-
-    VES_ASSERT(disk->ops->stream_get(disk, &t->world->stream, false, &row) ==
-               VES_OK);
-    return row.head;
+    return sim_head_of(t->world, t->world->devices[device].disk);
 }
 
 static uint64_t alerts_of(struct treason *t, size_t device)
@@ -279,7 +134,7 @@ static enum ves_status show_page(struct treason *t, size_t device,
     if (status || needs_keys)
         return status ? status : VES_AGAIN;
     ves_core_page_verify(&p->core, *page);
-    return ves_core_page_apply(&p->core, *page, now_ms(t), &result);
+    return ves_core_page_apply(&p->core, *page, sim_now_ms(t->world), &result);
 }
 
 /* What is there now, told truly: nobody is suspected.  false: not now. */
@@ -299,7 +154,8 @@ static bool follow(struct treason *t, size_t device)
     ves_buf_free(&told.items);
     if (status == VES_AGAIN)
         return false;
-    if (status || cursor_of(t, device) != end_of_log(t))
+    if (status ||
+        cursor_of(t, device) != sim_head_of(t->world, t->world->hub.disk))
         sim_fail(t->world, "store %zu does not take one history alone: %s",
                  device, process(t, device)->core.error.text);
     if (alerts_of(t, device) > alerts)
@@ -392,7 +248,7 @@ static enum ves_status show_fork(struct treason *t, struct ves_bytes theirs,
         return status;
     write_inclusion(t, common, size, &inclusion);
     status = ves_core_fork_evidence(core, theirs, ves_buf_view(&inclusion),
-                                    now_ms(t), out);
+                                    sim_now_ms(t->world), out);
     ves_buf_free(&inclusion);
     return status;
 }
@@ -410,7 +266,7 @@ static enum ves_status show_promise(struct treason *t,
         return VES_NOT_FOUND;
     write_inclusion(t, sequence, size, &inclusion);
     enum ves_status status = ves_core_promise_evidence(
-        core, page, ves_buf_view(&inclusion), now_ms(t), out);
+        core, page, ves_buf_view(&inclusion), sim_now_ms(t->world), out);
     ves_buf_free(&inclusion);
     return status;
 }
@@ -441,7 +297,7 @@ static enum ves_status show_receipt(struct treason *t,
         write_inclusion(t, sequence, size, &inclusion);
         status = ves_core_receipt_evidence(
             core, page, sequence, ves_bytes(bundle.ptr + at, VES_LEAF_SIZE),
-            ves_buf_view(&inclusion), now_ms(t), out);
+            ves_buf_view(&inclusion), sim_now_ms(t->world), out);
         ves_buf_free(&inclusion);
     }
     ves_buf_free(&entries);
@@ -562,7 +418,7 @@ static bool live_here(struct treason *t)
 {
     if (!write_events(t, t->kind == HEADS ? t->third : t->victim))
         return false;
-    sign_head(t);
+    sim_direct_sign(t->world, "a second history");
     take_items(t, t->start, &t->here);
     write_page(t, &t->here, t->start, &t->truth);
     return t->kind != FORK || follow(t, t->victim);
@@ -575,9 +431,10 @@ static bool live_there(struct treason *t)
         if (!write_events(t, t->other))
             return false;
         if (sim_chance(&t->rng, 500))
-            sign_head(t);
-    } while (end_of_log(t) <= t->here.end + sim_below(&t->rng, 2));
-    sign_head(t);
+            sim_direct_sign(t->world, "a second history");
+    } while (sim_head_of(t->world, t->world->hub.disk) <=
+             t->here.end + sim_below(&t->rng, 2));
+    sim_direct_sign(t->world, "a second history");
     return true;
 }
 
@@ -589,7 +446,7 @@ void sim_treason(struct sim_world *world)
     ves_buf_init(&t.here.items, ves_alloc_default(), TEXT_MAX);
     ves_buf_init(&t.truth, ves_alloc_default(), TEXT_MAX);
     t.kind = (enum betrayal)sim_below(&t.rng, BETRAYALS);
-    t.start = end_of_log(&t);
+    t.start = sim_head_of(world, world->hub.disk);
     struct ves_stream_row row;
     struct ves_store *disk = world->hub.disk;
     VES_ASSERT(disk->ops->stream_get(disk, &world->stream, false, &row) ==

@@ -246,6 +246,10 @@ void sim_network_forget(struct sim_world *world, size_t device);
 void sim_network_free(struct sim_world *world);
 
 /* -- sequencer -- */
+/* Its clock. */
+int64_t sim_now_ms(const struct sim_world *world);
+/* A request of a new batch has a fresh UUID; here a number is fresh enough. */
+void sim_hub_batch_id(struct sim_hub *hub, struct ves_uuid *out);
 void sim_hub_start(struct sim_world *world);
 /* Registers the agent's key; false: not now. */
 bool sim_hub_register(struct sim_world *world, size_t device);
@@ -255,6 +259,9 @@ void sim_hub_commit(struct sim_world *world);
 void sim_hub_revoke(struct sim_world *world, size_t device);
 /* Goes on with the next receipt key, signed by the last (design.md D18). */
 void sim_hub_rotate(struct sim_world *world);
+/* Of struct ves_receipt_keys; ctx is the world. */
+bool sim_hub_receipt_key(void *ctx, uint32_t version,
+                         struct ves_public_key *out);
 /* Kills the process and starts the next. */
 void sim_hub_restart(struct sim_world *world);
 /* Forgets which rules the log was judged by and starts again. */
@@ -263,6 +270,24 @@ void sim_hub_free(struct sim_world *world);
 /* The stream's key directory as it is now, true and signed; what the list holds
  * is appended. */
 void sim_hub_directory(struct sim_world *world, struct ves_buf *out);
+
+/* -- without a network: direct.c -- */
+/* Of the log on that disk. */
+uint64_t sim_head_of(const struct sim_world *world, struct ves_store *disk);
+/* Signs the log's head, where one is due; what: for people. */
+void sim_direct_sign(struct sim_world *world, const char *what);
+/* Appends true items of a page, at most limit (0: all) from a number on; how
+ * many. */
+uint64_t sim_direct_items(struct sim_world *world, uint32_t stream_no,
+                          uint64_t from, uint32_t limit, struct ves_buf *out);
+/* The page of those items, which end before next, with the head there is now;
+ * *out is made. */
+void sim_direct_page(struct sim_world *world, uint32_t stream_no,
+                     struct ves_bytes items, uint64_t from, uint64_t next,
+                     uint64_t head, struct ves_buf *out);
+/* The store's first process pushes, and hears the answer.  false: not now, or
+ * nothing was taken. */
+bool sim_direct_push(struct sim_world *world, size_t device, uint32_t limit);
 
 /* -- lies: forger.c says what each is -- */
 enum sim_lie {
