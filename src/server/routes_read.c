@@ -171,7 +171,10 @@ static bool put_author(struct ves_request *request,
     return true;
 }
 
-static void get_head(struct ves_request *request)
+/* put: what else is told of the stream; false: it has answered. */
+static void answer_head(struct ves_request *request,
+                        bool (*put)(struct ves_request *request,
+                                    const struct ves_stream_row *row))
 {
     struct ves_stream stream;
     struct ves_stream_row row;
@@ -180,25 +183,20 @@ static void get_head(struct ves_request *request)
         return;
     ves_buf_putf(&request->out, "{\"head_sequence\":%llu",
                  (unsigned long long)row.head);
-    if (!put_author(request, &row))
+    if (!put(request, &row))
         return;
     ves_buf_put_u8(&request->out, '}');
     ves_reply(request, 200);
 }
 
+static void get_head(struct ves_request *request)
+{
+    answer_head(request, put_author);
+}
+
 static void get_head_legacy(struct ves_request *request)
 {
-    struct ves_stream stream;
-    struct ves_stream_row row;
-    if (!ves_request_stream(request, VES_RIGHT_READ, &stream) ||
-        !stream_row(request, &stream, &row))
-        return;
-    ves_buf_putf(&request->out, "{\"head_sequence\":%llu",
-                 (unsigned long long)row.head);
-    if (!ves_commitment_put_latest(request, &row))
-        return;
-    ves_buf_put_u8(&request->out, '}');
-    ves_reply(request, 200);
+    answer_head(request, ves_commitment_put_latest);
 }
 
 /* ---- one entity ---------------------------------------------------------- */
