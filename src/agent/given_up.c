@@ -4,7 +4,7 @@
 #include "base/buf.h"
 #include "base/bytes.h"
 #include "base/error.h"
-#include "core/receipt.h"
+#include "engine/row_receipt.h"
 #include "os/file.h"
 
 enum { FILE_MAX = 1024 * 1024 * 1024 };
@@ -17,19 +17,13 @@ struct writing {
 
 static void put_receipt(struct writing *w, const struct ves_log_row *row)
 {
-    struct ves_receipt receipt = {.sequencer_id = row->sequencer_id,
-                                  .event_id = row->event_id,
-                                  .sequence_number = row->sequence_number,
-                                  .sequenced_at_ms = row->sequenced_at_ms,
-                                  .signature = row->receipt,
-                                  .key_version = row->receipt_key_version};
+    struct ves_receipt receipt;
 
     if (!row->has_receipt) {
         ves_buf_put_str(&w->out, "null");
         return;
     }
-    ves_receipt_hash(w->stream, &row->event_id, row->sequence_number,
-                     &row->event_hash, &receipt.receipt_hash);
+    ves_log_row_receipt(w->stream, row, &receipt);
     ves_receipt_write(&w->out, &receipt);
 }
 

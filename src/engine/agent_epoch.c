@@ -13,6 +13,7 @@
 #include "base/uuid.h"
 #include "core/scratch.h"
 #include "engine/agent_internal.h"
+#include "engine/row_receipt.h"
 
 enum {
     PROMISES_CHUNK = 256,        /* looked up at a time */
@@ -141,16 +142,10 @@ static enum ves_status take_back(struct entering *e)
 {
     struct ves_agent_core *core = e->log->core;
     const struct ves_outbox_row *row = &e->row;
-    struct ves_receipt receipt = {.sequencer_id = row->sequencer_id,
-                                  .event_id = row->event_id,
-                                  .sequence_number = row->sequence_number,
-                                  .sequenced_at_ms = row->sequenced_at_ms,
-                                  .signature = row->receipt,
-                                  .key_version = row->receipt_key_version};
+    struct ves_receipt receipt;
     struct ves_outbox_row next = *row;
 
-    ves_receipt_hash(&core->stream, &row->event_id, row->sequence_number,
-                     &row->event_hash, &receipt.receipt_hash);
+    ves_outbox_row_receipt(&core->stream, row, &receipt);
     ves_receipt_write(&e->body, &receipt);
     ves_buf_put_u8(&e->body, '\n');
     if (e->promises++ < NAMES_MAX) {

@@ -16,6 +16,7 @@
 #include "core/scratch.h"
 #include "engine/agent_internal.h"
 #include "engine/folding.h"
+#include "engine/row_receipt.h"
 
 enum {
     BODY_MAX = 64 * 1024 * 1024, /* bytes of evidence */
@@ -219,18 +220,12 @@ static enum ves_status visit_own(void *ctx, const struct ves_outbox_row *row)
 /* What the log had is kept as it was; this receipt is of what it had not. */
 static void keep_promise(struct going *g, const struct ves_outbox_row *row)
 {
-    struct ves_receipt receipt = {.sequencer_id = row->sequencer_id,
-                                  .event_id = row->event_id,
-                                  .sequence_number = row->sequence_number,
-                                  .sequenced_at_ms = row->sequenced_at_ms,
-                                  .signature = row->receipt,
-                                  .key_version = row->receipt_key_version};
+    struct ves_receipt receipt;
 
     if (row->sequence_number <= g->cursor || !row->has_receipt)
         return;
     g->out->own++;
-    ves_receipt_hash(&g->core->stream, &row->event_id, row->sequence_number,
-                     &row->event_hash, &receipt.receipt_hash);
+    ves_outbox_row_receipt(&g->core->stream, row, &receipt);
     ves_receipt_write(&g->body, &receipt);
     ves_buf_put_u8(&g->body, '\n');
     ves_buf_put_bytes(&g->body, row->envelope);

@@ -9,6 +9,7 @@
 #include "core/scratch.h"
 #include "crypto/crypto.h"
 #include "engine/commit.h"
+#include "engine/row_receipt.h"
 #include "json/jcs.h"
 
 enum {
@@ -200,22 +201,6 @@ static enum ves_status write_refusals(struct ves_commit *commit,
 
 /* ---- telling ------------------------------------------------------------- */
 
-static void fill_receipt(const struct ves_stream *stream,
-                         const struct ves_log_row *row,
-                         struct ves_receipt *receipt)
-{
-    *receipt = (struct ves_receipt){
-        .sequencer_id = row->sequencer_id,
-        .event_id = row->event_id,
-        .sequence_number = row->sequence_number,
-        .sequenced_at_ms = row->sequenced_at_ms,
-        .signature = row->receipt,
-        .key_version = row->receipt_key_version,
-    };
-    ves_receipt_hash(stream, &row->event_id, row->sequence_number,
-                     &row->event_hash, &receipt->receipt_hash);
-}
-
 /* The verdict as the log has it, which is the original one for a replay. */
 static void fill_judgement(const struct ves_log_row *row,
                            struct ves_judgement *judgement)
@@ -245,7 +230,7 @@ static void tell_event(const struct ves_commit_stream *stream,
         ingest->refused++;
         return;
     }
-    fill_receipt(&stream->row.stream, e->row, &event->receipt);
+    ves_log_row_receipt(&stream->row.stream, e->row, &event->receipt);
     fill_judgement(e->row, &event->judgement);
     if (e->outcome == VES_OUTCOME_ACCEPTED)
         ingest->accepted++;

@@ -4,20 +4,14 @@
 #include "base/bytes.h"
 #include "base/time.h"
 #include "core/event.h"
-#include "core/receipt.h"
+#include "engine/row_receipt.h"
 #include "server/request.h"
 
 static void put_receipt(const struct ves_items *items,
                         const struct ves_log_row *row)
 {
-    struct ves_receipt receipt = {.sequencer_id = row->sequencer_id,
-                                  .event_id = row->event_id,
-                                  .sequence_number = row->sequence_number,
-                                  .sequenced_at_ms = row->sequenced_at_ms,
-                                  .signature = row->receipt,
-                                  .key_version = row->receipt_key_version};
-    ves_receipt_hash(&items->stream, &row->event_id, row->sequence_number,
-                     &row->event_hash, &receipt.receipt_hash);
+    struct ves_receipt receipt;
+    ves_log_row_receipt(&items->stream, row, &receipt);
     ves_buf_put_str(items->out, ",\"receipt\":");
     ves_receipt_write(items->out, &receipt);
 }
