@@ -84,7 +84,8 @@ struct ves_bench_load {
  */
 
 struct ves_bench_server {
-    pid_t pid; /* 0: none runs */
+    pid_t pid;        /* 0: none runs */
+    const char *name; /* its files begin with; NULL: "server" */
     char db[VES_BENCH_PATH_MAX];
     char signing_key[VES_BENCH_PATH_MAX]; /* with --store */
     char admin_key_file[VES_BENCH_PATH_MAX + 16];

@@ -15,7 +15,7 @@
 enum {
     MILLION = 1000000,
     PARTS = 10,    /* the first against the last */
-    SLICES = 5,    /* of a part, each with limits of its own */
+    SLICES = 5,    /* of a part */
     CHUNK = 50000, /* events signed ahead: what the generator holds */
     BATCH = 500,
     CONNECTIONS = 4,
@@ -30,11 +30,8 @@ enum {
 /* Slower means: by more than the machine's own unrest. */
 #define STEADY 0.9
 
-/* A part of the million, with the machine's speed beside it. */
-struct stretch {
-    double rate;     /* events a second */
-    double limit_us; /* of one event */
-};
+/* Files of what begins only when the last tenth does. */
+#define TWIN "twin"
 
 /* What is done a million times. */
 struct task {
@@ -44,8 +41,6 @@ struct task {
     /* Does it for so many events after the first ones; adds the time. */
     enum ves_status (*work)(struct task *task, uint64_t first, uint64_t events,
                             double *seconds);
-    /* What bounds it, of one event. */
-    double (*limit_us)(const struct ves_bench_limit *limit);
 };
 
 static uint64_t million(const struct ves_bench_run *run)
@@ -61,60 +56,64 @@ static enum ves_status show(const struct task *task, uint64_t done)
 /* ---- does it get slower? --------------------------------------------------
  */
 
-static int compare_stretches(const void *a, const void *b)
+static int compare_doubles(const void *a, const void *b)
 {
-    const struct stretch *x = a, *y = b;
-    double left = x->rate * x->limit_us, right = y->rate * y->limit_us;
-    return left < right ? -1 : left > right;
+    const double *x = a, *y = b;
+    return *x < *y ? -1 : *x > *y;
 }
 
-/* One tenth, in slices: the middle one, as the machine's speed allowed. */
-static enum ves_status measure_part(struct task *task, uint64_t first,
-                                    struct stretch *out, double *seconds)
+/* One slice of the long one's last tenth and one of the fresh one's first, one
+ * right after the other, so that both have the same machine; who goes first
+ * takes turns. */
+static enum ves_status measure_slice(struct task *task, struct task *fresh,
+                                     uint64_t i, double *last, double *first)
 {
-    struct ves_bench_run *run = task->run;
-    struct stretch slices[SLICES];
-    uint64_t events = million(run) / PARTS / SLICES;
+    uint64_t all = million(task->run), events = all / PARTS / SLICES;
+    uint64_t at = all - all / PARTS + i * events;
     enum ves_status status = VES_OK;
-    for (uint64_t i = 0; !status && i < SLICES; i++) {
-        struct ves_bench_limit limit;
-        double spent = 0;
-        ves_bench_limit(run, &limit);
-        status = task->work(task, first + i * events, events, &spent);
-        ves_bench_limit_again(run, &limit);
-        slices[i].rate = (double)events / spent;
-        slices[i].limit_us = task->limit_us(&limit);
-        *seconds += spent;
-    }
-    qsort(slices, SLICES, sizeof(slices[0]), compare_stretches);
-    *out = slices[SLICES / 2];
+    if (i % 2 == 0)
+        status = task->work(task, at, events, last);
+    if (!status)
+        status = fresh->work(fresh, i * events, events, first);
+    if (!status && i % 2 == 1)
+        status = task->work(task, at, events, last);
     return status;
 }
 
-/* Both rates as they would be on a machine as fast as during the last. */
-static enum ves_status measure_growth(struct task *task, const char *title)
+/* The last tenth beside the first tenth of one that begins only then: minutes
+ * lie between a stream's own first tenth and its last, and the machine is
+ * another after them. */
+static enum ves_status measure_growth(struct task *task, struct task *fresh,
+                                      const char *title)
 {
     uint64_t all = million(task->run), part = all / PARTS;
-    struct stretch first, last;
-    double seconds = 0;
-    enum ves_status status = measure_part(task, 0, &first, &seconds);
+    double last[SLICES] = {0}, first[SLICES] = {0}, ratios[SLICES];
+    double own_first = 0, rest = 0, last_all = 0, first_all = 0;
+    enum ves_status status = task->work(task, 0, part, &own_first);
     if (!status)
-        status = task->work(task, part, all - 2 * part, &seconds);
-    if (!status)
-        status = measure_part(task, all - part, &last, &seconds);
+        status = task->work(task, part, all - 2 * part, &rest);
+    for (uint64_t i = 0; !status && i < SLICES; i++) {
+        status = measure_slice(task, fresh, i, &last[i], &first[i]);
+        ratios[i] = first[i] / last[i];
+        last_all += last[i];
+        first_all += first[i];
+    }
     if (status)
         return status;
-    double scale = first.limit_us / last.limit_us;
+    qsort(ratios, SLICES, sizeof(double), compare_doubles);
+    double rate = (double)part / last_all;
     struct ves_bench_figure figure = {.name = title,
                                       .unit = "events/s",
-                                      .limit_name = "its first tenth",
-                                      .figure = last.rate,
-                                      .limit = first.rate * scale,
+                                      .limit_name = "a fresh one's first tenth",
+                                      .figure = rate,
+                                      .limit = rate / ratios[SLICES / 2],
                                       .target = STEADY};
     snprintf(figure.note, sizeof(figure.note),
-             "all: %.0f events/s; first tenth as measured: %.0f, the machine "
-             "then %.2f times as fast",
-             (double)all / seconds, first.rate, 1 / scale);
+             "all: %.0f events/s, its own first tenth: %.0f; slices in turn "
+             "with the fresh one's: ratios %.2f to %.2f, together %.2f",
+             (double)all / (own_first + rest + last_all),
+             (double)part / own_first, ratios[0], ratios[SLICES - 1],
+             first_all / last_all);
     ves_bench_add(task->run, &figure);
     return VES_OK;
 }
@@ -176,21 +175,37 @@ static enum ves_status send_events(struct task *task, uint64_t first,
     return status;
 }
 
-static double ingest_limit(const struct ves_bench_limit *limit)
+/* A server and a stream of their own beside the run's. */
+static struct ves_bench_run *twin_of(struct ves_bench_run *run)
 {
-    return limit->both_us;
+    struct ves_bench_run *twin = calloc(1, sizeof(*twin));
+    if (!twin)
+        return NULL;
+    *twin = *run;
+    twin->server = (struct ves_bench_server){.name = TWIN};
+    twin->head = 0;
+    ves_bench_source_init(&twin->source);
+    return twin;
 }
 
 static enum ves_status ingest(struct ves_bench_run *run)
 {
-    struct task task = {.run = run,
-                        .name = "million: ingest",
-                        .work = send_events,
-                        .limit_us = ingest_limit};
-    enum ves_status status =
-        measure_growth(&task, "million: ingest, last tenth");
+    struct ves_bench_run *twin = twin_of(run);
+    if (!twin)
+        return ves_fail(run->error, VES_NOMEM, "out of memory");
+    struct task task = {
+        .run = run, .name = "million: ingest", .work = send_events};
+    struct task fresh = {
+        .run = twin, .name = "million: ingest, fresh", .work = send_events};
+    enum ves_status status = ves_bench_server_start(twin);
+    if (!status)
+        status = measure_growth(&task, &fresh, "million: ingest, last tenth");
     if (!status)
         add_memory(run, "million: server memory, at most");
+    ves_bench_server_stop(&twin->server);
+    ves_bench_forget(run, TWIN);
+    ves_wipe(twin, sizeof(*twin));
+    free(twin);
     return status;
 }
 
@@ -232,22 +247,30 @@ static enum ves_status pull_events(struct task *task, uint64_t first,
     return status;
 }
 
-static double pull_limit(const struct ves_bench_limit *limit)
+/* The same with two stores of that name and of the twin's. */
+static enum ves_status measure_stores(struct task *task, const char *store,
+                                      const char *title)
 {
-    return limit->verify_us;
+    struct task fresh = *task;
+    enum ves_status status = ves_bench_reader(task->run, store, &task->agent);
+    if (status)
+        return status;
+    status = ves_bench_reader(task->run, TWIN ".db", &fresh.agent);
+    if (!status) {
+        status = measure_growth(task, &fresh, title);
+        ves_agent_close(fresh.agent);
+    }
+    ves_agent_close(task->agent);
+    ves_bench_forget(task->run, TWIN);
+    return status;
 }
 
 static enum ves_status pull(struct ves_bench_run *run)
 {
-    struct task task = {.run = run,
-                        .name = "million: pull",
-                        .work = pull_events,
-                        .limit_us = pull_limit};
-    enum ves_status status = ves_bench_reader(run, "office.db", &task.agent);
-    if (status)
-        return status;
-    status = measure_growth(&task, "million: pull, last tenth");
-    ves_agent_close(task.agent);
+    struct task task = {
+        .run = run, .name = "million: pull", .work = pull_events};
+    enum ves_status status =
+        measure_stores(&task, "office.db", "million: pull, last tenth");
     if (!status)
         add_memory(run, "million: server memory, served too");
     return status;
@@ -284,33 +307,16 @@ static enum ves_status append_events(struct task *task, uint64_t first,
     return status;
 }
 
-static double append_limit(const struct ves_bench_limit *limit)
-{
-    return limit->sign_us;
-}
-
 static enum ves_status append(struct ves_bench_run *run)
 {
-    struct task task = {.run = run,
-                        .name = "million: append",
-                        .work = append_events,
-                        .limit_us = append_limit};
-    enum ves_status status = ves_bench_reader(run, "till.db", &task.agent);
-    if (status)
-        return status;
-    status = measure_growth(&task, "million: append in bulk, last tenth");
-    ves_agent_close(task.agent);
-    return status;
+    struct task task = {
+        .run = run, .name = "million: append", .work = append_events};
+    return measure_stores(&task, "till.db",
+                          "million: append in bulk, last tenth");
 }
 
 /* ---- status ---------------------------------------------------------------
  */
-
-static int compare_doubles(const void *a, const void *b)
-{
-    const double *x = a, *y = b;
-    return *x < *y ? -1 : *x > *y;
-}
 
 /* The command as somebody types it: start of the program included. */
 static enum ves_status status_command(struct ves_bench_run *run, char *path,

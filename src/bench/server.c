@@ -30,6 +30,15 @@ static void nap(void)
     nanosleep(&step, NULL);
 }
 
+static void file_path(const struct ves_bench_run *run, const char *suffix,
+                      char out[VES_BENCH_PATH_MAX])
+{
+    char name[64];
+    snprintf(name, sizeof(name), "%s%s",
+             run->server.name ? run->server.name : "server", suffix);
+    ves_bench_path(run, name, out);
+}
+
 /* Only calls that are safe after fork in a program with threads. */
 static void become(const char *program, char *const *args, const char *log)
 {
@@ -59,7 +68,7 @@ static enum ves_status spawn(struct ves_bench_run *run, const char *port_file)
                     run->options->store ? (char[]){"--signing-key"} : NULL,
                     server->signing_key,
                     NULL};
-    ves_bench_path(run, "server.log", log);
+    file_path(run, ".log", log);
     if (!args[7])
         return ves_fail(run->error, VES_NOMEM, "out of memory");
     pid_t pid = fork();
@@ -188,8 +197,8 @@ enum ves_status ves_bench_server_start(struct ves_bench_run *run)
     char port_file[VES_BENCH_PATH_MAX];
     if (server->pid)
         return VES_OK;
-    ves_bench_path(run, "server.db", server->db);
-    ves_bench_path(run, "server.port", port_file);
+    file_path(run, ".db", server->db);
+    file_path(run, ".port", port_file);
     snprintf(server->admin_key_file, sizeof(server->admin_key_file),
              "%s.admin-key", server->db);
     enum ves_status status =
