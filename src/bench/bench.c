@@ -95,6 +95,18 @@ const struct ves_bench_figure *ves_bench_median(struct ves_bench_figure *rounds,
     return &rounds[count / 2];
 }
 
+static int compare_doubles(const void *a, const void *b)
+{
+    const double *x = a, *y = b;
+    return *x < *y ? -1 : *x > *y;
+}
+
+double ves_bench_middle(double *values, size_t count)
+{
+    qsort(values, count, sizeof(*values), compare_doubles);
+    return values[count / 2];
+}
+
 void ves_bench_path(const struct ves_bench_run *run, const char *name,
                     char out[VES_BENCH_PATH_MAX])
 {

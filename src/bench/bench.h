@@ -127,6 +127,8 @@ struct ves_bench_figure *ves_bench_add(struct ves_bench_run *run,
 /* The middle ratio of some rounds of the same figure; count is odd. */
 const struct ves_bench_figure *ves_bench_median(struct ves_bench_figure *rounds,
                                                 size_t count);
+/* The middle one, the upper of two; sorts them. */
+double ves_bench_middle(double *values, size_t count);
 /* "FOLDER/NAME" */
 void ves_bench_path(const struct ves_bench_run *run, const char *name,
                     char out[VES_BENCH_PATH_MAX]);

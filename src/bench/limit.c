@@ -131,12 +131,6 @@ void ves_bench_limit_again(struct ves_bench_run *run,
 /* ---- the disk -------------------------------------------------------------
  */
 
-static int compare_doubles(const void *a, const void *b)
-{
-    const double *x = a, *y = b;
-    return *x < *y ? -1 : *x > *y;
-}
-
 enum ves_status ves_bench_fsync(struct ves_bench_run *run, double *us)
 {
     char path[VES_BENCH_PATH_MAX];
@@ -156,7 +150,6 @@ enum ves_status ves_bench_fsync(struct ves_bench_run *run, double *us)
     (void)unlink(path);
     if (!is_good)
         return ves_fail(run->error, VES_IO, "%s cannot be written", path);
-    qsort(times, FSYNCS, sizeof(times[0]), compare_doubles);
-    *us = times[FSYNCS / 2];
+    *us = ves_bench_middle(times, FSYNCS);
     return VES_OK;
 }

@@ -56,12 +56,6 @@ static enum ves_status show(const struct task *task, uint64_t done)
 /* ---- does it get slower? --------------------------------------------------
  */
 
-static int compare_doubles(const void *a, const void *b)
-{
-    const double *x = a, *y = b;
-    return *x < *y ? -1 : *x > *y;
-}
-
 /* One slice of the long one's last tenth and one of the fresh one's first, one
  * right after the other, so that both have the same machine; who goes first
  * takes turns. */
@@ -100,13 +94,13 @@ static enum ves_status measure_growth(struct task *task, struct task *fresh,
     }
     if (status)
         return status;
-    qsort(ratios, SLICES, sizeof(double), compare_doubles);
     double rate = (double)part / last_all;
+    double ratio = ves_bench_middle(ratios, SLICES);
     struct ves_bench_figure figure = {.name = title,
                                       .unit = "events/s",
                                       .limit_name = "a fresh one's first tenth",
                                       .figure = rate,
-                                      .limit = rate / ratios[SLICES / 2],
+                                      .limit = rate / ratio,
                                       .target = STEADY};
     snprintf(figure.note, sizeof(figure.note),
              "all: %.0f events/s, its own first tenth: %.0f; slices in turn "
@@ -376,12 +370,11 @@ static enum ves_status measure_status(struct ves_bench_run *run,
     if (status)
         return status;
     double first = command[0];
-    qsort(command, STATUS_RUNS, sizeof(double), compare_doubles);
-    qsort(call, STATUS_RUNS, sizeof(double), compare_doubles);
     snprintf(note, sizeof(note),
              "the command; its first run %.1f ms; in the library %.1f ms",
-             first, call[STATUS_RUNS / 2]);
-    add_ceiling(run, title, "ms", command[STATUS_RUNS / 2], STATUS_MS, note);
+             first, ves_bench_middle(call, STATUS_RUNS));
+    add_ceiling(run, title, "ms", ves_bench_middle(command, STATUS_RUNS),
+                STATUS_MS, note);
     return VES_OK;
 }
 
@@ -402,7 +395,9 @@ enum ves_status ves_bench_million(struct ves_bench_run *run)
 {
     VES_ASSERT(
         million(run) % ((uint64_t)PARTS * SLICES * BATCH * CONNECTIONS) == 0);
+    struct ves_bench_limit limit; /* for the machine's description */
     enum ves_status status = start_over(run);
+    ves_bench_limit(run, &limit);
     if (!status)
         status = ingest(run);
     if (!status)
