@@ -368,7 +368,7 @@ static void put_word(struct key_list *list, const struct ves_key_row *row)
         jw, "enteredBy",
         ves_key_author_name(key ? key->author : VES_KEY_BY_NOBODY));
     put_sequence(jw, "enteredAtSequence", key ? key->entered_at : 0);
-    if (key && key->ended_at > 0)
+    if (key && key->revoked_at > 0)
         ves_jw_member_str(jw, "endedBy", ves_key_author_name(key->ended_by));
     if (key)
         ves_jw_member_bool(jw, "nextCommitted", key->has_next);

@@ -114,7 +114,6 @@ enum ves_audit_key_answer ves_audit_keys_check(struct ves_audit *audit,
     struct ves_audit_keys *keys = &stream->logged;
     const struct ves_key_log_agent *agent = keys->log.agents;
     const struct ves_logged_key *key = NULL;
-    struct ves_agent_key shown;
 
     while (agent && !ves_uuid_equal(&agent->state.agent, &row->agent))
         agent = agent->next;
@@ -130,9 +129,8 @@ enum ves_audit_key_answer ves_audit_keys_check(struct ves_audit *audit,
             keys->unlogged++;
         return VES_AUDIT_KEY_UNKNOWN;
     }
-    ves_logged_key_show(&row->agent, key, &shown);
     *out = key->public_key;
-    if (ves_agent_key_covers(&shown, row->sequence_number))
+    if (ves_logged_key_covers(key, row->sequence_number))
         return VES_AUDIT_KEY_VALID;
     ves_audit_find(audit, VES_AUDIT_KEYS, row->sequence_number,
                    "the log says that its agent's key %u is not valid at this "
@@ -140,6 +138,14 @@ enum ves_audit_key_answer ves_audit_keys_check(struct ves_audit *audit,
                    row->agent_key_id, (unsigned long long)key->valid_from,
                    (unsigned long long)key->revoked_at);
     return VES_AUDIT_KEY_INVALID;
+}
+
+/* Where the tables say that the key ends.  Those of before ADR 0058 have the
+ * number that the event gave. */
+static bool is_end(const struct ves_logged_key *key, uint64_t sequence)
+{
+    return sequence == key->revoked_at ||
+           (sequence != 0 && sequence == key->claimed_at);
 }
 
 static enum ves_status compare(struct ves_audit *audit,
@@ -161,7 +167,7 @@ static enum ves_status compare(struct ves_audit *audit,
         return status;
     if (status || memcmp(row.public_key.b, key->public_key.b, VES_KEY_SIZE) ||
         !span.is_found || span.valid_from_sequence != key->valid_from ||
-        span.revoked_at_sequence != key->revoked_at)
+        !is_end(key, span.revoked_at_sequence))
         ves_audit_find(audit, VES_AUDIT_KEYS, key->entered_at,
                        "the directory here says something else of key %u than "
                        "the log",

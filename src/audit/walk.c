@@ -111,9 +111,9 @@ static bool check_key(struct walk *walk, const struct ves_log_row *row,
         ves_audit_find(walk->audit, VES_AUDIT_KEYS, n,
                        "its agent's key %u is in no directory here",
                        row->agent_key_id);
-    else if (key->span.is_found && (n < key->span.valid_from_sequence ||
-                                    (key->span.revoked_at_sequence > 0 &&
-                                     n >= key->span.revoked_at_sequence)))
+    else if (key->span.is_found &&
+             !ves_key_covers(key->span.valid_from_sequence,
+                             key->span.revoked_at_sequence, n))
         ves_audit_find(walk->audit, VES_AUDIT_KEYS, n,
                        "its agent's key %u is not valid at this number",
                        row->agent_key_id);

@@ -358,9 +358,8 @@ static struct found_key find_key(const struct ves_inspection *in,
             !ves_uuid_equal(&agent->agent, &event->agent))
             continue;
         found.key = &agent->key;
-        found.covers =
-            sequence >= agent->from_sequence &&
-            (agent->until_sequence == 0 || sequence < agent->until_sequence);
+        found.covers = ves_key_covers(agent->from_sequence,
+                                      agent->until_sequence, sequence);
         return found;
     }
     found.is_anchor = false;
@@ -381,11 +380,12 @@ static struct found_key find_key(const struct ves_inspection *in,
     }
     const struct ves_logged_key *logged = ves_inspection_logged_find(in, event);
     if (!found.key && logged)
-        found = (struct found_key){.key = &logged->public_key,
-                                   .covers = sequence >= logged->valid_from &&
-                                             (logged->revoked_at == 0 ||
-                                              sequence < logged->revoked_at),
-                                   .is_logged = true};
+        found =
+            (struct found_key){.key = &logged->public_key, .is_logged = true};
+    /* A key ends once: where the log shows the end, a directory can show no
+     * other. */
+    if (logged && (found.is_logged || logged->revoked_at != 0))
+        found.covers = ves_logged_key_covers(logged, sequence);
     return found;
 }
 

@@ -144,8 +144,7 @@ void ves_inspection_logged_check(struct ves_inspection *in,
     }
     if (!key)
         return;
-    if (sequence < key->valid_from ||
-        (key->revoked_at != 0 && sequence >= key->revoked_at))
+    if (!ves_logged_key_covers(key, sequence))
         blame(keys, sequence, "key_not_valid",
               "the log had ended its key there, or not begun it");
     if (other && !ves_bytes_equal(ves_bytes(other->b, VES_KEY_SIZE),

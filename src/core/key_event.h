@@ -72,8 +72,9 @@ struct ves_key_event {
     struct ves_public_key public_key;
     bool has_next;
     struct ves_hash next; /* ves_key_next_hash of the key to come */
-    /* Valid from, or revoked at; 0: at the event itself.  Another one only
-     * for what was so before it was entered. */
+    /* REGISTERED: valid from; 0: from the event itself.  Another one only for
+     * what was so before it was entered.  REVOKED: only events of before
+     * ADR 0058 have one, and it ends nothing. */
     uint64_t at_sequence;
     bool has_statement; /* REGISTERED, REVOKED */
     struct ves_key_statement statement;
@@ -99,7 +100,8 @@ void ves_key_register_hash(const struct ves_stream *stream,
 void ves_key_rotate_hash(const struct ves_stream *stream,
                          const struct ves_key_event *event,
                          struct ves_hash *out);
-/* The owner: SHA256("VES_KEY_REVOKE_V1" | tenant | store | agent | U32 id). */
+/* The owner: SHA256("VES_KEY_REVOKE_V1" | tenant | store | agent | U32 id).
+ * It names no number, so that it ends the key where the event stands. */
 void ves_key_revoke_hash(const struct ves_stream *stream,
                          const struct ves_key_event *event,
                          struct ves_hash *out);
@@ -135,9 +137,11 @@ struct ves_logged_key {
     bool has_next;
     struct ves_hash next;
     uint64_t valid_from; /* first sequence it may sign */
-    uint64_t revoked_at; /* first it may no longer; 0: none */
+    /* First it may no longer, which is that of the event that ended it; 0:
+     * none. */
+    uint64_t revoked_at;
+    uint64_t claimed_at; /* the number that event gave; 0: none */
     uint64_t entered_at; /* sequence of the event that registered it */
-    uint64_t ended_at;   /* of the one that revoked it; 0: none */
     enum ves_key_author ended_by;
 };
 
@@ -213,6 +217,9 @@ ves_sequencer_key_check(const struct ves_key_event *event,
 /* NULL: not in the log. */
 const struct ves_logged_key *
 ves_key_state_find(const struct ves_key_state *state, uint32_t key_id);
+
+/* May the key sign the event with this number, as the log has it? */
+bool ves_logged_key_covers(const struct ves_logged_key *key, uint64_t sequence);
 
 /* As a stream sees it (core/keydir.h); algorithm and registrar filled. */
 void ves_logged_key_show(const struct ves_uuid *agent,

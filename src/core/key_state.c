@@ -228,11 +228,13 @@ static enum ves_key_fault check_revoked(const struct ves_key_world *world,
                                 : VES_KEY_FAULT_NONE;
 }
 
-static void end(struct ves_logged_key *key, uint64_t at, uint64_t sequence,
+/* Where the event stands and never before: no signature covers another number,
+ * and what stands between would be taken back by whoever gave it. */
+static void end(struct ves_logged_key *key, uint64_t sequence, uint64_t claimed,
                 enum ves_key_author by)
 {
-    key->revoked_at = at;
-    key->ended_at = sequence;
+    key->revoked_at = sequence;
+    key->claimed_at = claimed;
     key->ended_by = by;
 }
 
@@ -274,15 +276,14 @@ ves_key_event_apply(struct ves_arena *arena, const struct ves_key_world *world,
             status =
                 take_new(arena, event, sequence, VES_KEY_BY_ROTATION, state);
         if (!*fault && !status)
-            end(find(state, event->previous_id), sequence, sequence,
+            end(find(state, event->previous_id), sequence, 0,
                 VES_KEY_BY_ROTATION);
         return status;
     case VES_KEY_EVENT_REVOKED:
         *fault = check_revoked(world, event, sequence, state);
         if (!*fault)
-            end(find(state, event->key_id),
-                event->at_sequence != 0 ? event->at_sequence : sequence,
-                sequence, author);
+            end(find(state, event->key_id), sequence, event->at_sequence,
+                author);
         return VES_OK;
     default:
         VES_ASSERT(false);
@@ -322,6 +323,11 @@ ves_sequencer_key_check(const struct ves_key_event *event,
     return is_signed(previous, &hash, &event->signature)
                ? VES_KEY_FAULT_NONE
                : VES_KEY_FAULT_SIGNATURE;
+}
+
+bool ves_logged_key_covers(const struct ves_logged_key *key, uint64_t sequence)
+{
+    return ves_key_covers(key->valid_from, key->revoked_at, sequence);
 }
 
 void ves_logged_key_show(const struct ves_uuid *agent,

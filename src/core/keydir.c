@@ -11,11 +11,15 @@
 #include "crypto/crypto.h"
 #include "json/jcs.h"
 
+bool ves_key_covers(uint64_t from, uint64_t until, uint64_t sequence)
+{
+    return sequence >= from && (until == 0 || sequence < until);
+}
+
 bool ves_agent_key_covers(const struct ves_agent_key *key, uint64_t sequence)
 {
-    if (sequence < key->valid_from_sequence)
-        return false;
-    return key->revoked_at_sequence == 0 || sequence < key->revoked_at_sequence;
+    return ves_key_covers(key->valid_from_sequence, key->revoked_at_sequence,
+                          sequence);
 }
 
 enum ves_status ves_keydir_hash(struct ves_arena *arena,

@@ -23,7 +23,10 @@ struct ves_agent_key {
     char registrar[40];           /* who entered it: "admin", "invitation" */
 };
 
-/* May the key sign the event with this number (D17)? */
+/* May a key that holds from one number on (0: from the first) until another
+ * (0: for good) sign the event with this number (D17)?  Every verdict about a
+ * key is this one: the sequencer's, a store's, an audit's, a verifier's. */
+bool ves_key_covers(uint64_t from, uint64_t until, uint64_t sequence);
 bool ves_agent_key_covers(const struct ves_agent_key *key, uint64_t sequence);
 
 /* SHA256("VES_KEYDIR_V1" | JCS of the object without directorySignature). */

@@ -35,9 +35,11 @@ static bool differs(const struct ves_logged_key *key,
         return true;
     if (!span->is_found)
         return false;
+    /* An end before the log's was shown while the event waited to be entered;
+     * one behind it lets the key sign what the log does not. */
     return span->valid_from_sequence != key->valid_from ||
-           (span->revoked_at_sequence != 0 && key->revoked_at != 0 &&
-            span->revoked_at_sequence != key->revoked_at);
+           (key->revoked_at != 0 &&
+            span->revoked_at_sequence > key->revoked_at);
 }
 
 static enum ves_status compare(struct ves_agent_core *core,

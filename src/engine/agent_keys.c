@@ -22,6 +22,8 @@ struct keys {
     size_t count;
     bool has_numbers; /* the directory is of this stream, with sequences */
     size_t added, ended;
+    bool has_log; /* opened when the directory has to be held against it */
+    struct ves_key_log log;
     enum ves_status outcome;
 };
 
@@ -159,6 +161,57 @@ static enum ves_status add_key(struct keys *keys,
                                     key->key_id, &span);
 }
 
+/* NULL: the log, as far as it was pulled, does not name the key. */
+static enum ves_status find_logged(struct keys *keys,
+                                   const struct ves_agent_key *key,
+                                   const struct ves_logged_key **out)
+{
+    struct ves_agent_core *core = keys->core;
+    const struct ves_key_state *state;
+
+    if (!keys->has_log)
+        ves_key_log_open(&keys->log, core->store, core->stream_no,
+                         &core->stream, &core->owner_key, &core->sequencer_id,
+                         keys->arena);
+    keys->has_log = true;
+    enum ves_status status = ves_key_log_find(&keys->log, &key->agent, &state);
+    *out = !status && state ? ves_key_state_find(state, key->key_id) : NULL;
+    return status;
+}
+
+/* A key known before, with another end than is known.  Of a key that the log
+ * names the log says where it ends: a directory cannot end it before that, and
+ * may not show it valid behind it. */
+static enum ves_status take_end(struct keys *keys,
+                                const struct ves_agent_key *key,
+                                struct ves_key_row *row,
+                                struct ves_key_span *span)
+{
+    struct ves_agent_core *core = keys->core;
+    struct ves_store *store = core->store;
+    const struct ves_logged_key *logged;
+
+    enum ves_status status = find_logged(keys, key, &logged);
+    if (status)
+        return status;
+    if (logged)
+        return logged->revoked_at != 0 &&
+                       key->revoked_at_sequence > logged->revoked_at
+                   ? refuse_change(keys, key)
+                   : VES_OK;
+    if (span->revoked_at_sequence != 0)
+        return refuse_change(keys, key);
+    keys->ended++;
+    span->revoked_at_sequence = key->revoked_at_sequence;
+    row->valid_to_ms = key->valid_to_ms;
+    row->revoked_at_ms = key->revoked_at_ms;
+    status = store->ops->key_put(store, row);
+    if (status)
+        return status;
+    return store->ops->key_span_put(store, core->stream_no, &key->agent,
+                                    key->key_id, span);
+}
+
 /* A key known before: it may only have gained an end. */
 static enum ves_status compare_key(struct keys *keys,
                                    const struct ves_agent_key *key,
@@ -180,22 +233,12 @@ static enum ves_status compare_key(struct keys *keys,
         return add_key(keys, key);
     if (!keys->has_numbers)
         return VES_OK;
-    if (span.valid_from_sequence != key->valid_from_sequence ||
-        (span.revoked_at_sequence != 0 && key->revoked_at_sequence != 0 &&
-         span.revoked_at_sequence != key->revoked_at_sequence))
+    if (span.valid_from_sequence != key->valid_from_sequence)
         return refuse_change(keys, key);
-    if (span.revoked_at_sequence != 0 || key->revoked_at_sequence == 0)
-        return VES_OK;
-
-    keys->ended++;
-    span.revoked_at_sequence = key->revoked_at_sequence;
-    row->valid_to_ms = key->valid_to_ms;
-    row->revoked_at_ms = key->revoked_at_ms;
-    status = store->ops->key_put(store, row);
-    if (status)
-        return status;
-    return store->ops->key_span_put(store, core->stream_no, &key->agent,
-                                    key->key_id, &span);
+    return key->revoked_at_sequence == 0 ||
+                   key->revoked_at_sequence == span.revoked_at_sequence
+               ? VES_OK
+               : take_end(keys, key, row, &span);
 }
 
 /* A directory that gives our own agent another key makes us a stranger to

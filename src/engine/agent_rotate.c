@@ -271,11 +271,11 @@ static const struct ves_logged_key *successor(const struct ves_key_state *state,
 {
     const struct ves_logged_key *key = ves_key_state_find(state, key_id);
 
-    if (!key || key->ended_at == 0 || key->ended_by != VES_KEY_BY_ROTATION)
+    if (!key || key->revoked_at == 0 || key->ended_by != VES_KEY_BY_ROTATION)
         return NULL;
     for (size_t i = 0; i < state->count; i++) {
         if (state->keys[i].author == VES_KEY_BY_ROTATION &&
-            state->keys[i].entered_at == key->ended_at)
+            state->keys[i].entered_at == key->revoked_at)
             return &state->keys[i];
     }
     return NULL;

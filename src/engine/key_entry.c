@@ -232,11 +232,9 @@ static enum ves_status enter_revoked(struct place *place,
                                      const struct key_item *item)
 {
     const struct entry *entry = place->entry;
-    struct ves_key_event event = {
-        .kind = VES_KEY_EVENT_REVOKED,
-        .agent = item->row.agent,
-        .key_id = item->row.key_id,
-        .at_sequence = other_than_next(place, item->span.revoked_at_sequence)};
+    struct ves_key_event event = {.kind = VES_KEY_EVENT_REVOKED,
+                                  .agent = item->row.agent,
+                                  .key_id = item->row.key_id};
     struct ves_hash hash;
 
     if (entry->owner_signature && place->log.world.has_owner) {
@@ -477,7 +475,7 @@ static bool is_entered(const struct ves_key_event *event,
         state ? ves_key_state_find(state, event->key_id) : NULL;
 
     if (event->kind == VES_KEY_EVENT_REVOKED)
-        return key && key->ended_at != 0 && event->has_statement &&
+        return key && key->revoked_at != 0 && event->has_statement &&
                key->ended_by == VES_KEY_BY_OWNER;
     return event->kind == VES_KEY_EVENT_ROTATED && key &&
            key->author == VES_KEY_BY_ROTATION &&

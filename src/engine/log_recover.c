@@ -141,8 +141,9 @@ static enum ves_status read_span(struct recovering *r,
         r->store, r->stream_no, &row->agent, row->agent_key_id, span);
     if (status && status != VES_NOT_FOUND)
         return store_failed(r, r->store, status);
-    if (status || !span->is_found || span->valid_from_sequence > n ||
-        (span->revoked_at_sequence > 0 && span->revoked_at_sequence <= n))
+    if (status || !span->is_found ||
+        !ves_key_covers(span->valid_from_sequence, span->revoked_at_sequence,
+                        n))
         *span =
             (struct ves_key_span){.is_found = true, .valid_from_sequence = n};
     return VES_OK;

@@ -630,8 +630,7 @@ static void count_key_event(struct count *count, const struct ves_event *event,
     key -= FIRST_ID;
     assert_true(key < KEYS);
     if (ves_bytes_is(event->event_type, "ves.key.revoked")) {
-        at = number_in(event->payload, "revoked_at_sequence");
-        count->until[n][key] = at ? at : sequence;
+        count->until[n][key] = sequence;
         return;
     }
     at = number_in(event->payload, "valid_from_sequence");

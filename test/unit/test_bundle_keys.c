@@ -344,6 +344,22 @@ static void what_is_entered_late_proves_nothing_before(void **state)
     assert_int_equal(VERIFY(2, 3), VES_VERIFY_PROVEN);
 }
 
+/* The owner signed that the key ends, and no number. */
+static void a_revocation_takes_nothing_back(void **state)
+{
+    (void)state;
+    struct ves_key_event e = registered(&agent, &owner);
+    append_key_event(&e);
+    append_sale(&agent, 1, &keys[0]);
+    e = revoked(1);
+    e.at_sequence = 2;
+    append_key_event(&e);
+    append_sale(&agent, 1, &keys[0]);
+    assert_int_equal(VERIFY(1, 2, 3), VES_VERIFY_PROVEN);
+    assert_int_equal(VERIFY(1, 2, 3, 4), VES_VERIFY_INVALID);
+    expect(VES_FINDING_FAILED, "event 4");
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -357,6 +373,7 @@ int main(void)
         TEST(nobody_else_says_it),
         TEST(two_words_about_one_key_contradict),
         TEST(what_is_entered_late_proves_nothing_before),
+        TEST(a_revocation_takes_nothing_back),
     };
     cmocka_set_message_output(CM_OUTPUT_TAP);
     return cmocka_run_group_tests(tests, NULL, NULL);

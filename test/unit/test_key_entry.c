@@ -677,6 +677,81 @@ static void a_directory_that_contradicts_the_log_is_evidence(void **state)
         strstr(fleet.devices[2].core.error.text, "directory_contradicts_log"));
 }
 
+/* The sequencer's tables and directory, as one has them who backdates. */
+static void backdate(const struct ves_uuid *agent, uint64_t from, uint64_t at)
+{
+    struct ves_store *hub = fleet.hub_store;
+    const struct ves_key_span span = {.is_found = true,
+                                      .valid_from_sequence = from,
+                                      .revoked_at_sequence = at};
+    assert_int_equal(hub->ops->begin(hub), VES_OK);
+    assert_int_equal(hub->ops->key_span_put(hub, 1, agent, 1, &span), VES_OK);
+    assert_int_equal(hub->ops->commit(hub), VES_OK);
+}
+
+static enum ves_status take_directory(size_t n)
+{
+    struct ves_buf directory;
+    ves_buf_init(&directory, ves_alloc_default(), TEXT_MAX);
+    test_fleet_directory(&fleet, &directory);
+    enum ves_status status = ves_core_keys(
+        &fleet.devices[n].core, ves_buf_view(&directory), fleet.hub.now_ms);
+    ves_buf_free(&directory);
+    return status;
+}
+
+/* A sequencer that has the owner's word that a key ends says that it ended
+ * before sales that are in the log.  Every store takes them, whatever it saw
+ * first. */
+static void a_backdated_revocation_takes_no_sale_back(void **state)
+{
+    (void)state;
+    struct ves_key_event e = {.kind = VES_KEY_EVENT_REVOKED,
+                              .agent = *agent_of(0),
+                              .key_id = 1,
+                              .at_sequence = 5,
+                              .has_statement = true};
+    struct ves_hash hash;
+    enter_all();
+    assert_int_equal(test_fleet_pull(&fleet, 1, 0, NULL), VES_OK);
+    test_fleet_adjust(&fleet, 0, "s", "1");
+    test_fleet_adjust(&fleet, 0, "s", "2");
+    assert_int_equal(test_fleet_push(&fleet, 0, NULL), VES_OK);
+    assert_int_equal(head(), 6);
+    ves_key_revoke_hash(&fleet.hub.stream, &e, &hash);
+    e.statement.owner_signature = sign(&fleet.hub.agent_key, &hash);
+    assert_int_equal(ves_sequencer_enter_key_event(sequencer(),
+                                                   &fleet.hub.stream, &e,
+                                                   fleet.hub.now_ms, &error),
+                     VES_OK);
+    assert_int_equal(
+        span_at(fleet.hub_store, 1, agent_of(0), 1).revoked_at_sequence, 7);
+    backdate(agent_of(0),
+             span_at(fleet.hub_store, 1, agent_of(0), 1).valid_from_sequence,
+             5);
+    /* Device 1 has the key from the log before it sees the directory. */
+    assert_int_equal(take_directory(1), VES_OK);
+    assert_int_equal(test_fleet_pull(&fleet, 1, 0, NULL), VES_OK);
+    /* Device 2 the other way round, and both hear it again behind the log. */
+    assert_int_equal(take_directory(2), VES_OK);
+    assert_int_equal(test_fleet_pull(&fleet, 2, 0, NULL), VES_OK);
+    for (size_t n = 1; n < 3; n++) {
+        assert_int_equal(cursor(n), 7);
+        assert_int_equal(logged(n, agent_of(0), 1).revoked_at, 7);
+        assert_int_equal(take_directory(n), VES_OK);
+        assert_int_equal(span_at(fleet.devices[n].store,
+                                 fleet.devices[n].core.stream_no, agent_of(0),
+                                 1)
+                             .revoked_at_sequence,
+                         7);
+    }
+    /* Behind the log's end a directory shows no end. */
+    backdate(agent_of(0), 1, 9);
+    assert_int_equal(take_directory(1), VES_REFUSED);
+    assert_int_equal(
+        test_fleet_open_records(&fleet, 1, VES_RECORD_ALERT, "key_changed"), 1);
+}
+
 static void strict_is_checked_by_stores(void **state)
 {
     (void)state;
@@ -724,6 +799,7 @@ int main(void)
         TEST(the_owner_revokes_by_his_own_word),
         TEST(a_revoked_key_is_refused_for_what_the_log_says),
         TEST(a_directory_that_contradicts_the_log_is_evidence),
+        TEST(a_backdated_revocation_takes_no_sale_back),
         TEST(strict_is_checked_by_stores),
     };
     cmocka_set_message_output(CM_OUTPUT_TAP);

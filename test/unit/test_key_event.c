@@ -318,7 +318,28 @@ static void test_revoked(void **unused)
     ves_logged_key_show(&agent, &state.keys[0], &shown);
     assert_true(ves_agent_key_covers(&shown, 3));
     assert_false(ves_agent_key_covers(&shown, 4));
+    assert_true(ves_logged_key_covers(&state.keys[0], 3));
+    assert_false(ves_logged_key_covers(&state.keys[0], 4));
     assert_string_equal(shown.registrar, "owner");
+}
+
+/* Nobody's signature covers another number than that of its place. */
+static void test_revoked_where_it_stands(void **unused)
+{
+    (void)unused;
+    const struct test_signer *words[] = {&owner, NULL};
+    for (size_t i = 0; i < 2; i++) {
+        struct ves_key_event e = revoked(i, words[i]);
+        assert_int_equal(apply(registered(i), 1), VES_KEY_FAULT_NONE);
+        e.at_sequence = 10;
+        assert_int_equal(apply(e, 9), VES_KEY_FAULT_SEQUENCE);
+        e.at_sequence = 2;
+        assert_int_equal(apply(e, 9), VES_KEY_FAULT_NONE);
+        assert_int_equal(state.keys[i].revoked_at, 9);
+        assert_int_equal(state.keys[i].claimed_at, 2);
+        assert_true(ves_logged_key_covers(&state.keys[i], 8));
+        assert_false(ves_logged_key_covers(&state.keys[i], 9));
+    }
 }
 
 static void test_strict(void **unused)
@@ -385,6 +406,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_owner, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_rotated, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_revoked, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_revoked_where_it_stands, set_up,
+                                        tear_down),
         cmocka_unit_test_setup_teardown(test_strict, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_sequencer_key, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_words, set_up, tear_down),
