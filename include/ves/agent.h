@@ -1,7 +1,9 @@
 /* ves/agent.h -- a local store and the agent that signs in it.
  *
  * Everything here works without a network.  A store is one SQLite file that
- * may be the application's own database: all tables of VES begin with "ves_".
+ * may be the application's own database: all tables of VES begin with "ves_",
+ * and nothing else in it may, nor be tied to one of them (an index, a trigger);
+ * opening it is VES_CORRUPT then, for it could run whenever the store is used.
  * The agent's secret key lies beside it, in FILE.key (0600), its credential in
  * FILE.credential, never inside it.
  *

@@ -396,22 +396,27 @@ static enum ves_status exec_patiently(struct ves_sqlite *st, const char *text)
     return status;
 }
 
-static enum ves_status set_up(struct ves_sqlite *st, int busy_timeout_ms)
+/* What holds for this connection and leaves the file alone.  No foreign keys:
+ * ours have none, and what another table's would do belongs to its owner. */
+static enum ves_status settle(struct ves_sqlite *st, int busy_timeout_ms)
 {
     char text[256];
-    enum ves_status status;
 
     sqlite3_busy_timeout(st->db, busy_timeout_ms);
     sqlite3_db_config(st->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
     snprintf(text, sizeof text,
-             "PRAGMA trusted_schema = OFF; PRAGMA foreign_keys = ON;"
+             "PRAGMA trusted_schema = OFF; PRAGMA foreign_keys = OFF;"
              " PRAGMA cache_size = -%d; PRAGMA cache_spill = %d;"
              " PRAGMA temp_store = MEMORY",
              CACHE_KIB, SPILL_PAGES);
-    status = ves_sql_exec(st, text);
-    if (status || st->is_read_only)
-        return status;
-    status = exec_patiently(st, "PRAGMA journal_mode = WAL");
+    return ves_sql_exec(st, text);
+}
+
+static enum ves_status use_wal(struct ves_sqlite *st)
+{
+    char text[256];
+    enum ves_status status = exec_patiently(st, "PRAGMA journal_mode = WAL");
+
     if (status)
         return status;
     snprintf(text, sizeof text,
@@ -430,6 +435,7 @@ open_store(struct ves_sqlite *st,
            struct ves_error *error)
 {
     enum ves_status status = VES_OK;
+    bool is_current = false;
 
     st->store.ops = &ops;
     st->is_own = options->connection == NULL;
@@ -440,9 +446,16 @@ open_store(struct ves_sqlite *st,
         status = open_path(st, options->path, options->create, error);
         if (status)
             return status;
-        status = set_up(st, options->busy_timeout_ms);
+        status = settle(st, options->busy_timeout_ms);
     }
+    /* Before the file is touched: it may be somebody else's. */
     if (!status)
+        status = ves_sqlite_look(st, ves_sqlite_migrations,
+                                 ves_sqlite_migrations_count, options->create,
+                                 &is_current);
+    if (!status && st->is_own && !st->is_read_only)
+        status = use_wal(st);
+    if (!status && !is_current)
         status =
             ves_sqlite_migrate(st, ves_sqlite_migrations,
                                ves_sqlite_migrations_count, options->create);

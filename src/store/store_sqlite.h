@@ -3,7 +3,7 @@
  * All tables, indexes, views and triggers begin with ves_, so that the file
  * may as well be the application's own database.
  *
- *  - A file of our own (path): WAL, synchronous FULL, foreign keys on, schema
+ *  - A file of our own (path): WAL, synchronous FULL, foreign keys off, schema
  *    not trusted, created with mode 0600.  begin is BEGIN IMMEDIATE.
  *  - A connection of the caller's: none of its settings is touched.  While the
  *    caller has a transaction open, begin, commit and rollback nest in it as a
@@ -44,9 +44,11 @@ struct ves_store_sqlite_options {
  * VES_NOT_FOUND: no file, or no store in it, and create is false.
  * VES_UNSUPPORTED: written by a newer program; or older and is_read_only.
  * VES_INVALID: it holds a store of the other role, or somebody else's tables
- * where a sequencer should be made.  VES_CORRUPT, VES_IO, VES_BUSY,
- * VES_NOMEM.  Nothing is changed on failure, except that an empty file may
- * have been made. */
+ * where a sequencer should be made, or a ves_ name where any should.
+ * VES_CORRUPT: damaged, or something in it begins with ves_, or is tied to
+ * what does, and was not made by this program (store_sqlite_check.h).  VES_IO,
+ * VES_BUSY, VES_NOMEM.  Nothing is changed on failure, except that an empty
+ * file may have been made. */
 VES_NODISCARD enum ves_status
 ves_store_sqlite_open(const struct ves_store_sqlite_options *options,
                       const struct ves_alloc *alloc, struct ves_store **out,

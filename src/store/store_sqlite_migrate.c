@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "store/store_sqlite_check.h"
 #include "store/store_sqlite_internal.h"
 #include "store/store_sqlite_schema.h"
 
@@ -38,14 +39,11 @@ struct standing {
 static enum ves_status find_standing(struct ves_sqlite *st,
                                      struct standing *out)
 {
-    int64_t has_schema, is_device;
-    enum ves_status status;
+    int64_t is_device;
+    bool has_schema;
 
     memset(out, 0, sizeof *out);
-    status = ask(st,
-                 "SELECT count(*) FROM main.sqlite_master"
-                 " WHERE name = 'ves_schema' AND type = 'table'",
-                 &has_schema);
+    enum ves_status status = ves_sqlite_check_version(st, &has_schema);
     if (!status)
         status = ask(st,
                      "SELECT count(*) FROM main.sqlite_master"
@@ -68,7 +66,7 @@ static enum ves_status find_standing(struct ves_sqlite *st,
     return VES_OK;
 }
 
-/* Is this a file we may go on with? */
+/* Is this a file of a version and role we may go on with? */
 static enum ves_status check_standing(struct ves_sqlite *st,
                                       const struct standing *at, uint32_t count,
                                       bool can_create)
@@ -103,6 +101,32 @@ static enum ves_status check_standing(struct ves_sqlite *st,
                         "Open it once for writing to upgrade it.",
                         (long long)at->version, count);
     return VES_OK;
+}
+
+static enum ves_status look(struct ves_sqlite *st,
+                            const struct ves_sqlite_migration *migrations,
+                            uint32_t count, bool can_create,
+                            struct standing *at)
+{
+    enum ves_status status = find_standing(st, at);
+
+    if (!status)
+        status = check_standing(st, at, count, can_create);
+    return status
+               ? status
+               : ves_sqlite_check_schema(st, migrations, (uint32_t)at->version);
+}
+
+enum ves_status ves_sqlite_look(struct ves_sqlite *st,
+                                const struct ves_sqlite_migration *migrations,
+                                uint32_t count, bool can_create,
+                                bool *is_current)
+{
+    struct standing at;
+    enum ves_status status = look(st, migrations, count, can_create, &at);
+
+    *is_current = !status && at.version == count;
+    return status;
 }
 
 /* ---- moving on ------------------------------------------------------------
@@ -148,11 +172,9 @@ static enum ves_status move_on(struct ves_sqlite *st,
                                uint32_t count, bool can_create)
 {
     struct standing at;
-    enum ves_status status = find_standing(st, &at);
-
     /* Somebody else may have moved it while we waited for the lock. */
-    if (!status)
-        status = check_standing(st, &at, count, can_create);
+    enum ves_status status = look(st, migrations, count, can_create, &at);
+
     if (status || at.version == count)
         return status;
     if (st->is_own && at.tables == 0) {
@@ -175,12 +197,11 @@ ves_sqlite_migrate(struct ves_sqlite *st,
                    const struct ves_sqlite_migration *migrations,
                    uint32_t count, bool can_create)
 {
-    struct standing at;
-    enum ves_status status = find_standing(st, &at);
+    bool is_current;
+    enum ves_status status =
+        ves_sqlite_look(st, migrations, count, can_create, &is_current);
 
-    if (!status)
-        status = check_standing(st, &at, count, can_create);
-    if (status || at.version == count)
+    if (status || is_current)
         return status;
     status = st->store.ops->begin(&st->store);
     if (status)

@@ -9,14 +9,17 @@
  * Ids, hashes, keys and signatures are BLOBs, times are milliseconds since
  * 1970 (0: never), NULL means "not there". */
 
-static const char *const common_1[] = {
+const char ves_sqlite_version_table[] =
     "CREATE TABLE ves_schema ("
     " only INTEGER PRIMARY KEY CHECK (only = 1),"
     " version INTEGER NOT NULL,"
     " role TEXT NOT NULL CHECK (role IN ('device', 'sequencer')),"
     " application_id INTEGER NOT NULL,"
     " written_by TEXT NOT NULL"
-    ");",
+    ");";
+
+static const char *const common_1[] = {
+    ves_sqlite_version_table,
     "CREATE TABLE ves_meta ("
     " name TEXT PRIMARY KEY,"
     " value NOT NULL"
@@ -597,3 +600,9 @@ const struct ves_sqlite_migration ves_sqlite_migrations[] = {
     {device_6_scripts, sequencer_6_scripts}};
 const uint32_t ves_sqlite_migrations_count =
     sizeof ves_sqlite_migrations / sizeof ves_sqlite_migrations[0];
+
+const char *const ves_sqlite_digests[2] = {
+    [VES_STORE_DEVICE] =
+        "6ebae8d088f7b08232a30db2ed36bae43267765154376329387f7f7a7ace5d82",
+    [VES_STORE_SEQUENCER] =
+        "352b067462b3c9a0e7618eb69d70b21daeeccf5e66e4edaea96614ca590e3c3e"};

@@ -5,6 +5,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/text.h"
+#include "store/store_sqlite_check.h"
 #include "store/store_sqlite_schema.h"
 #include "test/store/suite_place.h"
 
@@ -162,7 +164,7 @@ static const char *const *const broken_scripts[] = {broken, NULL};
 static void migrations_are_applied_in_order_or_not_at_all(void **state)
 {
     enum { NOW = 6 }; /* the version of this program */
-    struct ves_sqlite_migration list[NOW + 2];
+    struct ves_sqlite_migration list[NOW + 2] = {{0}};
     struct suite *s = &place.s;
     sqlite3 *db;
 
@@ -244,6 +246,144 @@ static void version_1_is_linked(void **state)
     ASK(db, "SELECT count(*) FROM sqlite_master WHERE name LIKE '%moving%'",
         "0");
     sqlite3_close(db);
+}
+
+/* Somebody else's database is left as it is, its way of journalling too. */
+static void what_is_not_ours_is_not_turned_into_wal(void **state)
+{
+    struct ves_store_sqlite_options o = place_options();
+    sqlite3 *db = place_connect(place.path);
+
+    (void)state;
+    o.create = false;
+    place_exec(db, "CREATE TABLE sale (id INTEGER PRIMARY KEY)");
+    place_expect_refused(&o, VES_NOT_FOUND, "no VES store in this database");
+    ASK(db, "PRAGMA journal_mode", "delete");
+    place_exec(db, "CREATE TABLE ves_sales (id INTEGER PRIMARY KEY)");
+    o.create = true;
+    place_expect_refused(&o, VES_INVALID, "table ves_sales");
+    ASK(db, "PRAGMA journal_mode", "delete");
+    ASK(db, "SELECT count(*) FROM sqlite_master", "2");
+    sqlite3_close(db);
+}
+
+/* Rows without end, made by who asks for the first. */
+#define ENDLESS                                                           \
+    "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n)"    \
+    " SELECT count(*) AS only, 6 AS version, 'device' AS role, 0 AS name" \
+    " FROM n"
+
+/* What a file may bring along in the place of our tables, or tied to them, so
+ * that it runs when we read or write. */
+static const struct stranger {
+    const char *make, *words;
+} strangers[] = {
+    {"DROP TABLE ves_meta; CREATE VIEW ves_meta AS " ENDLESS, "view ves_meta"},
+    {"DROP TABLE ves_schema; CREATE VIEW ves_schema AS " ENDLESS,
+     "view ves_schema"},
+    {"DROP TABLE ves_schema; CREATE TABLE ves_schema (only INTEGER, role,"
+     " version AS (length(zeroblob(999999999))))",
+     "table ves_schema"},
+    {"CREATE TRIGGER mine AFTER INSERT ON ves_outbox BEGIN INSERT INTO"
+     " ves_meta " ENDLESS "; END",
+     "trigger mine"},
+    {"CREATE TRIGGER mine INSTEAD OF INSERT ON ves_log_view BEGIN SELECT 1;"
+     " END",
+     "trigger mine"},
+    {"CREATE INDEX mine ON ves_outbox (length(zeroblob(local_seq)))",
+     "index mine"},
+    {"ALTER TABLE ves_meta ADD COLUMN more AS (zeroblob(999999999))",
+     "table ves_meta"},
+    {"DROP TABLE ves_meta; CREATE TABLE ves_meta (name TEXT PRIMARY KEY, value"
+     " NOT NULL CHECK (length(zeroblob(999999999)))) WITHOUT ROWID",
+     "table ves_meta"},
+    {"DROP TABLE ves_meta; CREATE VIRTUAL TABLE ves_meta USING"
+     " fts5(name, value)",
+     "table ves_meta"},
+    {"CREATE TABLE VES_Session (a)", "table VES_Session"},
+    {"CREATE TRIGGER \"m\x1b[2J; please\" AFTER UPDATE ON ves_meta BEGIN"
+     " SELECT 1; END",
+     "trigger m??2J??please"},
+};
+
+static void strangers_among_our_tables_are_refused(void **state)
+{
+    struct ves_store_sqlite_options o = place_options();
+
+    (void)state;
+    alarm(60); /* a test that hangs has failed */
+    for (size_t i = 0; i < sizeof strangers / sizeof strangers[0]; i++) {
+        sqlite3 *db;
+
+        place_close(place_open_own());
+        db = place_connect(place.path);
+        place_exec(db, strangers[i].make);
+        place_expect_refused(&o, VES_CORRUPT, strangers[i].words);
+        o.is_read_only = true;
+        place_expect_refused(&o, VES_CORRUPT, strangers[i].words);
+        o.is_read_only = false;
+        o.connection = db;
+        place_expect_refused(&o, VES_CORRUPT, strangers[i].words);
+        o.connection = NULL;
+        sqlite3_close(db);
+        unlink(place.path);
+    }
+    alarm(0);
+}
+
+/* An older store is looked at before it is brought up to date. */
+static void strangers_in_an_older_store_are_refused(void **state)
+{
+    struct ves_store_sqlite_options o = place_options();
+    sqlite3 *db = place_connect(place.path);
+
+    (void)state;
+    make_version_1(db);
+    place_exec(db, "CREATE TRIGGER mine AFTER UPDATE ON ves_outbox BEGIN"
+                   " SELECT 1; END");
+    place_expect_refused(&o, VES_CORRUPT, "trigger mine");
+    ASK(db, "SELECT version FROM ves_schema", "1");
+    place_exec(db, "DROP TRIGGER mine");
+    place_close(place_open_own());
+    ASK(db, "SELECT version FROM ves_schema", "6");
+    sqlite3_close(db);
+}
+
+/* A guard that somebody took away does not keep the store from being read, an
+ * auditor's for one. */
+static void what_is_missing_is_not_strange(void **state)
+{
+    struct ves_store *store = place_open_own();
+    sqlite3 *db;
+
+    (void)state;
+    place_put_meta(store, "1");
+    place_close(store);
+    db = place_connect(place.path);
+    place_exec(db, "DROP TRIGGER ves_trail_no_update;"
+                   "CREATE TABLE sale (id INTEGER PRIMARY KEY);"
+                   "CREATE VIEW sold AS SELECT * FROM ves_outbox_view;"
+                   "CREATE TRIGGER sell AFTER INSERT ON sale BEGIN"
+                   " SELECT 1; END; ANALYZE");
+    sqlite3_close(db);
+    store = place_open_own();
+    place_expect_meta(store, "1");
+    place_close(store);
+}
+
+static void the_digests_are_those_of_the_migrations(void **state)
+{
+    (void)state;
+    for (unsigned role = 0; role < 2; role++) {
+        char text[2 * VES_HASH_SIZE + 1] = "";
+        struct ves_hash digest;
+
+        OK(ves_sqlite_schema_digest(ves_sqlite_migrations,
+                                    ves_sqlite_migrations_count,
+                                    (enum ves_store_role)role, &digest));
+        ves_hex_encode(digest.b, VES_HASH_SIZE, text);
+        assert_string_equal(ves_sqlite_digests[role], text);
+    }
 }
 
 /* ---- for people -----------------------------------------------------------
@@ -607,6 +747,11 @@ int main(void)
         ON_DEVICE(a_damaged_row_is_said),
         ON_SEQUENCER(migrations_are_applied_in_order_or_not_at_all),
         ON_DEVICE(version_1_is_linked),
+        ON_DEVICE(what_is_not_ours_is_not_turned_into_wal),
+        ON_DEVICE(strangers_among_our_tables_are_refused),
+        ON_DEVICE(strangers_in_an_older_store_are_refused),
+        ON_DEVICE(what_is_missing_is_not_strange),
+        ON_DEVICE(the_digests_are_those_of_the_migrations),
         ON_DEVICE(the_views_speak_to_people),
         ON_SEQUENCER(a_sequencers_views_too),
         ON_DEVICE(history_cannot_be_edited_by_hand),

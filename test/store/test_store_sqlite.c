@@ -95,7 +95,7 @@ static void own_files_are_private_and_durable(void **state)
     }
     ASK(db, "PRAGMA journal_mode", "wal");
     ASK(db, "PRAGMA synchronous", "2");
-    ASK(db, "PRAGMA foreign_keys", "1");
+    ASK(db, "PRAGMA foreign_keys", "0");
     ASK(db, "PRAGMA trusted_schema", "0");
     ASK(db, "PRAGMA application_id", "1447383908");
     sqlite3_db_config(db, SQLITE_DBCONFIG_DEFENSIVE, -1, &is_defensive);

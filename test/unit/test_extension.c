@@ -435,11 +435,73 @@ static void sealed_key_opens_with_the_named_file(void **state)
     assert_int_equal(sqlite3_close(sealed), SQLITE_OK);
 }
 
+static void expect_failure(const char *statements, const char *words)
+{
+    char *error = NULL;
+
+    assert_int_not_equal(sqlite3_exec(db, statements, NULL, NULL, &error),
+                         SQLITE_OK);
+    assert_says(error, words);
+    sqlite3_free(error);
+}
+
+/* SQLite takes nothing back when a SELECT fails: what a row was told stands,
+ * until its transaction is rolled back. */
+static void a_call_stands_for_itself(void **state)
+{
+    static const char third_is_bad[] =
+        "SELECT ves_append('order.created', sku, CASE id WHEN 3 THEN 'no'"
+        " ELSE '{\"currency\":\"GBP\"}' END) FROM sales ORDER BY id";
+
+    (void)state;
+    sqlite3_exec(db, "INSERT INTO sales VALUES (1,'A'), (2,'B'), (3,'C')", NULL,
+                 NULL, NULL);
+    expect_failure(third_is_bad, "not valid JSON");
+    assert_string_equal(ask(db, "SELECT group_concat(entity_id) FROM"
+                                " ves_outbox_view"),
+                        "A,B");
+    sqlite3_exec(db, "BEGIN IMMEDIATE", NULL, NULL, NULL);
+    expect_failure(third_is_bad, "not valid JSON");
+    assert_string_equal(ask(db, "SELECT count(*) FROM ves_outbox"), "4");
+    sqlite3_exec(db, "ROLLBACK", NULL, NULL, NULL);
+    assert_string_equal(ask(db, "SELECT count(*) FROM ves_outbox"), "2");
+    sqlite3_exec(db, "BEGIN IMMEDIATE; SAVEPOINT all_or_none", NULL, NULL,
+                 NULL);
+    expect_failure(third_is_bad, "not valid JSON");
+    sqlite3_exec(db,
+                 "ROLLBACK TO all_or_none; INSERT INTO sales VALUES (4,"
+                 " 'D'); COMMIT",
+                 NULL, NULL, NULL);
+    assert_string_equal(ask(db, "SELECT count(*) FROM ves_outbox"), "2");
+    assert_string_equal(ask(db, "SELECT count(*) FROM sales"), "4");
+    /* Where SQLite would take back, no call is made at all. */
+    expect_failure("INSERT INTO sales (sku) SELECT ves_append("
+                   "'order.created', sku, '{\"currency\":\"GBP\"}')"
+                   " FROM sales",
+                   "still running");
+    assert_string_equal(ask(db, "SELECT count(*) FROM ves_outbox"), "2");
+}
+
+/* The table that ties the agent to the connection would be a file's own. */
+static void a_strangers_session_is_refused(void **state)
+{
+    (void)state;
+    sqlite3_exec(db, "CREATE TABLE ves_session (a)", NULL, NULL, NULL);
+    assert_refused(APPEND, "table ves_session");
+    assert_refused("SELECT ves_status()", "table ves_session");
+    sqlite3_exec(db, "DROP TABLE ves_session", NULL, NULL, NULL);
+    assert_int_equal(strlen(ask(db, APPEND)), 36);
+    assert_int_equal(sqlite3_close(db), SQLITE_OK);
+    db = NULL;
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        TEST(a_call_stands_for_itself),
+        TEST(a_strangers_session_is_refused),
         TEST(append_gives_an_event_id),
         TEST(rollback_removes_both),
         TEST(options_are_taken_and_checked),
