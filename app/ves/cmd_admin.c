@@ -2,9 +2,17 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <time.h>
 
 #include "cli.h"
 #include "ves/serve.h"
+
+/* revoke: how long the log is asked, and how often; milliseconds. */
+enum {
+    HEAD_MS = 10000, /* for a signed head over an event that is there */
+    EVENT_MS = 1000, /* for the event */
+    STEP_MS = 200
+};
 
 static const struct cli_option options[] = {
     {"server", "URL", "the sequencer, https://HOST:PORT"},
@@ -324,37 +332,111 @@ static int set_policy(struct cli *cli, const char *strict)
     return print_reply(jw, http_status < 300 ? CLI_DONE : CLI_REFUSED);
 }
 
+/* Asks the log until it has the end of the key under a signed head. */
+static enum ves_status seek_end(struct cli *cli, const struct ves_admin *admin,
+                                const struct ves_stream *stream,
+                                const struct ves_uuid *agent, uint32_t key_id,
+                                struct ves_key_end *end)
+{
+    const struct timespec step = {0, STEP_MS * 1000 * 1000};
+    enum ves_status status;
+
+    for (int waited = 0;; waited += STEP_MS) {
+        status =
+            ves_admin_key_end(admin, stream, agent, key_id, end, &cli->error);
+        int patience = status == VES_AGAIN       ? HEAD_MS
+                       : status == VES_NOT_FOUND ? EVENT_MS
+                                                 : 0;
+        if (waited >= patience)
+            return status;
+        nanosleep(&step, NULL);
+    }
+}
+
+/* The sequencer said that the key is revoked; does its log? */
+static int confirm(struct cli *cli, const struct ves_admin *admin,
+                   const struct ves_stream *stream,
+                   const struct ves_uuid *agent, uint32_t key_id)
+{
+    struct ves_key_end end;
+    struct ves_error why;
+    struct ves_jw *jw = cli_writer();
+
+    enum ves_status status = seek_end(cli, admin, stream, agent, key_id, &end);
+    why = cli->error;
+    ves_jw_object(jw);
+    ves_jw_key(jw, "agentId");
+    ves_jw_uuid(jw, agent);
+    put_count(jw, "keyId", key_id);
+    ves_jw_key(jw, "confirmed");
+    ves_jw_bool(jw, !status);
+    if (end.sequence_number > 0) {
+        put_count(jw, "revokedAtSequence", end.sequence_number);
+        ves_jw_key(jw, "signedBy");
+        ves_jw_str(jw, end.by);
+    }
+    if (!status)
+        put_count(jw, "logSize", end.size);
+    ves_jw_end(jw);
+    int code = print_reply(jw, CLI_DONE);
+    if (!status)
+        return code;
+    snprintf(cli->error.text, sizeof(cli->error.text),
+             "the sequencer answered that it revoked the key, and that is NOT "
+             "confirmed: %.300s. Until it is, the key may still sign; say so "
+             "again, or look at \"ves keys\" of a store that synced",
+             why.text);
+    (void)cli_fail(cli, status);
+    return status == VES_UNREACHABLE ? CLI_UNREACHABLE
+           : status == VES_AGAIN     ? CLI_PARTIAL
+                                     : CLI_REFUSED;
+}
+
+/* The owner of that stream says so.  *is_taken: the sequencer took it. */
+static int revoke_by_owner(struct cli *cli, const char *tenant,
+                           const char *agent, uint32_t key_id, bool *is_taken)
+{
+    const struct ves_admin admin = admin_of(cli);
+    struct ves_jw *jw = cli_writer();
+    uint32_t http_status = 0;
+    struct ves_stream stream;
+    struct ves_uuid id;
+
+    cli_uuid(cli, tenant, &stream.tenant);
+    cli_uuid(cli, cli_get(cli, "store"), &stream.store);
+    cli_uuid(cli, agent, &id);
+    enum ves_status status = ves_admin_revoke_key(
+        &admin, &stream, &id, key_id, jw, &http_status, &cli->error);
+    *is_taken = !status && http_status < 300;
+    if (!*is_taken)
+        return print_reply(jw, status ? cli_fail(cli, status) : CLI_REFUSED);
+    ves_jw_free(jw);
+    return confirm(cli, &admin, &stream, &id, key_id);
+}
+
 /* With a store the owner of that stream says so; without, the operator does,
  * for all streams of the tenant. */
 static int revoke(struct cli *cli)
 {
     const char *agent = need(cli, "agent"), *tenant = need(cli, "tenant");
     uint32_t key_id = (uint32_t)cli_number(cli, "key-id", 0, UINT32_MAX, 1);
-    const struct ves_admin admin = admin_of(cli);
-    struct ves_jw *jw = cli_writer();
-    uint32_t http_status = 0;
-    struct ves_stream stream;
-    struct ves_uuid id;
+    bool is_taken;
     char path[512];
     int code;
 
     if (cli_get(cli, "store")) {
-        cli_uuid(cli, tenant, &stream.tenant);
-        cli_uuid(cli, cli_get(cli, "store"), &stream.store);
-        cli_uuid(cli, agent, &id);
-        enum ves_status status = ves_admin_revoke_key(
-            &admin, &stream, &id, key_id, jw, &http_status, &cli->error);
-        code = status              ? cli_fail(cli, status)
-               : http_status < 300 ? CLI_DONE
-                                   : CLI_REFUSED;
+        code = revoke_by_owner(cli, tenant, agent, key_id, &is_taken);
     } else {
+        struct ves_jw *jw = cli_writer();
         snprintf(path, sizeof(path), "/api/v1/agents/%s/keys/%lu?tenant_id=%s",
                  agent, (unsigned long)key_id, tenant);
-        code = ask(cli, "DELETE", path, jw);
+        code = print_reply(jw, ask(cli, "DELETE", path, jw));
+        is_taken = code == CLI_DONE;
     }
-    code = print_reply(jw, code);
-    if (code == CLI_DONE && cli_get(cli, "with-api-keys"))
-        code = revoke_api_keys(cli, tenant, agent);
+    if (is_taken && cli_get(cli, "with-api-keys")) {
+        int other = revoke_api_keys(cli, tenant, agent);
+        code = code ? code : other;
+    }
     return code;
 }
 

@@ -344,6 +344,27 @@ VES_API VES_NODISCARD enum ves_status ves_admin_revoke_key(
     const struct ves_uuid *agent, uint32_t key_id, struct ves_jw *jw,
     uint32_t *http_status, struct ves_error *error);
 
+/* How a key of an agent ended, as a stream's log has it. */
+struct ves_key_end {
+    uint64_t sequence_number; /* of the event that ended it */
+    uint64_t size;            /* of the signed head over that event */
+    const char *by; /* whose word: "owner", "sequencer", "rotation"; static */
+};
+
+/* Reads that from the log, whatever a request was answered: the stream's key
+ * events, whose signatures and order are checked, by the owner key beside
+ * key_file, and the proof that the one that ended the key stands under a head
+ * the sequencer signed.  The sequencer's keys are those it shows; a store of
+ * the stream has pinned them (ves_agent_keys).  VES_NOT_FOUND: the log
+ * does not end the key, or there is no owner key.  VES_AGAIN: no head covers
+ * the event yet (out is filled but for size).  VES_REFUSED: what is shown does
+ * not hold. */
+VES_API VES_NODISCARD enum ves_status
+ves_admin_key_end(const struct ves_admin *admin,
+                  const struct ves_stream *stream, const struct ves_uuid *agent,
+                  uint32_t key_id, struct ves_key_end *out,
+                  struct ves_error *error);
+
 #ifdef __cplusplus
 }
 #endif

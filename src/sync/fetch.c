@@ -205,8 +205,9 @@ static enum ves_status make_bundle(struct fetch *fetch)
 
     enum ves_status status = get_keys(fetch);
     if (!status)
-        status = ves_pinned_policy(&fetch->agent->core, origin_of(fetch),
-                                   &fetch->policy);
+        status = ves_pinned_policy(fetch->agent->core.sequencer_keys,
+                                   fetch->agent->core.sequencer_key_count,
+                                   origin_of(fetch), &fetch->policy);
     if (!status)
         status = ves_part_bundle(&fetch->part, ves_bytes_str(name ? name : ""),
                                  fetch->keys, &fetch->bundle);

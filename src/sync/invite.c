@@ -136,7 +136,8 @@ static enum ves_status take_reply(const struct ves_invite_options *options,
     }
     if (ves_json_read(arena, reply->body, NULL, &root, NULL) ||
         !ves_reply_uuid(root, "sequencerId", &invitation->sequencer_id) ||
-        !ves_reply_sequencer_keys(root, invitation->sequencer_keys,
+        !ves_reply_sequencer_keys(root, "sequencerKeys",
+                                  invitation->sequencer_keys,
                                   &invitation->sequencer_key_count))
         return ves_fail(error, VES_REFUSED,
                         "the sequencer's answer does not name its keys");

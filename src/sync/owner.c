@@ -33,13 +33,10 @@ enum ves_status ves_owner_path(const char *key_file,
                : VES_OK;
 }
 
-static enum ves_status sign(const char *key_file,
+static enum ves_status load(const char *key_file,
                             const struct ves_stream *stream,
-                            const struct ves_hash *hash, struct ves_sig *out,
-                            struct ves_error *error)
+                            struct ves_signer **owner, struct ves_error *error)
 {
-    struct ves_signer *owner = NULL;
-    struct ves_sign_item item;
     char path[VES_OWNER_PATH_MAX];
     enum ves_status status = ves_crypto_init();
 
@@ -51,8 +48,34 @@ static enum ves_status sign(const char *key_file,
                           "the stream's owner key %.3000s is not there; it was "
                           "made where the stream's first invitation was",
                           path);
-    if (!status)
-        status = ves_keyfile_load(path, VES_KEY_OWNER, NULL, &owner, error);
+    return status ? status
+                  : ves_keyfile_load(path, VES_KEY_OWNER, NULL, owner, error);
+}
+
+enum ves_status ves_owner_public(const char *key_file,
+                                 const struct ves_stream *stream,
+                                 struct ves_public_key *out,
+                                 struct ves_error *error)
+{
+    struct ves_signer *owner = NULL;
+    enum ves_status status = load(key_file, stream, &owner, error);
+
+    if (status)
+        return status;
+    *out = owner->public_key;
+    ves_signer_free(owner);
+    return VES_OK;
+}
+
+static enum ves_status sign(const char *key_file,
+                            const struct ves_stream *stream,
+                            const struct ves_hash *hash, struct ves_sig *out,
+                            struct ves_error *error)
+{
+    struct ves_signer *owner = NULL;
+    struct ves_sign_item item;
+    enum ves_status status = load(key_file, stream, &owner, error);
+
     if (status)
         return status;
     memset(&item, 0, sizeof(item));

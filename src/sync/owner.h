@@ -12,4 +12,10 @@ VES_NODISCARD enum ves_status ves_owner_path(const char *key_file,
                                              char path[VES_OWNER_PATH_MAX],
                                              struct ves_error *error);
 
+/* The public key of the one that lies there.  VES_NOT_FOUND when none does. */
+VES_NODISCARD enum ves_status ves_owner_public(const char *key_file,
+                                               const struct ves_stream *stream,
+                                               struct ves_public_key *out,
+                                               struct ves_error *error);
+
 #endif

@@ -10,13 +10,13 @@
 #include "core/inspection.h"
 #include "ves/verify.h"
 
-enum ves_status ves_pinned_policy(const struct ves_agent_core *core,
-                                  struct ves_bytes origin, struct ves_buf *out)
+enum ves_status ves_pinned_policy(const struct ves_sequencer_key *keys,
+                                  size_t count, struct ves_bytes origin,
+                                  struct ves_buf *out)
 {
-    for (size_t i = 0; i < core->sequencer_key_count; i++) {
+    for (size_t i = 0; i < count; i++) {
         struct ves_note_key key;
-        ves_note_key_init(&key, origin, VES_NOTE_ED25519,
-                          &core->sequencer_keys[i].public_key);
+        ves_note_key_init(&key, origin, VES_NOTE_ED25519, &keys[i].public_key);
         ves_buf_put_str(out, "log ");
         ves_note_key_write(out, &key);
         ves_buf_put_u8(out, '\n');

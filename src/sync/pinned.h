@@ -5,11 +5,11 @@
 #include "agent/agent.h"
 #include "core/note.h"
 
-/* Appends a policy: the pinned keys sign the log under its origin's name, no
+/* Appends a policy: these keys sign the log under its origin's name, no
  * witness is asked for. */
 VES_NODISCARD enum ves_status
-ves_pinned_policy(const struct ves_agent_core *core, struct ves_bytes origin,
-                  struct ves_buf *out);
+ves_pinned_policy(const struct ves_sequencer_key *keys, size_t count,
+                  struct ves_bytes origin, struct ves_buf *out);
 
 /* The newest pinned key under that name, NUL-terminated; "" without one. */
 void ves_pinned_log_key(const struct ves_agent *agent, struct ves_bytes origin,

@@ -325,7 +325,8 @@ static enum ves_status get_checkpoint(struct prove *prove)
         status = prefer_witnessed(prove, last);
     if (status)
         return status;
-    status = ves_pinned_policy(core, prove->checkpoint.origin, &prove->policy);
+    status = ves_pinned_policy(core->sequencer_keys, core->sequencer_key_count,
+                               prove->checkpoint.origin, &prove->policy);
     if (status)
         return status;
     if (prove->checkpoint.size < last)

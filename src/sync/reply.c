@@ -23,10 +23,10 @@ bool ves_reply_hex(const struct ves_json *object, const char *name,
 }
 
 bool ves_reply_sequencer_keys(
-    const struct ves_json *object,
+    const struct ves_json *object, const char *name,
     struct ves_sequencer_key keys[VES_SEQUENCER_KEYS_MAX], size_t *count)
 {
-    const struct ves_json *list = ves_json_member(object, "sequencerKeys");
+    const struct ves_json *list = ves_json_member(object, name);
     uint64_t version;
 
     *count = 0;

@@ -12,9 +12,9 @@ bool ves_reply_uuid(const struct ves_json *object, const char *name,
 bool ves_reply_hex(const struct ves_json *object, const char *name,
                    uint8_t *out, size_t size);
 
-/* sequencerKeys: [{version, publicKey}]; at least one. */
+/* NAME: [{version, publicKey}]; at least one. */
 bool ves_reply_sequencer_keys(
-    const struct ves_json *object,
+    const struct ves_json *object, const char *name,
     struct ves_sequencer_key keys[VES_SEQUENCER_KEYS_MAX], size_t *count);
 
 #endif

@@ -129,6 +129,20 @@ is "and all stay sealed" "$(grep -c '^sealed ' sealed.db.key sealed.db.key.next)
 check "what waited goes out" "$VES" sync --db sealed.db
 unset VES_PASSPHRASE_FILE
 
+# ---- a revocation that the sequencer only says it made
+revoke() { "$VES" admin revoke --server "$PROXY" --key-file "$SEQ.admin-key" $STREAM_ARGS --agent "$(json "$("$VES" keys --db far.db --json)" 'd["own"]["agentId"]')" --key-id "$(key_id far.db)"; }
+echo revoke-nothing > mode
+revoke > out 2> err
+is "an answer is not believed that the log does not bear out" "$? $(json "$(cat out)" 'd["confirmed"]')" "5 false"
+like "and that is said" "$(cat err)" "NOT confirmed: the stream's log holds no event that ends key"
+echo revoke-forged > mode
+exits "nor a history with an event that nobody entered" 5 revoke
+like "which the sequencer did not sign" "$(revoke 2>&1)" "the sequencer did not sign it"
+echo honest > mode
+revoke > out
+is "the owner revokes a key" $? 0
+is "and the log has it under a signed head" "$(json "$(cat out)" '[d["confirmed"], d["signedBy"], d["revokedAtSequence"] <= d["logSize"]]')" '[true, "owner", true]'
+
 # ---- a store of before
 rm office.db.key.next
 exits "a key that committed to none stays" 1 rotate office.db

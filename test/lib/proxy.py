@@ -25,6 +25,7 @@ FORGER = bytes(range(32))  # seed of every key it has
 STRANGER = "00000000-0000-4000-8000-00000000beef"
 first_page = None  # for replays
 first_answer = None
+revoked = None  # the body of a revocation that was not passed on
 
 
 def number(item):
@@ -43,6 +44,22 @@ def receipt_for(item, seed=FORGER, like=None):
 
 def rehash(e):
     e["payload_plain_hash"] = "0x" + v.payload_hash(e["payload"]).hex()
+
+
+def entity_revoke_forged(history):
+    """A revocation nobody entered, behind the last key event."""
+    item = copy.deepcopy(history["events"][-1])
+    e = item["envelope"]
+    e.update(event_type="ves.key.revoked", event_id=STRANGER,
+             sequence_number=e["sequence_number"] + 1,
+             payload={"agent_id": revoked["agentId"],
+                      "key_id": revoked["keyId"], "statement": {
+                          "owner_signature": "0x" + revoked["ownerSignature"]}})
+    rehash(e)
+    h = v.event_hash(e)
+    e["event_signing_hash"] = "0x" + h.hex()
+    e["agent_signature"] = "0x" + v.sign(FORGER, h).hex()
+    history["events"].append(item)
 
 
 # ---- lies in a page of events -------------------------------------------------
@@ -482,6 +499,8 @@ class Handler(BaseHTTPRequestHandler):
         elif path.startswith("/api/v1/ves/events"):
             first_page = first_page or copy.deepcopy(document)
             lie = globals().get("page_" + name)
+        elif path.startswith("/api/v1/ves/entities/"):
+            lie = globals().get("entity_" + name)
         elif path.startswith("/api/v1/ves/keys"):
             lie = keys_forge if mode == "forge-keys" else None
             name = "keys"
@@ -530,6 +549,10 @@ class Handler(BaseHTTPRequestHandler):
         is_rotation = path.endswith("/key-rotations")
         if mode == "rotation-500" and is_rotation:
             return self.reply(500, {}, b'{"message":"broken"}')
+        if mode.startswith("revoke-") and path.endswith("/key-revocations"):
+            global revoked
+            revoked = json.loads(body)
+            return self.reply(200, {}, b'{"success":true,"signedBy":"owner"}')
         if mode == "head-503" and path.startswith("/api/v1/ves/head?"):
             return self.reply(503, {"Retry-After": "7"}, b'{"message":"later"}')
         if mode == "gone-for-reads" and is_page:
