@@ -69,6 +69,9 @@ bool mcp_progress(void *call, const char *what, uint64_t done, uint64_t total);
 /* ---- words (mcp_words.c) -------------------------------------------------
  */
 
+/* What the library said, which is made for showing, up to where it goes on to
+ * what did not change and to what to type. */
+void mcp_what(char *out, size_t size, const char *words);
 /* Fails: "CODE: what.\nstate\nNext: next".  None of the three ends with a
  * full stop but state. */
 enum ves_mcp_outcome mcp_error(struct ves_mcp_call *call, const char *code,
@@ -147,9 +150,10 @@ extern const struct ves_mcp_resource mcp_resources[]; /* mcp_resources.c */
 extern const struct ves_mcp_prompt mcp_prompts[];     /* mcp_prompts.c */
 ves_mcp_handler mcp_complete;                         /* mcp_prompts.c */
 
-/* Writes what get_sync_status says of local state. */
+/* Writes what get_sync_status says of local state.  is_fresh: the sequencer was
+ * asked just now. */
 enum ves_status mcp_write_status(struct ves_jw *jw, struct ves_jr *status,
-                                 const char *probe_error);
+                                 const char *probe_error, bool is_fresh);
 /* Is a conflict about a record of this type for people to decide?
  * (mcp_resolve.c) */
 bool mcp_needs_person(const struct mcp_app *app, const char *entity_type);

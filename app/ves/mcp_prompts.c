@@ -58,7 +58,7 @@ static bool show_status(struct mcp_app *app, struct ves_mcp_call *call)
     if (!jr)
         return false;
     struct ves_jw *jw = cli_writer();
-    if (!mcp_write_status(jw, jr, NULL))
+    if (!mcp_write_status(jw, jr, NULL, false))
         show(call, "ves://status", ves_jw_view(jw));
     ves_jw_free(jw);
     ves_jr_free(jr);

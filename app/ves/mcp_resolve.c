@@ -37,7 +37,8 @@ struct resolve {
 static const char *next_of(const char *code)
 {
     static const char *const next[][2] = {
-        {"EVENT_NOT_FOUND", "list_outbox_events {\"status\":\"conflict\"}."},
+        {"EVENT_NOT_FOUND", "pull_events {} if another store wrote it; else "
+                            "list_outbox_events {\"status\":\"conflict\"}."},
         {"CONFLICT_NOT_FOUND", "list_outbox_events {\"status\":\"conflict\"}."},
         {"NOT_IN_CONFLICT", "list_outbox_events {\"status\":\"conflict\"}."},
         {"SEVERAL_CONFLICTS",
@@ -61,7 +62,6 @@ static const char *next_of(const char *code)
     return "get_outbox_event for the event, then decide again.";
 }
 
-/* What the library said, which is made for showing, without its last stop. */
 static enum ves_mcp_outcome fail_problem(struct resolve *r,
                                          enum ves_status status,
                                          struct ves_jr *doc,
@@ -72,10 +72,7 @@ static enum ves_mcp_outcome fail_problem(struct resolve *r,
 
     if (!code[0])
         return mcp_error_of(r->call, status, error, "Nothing was changed.");
-    snprintf(what, sizeof(what), "%s", ves_jr_str(doc, "/problem/message"));
-    size_t n = strlen(what);
-    while (n > 0 && (what[n - 1] == '.' || what[n - 1] == ' '))
-        what[--n] = '\0';
+    mcp_what(what, sizeof(what), ves_jr_str(doc, "/problem/message"));
     return mcp_error(r->call, code, what, "Nothing was changed.",
                      next_of(code));
 }

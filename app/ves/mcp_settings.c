@@ -185,11 +185,14 @@ static enum ves_mcp_outcome fail_set(struct ves_mcp_call *call,
                                      const struct ves_error *error)
 {
     /* Settings are the caller's own words, so the library's may be shown. */
-    if (status == VES_INVALID || status == VES_NOT_FOUND)
-        return ves_mcp_fail(call,
-                            "SETTING_INVALID: %s.\nNothing was changed.\nNext: "
-                            "set_sync_settings with that corrected.",
-                            error->text);
+    if (status == VES_INVALID || status == VES_NOT_FOUND) {
+        char what[512];
+
+        mcp_what(what, sizeof(what), error->text);
+        return mcp_error(call, "SETTING_INVALID", what, "Nothing was changed.",
+                         "set_sync_settings with that corrected; two that "
+                         "depend on each other go in one call.");
+    }
     if (status == VES_CONFLICT)
         return mcp_error(call, "SETTINGS_CHANGED",
                          "somebody changed the settings at the same time",

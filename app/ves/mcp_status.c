@@ -39,7 +39,7 @@ static void put_part(char *out, size_t size, uint64_t n, const char *what)
 }
 
 static void put_summary(struct ves_jw *jw, struct ves_jr *jr,
-                        const struct view *v)
+                        const struct view *v, bool is_fresh)
 {
     char parts[256] = "", behind[64] = "";
     const char *contact = !v->is_configured ? "no sequencer is configured"
@@ -57,8 +57,12 @@ static void put_summary(struct ves_jw *jw, struct ves_jr *jr,
     if (v->lag)
         snprintf(behind, sizeof(behind), ", %llu %s behind",
                  (unsigned long long)v->lag, v->lag == 1 ? "event" : "events");
-    mcp_putf(jw, "summary", "%s; %s%s.", parts[0] ? parts : "Nothing waits",
-             contact, behind);
+    mcp_putf(jw, "summary", "%s; %s%s%s.", parts[0] ? parts : "Nothing waits",
+             contact,
+             v->is_configured && v->was_checked && !is_fresh
+                 ? " when last asked"
+                 : "",
+             behind);
 }
 
 static void put_sequencer(struct ves_jw *jw, struct ves_jr *jr,
@@ -122,7 +126,7 @@ static void put_steps(struct ves_jw *jw, struct ves_jr *jr,
 }
 
 enum ves_status mcp_write_status(struct ves_jw *jw, struct ves_jr *jr,
-                                 const char *probe_error)
+                                 const char *probe_error, bool is_fresh)
 {
     static const char *const statuses[] = {"pending", "syncing", "synced",
                                            "failed", "conflict"};
@@ -133,7 +137,7 @@ enum ves_status mcp_write_status(struct ves_jw *jw, struct ves_jr *jr,
     look(jr, &v);
     ves_jw_object(jw);
     mcp_put_str(jw, "health", ves_jr_str(jr, "/health"));
-    put_summary(jw, jr, &v);
+    put_summary(jw, jr, &v, is_fresh);
     ves_jw_key(jw, "counts");
     ves_jw_object(jw);
     for (size_t i = 0; i < 5; i++)
@@ -159,8 +163,7 @@ enum ves_status mcp_write_status(struct ves_jw *jw, struct ves_jr *jr,
 }
 
 /* ---- made once ------------------------------------------------------------
- * A result is a function of the library's document alone, unless a probe had
- * words of its own. */
+ * Without a probe a result is a function of the library's document alone. */
 
 /* Writes what was made of the same document before; false: there is none. */
 static bool put_made(struct mcp_app *app, struct ves_jw *jw,
@@ -207,23 +210,26 @@ static void keep_made(struct mcp_app *app, struct ves_bytes document,
 }
 
 static enum ves_mcp_outcome make(struct mcp_app *app, struct ves_mcp_call *call,
-                                 struct ves_bytes document, const char *words)
+                                 struct ves_bytes document, const char *words,
+                                 bool is_fresh)
 {
     struct ves_jw *jw = ves_mcp_structured(call);
     struct ves_jr *jr = ves_jr_new(NULL, document);
-    enum ves_status status = jr ? mcp_write_status(jw, jr, words) : VES_LIMIT;
+    enum ves_status status =
+        jr ? mcp_write_status(jw, jr, words, is_fresh) : VES_LIMIT;
 
     ves_jr_free(jr);
     if (status)
         return mcp_error_of(call, status, NULL, "Nothing was changed.");
-    if (!words)
+    if (!is_fresh)
         keep_made(app, document, ves_jw_view(jw));
     return VES_MCP_DONE;
 }
 
 static enum ves_mcp_outcome answer(struct mcp_app *app,
                                    struct ves_mcp_call *call,
-                                   struct ves_agent *agent, const char *words)
+                                   struct ves_agent *agent, const char *words,
+                                   bool is_fresh)
 {
     enum ves_mcp_outcome outcome = VES_MCP_DONE;
     struct ves_error error = {VES_OK, ""};
@@ -233,9 +239,9 @@ static enum ves_mcp_outcome answer(struct mcp_app *app,
     mcp_give(app, agent);
     if (status)
         outcome = mcp_error_of(call, status, &error, "Nothing was changed.");
-    else if (words ||
+    else if (is_fresh ||
              !put_made(app, ves_mcp_structured(call), ves_jw_view(document)))
-        outcome = make(app, call, ves_jw_view(document), words);
+        outcome = make(app, call, ves_jw_view(document), words, is_fresh);
     ves_jw_free(document);
     return outcome;
 }
@@ -254,15 +260,16 @@ enum ves_mcp_outcome mcp_get_sync_status(struct ves_mcp_call *call, void *ctx)
     if (!agent)
         return VES_MCP_FAILED;
     ves_agent_info(agent, &info);
-    if (probe && info.url[0]) {
+    probe = probe && info.url[0];
+    if (probe) {
         enum ves_status status =
             mcp_probe(app, call, agent, PROBE_MS, &contact, &error);
         if (contact.wait_s)
             words = "it is busy and asks to be left alone";
         else if (status == VES_UNREACHABLE)
-            words = "no answer within 2 s";
+            words = "no connection, or no answer within 2 s";
         else if (status)
             words = ves_status_message(status);
     }
-    return answer(app, call, agent, words);
+    return answer(app, call, agent, words, probe);
 }

@@ -15,6 +15,18 @@ enum ves_mcp_outcome mcp_error(struct ves_mcp_call *call, const char *code,
     return ves_mcp_fail(call, "%s: %s.\n%s\nNext: %s", code, what, state, next);
 }
 
+void mcp_what(char *out, size_t size, const char *words)
+{
+    static const char rest[] = "; nothing was changed";
+
+    snprintf(out, size, "%s", words);
+    char *end = strstr(out, rest);
+    size_t n = end ? (size_t)(end - out) : strlen(out);
+    while (n > 0 && (out[n - 1] == '.' || out[n - 1] == ' '))
+        n--;
+    out[n] = '\0';
+}
+
 struct meaning {
     enum ves_status status;
     const char *code;

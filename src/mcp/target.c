@@ -96,16 +96,18 @@ static void explain_arguments(struct ves_mcp_call *call,
                               const struct ves_mcp_problem *problem)
 {
     const char *name = call->tool->tool->name;
+    size_t len = strlen(problem->text);
+    const char *stop = len && problem->text[len - 1] == '?' ? "" : ".";
 
     if (problem->next[0])
-        ves_mcp_fail(call,
-                     "INVALID_ARGUMENT: %s.\nNothing was changed.\nNext: %s %s",
-                     problem->text, name, problem->next);
+        ves_mcp_fail(
+            call, "INVALID_ARGUMENT: %s%s\nNothing was changed.\nNext: %s %s",
+            problem->text, stop, name, problem->next);
     else
         ves_mcp_fail(call,
-                     "INVALID_ARGUMENT: %s.\nNothing was changed.\nNext: call "
+                     "INVALID_ARGUMENT: %s%s\nNothing was changed.\nNext: call "
                      "%s again with that corrected.",
-                     problem->text, name);
+                     problem->text, stop, name);
     ves_mcp_reply_failed(call);
 }
 

@@ -31,7 +31,8 @@ def append(ves, db, type, id, payload):
 
 def shape(text, code):
     """An error: what happened, what did not, what next."""
-    return isinstance(text, str) and re.match(rf"^{code}: [^\n]*[^.\n]\.\n[A-Z0-9][^\n]*\.\nNext: [^\n]+$", text) is not None
+    return isinstance(text, str) and re.match(rf"^{code}: [^\n]*[^.?\n][.?]\n[A-Z0-9][^\n]*\.\nNext: [^\n]+$", text) is not None \
+        and "nothing was changed" not in text.split("\n")[0] and "`" not in text  # said once, and no commands for a shell
 
 
 class Server:

@@ -99,7 +99,10 @@ def lifecycle():
     r = s.call("acknowledge_events")
     ok("acknowledge the rest", r["acknowledged"] == 3 and r["notAcknowledgedCount"] == 0, r)
     r = s.call("get_sync_status")
-    ok("then healthy, with nothing to do", r["health"] == "healthy" and r["nextSteps"] == [] and r["sequencer"]["reachable"], r)
+    ok("then healthy, with nothing to do", r["health"] == "healthy" and r["nextSteps"] == [] and r["sequencer"]["reachable"]
+       and r["summary"].endswith("sequencer reachable."), r)
+    r = s.call("get_sync_status", probe=False)
+    ok("without asking, it is what was seen when it was last asked", r["summary"].endswith("sequencer reachable when last asked."), r)
     for tool in ("push_events", "pull_events", "acknowledge_events"):
         ok(f"{tool} again is harmless", isinstance(s.call(tool), dict))
     r = s.call("pull_events", since="0", detail="summary", limit=5)
@@ -127,6 +130,8 @@ def lifecycle():
        and r["receipt"]["sequence"] == 3 and r["status"] == "synced" and r["event"]["signature"], r)
     logged = s.call("get_sync_status")["sequence"]["logged"]
     ok("and how final it is, as status says", r["finality"] == ("logged" if logged >= 3 else "received"), (r, logged))
+    t = s.call("list_outbox_events", status="confict")
+    ok("a near miss: asked in one sentence", shape(t, "INVALID_ARGUMENT") and 'did you mean "conflict"?\n' in t, t)
     ok("no such event", shape(s.call("get_outbox_event", eventId="018f3c2a-6a0e-7c11-9d0a-3f1b2c4d5e6f"), "EVENT_NOT_FOUND"))
     trail = json.loads(s.ask("resources/read", uri="ves://audit")["result"]["contents"][0]["text"])["operations"]
     ok("the trail has what was done", {"push", "pull", "ack"} <= {e["code"] for e in trail}, trail[:3])
@@ -186,7 +191,7 @@ def settings():
     ok("set on an old version", shape(s.call("set_sync_settings", batchSize=1, expectedVersion=v), "SETTINGS_CHANGED"))
     t = s.call("set_sync_settings", batchSize=99, retryBaseDelayMs=60000, retryMaxDelayMs=1000)
     ok("set: one that cannot be keeps all from being set",
-       t.startswith("SETTING_INVALID: ") and s.call("get_sync_settings")["settings"]["batchSize"] == 250, t)
+       shape(t, "SETTING_INVALID") and s.call("get_sync_settings")["settings"]["batchSize"] == 250, t)
     r = s.call("set_sync_settings", retryBaseDelayMs=50000, retryMaxDelayMs=60000)
     ok("set: two that only go together go together", r["settings"]["retryBaseDelayMs"] == 50000, r)
     r = s.call("set_sync_settings", batchSize=70.0, maxRetries=4, dryRun=True)
