@@ -169,7 +169,36 @@ static void put_count(struct ves_jw *jw, const char *name, uint64_t count)
 
 static int partly(const struct ves_recovered *done)
 {
-    return done->beyond > 0 ? CLI_PARTIAL : CLI_DONE;
+    return done->beyond > 0 || done->doubtful > 0 ? CLI_PARTIAL : CLI_DONE;
+}
+
+/* Revocations that no log has. */
+static void print_ends(const struct ves_recovered *done)
+{
+    const struct ves_uuid *a = &done->doubtful_agent;
+
+    if (done->revocations > 0)
+        printf("%llu revocations made again, which a store was shown\n",
+               (unsigned long long)done->revocations);
+    if (done->doubtful > 0) {
+        printf("WARNING: %llu keys CAN SIGN AGAIN that were revoked, as a "
+               "store's file has it and nothing here shows; the first is key "
+               "%lu of agent ",
+               (unsigned long long)done->doubtful,
+               (unsigned long)done->doubtful_key_id);
+        for (size_t i = 0; i < VES_UUID_SIZE; i++)
+            printf("%s%02x", i == 4 || i == 6 || i == 8 || i == 10 ? "-" : "",
+                   a->b[i]);
+        printf(". Look at \"ves keys\" of the store, and revoke them again "
+               "(ves admin revoke) as soon as the sequencer runs\n");
+    }
+    if (done->ownerless > 0)
+        printf(
+            "WARNING: %llu streams have no owner, so that their revocations "
+            "are in no log. Those made after the backup, which none of these "
+            "stores was shown, ARE LOST: revoke every key that has to stay "
+            "revoked again (ves admin keys lists them)\n",
+            (unsigned long long)done->ownerless);
 }
 
 static int recover(struct cli *cli)
@@ -211,6 +240,9 @@ static int recover(struct cli *cli)
         put_count(jw, "epochs", done.epochs);
         put_count(jw, "givenUp", done.given_up);
         put_count(jw, "beyond", done.beyond);
+        put_count(jw, "revocations", done.revocations);
+        put_count(jw, "doubtfulRevocations", done.doubtful);
+        put_count(jw, "streamsWithoutOwner", done.ownerless);
         ves_jw_end(jw);
         return cli_print(jw) ? CLI_FAILED : partly(&done);
     }
@@ -228,6 +260,7 @@ static int recover(struct cli *cli)
                "given twice; name the head file that was kept beside it "
                "(--head-file), or restore a newer backup\n",
                (unsigned long long)done.beyond);
+    print_ends(&done);
     return partly(&done);
 }
 

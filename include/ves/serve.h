@@ -154,6 +154,16 @@ struct ves_recovered {
     uint64_t beyond;   /* events that a store pulled from this sequencer, behind
                           the end of the database, that no signed head asked
                           for; of the store with the most */
+    /* Revocations that were made after the backup and are in no log. */
+    uint64_t revocations; /* made again: a directory that this sequencer signed,
+                             and a store kept, shows them */
+    uint64_t doubtful; /* that a store's tables have, and nothing shows; these
+                          keys can sign, until they are revoked again */
+    struct ves_uuid doubtful_agent; /* of the first of those */
+    uint32_t doubtful_key_id;
+    uint64_t ownerless; /* streams without an owner, whose revocations are no
+                           events: if a stream had to be made whole, those of
+                           after the backup that no store was shown are lost */
 };
 
 /* Makes a database that is behind its signed heads (options->head_file, and the

@@ -22,6 +22,9 @@ struct keys {
     size_t count;
     bool has_numbers; /* the directory is of this stream, with sequences */
     size_t added, ended;
+    bool
+        shows_end; /* of a key that this store thought could sign, or had not */
+    struct ves_bytes reply;
     bool has_log; /* opened when the directory has to be held against it */
     struct ves_key_log log;
     enum ves_status outcome;
@@ -154,6 +157,7 @@ static enum ves_status add_key(struct keys *keys,
         .revoked_at_sequence = key->revoked_at_sequence};
 
     keys->added++;
+    keys->shows_end = keys->shows_end || key->revoked_at_sequence != 0;
     enum ves_status status = store->ops->key_put(store, &row);
     if (status)
         return status;
@@ -202,6 +206,7 @@ static enum ves_status take_end(struct keys *keys,
     if (span->revoked_at_sequence != 0)
         return refuse_change(keys, key);
     keys->ended++;
+    keys->shows_end = true;
     span->revoked_at_sequence = key->revoked_at_sequence;
     row->valid_to_ms = key->valid_to_ms;
     row->revoked_at_ms = key->revoked_at_ms;
@@ -288,6 +293,17 @@ static enum ves_status store_trail(struct keys *keys)
     return status;
 }
 
+/* A sequencer that came back from a backup may have lost it. */
+static enum ves_status keep_directory(struct keys *keys)
+{
+    struct ves_store *store = keys->core->store;
+
+    if (!keys->shows_end || !keys->has_numbers ||
+        keys->reply.len > VES_KEY_DIRECTORY_MAX)
+        return VES_OK;
+    return store->ops->meta_put(store, VES_KEY_DIRECTORY, keys->reply);
+}
+
 static enum ves_status take_keys(struct keys *keys)
 {
     for (size_t i = 0; i < keys->count; i++) {
@@ -299,8 +315,10 @@ static enum ves_status take_keys(struct keys *keys)
         if (keys->outcome)
             return keys->outcome;
     }
-    enum ves_status status =
-        ves_device_close(keys->core, keys->now_ms, "directory_invalid");
+    enum ves_status status = keep_directory(keys);
+    if (!status)
+        status =
+            ves_device_close(keys->core, keys->now_ms, "directory_invalid");
     if (!status)
         status = ves_device_close(keys->core, keys->now_ms, "key_changed");
     return status ? status : store_trail(keys);
@@ -352,7 +370,8 @@ enum ves_status ves_core_keys(struct ves_agent_core *core,
                               struct ves_bytes reply, int64_t now_ms)
 {
     struct ves_arena arena;
-    struct keys keys = {.core = core, .arena = &arena, .now_ms = now_ms};
+    struct keys keys = {
+        .core = core, .arena = &arena, .now_ms = now_ms, .reply = reply};
 
     ves_arena_init(&arena, core->alloc, VES_DEVICE_ARENA_MAX);
     enum ves_status status = keys_all(&keys, reply);

@@ -66,6 +66,11 @@ VES_NODISCARD enum ves_status ves_key_log_add(struct ves_key_log *log,
 bool ves_key_log_allows(const struct ves_key_log *log,
                         const struct ves_logged_key *key);
 
+/* A device keeps the last directory that showed it the end of a key, as it
+ * came, if it is no larger (engine/key_recover.c reads it). */
+#define VES_KEY_DIRECTORY "keys.directory"
+enum { VES_KEY_DIRECTORY_MAX = 1024 * 1024 };
+
 /* Name of the value that holds a stream's policy. */
 enum { VES_KEY_LOG_POLICY_NAME = 21 };
 void ves_key_log_policy_name(uint32_t stream_no,

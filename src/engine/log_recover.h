@@ -52,4 +52,19 @@ ves_log_recover(struct ves_sequencer *sequencer,
                 const struct ves_log_recovery *what, uint64_t *events,
                 struct ves_error *error);
 
+/* Ends of keys that a store knows and the sequencer does not. */
+struct ves_key_ends {
+    uint64_t restored;     /* a directory of this sequencer shows them */
+    uint64_t doubtful;     /* only the store's tables do: nothing was changed */
+    struct ves_uuid agent; /* of the first doubtful one */
+    uint32_t key_id;
+};
+
+/* Ends them again, after the log is whole; adds to *out.  In a transaction of
+ * its own. */
+VES_NODISCARD enum ves_status
+ves_keys_recover(struct ves_sequencer *sequencer,
+                 const struct ves_receipt_keys *keys, struct ves_store *from,
+                 struct ves_key_ends *out);
+
 #endif

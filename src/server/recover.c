@@ -460,6 +460,36 @@ static enum ves_status look_beyond(struct recover *r, struct ves_store *from)
     return status;
 }
 
+/* ---- ends of keys -------------------------------------------------------- */
+
+static enum ves_status count_ownerless(void *ctx,
+                                       const struct ves_stream_row *row)
+{
+    ((struct ves_recovered *)ctx)->ownerless += !row->has_owner_key;
+    return VES_OK;
+}
+
+static enum ves_status recover_keys(struct recover *r)
+{
+    const struct ves_receipt_keys keys = {find_key, &r->identity};
+    struct ves_store *store = r->sequencer.store;
+    struct ves_key_ends ends = {0};
+    enum ves_status status = VES_OK;
+    for (size_t i = 0; !status && i < r->store_count; i++)
+        status = ves_keys_recover(&r->sequencer, &keys, r->stores[i], &ends);
+    r->out->revocations = ends.restored;
+    r->out->doubtful = ends.doubtful;
+    r->out->doubtful_agent = ends.agent;
+    r->out->doubtful_key_id = ends.key_id;
+    if (!status && r->out->streams + r->out->epochs > 0)
+        status = store->ops->stream_list(store, count_ownerless, r->out);
+    return status ? ves_fail(r->error, status,
+                             "the log is whole, and the ends of keys that "
+                             "stores know could not be compared with it: %s",
+                             ves_status_message(status))
+                  : VES_OK;
+}
+
 static enum ves_status run(struct recover *r, const char *const *paths,
                            size_t count)
 {
@@ -482,6 +512,7 @@ static enum ves_status run(struct recover *r, const char *const *paths,
     status = ves_sequencer_upgrade(&r->sequencer);
     if (status)
         return store_failed(r, status);
+    status = recover_keys(r);
     for (size_t i = 0; !status && i < r->store_count; i++) {
         status = look_beyond(r, r->stores[i]);
         if (status)
@@ -490,7 +521,7 @@ static enum ves_status run(struct recover *r, const char *const *paths,
                             "compared with it: %s",
                             paths[i], ves_status_message(status));
     }
-    return VES_OK;
+    return status;
 }
 
 enum ves_status ves_server_recover(const struct ves_serve_options *options,

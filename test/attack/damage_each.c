@@ -41,6 +41,8 @@ static const struct excuse excuses[] = {
     {"ves_agent_keys.valid_from_ms", "keys are valid by number (D17)"},
     {"ves_agent_keys.valid_to_ms", "keys are valid by number (D17)"},
     {"ves_agent_keys.revoked_at_ms", "keys are valid by number (D17)"},
+    {"ves_meta:keys.directory", "its signature says whose it is"},
+    {"ves_meta:keys.directory gone", "only its maker reads it, after a loss"},
     {"ves_meta:sequencer.checked_ms", "when it was asked last"},
     {"ves_meta:sequencer.checked_ms gone", "it is asked again"},
     /* How to go on, which is found out again. */

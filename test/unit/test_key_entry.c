@@ -12,6 +12,7 @@
 #include "core/key_event.h"
 #include "core/receipt.h"
 #include "engine/key_log.h"
+#include "engine/log_recover.h"
 #include "test/lib/test_dir.h"
 #include "test/lib/test_fleet.h"
 
@@ -752,6 +753,85 @@ static void a_backdated_revocation_takes_no_sale_back(void **state)
         test_fleet_open_records(&fleet, 1, VES_RECORD_ALERT, "key_changed"), 1);
 }
 
+static bool find_hub_key(void *ctx, uint32_t version,
+                         struct ves_public_key *out)
+{
+    (void)ctx;
+    *out = fleet.hub.key.signer.public_key;
+    return version == 1;
+}
+
+static struct ves_key_ends recover_ends(size_t n)
+{
+    const struct ves_receipt_keys keys = {find_hub_key, NULL};
+    struct ves_key_ends ends = {0};
+    assert_int_equal(
+        ves_keys_recover(sequencer(), &keys, fleet.devices[n].store, &ends),
+        VES_OK);
+    return ends;
+}
+
+static void put_meta(struct ves_store *store, const char *name,
+                     struct ves_bytes value)
+{
+    assert_int_equal(store->ops->begin(store), VES_OK);
+    assert_int_equal(store->ops->meta_put(store, name, value), VES_OK);
+    assert_int_equal(store->ops->commit(store), VES_OK);
+}
+
+/* No owner, so that a revocation is in the tables alone, and the sequencer
+ * comes back from a backup of before it. */
+static void a_lost_revocation_comes_back_from_what_it_signed(void **state)
+{
+    (void)state;
+    struct ves_store *hub = fleet.hub_store, *store = fleet.devices[1].store;
+    struct ves_stream_row row;
+    struct ves_bytes kept;
+    struct ves_arena arena;
+    assert_int_equal(hub->ops->stream_get(hub, &fleet.hub.stream, false, &row),
+                     VES_OK);
+    row.has_owner_key = false;
+    assert_int_equal(hub->ops->begin(hub), VES_OK);
+    assert_int_equal(hub->ops->stream_put(hub, &row), VES_OK);
+    assert_int_equal(hub->ops->commit(hub), VES_OK);
+    test_fleet_adjust(&fleet, 0, "s", "1");
+    assert_int_equal(test_fleet_push(&fleet, 0, NULL), VES_OK);
+    assert_int_equal(ves_sequencer_revoke_key(
+                         sequencer(), &fleet.hub.stream.tenant, agent_of(0), 1,
+                         fleet.hub.now_ms, NULL, &error),
+                     VES_OK);
+    assert_int_equal(head(), 1);
+    assert_int_equal(take_directory(1), VES_OK);
+    assert_int_equal(recover_ends(1).restored, 0);
+    forget_revocation(agent_of(0), 1);
+    assert_int_equal(recover_ends(2).restored, 0); /* it was shown nothing */
+    struct ves_key_ends ends = recover_ends(1);
+    assert_int_equal(ends.restored, 1);
+    assert_int_equal(ends.doubtful, 0);
+    assert_int_equal(span_at(hub, 1, agent_of(0), 1).revoked_at_sequence, 2);
+    test_fleet_adjust(&fleet, 0, "s", "1");
+    struct ves_push_result result = {0};
+    assert_int_equal(test_fleet_push(&fleet, 0, &result), VES_OK);
+    assert_int_equal(result.failed, 1);
+    /* The file of a store is anybody's word. */
+    ves_arena_init(&arena, ves_alloc_default(), TEXT_MAX);
+    assert_int_equal(
+        store->ops->meta_get(store, VES_KEY_DIRECTORY, &arena, &kept), VES_OK);
+    uint8_t *bytes = ves_arena_bytes(&arena, kept.len);
+    assert_non_null(bytes);
+    memcpy(bytes, kept.ptr, kept.len);
+    bytes[kept.len - 10] = bytes[kept.len - 10] == '1' ? '2' : '1';
+    put_meta(store, VES_KEY_DIRECTORY, ves_bytes(bytes, kept.len));
+    ves_arena_free(&arena);
+    forget_revocation(agent_of(0), 1);
+    ends = recover_ends(1);
+    assert_int_equal(ends.restored, 0);
+    assert_int_equal(ends.doubtful, 1);
+    assert_memory_equal(ends.agent.b, agent_of(0)->b, VES_UUID_SIZE);
+    assert_int_equal(ends.key_id, 1);
+    assert_int_equal(span_at(hub, 1, agent_of(0), 1).revoked_at_sequence, 0);
+}
+
 static void strict_is_checked_by_stores(void **state)
 {
     (void)state;
@@ -800,6 +880,7 @@ int main(void)
         TEST(a_revoked_key_is_refused_for_what_the_log_says),
         TEST(a_directory_that_contradicts_the_log_is_evidence),
         TEST(a_backdated_revocation_takes_no_sale_back),
+        TEST(a_lost_revocation_comes_back_from_what_it_signed),
         TEST(strict_is_checked_by_stores),
     };
     cmocka_set_message_output(CM_OUTPUT_TAP);
