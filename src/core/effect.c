@@ -28,6 +28,12 @@ static bool is_free(enum ves_op op)
            op == VES_OP_RESTORE;
 }
 
+/* Does it leave just that value at its path, or expect it there? */
+static bool is_plain(enum ves_op op)
+{
+    return op == VES_OP_SET || op == VES_OP_TRANSITION || op == VES_OP_EXPECT;
+}
+
 bool ves_effect_commutes(const struct ves_effect *a, const struct ves_effect *b)
 {
     if (!ves_effect_overlaps(a, b))
@@ -36,12 +42,10 @@ bool ves_effect_commutes(const struct ves_effect *a, const struct ves_effect *b)
         return true;
     if (!ves_bytes_equal(a->path, b->path))
         return false;
-    if (a->op == b->op)
-        return is_free(a->op) || ves_hash_equal(&a->value, &b->value);
-    /* What was expected is what is written. */
-    bool is_expected = (a->op == VES_OP_EXPECT && b->op == VES_OP_SET) ||
-                       (a->op == VES_OP_SET && b->op == VES_OP_EXPECT);
-    return is_expected && ves_hash_equal(&a->value, &b->value);
+    if (a->op == b->op && is_free(a->op))
+        return true;
+    return (a->op == b->op || (is_plain(a->op) && is_plain(b->op))) &&
+           ves_hash_equal(&a->value, &b->value);
 }
 
 bool ves_commutes(struct ves_effects a, struct ves_effects b)

@@ -47,7 +47,9 @@ bool ves_effect_overlaps(const struct ves_effect *a,
 
 /* May a and b come in either order?  Where paths overlap both must be the
  * same effect, or both deltas, additions to a set, appends or advances at one
- * path, or both deletes or restores, whatever was said with them. */
+ * path, or both deletes or restores, whatever was said with them.  A set and a
+ * transition to one value are the same: a merge writes with the first what an
+ * event wrote with the second. */
 bool ves_effect_commutes(const struct ves_effect *a,
                          const struct ves_effect *b);
 

@@ -15,7 +15,7 @@
 enum ves_event_class { VES_CLASS_INTENT, VES_CLASS_FACT };
 enum ves_base_rule { VES_BASE_REQUIRED, VES_BASE_NONE };
 
-enum { VES_FOLD_VERSION = 4, VES_JUDGE_VERSION = 3 };
+enum { VES_FOLD_VERSION = 4, VES_JUDGE_VERSION = 4 };
 
 /* The one system event the judge reads (semantics.md 3.3). */
 #define VES_TYPE_RESOLVED "ves.conflict.resolved"
