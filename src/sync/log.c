@@ -81,9 +81,9 @@ enum ves_status ves_session_known_head(struct ves_session *session,
 
 /* ---- a sequencer that lacks it ------------------------------------------- */
 
-static bool is_refused_for(struct ves_session *session,
-                           const struct ves_http_reply *reply,
-                           const char *const *codes)
+bool ves_session_is_refused_for(struct ves_session *session,
+                                const struct ves_http_reply *reply,
+                                const char *const *codes)
 {
     struct ves_arena arena;
     const struct ves_json *root;
@@ -108,7 +108,7 @@ bool ves_session_is_behind(struct ves_session *session,
 {
     static const char *const codes[] = {"LOG_FROZEN", "LOG_UNKNOWN", NULL};
 
-    return is_refused_for(session, reply, codes);
+    return ves_session_is_refused_for(session, reply, codes);
 }
 
 bool ves_session_is_in_epoch(struct ves_session *session,
@@ -116,7 +116,7 @@ bool ves_session_is_in_epoch(struct ves_session *session,
 {
     static const char *const codes[] = {"LOG_EPOCH", NULL};
 
-    return is_refused_for(session, reply, codes) &&
+    return ves_session_is_refused_for(session, reply, codes) &&
            ves_http_client_header(session->client, VES_KNOWN_HEAD_HEADER,
                                   NULL) == VES_OK;
 }

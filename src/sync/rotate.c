@@ -12,8 +12,6 @@
 #include "os/clock.h"
 #include "sync/session.h"
 
-enum { BUSY = 503 }; /* HTTP status: not now */
-
 static enum ves_status is_pending(struct ves_agent *agent, bool *out,
                                   struct ves_error *error)
 {
@@ -25,11 +23,15 @@ static enum ves_status is_pending(struct ves_agent *agent, bool *out,
     return ves_agent_fail(agent, status, error, "rotating the key");
 }
 
-/* What is refused now may be taken later only where the way there failed. */
-static bool is_final(uint32_t http_status)
+/* The sequencer held the statement against its log.  Any other answer is about
+ * the way there, the credential or the sequencer: a gateway, one that is older
+ * or frozen, a key that was taken away and will be given again. */
+static bool is_final(struct ves_session *session,
+                     const struct ves_http_reply *reply)
 {
-    return http_status >= 400 && http_status < 500 && http_status != 408 &&
-           http_status != 425 && http_status != 429;
+    static const char *const codes[] = {"key_event_refused", NULL};
+
+    return ves_session_is_refused_for(session, reply, codes);
 }
 
 static enum ves_status refused(struct ves_session *session,
@@ -41,12 +43,12 @@ static enum ves_status refused(struct ves_session *session,
 
     enum ves_status status =
         ves_session_explain(agent->alloc, reply, "rotating the key", &words);
-    /* An answer that says nothing of this and nothing of the way there: what
-     * waits in the outbox may go all the same. */
-    if (!is_final(reply->status) && reply->status >= 500 &&
-        reply->status != BUSY)
+    bool is_refused = is_final(session, reply);
+    /* What waits in the outbox may go all the same, unless nothing would. */
+    if (!is_refused && session->wait_s == 0 && status != VES_AUTH &&
+        status != VES_FORBIDDEN)
         status = VES_UNSUPPORTED;
-    if (!is_final(reply->status))
+    if (!is_refused)
         return ves_fail(error, status,
                         "%s. The rotation waits and goes out with the next "
                         "push",

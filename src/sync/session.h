@@ -39,6 +39,10 @@ ves_session_known_head(struct ves_session *session, struct ves_error *error);
 void ves_session_vouch(struct ves_session *session);
 void ves_session_vouched(struct ves_session *session);
 
+/* Does it say no (409) by one of these codes?  NULL ends them. */
+bool ves_session_is_refused_for(struct ves_session *session,
+                                const struct ves_http_reply *reply,
+                                const char *const *codes);
 /* Is this the answer of a sequencer whose log has not that head? */
 bool ves_session_is_behind(struct ves_session *session,
                            const struct ves_http_reply *reply);

@@ -101,6 +101,18 @@ exits "a sequencer that cannot do it now" 1 rotate far.db
 adjust far.db MUG 1
 check "is no reason not to sell" "$VES" sync --db far.db
 is "under the key there is" "$(key_id far.db) $(store_is far.db '[d["counts"]["pending"], d["counts"]["failed"]]')" "2 [0, 0]"
+ended=
+for said in 400 401 403 404 405 409 409-LOG_FROZEN 413 429; do
+	echo rotation-$said > mode
+	rotate far.db > /dev/null 2>&1 && ended="$ended $said succeeds;"
+	[ "$(sqlite3 far.db "SELECT length(value) > 100 FROM ves_meta WHERE name = 'agent.rotation'")" = 1 ] || ended="$ended $said;"
+done
+is "an answer that does not refuse the rotation does not end it, whatever its status" "$ended" ""
+is "and alarms nobody" "$(sqlite3 far.db "SELECT count(*) FROM ves_alerts WHERE code = 'key_rotation_refused'")" 0
+echo rotation-404 > mode
+adjust far.db MUG 1
+check "behind one that waits for good is sold all the same" "$VES" push --db far.db
+is "and sent" "$(store_is far.db '[d["counts"]["pending"], d["counts"]["failed"]]')" "[0, 0]"
 echo honest > mode
 check "later it can" "$VES" sync --db far.db
 is "and does" "$(key_id far.db)" 3

@@ -12,6 +12,7 @@ import hashlib
 import http.client
 import json
 import os
+import re
 import sys
 import time
 import urllib.parse
@@ -547,8 +548,10 @@ class Handler(BaseHTTPRequestHandler):
         if mode == "push-500" and is_push:
             return self.reply(500, {}, b'{"message":"broken"}')
         is_rotation = path.endswith("/key-rotations")
-        if mode == "rotation-500" and is_rotation:
-            return self.reply(500, {}, b'{"message":"broken"}')
+        said = re.fullmatch(r"rotation-([45]\d\d)(?:-(\w+))?", mode)
+        if said and is_rotation:
+            return self.reply(int(said[1]), {}, json.dumps({"error": {
+                "code": said[2] or "SOME_OTHER", "message": "broken"}}).encode())
         if mode.startswith("revoke-") and path.endswith("/key-revocations"):
             global revoked
             revoked = json.loads(body)
