@@ -239,6 +239,17 @@ static void print_json_error(const char *code, const char *text)
     ves_jw_free(jw);
 }
 
+void cli_print_usage(FILE *out, const struct cli_command *command)
+{
+    enum { WIDTH = 79 };
+    int len = fprintf(out, "usage: ves %s [OPTIONS]", command->name);
+    bool is_long = len + 1 + (int)strlen(command->args) > WIDTH;
+
+    if (command->args[0])
+        fprintf(out, "%s%s", is_long ? "\n    " : " ", command->args);
+    fputc('\n', out);
+}
+
 void cli_usage(const struct cli *cli, const char *format, ...)
 {
     char text[1024];
@@ -247,14 +258,13 @@ void cli_usage(const struct cli *cli, const char *format, ...)
     va_start(args, format);
     vsnprintf(text, sizeof(text), format, args);
     va_end(args);
-    if (cli->is_json)
+    if (cli->is_json) {
         print_json_error("USAGE", text);
-    else
-        fprintf(stderr,
-                "ves %s: %s\nusage: ves %s [OPTIONS]%s%s\n(ves %s --help)\n",
-                cli->command->name, cli_clean(text), cli->command->name,
-                cli->command->args[0] ? " " : "", cli->command->args,
-                cli->command->name);
+    } else {
+        fprintf(stderr, "ves %s: %s\n", cli->command->name, cli_clean(text));
+        cli_print_usage(stderr, cli->command);
+        fprintf(stderr, "(ves %s --help)\n", cli->command->name);
+    }
     exit(CLI_USAGE);
 }
 

@@ -73,6 +73,8 @@ uint64_t cli_number(const struct cli *cli, const char *name, uint64_t min,
 const char *cli_word(const struct cli *cli, const char *name,
                      const char *const *words);
 
+/* "usage: ves ...", on two lines where one is too long. */
+void cli_print_usage(FILE *out, const struct cli_command *command);
 /* Ends the program with CLI_USAGE and a line on standard error. */
 _Noreturn void cli_usage(const struct cli *cli, const char *format, ...)
     __attribute__((format(printf, 2, 3)));

@@ -473,6 +473,17 @@ static int revoke(struct cli *cli)
     return code;
 }
 
+static bool is_asked_of_a_server(const char *act)
+{
+    static const char *const acts[] = {"invite", "keys", "revoke", "refusals",
+                                       "metrics"};
+
+    for (size_t i = 0; i < sizeof(acts) / sizeof(acts[0]); i++)
+        if (strcmp(act, acts[i]) == 0)
+            return true;
+    return false;
+}
+
 static int run(struct cli *cli)
 {
     const char *act = cli->argv[0];
@@ -491,6 +502,11 @@ static int run(struct cli *cli)
         return cli_admin_trail(cli);
     if (cli->argc > 1)
         cli_usage(cli, "%s takes no further argument", act);
+    if (!is_asked_of_a_server(act))
+        cli_usage(cli,
+                  "no such act: %s (init, invite, keys, revoke, refusals, "
+                  "metrics, rules, recover, migrate-store, trail)",
+                  act);
     if (!cli_get(cli, "server") || !cli_get(cli, "key-file"))
         cli_usage(cli, "--server URL and --key-file FILE are needed");
     if (strcmp(act, "invite") == 0)
@@ -513,13 +529,7 @@ static int run(struct cli *cli)
                  need(cli, "tenant"), need(cli, "store"));
         return call(cli, "GET", path);
     }
-    if (strcmp(act, "metrics") == 0)
-        return call(cli, "GET", "/metrics");
-    cli_usage(cli,
-              "no such act: %s (init, invite, keys, revoke, refusals, "
-              "metrics, rules, recover, "
-              "migrate-store, trail)",
-              act);
+    return call(cli, "GET", "/metrics");
 }
 
 const struct cli_command cli_cmd_admin = {

@@ -38,17 +38,35 @@ static void print_help(FILE *out)
           out);
 }
 
+/* Words beside an option, in as many lines as a narrow terminal needs. */
+static void print_beside(const char *left, const char *words)
+{
+    enum { LEFT = 27, WIDTH = 79 - LEFT };
+
+    printf("  %-24s ", left);
+    while (strlen(words) > WIDTH) {
+        size_t len = WIDTH;
+        while (len > 0 && words[len] != ' ')
+            len--;
+        if (len == 0)
+            len = strcspn(words, " ");
+        printf("%.*s\n%*s", (int)len, words, LEFT, "");
+        words += len + strspn(words + len, " ");
+    }
+    puts(words);
+}
+
 static void print_command_help(const struct cli_command *command)
 {
     const struct cli_option *option = command->options;
 
-    printf("usage: ves %s [OPTIONS]%s%s\n\n%s\n\n", command->name,
-           command->args[0] ? " " : "", command->args, command->summary);
+    cli_print_usage(stdout, command);
+    printf("\n%s\n\n", command->summary);
     for (; option && option->name; option++) {
         char left[64];
         snprintf(left, sizeof(left), "--%s%s%s", option->name,
                  option->arg ? " " : "", option->arg ? option->arg : "");
-        printf("  %-24s %s\n", left, option->help);
+        print_beside(left, option->help);
     }
     if (command->is_store)
         puts("  --db FILE                the store (default $VES_DB, then "

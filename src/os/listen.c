@@ -131,8 +131,8 @@ enum ves_status ves_listen_open(const struct ves_listen_address *address,
             status = ves_fail(
                 error, VES_REFUSED,
                 "%s is not loopback, and without TLS everybody on the way "
-                "could read and change what is sent; give --tls-cert and "
-                "--tls-key, or listen on 127.0.0.1",
+                "could read and change what is sent; listen on 127.0.0.1 (or "
+                "give ves serve --tls-cert and --tls-key)",
                 address->host);
     }
     *fd = -1;

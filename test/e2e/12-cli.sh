@@ -24,6 +24,7 @@ for c in $commands; do
 	[ $? -eq 2 ] || bad="$bad $c: an unknown option is no usage error"
 	grep -q -- "--no-such-option" err || bad="$bad $c: does not name the option"
 	[ ! -s out ] || bad="$bad $c: complains on standard output"
+	! grep -qE '.{80}' <<< "$help" && ! grep -qE '.{80}' err || bad="$bad $c: wider than a terminal"
 done
 is "every command explains itself and refuses what it does not know" "$bad" ""
 exits "ves alone is a usage error" 2 "$VES"
@@ -32,6 +33,7 @@ like "a near miss is guessed" "$("$VES" stauts 2>&1)" "did you mean status"
 for c in verify audit witness prove; do
 	grep -qx $c <<< "$commands" || like "$c is kept for later" "$("$VES" $c 2>&1)" "not in this version"
 done
+like "of a second word, too" "$("$VES" admin frobnicate 2>&1)" "no such act: frobnicate"
 exits "an argument too many" 2 "$VES" status --db till.db more
 exits "an argument too few" 2 "$VES" entity --db till.db order
 exits "no payload" 2 "$VES" append --db till.db order.created A-1
