@@ -190,6 +190,11 @@ static enum ves_status read_fork(struct reader *reader)
             return wrong(reader,
                          "\"first HASH\" and \"second HASH\", each with "
                          "its path, must follow its node");
+    } else if (ves_line_take_value(&reader->rest, "last", &value)) {
+        out->has_last = true;
+        if (!ves_line_hash(value, &out->last) ||
+            !ves_line_take_path(&reader->rest, INCLUSION_MAX, &out->last_path))
+            return wrong(reader, "\"last HASH\" is not a hash and its path");
     }
     if (!ves_line_take_text(&reader->rest, "") ||
         !cut_note(&reader->rest, &first_note))
@@ -339,6 +344,9 @@ static void put_fork(struct ves_buf *buf, const struct ves_evidence *evidence)
             put_hash(buf, names[i], &evidence->heads[i].hash);
             ves_line_put_path(buf, &evidence->heads[i].path);
         }
+    } else if (evidence->has_last) {
+        put_hash(buf, "last", &evidence->last);
+        ves_line_put_path(buf, &evidence->last_path);
     }
     put_note(buf, &evidence->heads[0]);
     put_note(buf, &evidence->heads[1]);

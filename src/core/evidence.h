@@ -55,6 +55,11 @@ struct ves_evidence {
     struct ves_evidence_head heads[2];
     bool has_node;
     struct ves_tlog_node node; /* RECEIPT, ENTRY: the entry's */
+    /* FORK, instead of a node: the last entry that both should share, and its
+     * path in the larger tree, for who has the entries of neither. */
+    bool has_last;
+    struct ves_hash last;
+    struct ves_tlog_path last_path;
     uint8_t entry[VES_EVIDENCE_ENTRY_MAX];
     size_t entry_len;
     /* RECEIPT: the first.  RECEIPTS: both, and the stream. */

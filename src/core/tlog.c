@@ -270,22 +270,24 @@ enum ves_status ves_tlog_inclusion_make(const struct ves_tlog_source *source,
 
 /* RFC 9162 2.1.3.2, begun at any level: above level, the tree looks the same
  * as one over its complete and incomplete subtrees at that level. */
-enum ves_status ves_tlog_inclusion_root(const struct ves_tlog_path *path,
-                                        struct ves_tlog_node node,
-                                        uint64_t size,
-                                        const struct ves_hash *hash,
-                                        struct ves_hash *root)
+/* *before: over the node and what stands to its left. */
+static enum ves_status climb(const struct ves_tlog_path *path,
+                             struct ves_tlog_node node, uint64_t size,
+                             const struct ves_hash *hash,
+                             struct ves_hash *before, struct ves_hash *root)
 {
     if (!is_within(node, size) || path->count > VES_TLOG_PATH_MAX)
         return VES_REFUSED;
 
     struct ves_hash at = *hash;
+    *before = *hash;
     uint64_t index = node.index, last = (size - 1) >> node.level;
     for (uint32_t i = 0; i < path->count; i++) {
         if (last == 0)
             return VES_REFUSED;
         if (index & 1 || index == last) {
             ves_tlog_node_hash(&path->hash[i], &at, &at);
+            ves_tlog_node_hash(&path->hash[i], before, before);
             while ((index & 1) == 0) {
                 index >>= 1;
                 last >>= 1;
@@ -300,6 +302,27 @@ enum ves_status ves_tlog_inclusion_root(const struct ves_tlog_path *path,
         return VES_REFUSED;
     *root = at;
     return VES_OK;
+}
+
+enum ves_status ves_tlog_inclusion_root(const struct ves_tlog_path *path,
+                                        struct ves_tlog_node node,
+                                        uint64_t size,
+                                        const struct ves_hash *hash,
+                                        struct ves_hash *root)
+{
+    struct ves_hash before;
+
+    return climb(path, node, size, hash, &before, root);
+}
+
+enum ves_status ves_tlog_inclusion_roots(const struct ves_tlog_path *path,
+                                         uint64_t index, uint64_t size,
+                                         const struct ves_hash *leaf,
+                                         struct ves_hash *ends_here,
+                                         struct ves_hash *root)
+{
+    return climb(path, (struct ves_tlog_node){0, index}, size, leaf, ends_here,
+                 root);
 }
 
 enum ves_status ves_tlog_inclusion_check(const struct ves_tlog_path *path,

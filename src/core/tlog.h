@@ -123,6 +123,14 @@ VES_NODISCARD enum ves_status ves_tlog_inclusion_check(
     const struct ves_tlog_path *path, struct ves_tlog_node node, uint64_t size,
     const struct ves_hash *hash, const struct ves_hash *root);
 
+/* The same of an entry's leaf hash, and with it the root of the tree that ends
+ * with the entry: what stands to its left is the same in both.  So one path
+ * tells whether a head of index + 1 entries is of the same history. */
+VES_NODISCARD enum ves_status
+ves_tlog_inclusion_roots(const struct ves_tlog_path *path, uint64_t index,
+                         uint64_t size, const struct ves_hash *leaf,
+                         struct ves_hash *ends_here, struct ves_hash *root);
+
 /* Proof that the tree of new_size only added to that of old_size; empty when
  * old_size is 0 or new_size.  One read.  VES_INVALID when old_size is larger.
  */

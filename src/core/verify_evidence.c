@@ -33,6 +33,34 @@ static bool stands(const struct ves_evidence *evidence, size_t i)
                                     &head->checkpoint.root) == VES_OK;
 }
 
+/* Of two sizes, the tree that the larger one is over the entries of the smaller
+ * one, as far as the last of those entries shows it. */
+static void verify_last(struct ves_inspection *in,
+                        const struct ves_evidence *evidence)
+{
+    const struct ves_checkpoint *small = &evidence->heads[0].checkpoint;
+    const struct ves_checkpoint *large = &evidence->heads[1].checkpoint;
+    struct ves_hash then, root;
+
+    if (small->size > large->size) {
+        large = small;
+        small = &evidence->heads[1].checkpoint;
+    }
+    if (small->size == 0 || small->size == large->size)
+        failed(in, "a last entry is shown of two trees of different sizes, "
+                   "neither of them empty");
+    else if (ves_tlog_inclusion_roots(&evidence->last_path, small->size - 1,
+                                      large->size, &evidence->last, &then,
+                                      &root) ||
+             !ves_hash_equal(&root, &large->root))
+        failed(in, "what the file shows of the larger tree is not in it");
+    else if (ves_hash_equal(&then, &small->root))
+        failed(in, "the larger tree goes on from the smaller one");
+    else
+        proven(in, "the log signed two trees, and the larger one began with "
+                   "other entries than the smaller one: two histories");
+}
+
 static void verify_fork(struct ves_inspection *in,
                         const struct ves_evidence *evidence)
 {
@@ -45,6 +73,8 @@ static void verify_fork(struct ves_inspection *in,
         failed(in, "the log did not sign both checkpoints");
     else if (!ves_bytes_equal(first->origin, second->origin))
         failed(in, "the two checkpoints are of different logs");
+    else if (evidence->has_last)
+        verify_last(in, evidence);
     else if (!evidence->has_node && first->size != second->size)
         ves_inspection_say(in, contradiction, VES_FINDING_NOT_PROVEN,
                            "trees of %llu and %llu entries can be of one "

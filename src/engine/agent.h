@@ -339,10 +339,20 @@ bool ves_page_is_disputed(const struct ves_page *page, struct ves_bytes *head);
 bool ves_page_range(const struct ves_page *page, uint64_t *first, uint64_t *end,
                     uint64_t *size);
 
+/* The note of the page's head, in the page; false: it has none that is well
+ * signed. */
+bool ves_page_signed_head(const struct ves_page *page, struct ves_bytes *head);
+/* Does the head verified here lie beyond what was pulled, and theirs has
+ * another size?  Then nothing has shown yet that they are of one history. */
+VES_NODISCARD enum ves_status ves_core_apart(struct ves_agent_core *core,
+                                             struct ves_bytes theirs,
+                                             bool *is_apart);
+
 /* The inclusion of which number, in which size, shows whether the head theirs
- * and the one verified here are of one history.  VES_NOT_FOUND: nothing was
- * verified that it could be compared with; VES_REFUSED: it is not signed by the
- * log. */
+ * and the one verified here are of one history.  The size is theirs, or, where
+ * this store has not pulled up to its own, the larger one.  VES_NOT_FOUND:
+ * nothing was verified that it could be compared with; VES_REFUSED: it is not
+ * signed by the log. */
 VES_NODISCARD enum ves_status ves_core_dispute(struct ves_agent_core *core,
                                                struct ves_bytes theirs,
                                                uint64_t *size,
@@ -353,6 +363,13 @@ VES_NODISCARD enum ves_status
 ves_core_fork_evidence(struct ves_agent_core *core, struct ves_bytes theirs,
                        struct ves_bytes inclusion, int64_t now_ms,
                        struct ves_buf *out);
+/* Both signed heads, appended to out in the form of evidence: two promises of
+ * which the log did not show that they are one.  ves_verify finds them signed
+ * and the contradiction NOT PROVEN, for both can be honest.  An alert keeps it
+ * until the events have passed both. */
+VES_NODISCARD enum ves_status
+ves_core_apart_evidence(struct ves_agent_core *core, struct ves_bytes theirs,
+                        int64_t now_ms, struct ves_buf *out);
 /* Does a bundle of entries, those from number first on, differ from the page's
  * events that have receipts?  *sequence: the first that does. */
 bool ves_page_differs(const struct ves_page *page, struct ves_bytes entries,

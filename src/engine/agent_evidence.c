@@ -107,11 +107,12 @@ static bool is_signed(const struct ves_agent_core *core,
     return is_good;
 }
 
-/* Our head and theirs.  VES_NOT_FOUND: there is nothing to compare with. */
+/* Our head and theirs.  *is_beyond: the entries of ours are not all here.
+ * VES_NOT_FOUND: there is nothing to compare with. */
 static enum ves_status read_heads(struct ves_agent_core *core,
                                   struct ves_arena *arena,
                                   struct ves_bytes theirs,
-                                  struct ves_evidence *out)
+                                  struct ves_evidence *out, bool *is_beyond)
 {
     struct ves_follow_row row;
     uint64_t cursor;
@@ -127,10 +128,7 @@ static enum ves_status read_heads(struct ves_agent_core *core,
     status = ves_device_evidence_head(row.note, &out->heads[0]);
     if (!status)
         status = ves_device_evidence_head(theirs, &out->heads[1]);
-    /* Of two of one size nobody has to show a place. */
-    if (!status && row.logged > cursor &&
-        out->heads[1].checkpoint.size != row.logged)
-        return VES_NOT_FOUND;
+    *is_beyond = row.logged > cursor;
     if (!status && (!is_signed(core, &out->heads[1]) ||
                     !ves_bytes_equal(out->heads[0].checkpoint.origin,
                                      out->heads[1].checkpoint.origin)))
@@ -232,7 +230,8 @@ static void put_policy(struct ves_buf *buf, const struct ves_agent_core *core,
 }
 
 static enum ves_status prove(struct ves_agent_core *core,
-                             struct ves_bytes origin, struct ves_bytes file)
+                             struct ves_bytes origin, struct ves_bytes file,
+                             enum ves_verify_verdict wanted)
 {
     struct ves_verify_anchors anchors = {.stream = &core->stream};
     struct ves_verify_report *report =
@@ -248,7 +247,7 @@ static enum ves_status prove(struct ves_agent_core *core,
     if (!status)
         status = ves_verify(core->alloc, file, ves_bytes(NULL, 0), &anchors,
                             report, NULL);
-    if (!status && report->verdict != VES_VERIFY_PROVEN)
+    if (!status && report->verdict != wanted)
         status = VES_REFUSED;
     ves_buf_free(&policy);
     core->alloc->realloc(core->alloc->ctx, report, 0);
@@ -285,10 +284,11 @@ static enum ves_status keep_alert(struct ves_agent_core *core, int64_t now_ms,
                                      : ves_device_alert(core, now_ms, alert);
 }
 
-enum ves_status ves_device_evidence_keep(struct ves_agent_core *core,
-                                         const struct ves_evidence *evidence,
-                                         const char *code, const char *detail,
-                                         int64_t now_ms, struct ves_buf *out)
+static enum ves_status keep_evidence(struct ves_agent_core *core,
+                                     const struct ves_evidence *evidence,
+                                     enum ves_verify_verdict verdict,
+                                     const char *code, const char *detail,
+                                     int64_t now_ms, struct ves_buf *out)
 {
     const struct ves_checkpoint *head = &evidence->heads[0].checkpoint;
     struct ves_device_alert alert = {
@@ -298,13 +298,22 @@ enum ves_status ves_device_evidence_keep(struct ves_agent_core *core,
     ves_evidence_write(out, evidence);
     enum ves_status status = ves_buf_status(out);
     if (!status)
-        status = prove(core, head->origin, ves_buf_view(out));
+        status = prove(core, head->origin, ves_buf_view(out), verdict);
     if (!status)
         status = ves_device_begin(core);
     if (status)
         return status;
     alert.body = ves_buf_view(out);
     return ves_device_end(core, keep_alert(core, now_ms, &alert));
+}
+
+enum ves_status ves_device_evidence_keep(struct ves_agent_core *core,
+                                         const struct ves_evidence *evidence,
+                                         const char *code, const char *detail,
+                                         int64_t now_ms, struct ves_buf *out)
+{
+    return keep_evidence(core, evidence, VES_VERIFY_PROVEN, code, detail,
+                         now_ms, out);
 }
 
 /* ---- two histories ------------------------------------------------------- */
@@ -314,16 +323,20 @@ static enum ves_status dispute(struct ves_agent_core *core,
                                uint64_t *size, uint64_t *common)
 {
     struct ves_evidence *evidence = ves_arena_alloc(arena, sizeof(*evidence));
+    bool is_beyond;
 
     if (!evidence)
         return VES_NOMEM;
-    enum ves_status status = read_heads(core, arena, theirs, evidence);
+    enum ves_status status =
+        read_heads(core, arena, theirs, evidence, &is_beyond);
     if (status)
         return status;
     uint64_t own = evidence->heads[0].checkpoint.size;
     *size = evidence->heads[1].checkpoint.size;
     *common = own < *size ? own : *size;
-    return VES_OK;
+    if (is_beyond && own > *size)
+        *size = own;
+    return *common > 0 ? VES_OK : VES_NOT_FOUND;
 }
 
 enum ves_status ves_core_dispute(struct ves_agent_core *core,
@@ -339,6 +352,52 @@ enum ves_status ves_core_dispute(struct ves_agent_core *core,
     return ves_device_say(core, status);
 }
 
+enum ves_status ves_core_apart(struct ves_agent_core *core,
+                               struct ves_bytes theirs, bool *is_apart)
+{
+    struct ves_evidence *evidence;
+    struct ves_arena arena;
+    bool is_beyond = false;
+
+    core->error.status = VES_OK;
+    *is_apart = false;
+    ves_arena_init(&arena, core->alloc, VES_DEVICE_ARENA_MAX);
+    evidence = ves_arena_alloc(&arena, sizeof(*evidence));
+    enum ves_status status =
+        evidence ? read_heads(core, &arena, theirs, evidence, &is_beyond)
+                 : VES_NOMEM;
+    if (!status)
+        *is_apart = is_beyond && evidence->heads[0].checkpoint.size !=
+                                     evidence->heads[1].checkpoint.size;
+    ves_arena_free(&arena);
+    return status == VES_NOT_FOUND ? VES_OK : ves_device_say(core, status);
+}
+
+/* Of two heads whose entries are not here: what the larger tree was over the
+ * entries of the smaller one, as the path of the last of those shows it. */
+static enum ves_status show_last(struct ves_evidence *out,
+                                 const struct ves_hash *leaf,
+                                 const struct ves_tlog_path *path)
+{
+    const struct ves_checkpoint *small = &out->heads[0].checkpoint;
+    const struct ves_checkpoint *large = &out->heads[1].checkpoint;
+    struct ves_hash then, root;
+
+    if (small->size > large->size) {
+        large = small;
+        small = &out->heads[1].checkpoint;
+    }
+    if (small->size == 0 ||
+        ves_tlog_inclusion_roots(path, small->size - 1, large->size, leaf,
+                                 &then, &root) ||
+        !ves_hash_equal(&root, &large->root))
+        return VES_REFUSED;
+    out->has_last = true;
+    out->last = *leaf;
+    out->last_path = *path;
+    return ves_hash_equal(&then, &small->root) ? VES_NOT_FOUND : VES_OK;
+}
+
 static enum ves_status fork_evidence(struct ves_agent_core *core,
                                      struct ves_arena *arena,
                                      struct ves_bytes theirs,
@@ -349,13 +408,15 @@ static enum ves_status fork_evidence(struct ves_agent_core *core,
     struct ves_device_tree *tree = ves_arena_alloc(arena, sizeof(*tree));
     struct ves_tlog_path path;
     struct ves_hash leaf;
+    bool is_beyond;
 
     if (!evidence || !tree)
         return VES_NOMEM;
     memset(evidence, 0, sizeof(*evidence));
     tree->core = core;
     evidence->kind = VES_EVIDENCE_FORK;
-    enum ves_status status = read_heads(core, arena, theirs, evidence);
+    enum ves_status status =
+        read_heads(core, arena, theirs, evidence, &is_beyond);
     if (status)
         return status;
     const struct ves_checkpoint *first = &evidence->heads[0].checkpoint;
@@ -363,6 +424,10 @@ static enum ves_status fork_evidence(struct ves_agent_core *core,
     if (first->size == second->size) {
         status = ves_hash_equal(&first->root, &second->root) ? VES_NOT_FOUND
                                                              : VES_OK;
+    } else if (is_beyond) {
+        status = read_inclusion(arena, inclusion, &leaf, &path)
+                     ? show_last(evidence, &leaf, &path)
+                     : VES_REFUSED;
     } else {
         const struct ves_tlog_source own = {ves_device_tree_read, tree};
         uint64_t common =
@@ -392,6 +457,46 @@ enum ves_status ves_core_fork_evidence(struct ves_agent_core *core,
     ves_arena_init(&arena, core->alloc, VES_DEVICE_ARENA_MAX);
     enum ves_status status =
         fork_evidence(core, &arena, theirs, inclusion, now_ms, out);
+    ves_arena_free(&arena);
+    return ves_device_say(core, status);
+}
+
+static enum ves_status apart_evidence(struct ves_agent_core *core,
+                                      struct ves_arena *arena,
+                                      struct ves_bytes theirs, int64_t now_ms,
+                                      struct ves_buf *out)
+{
+    struct ves_evidence *evidence = ves_arena_alloc(arena, sizeof(*evidence));
+    bool is_beyond;
+
+    if (!evidence)
+        return VES_NOMEM;
+    memset(evidence, 0, sizeof(*evidence));
+    evidence->kind = VES_EVIDENCE_FORK;
+    enum ves_status status =
+        read_heads(core, arena, theirs, evidence, &is_beyond);
+    if (!status && evidence->heads[0].checkpoint.size ==
+                       evidence->heads[1].checkpoint.size)
+        status = VES_NOT_FOUND;
+    return status
+               ? status
+               : keep_evidence(core, evidence, VES_VERIFY_BELOW_POLICY,
+                               VES_HEADS_APART,
+                               "the log signed two heads and did not show that "
+                               "the larger goes on from the smaller; both "
+                               "are kept",
+                               now_ms, out);
+}
+
+enum ves_status ves_core_apart_evidence(struct ves_agent_core *core,
+                                        struct ves_bytes theirs, int64_t now_ms,
+                                        struct ves_buf *out)
+{
+    struct ves_arena arena;
+
+    core->error.status = VES_OK;
+    ves_arena_init(&arena, core->alloc, VES_DEVICE_ARENA_MAX);
+    enum ves_status status = apart_evidence(core, &arena, theirs, now_ms, out);
     ves_arena_free(&arena);
     return ves_device_say(core, status);
 }

@@ -562,6 +562,8 @@ size_t ves_device_group_end(const struct ves_page *page, size_t first,
 #define VES_LOG_MISMATCH       "log_mismatch"
 #define VES_LOG_FORK           "log_fork"
 #define VES_RECEIPT_BROKEN     "receipt_broken"
+/* ... of two heads that it signed it did not show that they are of one log. */
+#define VES_HEADS_APART "heads_apart"
 /* ... the opening of an epoch does not hold; one was opened, and this store
  * went on with it; this store has more of the log than was given up. */
 #define VES_EPOCH_FALSE  "epoch_false"

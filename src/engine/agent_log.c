@@ -444,7 +444,10 @@ static enum ves_status keep_head(struct ves_device_log *log,
 
     if (log->row.origin.len == 0)
         log->row.origin = told->head.origin;
-    if (head.size >= log->row.logged) {
+    /* While its entries are not here, nothing shows that another one goes on
+     * from it, and without its signature nobody else could be shown. */
+    bool is_awaited = log->row.logged > log->edge.size;
+    if (head.size >= log->row.logged && !is_awaited) {
         log->row.note = told->text;
         log->row.key_version = told->key_version;
         log->row.logged = head.size;
@@ -468,6 +471,9 @@ enum ves_status ves_device_log_keep(struct ves_device_log *log,
         if (!is_known)
             status = keep_head(log, &page->log, now_ms);
         is_changed |= !is_known;
+        /* The events have passed both, and were compared with both. */
+        if (!status && log->edge.size >= log->row.logged)
+            status = ves_device_close(log->core, now_ms, VES_HEADS_APART);
     }
     if (!status)
         status = ves_device_witness_keep(log, page, &is_changed);

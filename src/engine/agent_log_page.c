@@ -136,6 +136,12 @@ bool ves_page_is_disputed(const struct ves_page *page, struct ves_bytes *head)
     return page->log.is_disputed;
 }
 
+bool ves_page_signed_head(const struct ves_page *page, struct ves_bytes *head)
+{
+    *head = page->log.text;
+    return page->is_verified && page->log.has_head && !page->log.problem;
+}
+
 struct ves_bytes ves_page_text(const struct ves_page *page)
 {
     return page->text;

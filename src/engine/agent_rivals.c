@@ -346,6 +346,7 @@ static enum ves_status take_kept(void *ctx, const struct ves_record *row)
     size_t len = sizeof(VES_EVIDENCE_MARK) - 1;
 
     if (row->closed_ms > 0 || row->body.len <= len ||
+        ves_bytes_is(row->code, VES_HEADS_APART) ||
         memcmp(row->body.ptr, VES_EVIDENCE_MARK, len) != 0)
         return VES_OK;
     ves_buf_put_bytes(out, row->body);

@@ -10,6 +10,7 @@
 #include "base/bytes.h"
 #include "base/error.h"
 #include "base/text.h"
+#include "base/uuid.h"
 #include "core/evidence.h"
 #include "core/merkle.h"
 #include "core/tlog_tile.h"
@@ -28,9 +29,10 @@ enum {
 
 struct asking {
     struct ves_session *session;
-    char prefix[PATH_TEXT]; /* "/ves/HEX/" */
-    bool is_of_log;         /* what was found before is about the same */
-    bool is_disputed;       /* a page that its log contradicts */
+    char prefix[PATH_TEXT];  /* "/ves/HEX/" */
+    bool is_of_log;          /* what was found before is about the same */
+    bool is_disputed;        /* a page that its log contradicts */
+    struct ves_bytes theirs; /* a head of theirs that ours is held against */
     struct ves_buf evidence;
 };
 
@@ -42,7 +44,11 @@ static enum ves_status ask_path(struct asking *asking, const char *path,
 
     enum ves_status status = ves_http_request(asking->session->client, "GET",
                                               path, none, reply, &ignored);
-    return status ? status : reply->status == 200 ? VES_OK : VES_NOT_FOUND;
+    if (status || reply->status == 200)
+        return status;
+    /* Who is busy has not declined to answer. */
+    return reply->status == 429 || reply->status >= 500 ? VES_BUSY
+                                                        : VES_NOT_FOUND;
 }
 
 static enum ves_status ask(struct asking *asking, const char *rest,
@@ -65,7 +71,9 @@ static enum ves_status ask_inclusion(struct asking *asking, uint64_t sequence,
     return ask(asking, rest, reply);
 }
 
-/* Two heads that are of two histories. */
+/* Two heads, ours and theirs.  VES_OK: they are of two histories;
+ * VES_NOT_FOUND: of one, or nobody can tell now; VES_REFUSED: it did not show
+ * either, and could. */
 static enum ves_status seek_fork(struct asking *asking, struct ves_bytes theirs)
 {
     struct ves_agent_core *core = &asking->session->agent->core;
@@ -73,10 +81,14 @@ static enum ves_status seek_fork(struct asking *asking, struct ves_bytes theirs)
     uint64_t size, common;
 
     enum ves_status status = ves_core_dispute(core, theirs, &size, &common);
-    if (!status)
-        status = ask_inclusion(asking, common, size, &reply);
+    if (status)
+        return VES_NOT_FOUND;
+    status = ask_inclusion(asking, common, size, &reply);
+    /* Another implementation need not have such an answer. */
+    if (status == VES_NOT_FOUND && !ves_uuid_is_nil(&core->sequencer_id))
+        return VES_REFUSED;
     return status
-               ? status
+               ? VES_NOT_FOUND
                : ves_core_fork_evidence(core, theirs, reply.body,
                                         ves_clock_now_ms(), &asking->evidence);
 }
@@ -197,8 +209,8 @@ static enum ves_status seek_rivals(struct asking *asking)
 
 /* FILE.N.ves-evidence, N the size of the head that was verified here: one
  * file, the newest, however many heads the sequencer goes on to sign. */
-static enum ves_status write_file(struct asking *asking,
-                                  struct ves_error *error)
+static enum ves_status write_file(struct asking *asking, const char *kind,
+                                  const char *words, struct ves_error *error)
 {
     struct ves_agent *agent = asking->session->agent;
     struct ves_bytes content = ves_buf_view(&asking->evidence);
@@ -208,20 +220,35 @@ static enum ves_status write_file(struct asking *asking,
     if (ves_core_finality(&agent->core, &finality))
         return VES_IO;
     ves_buf_init(&path, agent->alloc, 8192);
-    ves_buf_putf(&path, "%s.%llu.ves-evidence", agent->path,
-                 (unsigned long long)finality.logged);
+    ves_buf_putf(&path, "%s.%llu%s.ves-evidence", agent->path,
+                 (unsigned long long)finality.logged, kind);
     ves_buf_put_u8(&path, '\0');
     enum ves_status status = ves_buf_status(&path);
     if (!status)
         status = ves_file_write((const char *)path.ptr, content,
                                 VES_FILE_REPLACE, NULL);
     if (!status && error)
-        status = ves_fail(error, error->status,
-                          "%.300s. Evidence that anybody with the log's key "
-                          "can check (ves verify) is in %s",
-                          error->text, (const char *)path.ptr);
+        status = ves_fail(error, error->status, "%.300s. %s %s", error->text,
+                          words, (const char *)path.ptr);
     ves_buf_free(&path);
     return status;
+}
+
+/* Nothing shows that the histories part; that it was not shown that they are
+ * one can be shown to others, too. */
+static bool write_heads(struct asking *asking, struct ves_error *error)
+{
+    static const char words[] =
+        "The sequencer did not show that the two heads it signed are of one "
+        "log; it is asked again with every pull. Keep this store's file; both "
+        "heads, for others (ves verify says what they prove), are in";
+
+    ves_buf_reset(&asking->evidence);
+    return asking->theirs.len > 0 &&
+           ves_core_apart_evidence(&asking->session->agent->core,
+                                   asking->theirs, ves_clock_now_ms(),
+                                   &asking->evidence) == VES_OK &&
+           write_file(asking, ".heads", words, error) == VES_OK;
 }
 
 static bool open_asking(struct asking *asking, struct ves_session *session)
@@ -246,8 +273,11 @@ static void close_asking(struct asking *asking, enum ves_status found,
         found = ves_core_kept_evidence(&asking->session->agent->core,
                                        &asking->evidence);
     if (!found)
-        (void)!write_file(asking, error);
-    else if (asking->is_disputed && error)
+        (void)!write_file(asking, "",
+                          "Evidence that anybody with the log's key can check "
+                          "(ves verify) is in",
+                          error);
+    else if (asking->is_disputed && !write_heads(asking, error) && error)
         (void)ves_fail(error, error->status,
                        "%.300s. The sequencer did not show where its histories "
                        "part, so there is no evidence file yet; what it signed "
@@ -299,6 +329,8 @@ void ves_session_seek_evidence(struct ves_session *session,
         status = ves_page_breaks(page, &sequence, &size)
                      ? seek_promise(&asking, page, sequence, size)
                      : seek_fork(&asking, theirs);
+        if (status == VES_REFUSED)
+            asking.theirs = theirs;
         if (status)
             status = seek_receipt(&asking, page);
     }
@@ -307,4 +339,30 @@ void ves_session_seek_evidence(struct ves_session *session,
             ves_core_rival_evidence(&session->agent->core, ves_page_text(page),
                                     ves_clock_now_ms(), &asking.evidence);
     close_asking(&asking, status, error);
+}
+
+enum ves_status ves_session_join_heads(struct ves_session *session,
+                                       struct ves_bytes theirs,
+                                       struct ves_error *error)
+{
+    struct asking asking;
+    bool is_apart;
+
+    enum ves_status status =
+        ves_core_apart(&session->agent->core, theirs, &is_apart);
+    if (status || !is_apart || !open_asking(&asking, session))
+        return VES_OK;
+    asking.theirs = theirs;
+    status = seek_fork(&asking, theirs);
+    asking.is_disputed = status == VES_REFUSED;
+    bool is_one = status && !asking.is_disputed;
+    if (!is_one)
+        (void)ves_fail(error, VES_REFUSED,
+                       status ? "pull: the sequencer signed a head that it "
+                                "does not show to go on from the one before"
+                              : "pull: the log signed two histories. Do not go "
+                                "on with this sequencer before its operator "
+                                "has looked at it");
+    close_asking(&asking, status, is_one ? NULL : error);
+    return is_one ? VES_OK : VES_REFUSED;
 }

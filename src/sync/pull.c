@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "base/limits.h"
 #include "base/uuid.h"
+#include "core/note.h"
 #include "os/clock.h"
 #include "sync/session.h"
 #include "json/json.h"
@@ -266,6 +267,7 @@ struct puller {
     struct fetched *now, *next; /* of pages */
     enum ves_status ahead;      /* how fetching next went */
     struct ves_error ahead_error;
+    struct ves_buf told; /* the newest head of a page that was taken */
 };
 
 static uint64_t page_size(const struct puller *p, uint64_t received)
@@ -308,6 +310,18 @@ static enum ves_status advance(struct puller *p, uint64_t from,
                  error);
 }
 
+/* It is compared with the one before as the events pass them; a pull that ends
+ * earlier has to ask. */
+static void keep_told(struct puller *p, enum ves_status status)
+{
+    struct ves_bytes head;
+
+    if (status || !ves_page_signed_head(p->now->page, &head))
+        return;
+    ves_buf_reset(&p->told);
+    ves_buf_put_bytes(&p->told, head);
+}
+
 /* Applies the present page; *from is then where the next one begins, or the
  * same when nothing moved. */
 static enum ves_status apply(struct puller *p, uint64_t *from,
@@ -325,6 +339,7 @@ static enum ves_status apply(struct puller *p, uint64_t *from,
     } else if (status) {
         (void)ves_agent_fail(agent, status, error, "pull");
     }
+    keep_told(p, status);
     drop(p->now);
     add(p->report, &result);
     if (result.applied) {
@@ -393,6 +408,10 @@ static enum ves_status pull_pages(struct puller *p, uint64_t from,
             break;
         status = advance(p, from, error);
     }
+    if (!status && p->report->has_more && p->told.len > 0 &&
+        !ves_buf_status(&p->told))
+        status =
+            ves_session_join_heads(p->session, ves_buf_view(&p->told), error);
     if (!status && from == before && p->report->has_more &&
         p->report->received < p->limit) {
         p->report->gap_expected = p->report->cursor + 1;
@@ -411,6 +430,30 @@ static enum ves_status pull_pages(struct puller *p, uint64_t from,
         ves_session_seek_fork(p->session, error);
     if (status == VES_DIVERGED || status == VES_REFUSED)
         ves_session_seek_epoch(p->session, error);
+    return status;
+}
+
+/* The newest event that is here is asked for again: a sequencer that was
+ * restored from an older copy and went on has another one in its place. */
+static enum ves_status pull_from(struct puller *p, uint64_t from,
+                                 struct ves_error *error)
+{
+    struct ves_pull_report *report = p->report;
+    uint64_t known = report->already_applied, received = report->received;
+
+    if (from == 1)
+        return pull_pages(p, from, error);
+    if (p->limit < UINT64_MAX)
+        p->limit++;
+    enum ves_status status = pull_pages(p, from - 1, error);
+    /* Not even that one: how much is missing shows when the next is asked
+     * for. */
+    if (!status && report->received == received)
+        return pull_pages(p, from, error);
+    if (report->already_applied > known) {
+        report->received--;
+        report->already_applied--;
+    }
     return status;
 }
 
@@ -434,24 +477,10 @@ enum ves_status ves_session_pull(struct ves_session *session, uint64_t since,
     report->cursor = from - 1;
     puller.now = &puller.pages[0];
     puller.next = &puller.pages[1];
-    if (since && since < from)
-        return pull_pages(&puller, since, error);
-    /* The newest event that is here is asked for again: a sequencer that was
-     * restored from an older copy and went on has another one in its place. */
-    uint64_t known = report->already_applied, received = report->received;
-    if (from == 1)
-        return pull_pages(&puller, from, error);
-    if (puller.limit < UINT64_MAX)
-        puller.limit++;
-    status = pull_pages(&puller, from - 1, error);
-    /* Not even that one: how much is missing shows when the next is asked
-     * for. */
-    if (!status && report->received == received)
-        return pull_pages(&puller, from, error);
-    if (report->already_applied > known) {
-        report->received--;
-        report->already_applied--;
-    }
+    ves_buf_init(&puller.told, agent->alloc, VES_NOTE_MAX);
+    status = since && since < from ? pull_pages(&puller, since, error)
+                                   : pull_from(&puller, from, error);
+    ves_buf_free(&puller.told);
     return status;
 }
 

@@ -71,6 +71,12 @@ void ves_session_seek_evidence(struct ves_session *session,
                                struct ves_error *error);
 void ves_session_seek_fork(struct ves_session *session,
                            struct ves_error *error);
+/* After a pull that ended before the head verified first: does theirs, told
+ * since, go on from it?  VES_REFUSED: it does not, or that was not shown; a
+ * file is beside the store, and *error says so. */
+VES_NODISCARD enum ves_status
+ves_session_join_heads(struct ves_session *session, struct ves_bytes theirs,
+                       struct ves_error *error);
 
 /* Shows progress; false when the caller wants to stop. */
 bool ves_session_progress(struct ves_session *session, const char *what,

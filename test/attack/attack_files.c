@@ -589,6 +589,67 @@ static void fork_evidence(const char *name, struct test_log *second)
     ves_buf_free(&notes[1]);
 }
 
+/* The checkpoint of first at one size and of second at another, and of the last
+ * entry that both should share the path in a tree of shown. */
+static void last_evidence(const char *name, struct test_log *first,
+                          uint64_t first_size, struct test_log *second,
+                          uint64_t second_size, struct test_log *shown)
+{
+    static struct ves_evidence evidence;
+    uint64_t small = first_size < second_size ? first_size : second_size;
+    uint64_t large = first_size < second_size ? second_size : first_size;
+    const struct ves_tlog_node node = {0, small - 1};
+    struct ves_buf notes[2];
+
+    memset(&evidence, 0, sizeof(evidence));
+    evidence.kind = VES_EVIDENCE_FORK;
+    test_log_buf(&notes[0]);
+    test_log_buf(&notes[1]);
+    test_log_checkpoint(first, &notes[0], first_size);
+    test_log_checkpoint(second, &notes[1], second_size);
+    for (size_t i = 0; i < 2; i++)
+        evidence.heads[i].note_bytes = ves_buf_view(&notes[i]);
+    if (shown) {
+        const struct ves_tlog_source *source = test_log_source(shown);
+        evidence.has_last = true;
+        assert_int_equal(source->read(source->ctx, &node, 1, &evidence.last),
+                         VES_OK);
+        assert_int_equal(
+            ves_tlog_inclusion_make(source, node, large, &evidence.last_path),
+            VES_OK);
+    }
+    save_evidence(name, &evidence);
+    ves_buf_free(&notes[0]);
+    ves_buf_free(&notes[1]);
+}
+
+static void attack_last(void)
+{
+    struct test_log *log = &shop.log;
+
+    last_evidence("fork-last.ves-evidence", log, SIZE, &forked, LATER, &forked);
+    expect("fork-last.ves-evidence", 0, "PROVEN", "contradiction",
+           "two histories", "");
+    last_evidence("fork-first.ves-evidence", &forked, LATER, log, SIZE,
+                  &forked);
+    expect("fork-first.ves-evidence", 0, "PROVEN", "contradiction",
+           "two histories", "");
+    last_evidence("grown.ves-evidence", log, SIZE, log, LATER, log);
+    expect("grown.ves-evidence", 40, "FAILED", "contradiction",
+           "goes on from the smaller", "");
+    last_evidence("last-other.ves-evidence", log, SIZE, &forked, LATER, log);
+    expect("last-other.ves-evidence", 40, "FAILED", "contradiction",
+           "is not in it", "");
+    last_evidence("last-same.ves-evidence", log, SIZE, &forked, SIZE, log);
+    expect("last-same.ves-evidence", 40, "FAILED", "contradiction",
+           "of different sizes", "");
+    /* Both signed, and neither contradicts the other by itself. */
+    last_evidence("apart.ves-evidence", log, SIZE, &forked, LATER, NULL);
+    expect("apart.ves-evidence", 10, "NOT PROVEN", "contradiction",
+           "can be of one history", "");
+    expect("apart.ves-evidence", 10, "PROVEN", "log signature", "", "");
+}
+
 static void receipt_evidence(const char *name, struct test_log *log,
                              uint8_t spoil)
 {
@@ -621,6 +682,7 @@ static void attack_evidence(void)
     fork_evidence("honest.ves-evidence", &shop.log);
     expect("honest.ves-evidence", 40, "FAILED", "contradiction",
            "agree in the place", "");
+    attack_last();
     receipt_evidence("dropped.ves-evidence", &forked, 0);
     expect("dropped.ves-evidence", 0, "PROVEN", "contradiction",
            "another event where", "");

@@ -11,6 +11,12 @@ KEY=$(cat $SEQ.admin-key)
 tenant=$(cat /proc/sys/kernel/random/uuid) store=$(cat /proc/sys/kernel/random/uuid)
 STREAM_ARGS="--tenant $tenant --store $store"
 join till.db && join other.db && join promised.db || exit 1
+# Two whose claims to know a head do not reach the sequencer.
+echo unclaimed > mode
+start_proxy mode || exit 1
+direct=$URL URL=$PROXY
+join slow.db && join slower.db || exit 1
+URL=$direct
 in_log() { sqlite3 "$SEQ" "SELECT max(sequence_number) FROM ves_log_view"; }
 all_logged() { "$VES" sync --db "$1" > /dev/null && [ "$(store_is "$1" 'd["finality"]["logged"]')" = "$(in_log)" ]; }
 for i in 1 2 3; do adjust till.db MUG "$i"; done
@@ -33,6 +39,9 @@ is "for the next number" "$(sqlite3 promised.db "SELECT max(sequence_number) FRO
 for i in 1 2 3; do adjust till.db MUG "$i"; done
 check "it goes on" wait_for 60 all_logged till.db
 size=$(in_log)
+# Two more pull a little of it, and verify a head that is far beyond.
+for s in slow slower; do "$VES" pull --db $s.db --limit 1 > /dev/null || exit 1; done
+is "a head is verified beyond what was pulled" "$(sqlite3 slow.db "SELECT max(sequence_number) FROM ves_events" 2> /dev/null):$(store_is slow.db 'd["sequence"]["remoteHead"] >= '"$size")" "1:true"
 vkey=$(curl -sS -H "x-api-key: $KEY" "$URL/api/v1/ves/log?tenant_id=$tenant&store_id=$store" | python3 -c 'import json,sys; print(json.load(sys.stdin)["vkeys"][-1])')
 printf 'log %s\nquorum none\n' "$vkey" > policy
 stop_server
@@ -40,8 +49,22 @@ stop_server
 # ... then somebody goes on from a backup, with another history.
 rm -f data/hub.db data/hub.db-wal data/hub.db-shm && cp old.db data/hub.db
 start_server $SEQ --head-file heads/heads2 --new-head-file || exit 1
-for i in 1 2 3 4; do adjust other.db CUP "$i"; done
+for i in 1 2 3 4 5; do adjust other.db CUP "$i"; done
 check "who knows no better is told it" wait_for 60 all_logged other.db
+# Who has pulled up to neither head asks how the one goes on from the other: an
+# answer shows that it does not; without one both are kept for others to see.
+for s in slow slower; do
+	echo "unclaimed$([ $s = slow ] || echo -mute)" > mode
+	exits "$s.db does not go on (exit 5)" 5 "$VES" pull --db $s.db --limit 1
+done
+exits "two heads beyond what was pulled, proven by one path" 0 "$VES" verify slow.db.?.ves-evidence --policy policy
+like "which is in it" "$(sed -n 3p slow.db.?.ves-evidence)" "^last "
+like "two heads that nobody joined: signed" "$("$VES" verify slower.db.?.heads.ves-evidence --policy policy)" "PROVEN +log signature"
+exits "and not proven to be two histories (exit 10)" 10 "$VES" verify slower.db.?.heads.ves-evidence --policy policy
+is "a person is asked" "$(store_is slower.db 'd["health"]')" attention
+
+# Who has pulled all of it finds the place by itself, and tells the sequencer,
+# which stops.
 before=$(store_is till.db 'd["stateHash"]')
 exits "the till does not take it (exit 5)" 5 "$VES" pull --db till.db
 is "its state is what it was" "$(store_is till.db 'd["stateHash"]')" "$before"

@@ -476,10 +476,11 @@ class Handler(BaseHTTPRequestHandler):
     def log_message(self, *_):
         pass
 
-    def upstream(self, path, body):
+    def upstream(self, mode, path, body):
         connection = http.client.HTTPConnection(HOST, timeout=30)
         headers = {k: value for k, value in self.headers.items()
-                   if k.lower() not in ("host", "connection")}
+                   if k.lower() not in ("host", "connection")
+                   and not (mode.startswith("unclaimed") and k.lower() == "x-ves-known-head")}
         if "other_store" in path:
             path = path.replace("other_store=1&", "")
             headers["x-api-key"] = open(sys.argv[4]).read().strip()
@@ -565,7 +566,9 @@ class Handler(BaseHTTPRequestHandler):
         if mode == "slow-redeem" and is_redeem:
             open("redeeming", "w").close()
             time.sleep(2)
-        status, headers, data = self.upstream(path, body)
+        if mode == "unclaimed-mute" and "/inclusion/" in path:
+            return self.reply(404, {}, b'{"message":"no"}')
+        status, headers, data = self.upstream(mode, path, body)
         kept = {k: value for k, value in headers.items()
                 if k.lower() in ("content-type", "retry-after")}
         if (mode == "push-lost" and is_push) or (

@@ -222,6 +222,12 @@ static void test_inclusion(void **state)
                 VES_OK);
             expect_path(&path, &want);
             assert_true(is_included(&path, leaf_node(i), n, &leaves[i], &root));
+            struct ves_hash then, now, old = naive_root(0, i + 1);
+            assert_int_equal(
+                ves_tlog_inclusion_roots(&path, i, n, &leaves[i], &then, &now),
+                VES_OK);
+            assert_true(ves_hash_equal(&then, &old));
+            assert_true(ves_hash_equal(&now, &root));
         }
         struct ves_tlog_path none;
         assert_int_equal(

@@ -468,6 +468,130 @@ static void two_histories_are_shown(void **state)
                      VES_REFUSED);
 }
 
+static struct ves_bytes apart_evidence(struct ves_bytes theirs)
+{
+    struct ves_buf out;
+    struct ves_bytes copy;
+
+    ves_buf_init(&out, ves_alloc_default(), VES_EVIDENCE_MAX);
+    assert_int_equal(ves_core_apart_evidence(&fleet.devices[READER].core,
+                                             theirs, fleet.hub.now_ms, &out),
+                     VES_OK);
+    assert_int_equal(ves_arena_copy(&arena, ves_buf_view(&out), &copy), VES_OK);
+    ves_buf_free(&out);
+    return copy;
+}
+
+static bool are_apart(struct ves_bytes theirs)
+{
+    bool is_apart;
+
+    assert_int_equal(
+        ves_core_apart(&fleet.devices[READER].core, theirs, &is_apart), VES_OK);
+    return is_apart;
+}
+
+/* The reader has four events of a log of 21, whose head it verified. */
+static void pull_four_of_21(void)
+{
+    grow(&fleet, 21);
+    test_fleet_sign(&fleet);
+    assert_int_equal(test_fleet_pull(&fleet, READER, 4, NULL), VES_OK);
+    assert_int_equal(follow().logged, 21);
+    grow(&other, 13);
+    test_fleet_adjust(&other, 0, "CUP", "5");
+    grow(&other, 19);
+}
+
+/* Neither head's entries are here, and one path is enough all the same. */
+static void two_heads_beyond_the_cursor(void **state)
+{
+    struct ves_agent_core *core = &fleet.devices[READER].core;
+    uint64_t size, common;
+
+    (void)state;
+    pull_four_of_21();
+    for (uint64_t theirs = 22; theirs <= 32; theirs++) {
+        struct ves_bytes head = head_of(&other, theirs);
+        assert_true(are_apart(head));
+        assert_int_equal(ves_core_dispute(core, head, &size, &common), VES_OK);
+        assert_int_equal(size, theirs);
+        assert_int_equal(common, 21);
+        assert_int_equal(fork(head, inclusion_of(&other, 21, theirs)), VES_OK);
+    }
+    assert_int_equal(alerts("log_fork"), 1);
+    /* A smaller one has to be in ours, which only the log could show. */
+    struct ves_bytes head = head_of(&other, 17);
+    assert_true(are_apart(head));
+    assert_int_equal(ves_core_dispute(core, head, &size, &common), VES_OK);
+    assert_int_equal(size, 21);
+    assert_int_equal(common, 17);
+    assert_int_equal(fork(head, inclusion_of(&fleet, 17, 21)), VES_OK);
+    assert_int_equal(fork(head, inclusion_of(&other, 17, 21)), VES_REFUSED);
+    /* Nobody is accused who tells the truth. */
+    grow(&fleet, 11);
+    for (uint64_t theirs = 1; theirs <= 32; theirs++) {
+        head = head_of(&fleet, theirs);
+        assert_int_equal(are_apart(head), theirs != 21);
+        uint64_t end = theirs < 21 ? 21 : theirs;
+        uint64_t last = theirs < 21 ? theirs : 21;
+        assert_int_equal(fork(head, inclusion_of(&fleet, last, end)),
+                         VES_NOT_FOUND);
+    }
+}
+
+/* ... and where nothing is shown, both stay signed, for others, until the
+ * events have passed them. */
+static void two_heads_that_nobody_joins(void **state)
+{
+    struct ves_evidence evidence;
+    struct ves_bytes file, head;
+
+    (void)state;
+    pull_four_of_21();
+    head = head_of(&other, 30);
+    assert_int_equal(fork(head, ves_bytes_str("{}")), VES_REFUSED);
+    file = apart_evidence(head);
+    assert_int_equal(
+        ves_evidence_read(file, ves_alloc_default(), &evidence, NULL), VES_OK);
+    assert_int_equal(evidence.kind, VES_EVIDENCE_FORK);
+    assert_false(evidence.has_node || evidence.has_last);
+    assert_int_equal(evidence.heads[0].checkpoint.size, 21);
+    assert_int_equal(evidence.heads[1].checkpoint.size, 30);
+    (void)apart_evidence(head);
+    assert_int_equal(alerts("heads_apart"), 1);
+    struct ves_buf kept;
+    ves_buf_init(&kept, ves_alloc_default(), VES_EVIDENCE_MAX);
+    assert_int_equal(ves_core_kept_evidence(&fleet.devices[READER].core, &kept),
+                     VES_NOT_FOUND);
+    ves_buf_free(&kept);
+    assert_int_equal(test_fleet_pull(&fleet, READER, 4, NULL), VES_OK);
+    assert_int_equal(alerts("heads_apart"), 1);
+    assert_int_equal(test_fleet_pull(&fleet, READER, 0, NULL), VES_OK);
+    assert_int_equal(cursor(), 21);
+    assert_int_equal(alerts(NULL), 0);
+}
+
+/* A later head does not take the place of one whose entries have not come:
+ * when they do, and are others, its signature is what shows it. */
+static void a_head_is_kept_until_it_is_passed(void **state)
+{
+    (void)state;
+    pull_four_of_21();
+    struct ves_bytes first;
+    assert_int_equal(ves_arena_copy(&arena, follow().note, &first), VES_OK);
+    test_fleet_sign(&other);
+    assert_int_equal(take(&other, 5, 4, NULL, ""), VES_OK);
+    assert_int_equal(cursor(), 8);
+    assert_true(ves_bytes_equal(follow().note, first));
+    assert_int_equal(take(&other, 9, 0, NULL, ""), VES_REFUSED);
+    assert_int_equal(cursor(), 8);
+    assert_int_equal(alerts("log_mismatch"), 1);
+    struct ves_bytes head = head_of(&other, 33);
+    assert_int_equal(fork(head, inclusion_of(&other, 21, 33)), VES_OK);
+    assert_int_equal(alerts("log_fork"), 1);
+}
+
 /* ---- receipts and the log ------------------------------------------------ */
 
 /* The reader has a receipt for number 4, and the log came there with another
@@ -798,6 +922,9 @@ int main(void)
         T(a_smaller_head),
         T(another_history),
         T(two_histories_are_shown),
+        T(two_heads_beyond_the_cursor),
+        T(two_heads_that_nobody_joins),
+        T(a_head_is_kept_until_it_is_passed),
         T(a_promise_that_is_broken),
         T(a_promise_that_is_let_go),
         T(an_old_end_is_not_the_end),
