@@ -563,6 +563,8 @@ static enum ves_status put_outcome(struct resolve *resolve)
         status = ves_conflict_remaining(resolve->agent, &remaining);
     if (status)
         return status;
+    if (resolve->say.is_undo && done->code == VES_DECIDE_DONE)
+        remaining++; /* it will be open again */
     ves_jw_member_u64(jw, "remainingConflicts", remaining);
     ves_jw_key(jw, "nextSteps");
     ves_jw_array(jw);

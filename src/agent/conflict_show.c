@@ -208,6 +208,22 @@ static enum ves_status put_decisions(struct show *show)
     return status;
 }
 
+static const char *mismatched(struct ves_bytes sub_code)
+{
+    if (ves_bytes_is(sub_code, "future_base"))
+        return "A change was made to a version that is not in the log: its "
+               "author saw something that never got there, or the log lost it.";
+    if (ves_bytes_is(sub_code, "fork_base"))
+        return "A change was made to a version of another history than the "
+               "log's, of a restored or copied store perhaps.";
+    if (ves_bytes_is(sub_code, "missing_base"))
+        return "A change does not say which version it was made to.";
+    if (ves_bytes_is(sub_code, "closed_branch"))
+        return "A change goes on from one that was set aside, by somebody who "
+               "did not know of that.";
+    return "A change was made on an older copy than its author already had.";
+}
+
 static const char *happened(const struct ves_core_conflict *conflict)
 {
     switch ((enum ves_conflict_kind)conflict->row.kind) {
@@ -215,8 +231,7 @@ static const char *happened(const struct ves_core_conflict *conflict)
         return "Two people changed the same thing without knowing of each "
                "other.";
     case VES_CONFLICT_VERSION_MISMATCH:
-        return "A change was made on an older copy than its author already "
-               "had.";
+        return mismatched(conflict->row.sub_code);
     case VES_CONFLICT_DELETED_REFERENCE:
         return "A change was made to something, or refers to something, that "
                "was deleted.";

@@ -614,6 +614,8 @@ static void taking_back(void **state)
     test_document_read(&doc);
     assert_string_equal(test_text(&doc, "/strategy"), "undo");
     assert_string_equal(test_text(&doc, "/outcome"), "resolved");
+    /* It will be open again. */
+    assert_int_equal(test_number(&doc, "/remainingConflicts"), 1);
     sync_both();
     sync_both();
     assert_int_equal(open_conflicts(till), 1);

@@ -101,6 +101,18 @@ static void both_list(const char *type, const char *sub_code)
     assert_listed(office, type, sub_code);
 }
 
+/* What happened is told in words for that answer, not for its type. */
+static void assert_explained(const char *words)
+{
+    char id[80];
+
+    snprintf(id, sizeof(id), "%s", test_text(&doc, "/conflicts/0/conflictId"));
+    assert_int_equal(ves_conflict_show(office, id, doc.jw, &error), VES_OK);
+    test_document_read(&doc);
+    if (!strstr(test_text(&doc, "/explanation"), words))
+        fail_msg("%s", test_text(&doc, "/explanation"));
+}
+
 /* It changed a version that the log does not have. */
 static void future_base(void **state)
 {
@@ -109,6 +121,7 @@ static void future_base(void **state)
     (void)state;
     push(&event, VES_VERDICT_CONFLICT, "future_base");
     both_list("version_mismatch", "future_base");
+    assert_explained("a version that is not in the log");
 }
 
 /* The right number, of another history. */
@@ -121,6 +134,7 @@ static void fork_base(void **state)
     memset(event.fields.context.base_head.b, 0x55, VES_HASH_SIZE);
     push(&event, VES_VERDICT_CONFLICT, "fork_base");
     both_list("version_mismatch", "fork_base");
+    assert_explained("another history");
 }
 
 /* It had pulled the delete, and changed what was deleted. */
@@ -133,6 +147,7 @@ static void known_deleted(void **state)
     assert_int_equal(test_shop_push(&shop, till), 1);
     push(&event, VES_VERDICT_CONFLICT, "known_deleted");
     both_list("deleted_reference", "known_deleted");
+    assert_explained("was deleted");
 }
 
 /* A decision about a conflict that never was: it changes nothing, nobody is
