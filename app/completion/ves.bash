@@ -37,7 +37,7 @@ _ves()
 	elif [[ $cur == -* ]]; then
 		mapfile -t COMPREPLY < <(compgen -W "$(ves "${COMP_WORDS[1]}" --help | sed -n 's/^  \(--[a-z0-9-]*\).*/\1/p')" -- "$cur")
 	elif [ "${COMP_WORDS[1]}" = admin ]; then
-		mapfile -t COMPREPLY < <(compgen -W "$(if [ "$prev" = rules ]; then echo apply check show; else echo init invite keys revoke refusals metrics rules recover migrate-store trail; fi)" -- "$cur")
+		mapfile -t COMPREPLY < <(compgen -W "$(if [ "$prev" = rules ]; then echo apply check show; else echo init invite keys revoke policy refusals metrics rules recover migrate-store trail; fi)" -- "$cur")
 	elif [ "${COMP_WORDS[1]}" = keys ]; then
 		mapfile -t COMPREPLY < <(compgen -W "rotate" -- "$cur")
 	elif [ "${COMP_WORDS[1]}" = conflict ] && [ "$COMP_CWORD" -eq 2 ]; then

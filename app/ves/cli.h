@@ -157,6 +157,8 @@ int cli_keys_rotate(struct cli *cli);
 int cli_admin_rules(struct cli *cli);
 /* What administrators did, offline. */
 int cli_admin_trail(struct cli *cli);
+/* cmd_policy.c: ves admin policy */
+int cli_admin_policy(struct cli *cli);
 
 extern const struct cli_command cli_cmd_init, cli_cmd_append, cli_cmd_import,
     cli_cmd_push, cli_cmd_pull, cli_cmd_ack, cli_cmd_sync, cli_cmd_retry,

@@ -33,10 +33,18 @@ static const struct cli_option options[] = {
      "keys: from now on only keys the stream's owner signed for, or others "
      "again"},
     {"agent", "UUID",
-     "revoke: whose key; with --store it is the word of that stream's owner"},
+     "policy: whose; revoke: whose key, and with --store it is the word of "
+     "that stream's owner"},
     {"key-id", "N", "revoke: which key (default 1)"},
     {"with-api-keys", NULL,
      "revoke: its API keys too, so that it cannot even read"},
+    {"allow-events", "LIST",
+     "policy: event types it may send, between commas; order.* for all that "
+     "begin so"},
+    {"allow-entities", "LIST", "policy: entity types, likewise"},
+    {"max-payload", "BYTES", "policy: no larger payloads"},
+    {"any-base", NULL, "policy: events need not say what they are based on"},
+    {"off", NULL, "policy: keep it, but do not ask it"},
     {"db", "FILE",
      "rules: a store of the stream; recover, trail: the sequencer's"},
     {"head-file", "FILE", "recover: where the signed heads are"},
@@ -475,8 +483,8 @@ static int revoke(struct cli *cli)
 
 static bool is_asked_of_a_server(const char *act)
 {
-    static const char *const acts[] = {"invite", "keys", "revoke", "refusals",
-                                       "metrics"};
+    static const char *const acts[] = {"invite", "keys",     "revoke",
+                                       "policy", "refusals", "metrics"};
 
     for (size_t i = 0; i < sizeof(acts) / sizeof(acts[0]); i++)
         if (strcmp(act, acts[i]) == 0)
@@ -503,10 +511,11 @@ static int run(struct cli *cli)
     if (cli->argc > 1)
         cli_usage(cli, "%s takes no further argument", act);
     if (!is_asked_of_a_server(act))
-        cli_usage(cli,
-                  "no such act: %s (init, invite, keys, revoke, refusals, "
-                  "metrics, rules, recover, migrate-store, trail)",
-                  act);
+        cli_usage(
+            cli,
+            "no such act: %s (init, invite, keys, revoke, policy, refusals, "
+            "metrics, rules, recover, migrate-store, trail)",
+            act);
     if (!cli_get(cli, "server") || !cli_get(cli, "key-file"))
         cli_usage(cli, "--server URL and --key-file FILE are needed");
     if (strcmp(act, "invite") == 0)
@@ -523,6 +532,8 @@ static int run(struct cli *cli)
     }
     if (strcmp(act, "revoke") == 0)
         return revoke(cli);
+    if (strcmp(act, "policy") == 0)
+        return cli_admin_policy(cli);
     if (strcmp(act, "refusals") == 0) {
         snprintf(path, sizeof(path),
                  "/api/v1/ves/refusals?tenant_id=%s&store_id=%s",
@@ -534,8 +545,9 @@ static int run(struct cli *cli)
 
 const struct cli_command cli_cmd_admin = {
     .name = "admin",
-    .args = "init|invite|keys|revoke|refusals|metrics|rules|recover|migrate-"
-            "store|trail",
+    .args =
+        "init|invite|keys|revoke|policy|refusals|metrics|rules|recover|migrate-"
+        "store|trail",
     .summary = "invite stores, list and revoke keys, publish event types",
     .args_min = 1,
     .args_max = 1 + VES_RECOVER_STORES_MAX,

@@ -21,7 +21,8 @@
     X(VERSION_CONFLICT, "version_conflict")                         \
     X(SEEN_BEYOND_HEAD, "seen_beyond_head")                         \
     X(INCOMPLETE_GROUP, "incomplete_group")                         \
-    X(RESERVED_TYPE, "reserved_type")
+    X(RESERVED_TYPE, "reserved_type")                               \
+    X(POLICY_VIOLATION, "policy_violation")
 
 enum ves_refusal_code {
 #define X(name, reason) VES_REFUSAL_##name,

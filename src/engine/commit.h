@@ -6,6 +6,7 @@
 #ifndef VES_ENGINE_COMMIT_H
 #define VES_ENGINE_COMMIT_H
 
+#include "core/agent_policy.h"
 #include "engine/key_log.h"
 #include "engine/log_tree.h"
 #include "engine/map.h"
@@ -24,6 +25,7 @@ struct ves_commit_key {
     struct ves_key_span span;
     bool is_unwanted; /* the owner of the stream did not sign for it, and
                          accepts no others */
+    const struct ves_agent_policy *policy; /* of the agent; NULL: none */
 };
 
 /* An event id within this commit. */

@@ -355,6 +355,22 @@ static enum ves_status check_key_event(struct ves_commit *commit,
     return refuse_for(status, &why, refusal);
 }
 
+/* What the administrator lets its agent send. */
+static enum ves_status check_policy(struct ves_commit *commit,
+                                    struct ves_commit_stream *stream,
+                                    const struct ves_commit_event *e,
+                                    struct ves_refusal *refusal)
+{
+    const struct ves_commit_key *key;
+
+    enum ves_status status =
+        ves_commit_find_key(commit, stream, &e->event->event, &key);
+    return status || !key->policy
+               ? status
+               : ves_agent_policy_check(key->policy, &e->event->event,
+                                        e->event->payload_len, refusal);
+}
+
 /* May it have that number?  VES_REFUSED: *refusal says why not. */
 static enum ves_status admit(struct ves_commit *commit,
                              struct ves_commit_stream *stream,
@@ -362,6 +378,8 @@ static enum ves_status admit(struct ves_commit *commit,
                              struct ves_refusal *refusal)
 {
     enum ves_status status = check_key(commit, stream, e, sequence, refusal);
+    if (!status)
+        status = check_policy(commit, stream, e, refusal);
     if (!status)
         status = check_command(e, refusal);
     if (!status)

@@ -486,6 +486,31 @@ static enum ves_status name_key(struct ves_commit *commit,
     return VES_OK;
 }
 
+static enum ves_status read_policy(struct ves_commit *commit,
+                                   struct ves_bytes document,
+                                   struct ves_commit_key *key)
+{
+    struct ves_error *error = &commit->store->error;
+    const struct ves_json *root;
+
+    if (document.len == 0)
+        return VES_OK;
+    struct ves_agent_policy *policy =
+        ves_arena_alloc(&commit->arena, sizeof(*policy));
+    if (!policy)
+        return VES_NOMEM;
+    enum ves_status status =
+        ves_json_read(&commit->arena, document, NULL, &root, NULL);
+    if (!status)
+        status = ves_agent_policy_read(root, policy, error);
+    if (status == VES_MALFORMED || status == VES_INVALID)
+        return ves_fail(error, VES_CORRUPT,
+                        "an agent's policy in the store cannot be read; set "
+                        "it again (ves admin policy)");
+    key->policy = policy;
+    return status;
+}
+
 static enum ves_status find_keys(struct ves_commit *commit,
                                  struct ves_commit_stream *stream,
                                  const struct key_names *names)
@@ -510,8 +535,10 @@ static enum ves_status find_keys(struct ves_commit *commit,
         key->span = found[i].span;
         ves_key_span_in(&stream->row.stream, &key->row, &key->span);
         key->is_found = key->span.is_found;
-        status = load_wish(commit, stream, &names->names[i].agent,
-                           names->names[i].key_id, key);
+        status = read_policy(commit, found[i].policy, key);
+        if (!status)
+            status = load_wish(commit, stream, &names->names[i].agent,
+                               names->names[i].key_id, key);
     }
     return status;
 }

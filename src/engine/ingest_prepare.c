@@ -113,6 +113,7 @@ static enum ves_status keep_event(struct prepare *p,
         context->deps = deps;
         item->subject.deps.list = deps;
     }
+    item->payload_len = event->payload_jcs.len;
     event->payload = NULL;
     event->payload_encrypted = NULL;
     event->payload_jcs = ves_bytes(NULL, 0);

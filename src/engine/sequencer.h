@@ -66,6 +66,7 @@ struct ves_ingest_event {
      * payload_jcs are gone after prepare: envelope has their bytes. */
     struct ves_event event;
     struct ves_hash fingerprint;
+    size_t payload_len;        /* of the canonical payload */
     struct ves_bytes envelope; /* ves_event_write_open form */
     struct ves_public_key key; /* found by prepare */
     struct ves_hash entity_key;

@@ -74,6 +74,9 @@ enum ves_pg_id {
     VES_PG_KEY_SPAN_PUT,
     VES_PG_KEY_LIST,
     VES_PG_KEY_LIST_AGENT,
+    VES_PG_AGENT_POLICY_GET,
+    VES_PG_AGENT_POLICY_PUT,
+    VES_PG_AGENT_POLICY_LIST,
     VES_PG_COMMITMENT_PUT,
     VES_PG_COMMITMENT_GET,
     VES_PG_COMMITMENT_COVERING,
@@ -280,7 +283,7 @@ enum ves_status ves_pg_fail(struct ves_pg *st, const PGresult *result);
 enum ves_status ves_pg_missing(struct ves_pg *st, const char *what);
 
 /* The version of the tables that this program works with. */
-enum { VES_PG_SCHEMA = 1 };
+enum { VES_PG_SCHEMA = 2 };
 
 /* Brings the tables up to date (store_pg_schema.c). */
 VES_NODISCARD enum ves_status ves_pg_migrate(struct ves_pg *st,
@@ -494,6 +497,16 @@ enum ves_status ves_pg_cursor_get(struct ves_store *s, uint32_t stream_no,
 enum ves_status ves_pg_cursor_put(struct ves_store *s, uint32_t stream_no,
                                   const struct ves_uuid *agent,
                                   uint64_t sequence, int64_t updated_ms);
+enum ves_status ves_pg_agent_policy_get(struct ves_store *s,
+                                        const struct ves_uuid *tenant,
+                                        const struct ves_uuid *agent,
+                                        struct ves_arena *arena,
+                                        struct ves_agent_policy_row *row);
+enum ves_status ves_pg_agent_policy_put(struct ves_store *s,
+                                        const struct ves_agent_policy_row *row);
+enum ves_status ves_pg_agent_policy_list(struct ves_store *s,
+                                         ves_agent_policy_visitor *visit,
+                                         void *ctx);
 enum ves_status ves_pg_credential_get(struct ves_store *s,
                                       const struct ves_hash *key_hash,
                                       struct ves_arena *arena,

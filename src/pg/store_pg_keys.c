@@ -66,6 +66,7 @@ static enum ves_status take_found(struct ves_pg_call *q,
     found->span.valid_from_sequence = ves_pg_u64(q);
     found->span.revoked_at_sequence = ves_pg_u64(q);
     found->span.is_found = ves_pg_bool(q);
+    found->policy = ves_pg_bytes(q);
     enum ves_status status = ves_pg_check(q);
     if (!status)
         status =
@@ -75,6 +76,8 @@ static enum ves_status take_found(struct ves_pg_call *q,
             ves_arena_copy(arena, found->row.registrar, &found->row.registrar);
     if (!status)
         status = ves_arena_copy(arena, found->row.proof, &found->row.proof);
+    if (!status)
+        status = ves_arena_copy(arena, found->policy, &found->policy);
     return status;
 }
 
@@ -92,14 +95,16 @@ enum ves_status ves_pg_key_find(struct ves_store *s, uint32_t stream_no,
     ves_pg_open(ves_pg_of(s), &q, VES_PG_KEY_FIND, "iuUI",
                 "SELECT i.n, " KEY_COLUMNS
                 ", s.valid_from_sequence, s.revoked_at_sequence,"
-                " s.agent IS NOT NULL"
+                " s.agent IS NOT NULL, p.document"
                 " FROM unnest($3, $4) WITH ORDINALITY i (agent, key_id, n)"
                 " CROSS JOIN LATERAL (SELECT * FROM ves_agent_keys"
                 "  WHERE tenant = $2 AND agent = i.agent"
                 "  AND key_id = i.key_id OFFSET 0) k"
                 " LEFT JOIN LATERAL (SELECT * FROM ves_key_spans"
                 "  WHERE stream_no = $1 AND agent = i.agent"
-                "  AND key_id = i.key_id OFFSET 0) s ON true");
+                "  AND key_id = i.key_id OFFSET 0) s ON true"
+                " LEFT JOIN LATERAL (SELECT * FROM ves_agent_policies"
+                "  WHERE tenant = $2 AND agent = i.agent OFFSET 0) p ON true");
     ves_pg_put_i64(&q, stream_no);
     ves_pg_put_uuid(&q, tenant);
     for (size_t i = 0; i < count; i++) {
@@ -230,6 +235,79 @@ enum ves_status ves_pg_key_list(struct ves_store *s,
         status = ves_pg_check(&q);
         if (!status)
             status = visit(ctx, &row, &span);
+    }
+    ves_pg_close(&q);
+    return status;
+}
+
+/* ---- agents' policies -----------------------------------------------------
+ */
+
+enum ves_status ves_pg_agent_policy_get(struct ves_store *s,
+                                        const struct ves_uuid *tenant,
+                                        const struct ves_uuid *agent,
+                                        struct ves_arena *arena,
+                                        struct ves_agent_policy_row *row)
+{
+    struct ves_pg_call q;
+
+    *row = (struct ves_agent_policy_row){.tenant = *tenant, .agent = *agent};
+    ves_pg_open(ves_pg_of(s), &q, VES_PG_AGENT_POLICY_GET, "uu",
+                "SELECT document, updated_ms FROM ves_agent_policies"
+                " WHERE tenant = $1 AND agent = $2");
+    ves_pg_put_uuid(&q, tenant);
+    ves_pg_put_uuid(&q, agent);
+    enum ves_status status = ves_pg_ask_row(&q);
+    if (status)
+        return status;
+    row->document = ves_pg_bytes(&q);
+    row->updated_ms = ves_pg_i64(&q);
+    status = ves_pg_check(&q);
+    if (!status)
+        status = ves_arena_copy(arena, row->document, &row->document);
+    ves_pg_close(&q);
+    return status;
+}
+
+enum ves_status ves_pg_agent_policy_put(struct ves_store *s,
+                                        const struct ves_agent_policy_row *row)
+{
+    struct ves_pg_call q;
+
+    VES_ASSERT(!ves_pg_of(s)->is_partial);
+    ves_pg_open(ves_pg_of(s), &q, VES_PG_AGENT_POLICY_PUT, "uubi",
+                "INSERT INTO ves_agent_policies (tenant, agent, document,"
+                " updated_ms) VALUES ($1, $2, $3, $4)"
+                " ON CONFLICT (tenant, agent) DO UPDATE SET"
+                " document = excluded.document,"
+                " updated_ms = excluded.updated_ms");
+    ves_pg_put_uuid(&q, &row->tenant);
+    ves_pg_put_uuid(&q, &row->agent);
+    ves_pg_put_bytes(&q, row->document);
+    ves_pg_put_i64(&q, row->updated_ms);
+    return ves_pg_send(&q);
+}
+
+enum ves_status ves_pg_agent_policy_list(struct ves_store *s,
+                                         ves_agent_policy_visitor *visit,
+                                         void *ctx)
+{
+    struct ves_pg_call q;
+
+    ves_pg_open(ves_pg_of(s), &q, VES_PG_AGENT_POLICY_LIST, "",
+                "SELECT tenant, agent, document, updated_ms"
+                " FROM ves_agent_policies ORDER BY tenant, agent");
+    enum ves_status status = ves_pg_ask(&q);
+    while (!status && ves_pg_next(&q)) {
+        struct ves_agent_policy_row row;
+
+        ves_pg_fixed(&q, row.tenant.b, sizeof row.tenant.b);
+        ves_pg_fixed(&q, row.agent.b, sizeof row.agent.b);
+        row.document = ves_pg_bytes(&q);
+        row.updated_ms = ves_pg_i64(&q);
+        status = ves_pg_check(&q);
+        if (!status)
+            status = visit(ctx, &row);
     }
     ves_pg_close(&q);
     return status;

@@ -274,7 +274,16 @@ static const char *const version_1[] = {
     " entity_key)",
     NULL};
 
-static const char *const *const versions[] = {version_1};
+/* What agents may send (core/agent_policy.h). */
+static const char *const version_2[] = {"CREATE TABLE ves_agent_policies ("
+                                        " tenant uuid NOT NULL,"
+                                        " agent uuid NOT NULL,"
+                                        " document bytea NOT NULL,"
+                                        " updated_ms int8 NOT NULL,"
+                                        " PRIMARY KEY (tenant, agent))",
+                                        NULL};
+
+static const char *const *const versions[] = {version_1, version_2};
 enum { VERSIONS = VES_PG_SCHEMA, WAITS = 12 };
 _Static_assert(VERSIONS == sizeof versions / sizeof versions[0],
                "each version has its statements");

@@ -379,6 +379,8 @@ typedef enum ves_status ves_key_visitor(void *ctx,
 typedef enum ves_status
 ves_commitment_visitor(void *ctx, const struct ves_commitment_row *row);
 typedef enum ves_status
+ves_agent_policy_visitor(void *ctx, const struct ves_agent_policy_row *row);
+typedef enum ves_status
 ves_credential_visitor(void *ctx, const struct ves_credential_row *row);
 typedef enum ves_status ves_stream_visitor(void *ctx,
                                            const struct ves_stream_row *row);
@@ -662,7 +664,7 @@ struct ves_store_ops {
                                struct ves_arena *arena,
                                struct ves_key_row *row);
     /* Several of one tenant at once, with what key_span_get says of them in
-     * that stream: found[i] for names[i]. */
+     * that stream, and their agents' policies: found[i] for names[i]. */
     enum ves_status (*key_find)(struct ves_store *s, uint32_t stream_no,
                                 const struct ves_uuid *tenant,
                                 const struct ves_key_name *names, size_t count,
@@ -753,6 +755,19 @@ struct ves_store_ops {
     enum ves_status (*cursor_put)(struct ves_store *s, uint32_t stream_no,
                                   const struct ves_uuid *agent,
                                   uint64_t sequence, int64_t updated_ms);
+    /* VES_NOT_FOUND unless there. */
+    enum ves_status (*agent_policy_get)(struct ves_store *s,
+                                        const struct ves_uuid *tenant,
+                                        const struct ves_uuid *agent,
+                                        struct ves_arena *arena,
+                                        struct ves_agent_policy_row *row);
+    /* Inserts or replaces. */
+    enum ves_status (*agent_policy_put)(struct ves_store *s,
+                                        const struct ves_agent_policy_row *row);
+    /* All of them, ascending tenant, agent. */
+    enum ves_status (*agent_policy_list)(struct ves_store *s,
+                                         ves_agent_policy_visitor *visit,
+                                         void *ctx);
     enum ves_status (*credential_get)(struct ves_store *s,
                                       const struct ves_hash *key_hash,
                                       struct ves_arena *arena,

@@ -33,6 +33,15 @@ struct ves_key_found {
     bool is_found; /* false: all below is zero */
     struct ves_key_row row;
     struct ves_key_span span;
+    struct ves_bytes policy; /* the agent's document; "" when none */
+};
+
+/* What an agent of a tenant may send (core/agent_policy.h). */
+struct ves_agent_policy_row {
+    struct ves_uuid tenant;
+    struct ves_uuid agent;
+    struct ves_bytes document; /* JSON object, never "" */
+    int64_t updated_ms;
 };
 
 #endif

@@ -463,3 +463,24 @@ enum ves_status ves_api_key_body_read(struct ves_arena *arena,
         wrong(&r, "tenantId", "is nil, which is for administrators only");
     return r.status;
 }
+
+enum ves_status ves_agent_policy_body_read(struct ves_arena *arena,
+                                           struct ves_bytes body,
+                                           struct ves_agent_policy_body *out,
+                                           struct ves_error *error)
+{
+    static const char *const names[] = {"tenantId",
+                                        "agentId",
+                                        "allowedEventTypes",
+                                        "allowedEntityTypes",
+                                        "maxPayloadBytes",
+                                        "requireBaseVersion",
+                                        "enabled"};
+    struct reader r;
+    open(&r, arena, body, error);
+    refuse_others(&r, names, sizeof(names) / sizeof(names[0]));
+    need_uuid(&r, "tenantId", &out->tenant);
+    may_uuid(&r, "agentId", &out->has_agent, &out->agent);
+    return r.status ? r.status
+                    : ves_agent_policy_read(r.root, &out->policy, error);
+}

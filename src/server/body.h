@@ -8,6 +8,7 @@
 #ifndef VES_SERVER_BODY_H
 #define VES_SERVER_BODY_H
 
+#include "core/agent_policy.h"
 #include "core/key_event.h"
 #include "core/merkle.h"
 #include "port/store.h"
@@ -76,6 +77,13 @@ struct ves_redeem_body {
     struct ves_sig agent_signature;
 };
 
+struct ves_agent_policy_body {
+    struct ves_uuid tenant;
+    bool has_agent;
+    struct ves_uuid agent;
+    struct ves_agent_policy policy;
+};
+
 struct ves_api_key_body {
     struct ves_uuid tenant; /* nil only together with admin */
     bool has_store;
@@ -105,6 +113,7 @@ VES_BODY_READER(key_policy);
 VES_BODY_READER(key_revocation);
 VES_BODY_READER(invitation);
 VES_BODY_READER(redeem);
+VES_BODY_READER(agent_policy);
 VES_BODY_READER(api_key);
 
 #endif

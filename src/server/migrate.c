@@ -100,6 +100,14 @@ static enum ves_status take_key(void *ctx, const struct ves_key_row *row,
     return m->to->ops->key_put(m->to, row);
 }
 
+static enum ves_status take_agent_policy(void *ctx,
+                                         const struct ves_agent_policy_row *row)
+{
+    struct ves_migrate *m = ctx;
+
+    return m->to->ops->agent_policy_put(m->to, row);
+}
+
 static enum ves_status copy_keys(struct ves_migrate *m)
 {
     struct tenants tenants = {.m = m};
@@ -117,6 +125,8 @@ static enum ves_status copy_keys(struct ves_migrate *m)
     for (size_t i = 0; i < tenants.count && !status; i++)
         status = m->from->ops->key_list(m->from, &tenants.list[i], NULL, 0,
                                         take_key, m);
+    if (!status)
+        status = m->from->ops->agent_policy_list(m->from, take_agent_policy, m);
     if (tenants.is_full || status == VES_LIMIT)
         return ves_fail(m->error, VES_LIMIT,
                         "the store has more than %d tenants or %d agents, "

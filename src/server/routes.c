@@ -35,6 +35,8 @@
  * POST   /api/v1/agents/keys                         admin  committer
  * GET    /api/v1/agents/{agent}/signing-keys         read   reader
  *          ?tenant_id[&store_id]
+ * GET    /api/v1/agents/{agent}/policy?tenant_id     admin  reader
+ * PUT    /api/v1/agents/{agent}/policy               admin  committer
  * DELETE /api/v1/agents/{agent}/keys/{key}           admin  committer
  *          ?tenant_id
  * POST   /api/v1/invitations                         admin  committer
@@ -56,8 +58,9 @@
 #include "server/routes.h"
 
 static const struct ves_route *const tables[] = {
-    ves_routes_ingest, ves_routes_read, ves_routes_follow, ves_routes_keys,
-    ves_routes_proof,  ves_routes_log,  ves_routes_invite, ves_routes_admin};
+    ves_routes_ingest, ves_routes_read,   ves_routes_follow,
+    ves_routes_keys,   ves_routes_policy, ves_routes_proof,
+    ves_routes_log,    ves_routes_invite, ves_routes_admin};
 
 const struct ves_route *ves_route_find(struct ves_request *request,
                                        uint32_t *allowed)

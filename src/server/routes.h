@@ -43,6 +43,7 @@ extern const struct ves_route ves_routes_ingest[];
 extern const struct ves_route ves_routes_read[];
 extern const struct ves_route ves_routes_follow[];
 extern const struct ves_route ves_routes_keys[];
+extern const struct ves_route ves_routes_policy[];
 extern const struct ves_route ves_routes_proof[];
 extern const struct ves_route ves_routes_log[];
 extern const struct ves_route ves_routes_invite[];

@@ -43,7 +43,8 @@ enum ves_mem_table {
     VES_MEM_COSIGNED,      /* stream -> its notes */
     VES_MEM_FOLLOW,        /* stream */
     VES_MEM_KEPT_HEAD,     /* stream, size */
-    VES_MEM_GIVEN_UP       /* stream, sequence, epoch -> struct ves_log_row */
+    VES_MEM_GIVEN_UP,      /* stream, sequence, epoch -> struct ves_log_row */
+    VES_MEM_AGENT_POLICY   /* 0, tenant, agent */
 };
 
 struct ves_mem_u64 {
@@ -325,6 +326,17 @@ enum ves_status ves_mem_cursor_get(struct ves_store *s, uint32_t stream_no,
 enum ves_status ves_mem_cursor_put(struct ves_store *s, uint32_t stream_no,
                                    const struct ves_uuid *agent,
                                    uint64_t sequence, int64_t updated_ms);
+enum ves_status ves_mem_agent_policy_get(struct ves_store *s,
+                                         const struct ves_uuid *tenant,
+                                         const struct ves_uuid *agent,
+                                         struct ves_arena *arena,
+                                         struct ves_agent_policy_row *row);
+enum ves_status
+ves_mem_agent_policy_put(struct ves_store *s,
+                         const struct ves_agent_policy_row *row);
+enum ves_status ves_mem_agent_policy_list(struct ves_store *s,
+                                          ves_agent_policy_visitor *visit,
+                                          void *ctx);
 enum ves_status ves_mem_credential_get(struct ves_store *s,
                                        const struct ves_hash *key_hash,
                                        struct ves_arena *arena,

@@ -30,6 +30,10 @@ static const struct ves_mem_shape credential_shape = {
     sizeof(struct ves_credential_row),
     1,
     {offsetof(struct ves_credential_row, label)}};
+static const struct ves_mem_shape agent_policy_shape = {
+    sizeof(struct ves_agent_policy_row),
+    1,
+    {offsetof(struct ves_agent_policy_row, document)}};
 static const struct ves_mem_shape invitation_shape = {
     sizeof(struct ves_invitation_row), 0, {0}};
 
@@ -114,6 +118,30 @@ enum ves_status ves_mem_key_span_get(struct ves_store *s, uint32_t stream_no,
     return VES_OK;
 }
 
+static struct ves_mem_key agent_policy_key(const struct ves_uuid *tenant,
+                                           const struct ves_uuid *agent)
+{
+    struct ves_mem_key key = key_with_uuid(VES_MEM_AGENT_POLICY, 0, tenant);
+
+    ves_mem_key_add(&key, agent->b, sizeof agent->b);
+    return key;
+}
+
+enum ves_status ves_mem_agent_policy_get(struct ves_store *s,
+                                         const struct ves_uuid *tenant,
+                                         const struct ves_uuid *agent,
+                                         struct ves_arena *arena,
+                                         struct ves_agent_policy_row *row)
+{
+    struct ves_mem_key key = agent_policy_key(tenant, agent);
+    const struct ves_agent_policy_row *kept =
+        ves_mem_get(&ves_mem_of(s)->map, &key);
+
+    if (!kept)
+        return VES_NOT_FOUND;
+    return ves_mem_copy_out(&agent_policy_shape, kept, arena, row);
+}
+
 enum ves_status ves_mem_key_find(struct ves_store *s, uint32_t stream_no,
                                  const struct ves_uuid *tenant,
                                  const struct ves_key_name *names, size_t count,
@@ -130,7 +158,14 @@ enum ves_status ves_mem_key_find(struct ves_store *s, uint32_t stream_no,
         if (!status)
             status = ves_mem_key_span_get(s, stream_no, &names[i].agent,
                                           names[i].key_id, &found[i].span);
-        else if (status == VES_NOT_FOUND)
+        if (!status) {
+            struct ves_agent_policy_row policy;
+            status = ves_mem_agent_policy_get(s, tenant, &names[i].agent, arena,
+                                              &policy);
+            if (!status)
+                found[i].policy = policy.document;
+        }
+        if (status == VES_NOT_FOUND)
             status = VES_OK;
     }
     return status;
@@ -188,6 +223,35 @@ enum ves_status ves_mem_key_list(struct ves_store *s,
                                           row->key_id, &span);
         if (!status)
             status = visit(ctx, row, &span);
+        if (status)
+            return status;
+    }
+    return VES_OK;
+}
+
+/* ---- agents' policies -----------------------------------------------------
+ */
+
+enum ves_status ves_mem_agent_policy_put(struct ves_store *s,
+                                         const struct ves_agent_policy_row *row)
+{
+    struct ves_mem_key key = agent_policy_key(&row->tenant, &row->agent);
+
+    return put_one(ves_mem_of(s), &key, &agent_policy_shape, row,
+                   "keep an agent's policy");
+}
+
+enum ves_status ves_mem_agent_policy_list(struct ves_store *s,
+                                          ves_agent_policy_visitor *visit,
+                                          void *ctx)
+{
+    struct ves_mem_key key = ves_mem_key(VES_MEM_AGENT_POLICY, 0);
+    const struct ves_mem_node *node = ves_mem_seek(&ves_mem_of(s)->map, &key);
+
+    for (; node && ves_mem_key_leads(&key, key.len, node);
+         node = node->next[0]) {
+        enum ves_status status = visit(ctx, node->value);
+
         if (status)
             return status;
     }

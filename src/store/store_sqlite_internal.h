@@ -83,6 +83,9 @@ enum ves_sql_id {
     VES_SQL_KEY_SPAN_FORGET,
     VES_SQL_KEY_LIST,
     VES_SQL_KEY_LIST_AGENT,
+    VES_SQL_AGENT_POLICY_GET,
+    VES_SQL_AGENT_POLICY_PUT,
+    VES_SQL_AGENT_POLICY_LIST,
     VES_SQL_COMMITMENT_PUT,
     VES_SQL_COMMITMENT_GET,
     VES_SQL_COMMITMENT_COVERING,
@@ -573,6 +576,17 @@ enum ves_status ves_sqlite_cursor_get(struct ves_store *s, uint32_t stream_no,
 enum ves_status ves_sqlite_cursor_put(struct ves_store *s, uint32_t stream_no,
                                       const struct ves_uuid *agent,
                                       uint64_t sequence, int64_t updated_ms);
+enum ves_status ves_sqlite_agent_policy_get(struct ves_store *s,
+                                            const struct ves_uuid *tenant,
+                                            const struct ves_uuid *agent,
+                                            struct ves_arena *arena,
+                                            struct ves_agent_policy_row *row);
+enum ves_status
+ves_sqlite_agent_policy_put(struct ves_store *s,
+                            const struct ves_agent_policy_row *row);
+enum ves_status ves_sqlite_agent_policy_list(struct ves_store *s,
+                                             ves_agent_policy_visitor *visit,
+                                             void *ctx);
 enum ves_status ves_sqlite_credential_get(struct ves_store *s,
                                           const struct ves_hash *key_hash,
                                           struct ves_arena *arena,

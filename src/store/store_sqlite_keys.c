@@ -122,6 +122,120 @@ enum ves_status ves_sqlite_key_span_get(struct ves_store *s, uint32_t stream_no,
     return status == VES_NOT_FOUND ? VES_OK : status;
 }
 
+/* ---- agents' policies -----------------------------------------------------
+ */
+
+enum ves_status ves_sqlite_agent_policy_get(struct ves_store *s,
+                                            const struct ves_uuid *tenant,
+                                            const struct ves_uuid *agent,
+                                            struct ves_arena *arena,
+                                            struct ves_agent_policy_row *row)
+{
+    struct ves_sqlite *st = ves_sqlite_of(s);
+    struct ves_sql q;
+
+    *row = (struct ves_agent_policy_row){.tenant = *tenant, .agent = *agent};
+    enum ves_status status = ves_sqlite_need(st, VES_STORE_SEQUENCER);
+    if (!status)
+        status = ves_sql_open(st, &q, VES_SQL_AGENT_POLICY_GET,
+                              "SELECT document, updated_ms FROM"
+                              " ves_agent_policies WHERE tenant = ?"
+                              " AND agent = ?");
+    if (status)
+        return status;
+    ves_sql_put_uuid(&q, tenant);
+    ves_sql_put_uuid(&q, agent);
+    status = ves_sql_row(&q);
+    if (!status) {
+        row->document = ves_sql_bytes(&q);
+        row->updated_ms = ves_sql_i64(&q);
+        status = ves_sql_check(&q);
+    }
+    if (!status)
+        status = ves_arena_copy(arena, row->document, &row->document);
+    ves_sql_close(&q);
+    return status;
+}
+
+enum ves_status
+ves_sqlite_agent_policy_put(struct ves_store *s,
+                            const struct ves_agent_policy_row *row)
+{
+    struct ves_sqlite *st = ves_sqlite_of(s);
+    struct ves_sql q;
+
+    VES_ASSERT(st->tx != VES_TX_NONE);
+    enum ves_status status = ves_sqlite_need(st, VES_STORE_SEQUENCER);
+    if (!status)
+        status = ves_sql_open(
+            st, &q, VES_SQL_AGENT_POLICY_PUT,
+            "INSERT INTO ves_agent_policies (tenant, agent, document,"
+            " updated_ms) VALUES (?, ?, ?, ?) ON CONFLICT (tenant, agent)"
+            " DO UPDATE SET document = excluded.document,"
+            " updated_ms = excluded.updated_ms");
+    if (status)
+        return status;
+    ves_sql_put_uuid(&q, &row->tenant);
+    ves_sql_put_uuid(&q, &row->agent);
+    ves_sql_put_text(&q, row->document);
+    ves_sql_put_i64(&q, row->updated_ms);
+    status = ves_sql_run(&q);
+    ves_sql_close(&q);
+    return status;
+}
+
+enum ves_status ves_sqlite_agent_policy_list(struct ves_store *s,
+                                             ves_agent_policy_visitor *visit,
+                                             void *ctx)
+{
+    struct ves_sqlite *st = ves_sqlite_of(s);
+    struct ves_sql q;
+
+    enum ves_status status = ves_sqlite_need(st, VES_STORE_SEQUENCER);
+    if (!status)
+        status = ves_sql_open(st, &q, VES_SQL_AGENT_POLICY_LIST,
+                              "SELECT tenant, agent, document, updated_ms FROM"
+                              " ves_agent_policies ORDER BY tenant, agent");
+    if (status)
+        return status;
+    while (!status && ves_sql_next(&q)) {
+        struct ves_agent_policy_row row;
+
+        ves_sql_fixed(&q, row.tenant.b, sizeof row.tenant.b);
+        ves_sql_fixed(&q, row.agent.b, sizeof row.agent.b);
+        row.document = ves_sql_bytes(&q);
+        row.updated_ms = ves_sql_i64(&q);
+        status = ves_sql_check(&q);
+        if (!status)
+            status = visit(ctx, &row);
+    }
+    if (!status)
+        status = ves_sql_check(&q);
+    ves_sql_close(&q);
+    return status;
+}
+
+/* ---- keys as a commit needs them ------------------------------------------
+ */
+
+/* What a device knows of keys it knows of keys only. */
+static enum ves_status find_policy(struct ves_store *s,
+                                   const struct ves_uuid *tenant,
+                                   const struct ves_uuid *agent,
+                                   struct ves_arena *arena,
+                                   struct ves_bytes *document)
+{
+    struct ves_agent_policy_row row;
+
+    if (ves_sqlite_of(s)->role != VES_STORE_SEQUENCER)
+        return VES_OK;
+    enum ves_status status =
+        ves_sqlite_agent_policy_get(s, tenant, agent, arena, &row);
+    if (!status)
+        *document = row.document;
+    return status;
+}
+
 enum ves_status ves_sqlite_key_find(struct ves_store *s, uint32_t stream_no,
                                     const struct ves_uuid *tenant,
                                     const struct ves_key_name *names,
@@ -138,7 +252,10 @@ enum ves_status ves_sqlite_key_find(struct ves_store *s, uint32_t stream_no,
         if (!status)
             status = ves_sqlite_key_span_get(s, stream_no, &names[i].agent,
                                              names[i].key_id, &found[i].span);
-        else if (status == VES_NOT_FOUND)
+        if (!status)
+            status = find_policy(s, tenant, &names[i].agent, arena,
+                                 &found[i].policy);
+        if (status == VES_NOT_FOUND)
             status = VES_OK;
     }
     return status;

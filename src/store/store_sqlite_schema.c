@@ -569,6 +569,19 @@ static const char *const device_6[] = {
     " SELECT RAISE(ABORT, 'ves_events is append-only'); END;",
     NULL};
 
+/* ---- version 7: what agents may send ----------------------------------------
+ * A document (core/agent_policy.h) an agent of a tenant.
+ */
+
+static const char *const sequencer_7[] = {"CREATE TABLE ves_agent_policies ("
+                                          " tenant BLOB NOT NULL,"
+                                          " agent BLOB NOT NULL,"
+                                          " document TEXT NOT NULL,"
+                                          " updated_ms INTEGER NOT NULL,"
+                                          " PRIMARY KEY (tenant, agent)"
+                                          ") WITHOUT ROWID;",
+                                          NULL};
+
 static const char *const *const device_1_scripts[] = {
     common_1, device_1, ves_sqlite_views_common, ves_sqlite_views_device, NULL};
 static const char *const *const sequencer_1_scripts[] = {
@@ -591,13 +604,17 @@ static const char *const *const sequencer_5_scripts[] = {sequencer_5, NULL};
 static const char *const *const device_6_scripts[] = {device_6, NULL};
 static const char *const *const sequencer_6_scripts[] = {NULL};
 
+static const char *const *const device_7_scripts[] = {NULL};
+static const char *const *const sequencer_7_scripts[] = {sequencer_7, NULL};
+
 const struct ves_sqlite_migration ves_sqlite_migrations[] = {
     {device_1_scripts, sequencer_1_scripts},
     {device_2_scripts, sequencer_2_scripts},
     {device_3_scripts, sequencer_3_scripts},
     {device_4_scripts, sequencer_4_scripts},
     {device_5_scripts, sequencer_5_scripts},
-    {device_6_scripts, sequencer_6_scripts}};
+    {device_6_scripts, sequencer_6_scripts},
+    {device_7_scripts, sequencer_7_scripts}};
 const uint32_t ves_sqlite_migrations_count =
     sizeof ves_sqlite_migrations / sizeof ves_sqlite_migrations[0];
 
@@ -605,4 +622,4 @@ const char *const ves_sqlite_digests[2] = {
     [VES_STORE_DEVICE] =
         "6ebae8d088f7b08232a30db2ed36bae43267765154376329387f7f7a7ace5d82",
     [VES_STORE_SEQUENCER] =
-        "352b067462b3c9a0e7618eb69d70b21daeeccf5e66e4edaea96614ca590e3c3e"};
+        "5803c23fb6a4cdb3883df5c119ba84bd773ce3a0423547abf227fc987f9da701"};

@@ -48,6 +48,23 @@ check "a stolen store loses its API key, too" admin revoke --tenant "$TENANT" --
 exits "then it cannot even pull" 5 "$VES" pull --db till.db
 check "others can" "$VES" pull --db office.db
 
+# ---- what an agent may send
+join part.db
+part=$(agent_of part.db)
+policy() { admin policy --tenant "$TENANT" --agent "$part" --json "$@"; }
+exits "an agent has no policy at first (exit 5)" 5 policy
+exits "a policy is said whole" 2 policy --allow-events '*'
+is "only stock, and little of it" "$(json "$(policy --allow-events 'inventory.*,order.*' --allow-entities inventory --max-payload 900)" '[d["allowedEventTypes"], d["allowedEntityTypes"], d["maxPayloadBytes"], d["requireBaseVersion"]]')" '[["inventory.*", "order.*"], ["inventory"], 900, true]'
+adjust part.db CUP 1
+order=$("$VES" append --db part.db order.created ORD-9 --payload '{"total":1}')
+"$VES" sync --db part.db > /dev/null 2>&1
+is "the rest is refused, and kept with the reason" "$(json "$("$VES" show --db part.db "$order" --json)" 'd["status"]') $(store_is part.db 'd["counts"]["synced"]')" "failed 1"
+like "as why says" "$("$VES" why --db part.db "$order")" "policy_violation: entity type not allowed"
+policy --allow-events '*' --allow-entities '*' --off > /dev/null
+"$VES" retry --db part.db > /dev/null
+check "once it is allowed, it goes" "$VES" sync --db part.db
+is "with the trail saying who let it" "$("$VES" admin trail --db "$SEQ" | grep -c "\"method\":\"PUT\",\"target\":\"/api/v1/agents/$part/policy\"")" 2
+
 # ---- revoked by the stream's owner
 join lost.db
 adjust lost.db MUG 3

@@ -24,6 +24,7 @@ for i in $(seq 40); do adjust till.db "SKU-$((i % 4))" 1; done
 exits "a store that is served does not move" 1 "$VES" admin migrate-store --from "$SEQ" --to "$DB"
 "$VES" admin keys --server "$URL" --key-file "$SEQ.admin-key" $STREAM_ARGS --strict on > /dev/null
 "$VES" sync --db till.db > /dev/null 2>&1
+"$VES" admin policy --server "$URL" --key-file "$SEQ.admin-key" --tenant "$TENANT" --agent "$(cat /proc/sys/kernel/random/uuid)" --allow-events 'a.*' --allow-entities '' > /dev/null || not_ok "an agent has a policy"
 stop_server
 
 # What a store holds, table by table; what a move adds or changes is left out.

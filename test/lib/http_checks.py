@@ -664,6 +664,7 @@ def check_reads(keys):
     expect("the sequencer does not fold", call("GET", "/api/v1/ves/state?" +
                                                STREAM), 404)
     check_cursors(keys)
+    check_policy(keys)
 
 
 def check_following():
@@ -713,6 +714,75 @@ def check_cursors(keys):
     expect("a reader's neither", call("GET", path + "?" + STREAM,
                                       key=keys["reader"]), 403)
     expect("an administrator may look", call("GET", path + "?" + STREAM), 200)
+
+
+def check_policy(keys):
+    """What an agent may send, as an administrator says it."""
+    agent, seed = str(uuid.uuid4()), b"\x2a" * 32
+    tenant, store = str(uuid.uuid4()), str(uuid.uuid4())
+    path = "/api/v1/agents/%s/policy" % agent
+    query = path + "?tenant_id=" + tenant
+    lists = {"allowedEventTypes": ["order.*", "a.b", "order.*"],
+             "allowedEntityTypes": ["order"]}
+
+    def put(key=ADMIN, where=path, of=tenant, **change):
+        return call("PUT", where, dict(lists, tenantId=of, **change), key)
+
+    def reasons(*types):
+        events = [v.make_event(seed, tenant, store, agent, t, "P-%d" % n, {"n": n})
+                  for n, t in enumerate(types)]
+        r = call("POST", "/api/v1/ves/events/ingest",
+                 {"agentId": agent, "events": events})
+        return [x["reason"] for x in r.json.get("rejections", [])], events
+
+    call("POST", "/api/v1/agents/keys", {
+        "tenantId": tenant, "agentId": agent, "keyId": 1,
+        "publicKey": v.public_key(seed).hex()})
+    expect("an agent has no policy at first", call("GET", query), 404)
+    first, events = reasons("order.created", "customer.created")
+    report("and may send what it likes", first == [], first)
+    r = put(maxPayloadBytes=100)
+    want = {"tenantId": tenant, "agentId": agent, "enabled": True,
+            "requireBaseVersion": True, "maxPayloadBytes": 100,
+            "allowedEventTypes": ["a.b", "order.*"],
+            "allowedEntityTypes": ["order"]}
+    report("a policy is set; its rules are sorted, each once",
+           {k: x for k, x in r.json.items() if k != "updatedAt"} == want, r.data)
+    report("and read again", call("GET", query).json == r.json)
+    got, _ = reasons("order.created", "customer.created", "order.updated")
+    report("it is held to it, one by one", got == [
+        "policy_violation: event type not allowed",
+        "policy_violation: base_version required"], got)
+    r = call("POST", "/api/v1/ves/events/ingest",
+             {"agentId": agent, "events": events})
+    report("what was taken before gets its receipts again", r.status == 200 and
+           len(r.json["receipts"]) == 2 and not r.json.get("rejections"), r.data)
+    r = call("PUT", path, {"tenant_id": tenant, "allowed_event_types": [],
+                           "allowed_entity_types": [], "enabled": False})
+    report("snake_case, and off", r.json["enabled"] is False, r.data)
+    report("a policy that is off is not asked", reasons("x.y")[0] == [])
+    for what, change, word in (
+            ("a list that is none", {"allowedEventTypes": "*"}, "allowedEventTypes"),
+            ("a star in the middle", {"allowedEntityTypes": ["a*b"]},
+             "allowedEntityTypes"),
+            ("too many rules", {"allowedEventTypes": ["r%d" % n for n in range(129)]},
+             "128"),
+            ("no bytes at all", {"maxPayloadBytes": 0}, "maxPayloadBytes"),
+            ("a member nobody knows", {"denied": []}, "denied"),
+            ("another agent's id", {"agentId": AGENT}, "agentId")):
+        body = dict(dict(lists, tenantId=tenant), **change)
+        expect("of a policy: " + what, call("PUT", path, body), 400, words=word)
+    expect("nobody rules the sequencer's own events", put(
+        where="/api/v1/agents/%s/policy" % sequencer_id()), 400, words="own")
+    for who in ("reader", "writer"):
+        expect("a %s sets no policy" % who, put(keys[who], of=TENANT), 403)
+        expect("nor reads one", call("GET", path + "?tenant_id=" + TENANT,
+                                     key=keys[who]), 403)
+    expect("nor another tenant's administrator", put(keys["elsewhere"]), 403)
+
+
+def sequencer_id():
+    return call("GET", "/health/detailed").json["sequencerId"]
 
 
 def check_legacy(key):

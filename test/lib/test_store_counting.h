@@ -244,6 +244,13 @@
       (uint32_t stream_no, const struct ves_uuid *agent, uint64_t sequence,    \
        int64_t updated_ms),                                                    \
       (stream_no, agent, sequence, updated_ms))                                \
+    X(agent_policy_get,                                                        \
+      (const struct ves_uuid *tenant, const struct ves_uuid *agent,            \
+       struct ves_arena *arena, struct ves_agent_policy_row *row),             \
+      (tenant, agent, arena, row))                                             \
+    X(agent_policy_put, (const struct ves_agent_policy_row *row), (row))       \
+    X(agent_policy_list, (ves_agent_policy_visitor * visit, void *ctx),        \
+      (visit, ctx))                                                            \
     X(credential_get,                                                          \
       (const struct ves_hash *key_hash, struct ves_arena *arena,               \
        struct ves_credential_row *row),                                        \

@@ -127,6 +127,97 @@ static void keys_are_found_with_their_spans(void **state)
     OK(CALL(s, key_find, 1, &tenant, names, 0, &s->arena, found));
 }
 
+/* ---- agents' policies -----------------------------------------------------
+ */
+
+static enum ves_status see_policy(void *ctx,
+                                  const struct ves_agent_policy_row *row)
+{
+    struct ves_buf *out = ctx;
+
+    ves_buf_put_uuid(out, &row->tenant);
+    ves_buf_put_u8(out, ' ');
+    ves_buf_put_uuid(out, &row->agent);
+    ves_buf_putf(out, " %lld ", (long long)row->updated_ms);
+    ves_buf_put_bytes(out, row->document);
+    ves_buf_put_u8(out, '\n');
+    return VES_OK;
+}
+
+static struct ves_agent_policy_row policy_row(uint64_t tenant, uint64_t agent,
+                                              const char *document)
+{
+    return (struct ves_agent_policy_row){.tenant = suite_uuid('T', tenant),
+                                         .agent = suite_uuid('A', agent),
+                                         .document = ves_bytes_str(document),
+                                         .updated_ms =
+                                             (int64_t)(100 * tenant + agent)};
+}
+
+static void policies_come_back_as_put(void **state)
+{
+    struct suite *s = *state;
+    struct ves_agent_policy_row got,
+        rows[] = {policy_row(1, 1, "{\"a\":\"\xe2\x82\xac\"}"),
+                  policy_row(1, 2, "{}"), policy_row(2, 1, "{\"b\":1}")};
+
+    assert_int_equal(CALL(s, agent_policy_get, &rows[0].tenant, &rows[0].agent,
+                          &s->arena, &got),
+                     VES_NOT_FOUND);
+    suite_begin(s);
+    for (int i = 2; i >= 0; i--)
+        OK(CALL(s, agent_policy_put, &rows[i]));
+    rows[1].document = ves_bytes_str("{\"second\":true}");
+    rows[1].updated_ms++;
+    OK(CALL(s, agent_policy_put, &rows[1]));
+    suite_commit(s);
+    for (int i = 0; i < 3; i++)
+        (void)see_policy(&s->want, &rows[i]);
+    OK(CALL(s, agent_policy_list, see_policy, &s->got));
+    suite_compare(s);
+    OK(CALL(s, agent_policy_get, &rows[1].tenant, &rows[1].agent, &s->arena,
+            &got));
+    (void)see_policy(&s->want, &rows[1]);
+    (void)see_policy(&s->got, &got);
+    suite_compare(s);
+    suite_begin(s);
+    rows[2].document = ves_bytes_str("{\"never\":1}");
+    OK(CALL(s, agent_policy_put, &rows[2]));
+    s->store->ops->rollback(s->store);
+    OK(CALL(s, agent_policy_get, &rows[2].tenant, &rows[2].agent, &s->arena,
+            &got));
+    assert_true(ves_bytes_is(got.document, "{\"b\":1}"));
+}
+
+/* Of the agent, whichever of its keys is asked for; of this tenant only. */
+static void keys_are_found_with_their_agents_policies(void **state)
+{
+    struct suite *s = *state;
+    struct ves_key_row rows[] = {key_row(s, 1, 1, 1), key_row(s, 1, 1, 2),
+                                 key_row(s, 1, 2, 1)};
+    struct ves_agent_policy_row of_one = policy_row(1, 1, "{\"one\":1}"),
+                                of_other = policy_row(2, 2, "{\"other\":1}"),
+                                of_none = policy_row(1, 3, "{\"none\":1}");
+    const struct ves_key_name names[] = {{rows[1].agent, 2},
+                                         {rows[2].agent, 1},
+                                         {rows[0].agent, 1},
+                                         {of_none.agent, 1}};
+    struct ves_key_found found[4];
+
+    suite_begin(s);
+    for (int i = 0; i < 3; i++)
+        OK(CALL(s, key_put, &rows[i]));
+    OK(CALL(s, agent_policy_put, &of_one));
+    OK(CALL(s, agent_policy_put, &of_other));
+    OK(CALL(s, agent_policy_put, &of_none));
+    suite_commit(s);
+    OK(CALL(s, key_find, 1, &rows[0].tenant, names, 4, &s->arena, found));
+    assert_true(ves_bytes_is(found[0].policy, "{\"one\":1}"));
+    assert_true(ves_bytes_is(found[2].policy, "{\"one\":1}"));
+    assert_true(found[1].is_found && found[1].policy.len == 0);
+    assert_true(!found[3].is_found && found[3].policy.len == 0);
+}
+
 /* ---- commitments ----------------------------------------------------------
  */
 
@@ -314,6 +405,8 @@ static const struct CMUnitTest keys_tests[] = {
     EITHER_TEST(keys_come_back_as_put),
     SEQUENCER_TEST(keys_are_listed_with_their_validity),
     SEQUENCER_TEST(keys_are_found_with_their_spans),
+    SEQUENCER_TEST(policies_come_back_as_put),
+    SEQUENCER_TEST(keys_are_found_with_their_agents_policies),
     SEQUENCER_TEST(spans_are_per_stream_agent_and_key),
     SEQUENCER_TEST(commitments_are_found_by_what_they_cover),
     SEQUENCER_TEST(commitments_are_listed_and_found_by_batch),

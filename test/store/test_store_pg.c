@@ -684,7 +684,7 @@ static void many_processes_may_open_an_empty_database(void **state)
         assert_int_equal(waitpid(children[i], &code, 0), children[i]);
         assert_int_equal(code, 0);
     }
-    exec("SELECT 1 / (version = 1)::int FROM ves_schema");
+    exec("SELECT 1 / (version = 2)::int FROM ves_schema");
 }
 
 /* Until new connections see it. */
@@ -749,6 +749,23 @@ static void what_cannot_be_opened_is_said(void **state)
     expect_refused(&o, VES_UNSUPPORTED, "fsync");
     exec("ALTER SYSTEM RESET fsync");
     exec("SELECT pg_reload_conf()");
+}
+
+/* A database as version 1 left it is brought on when it is opened for writing;
+ * a reader is told to wait for that. */
+static void version_1_goes_on(void **state)
+{
+    struct ves_store_pg_options o = {.url = test_pg_url};
+
+    (void)state;
+    exec("DROP TABLE ves_agent_policies");
+    exec("UPDATE ves_schema SET version = 1");
+    o.is_read_only = true;
+    expect_refused(&o, VES_UNSUPPORTED, "older schema");
+    o.is_read_only = false;
+    ves_store_pg_close(open_with(&o));
+    exec("SELECT 1 / (version = 2)::int FROM ves_schema");
+    exec("SELECT count(*) FROM ves_agent_policies");
 }
 
 /* ---- plans ----------------------------------------------------------------
@@ -823,6 +840,7 @@ int main(void)
         ALONE(a_commit_without_its_standby_is_not_told),
         ALONE(silence_is_a_lost_connection),
         ALONE(a_newer_schema_stops_who_is_older),
+        ALONE(version_1_goes_on),
         ALONE(what_is_expected_is_looked_at_in_the_transaction),
         ALONE(long_reads_see_one_moment),
         ALONE(a_commit_is_few_round_trips_however_large),

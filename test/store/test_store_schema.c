@@ -163,7 +163,7 @@ static const char *const *const broken_scripts[] = {broken, NULL};
 
 static void migrations_are_applied_in_order_or_not_at_all(void **state)
 {
-    enum { NOW = 6 }; /* the version of this program */
+    enum { NOW = 7 }; /* the version of this program */
     struct ves_sqlite_migration list[NOW + 2] = {{0}};
     struct suite *s = &place.s;
     sqlite3 *db;
@@ -180,13 +180,13 @@ static void migrations_are_applied_in_order_or_not_at_all(void **state)
         ves_sqlite_migrate((struct ves_sqlite *)s->store, list, NOW + 2, false),
         VES_OK);
     assert_true(sqlite3_get_autocommit(db));
-    ASK(db, "SELECT version FROM ves_schema", "6");
+    ASK(db, "SELECT version FROM ves_schema", "7");
     ASK(db,
         "SELECT count(*) FROM sqlite_master"
         " WHERE name IN ('ves_second', 'ves_third')",
         "0");
     OK(ves_sqlite_migrate((struct ves_sqlite *)s->store, list, NOW + 1, false));
-    ASK(db, "SELECT version FROM ves_schema", "7");
+    ASK(db, "SELECT version FROM ves_schema", "8");
     ASK(db, "SELECT count(*) FROM ves_second", "0");
     ASK(db, "SELECT count(*) FROM ves_events", "3");
     OK(ves_sqlite_migrate((struct ves_sqlite *)s->store, list, NOW + 1, false));
@@ -233,7 +233,7 @@ static void version_1_is_linked(void **state)
     sqlite3_close(db);
     place_close(place_open_own());
     db = place_connect(place.path);
-    ASK(db, "SELECT version FROM ves_schema", "6");
+    ASK(db, "SELECT version FROM ves_schema", "7");
     ASK(db,
         "SELECT count(*) FROM ves_outbox o WHERE entity_prev = coalesce("
         "(SELECT max(p.local_seq) FROM ves_outbox p WHERE p.entity_key ="
@@ -345,7 +345,7 @@ static void strangers_in_an_older_store_are_refused(void **state)
     ASK(db, "SELECT version FROM ves_schema", "1");
     place_exec(db, "DROP TRIGGER mine");
     place_close(place_open_own());
-    ASK(db, "SELECT version FROM ves_schema", "6");
+    ASK(db, "SELECT version FROM ves_schema", "7");
     sqlite3_close(db);
 }
 

@@ -15,7 +15,7 @@
 #include "base/limits.h"
 #include "test/lib/test_desk.h"
 
-enum { CODES = VES_REFUSAL_RESERVED_TYPE + 1 };
+enum { CODES = VES_REFUSAL_POLICY_VIOLATION + 1 };
 
 /* Sealed in form only: the cipher hash is not the one of this. */
 #define SEALED                                                              \
@@ -27,6 +27,21 @@ enum { CODES = VES_REFUSAL_RESERVED_TYPE + 1 };
     "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\",\"ct_b64u\":\""          \
     "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"      \
     "\"}]}"
+
+#define LONG "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+
+static void have_policy(const char *document)
+{
+    const struct ves_agent_policy_row row = {.tenant = desk.hub.stream.tenant,
+                                             .agent = desk.hub.agent,
+                                             .document =
+                                                 ves_bytes_str(document)};
+    struct ves_store *store = desk.store;
+
+    assert_int_equal(store->ops->begin(store), VES_OK);
+    assert_int_equal(store->ops->agent_policy_put(store, &row), VES_OK);
+    assert_int_equal(store->ops->commit(store), VES_OK);
+}
 
 /* ---- one bad event of each kind ------------------------------------------ */
 
@@ -77,6 +92,9 @@ static size_t fill_content(struct bad *bads)
     b++->event = desk_member(20, 78, 0, 2);
     *b = make(VES_REFUSAL_RESERVED_TYPE, "reserved_type", 21);
     b++->event.fields.event_type = ves_bytes_str("ves.conflict.resolved");
+    *b = make(VES_REFUSAL_POLICY_VIOLATION,
+              "policy_violation: payload too large", 23);
+    b++->event.payload = "{\"note\":\"" LONG LONG LONG LONG "\"}";
     return (size_t)(b - bads);
 }
 
@@ -186,6 +204,8 @@ static void test_every_reason(void **state)
     struct test_event first = desk_event(1), last = desk_event(99);
 
     register_keys();
+    have_policy("{\"allowedEventTypes\":[\"*\"],\"allowedEntityTypes\":[\"*\"],"
+                "\"requireBaseVersion\":false,\"maxPayloadBytes\":256}");
     size_t count = fill_content(bads);
     count += fill_keys(bads + count);
     first.fields.has_command_id = true;
@@ -218,6 +238,66 @@ static void test_every_reason(void **state)
         assert_true(has_code[code]);
     assert_int_equal(desk_log()->count, count + 2);
     check_records(0, count);
+}
+
+/* ---- what an agent may send ---------------------------------------------- */
+
+#define NOTHING "{\"allowedEventTypes\":[],\"allowedEntityTypes\":[]}"
+
+/* It is asked of what is new; what the log has was allowed when it came, and a
+ * key that is bad is the first thing to say. */
+static void test_policy_is_for_new_events(void **state)
+{
+    (void)state;
+    struct test_event old = desk_event(1), new = desk_event(2),
+                      forged = desk_event(3), of_group = desk_event(4);
+
+    new.fields.has_command_id = of_group.fields.has_command_id = true;
+    new.fields.command_id = of_group.fields.command_id = test_id(77);
+    forged.has_bad_signature = true;
+    desk_begin(0);
+    desk_add(0, &old);
+    desk_push(0);
+    have_policy(NOTHING);
+    desk_begin(1);
+    desk_add(1, &old);
+    desk_add(1, &new);
+    desk_add(1, &forged);
+    desk_push(1);
+    assert_outcome(1, 0, VES_OUTCOME_REPLAYED);
+    assert_refused(1, 1, VES_REFUSAL_POLICY_VIOLATION);
+    assert_refused(1, 2, VES_REFUSAL_INVALID_SIGNATURE);
+    assert_int_equal(desk_log()->count, 1);
+    /* Its command id was not used up, and a policy that is off is none. */
+    have_policy("{\"allowedEventTypes\":[],\"allowedEntityTypes\":[],"
+                "\"enabled\":false}");
+    desk_begin(2);
+    desk_add(2, &of_group);
+    desk_push(2);
+    assert_outcome(2, 0, VES_OUTCOME_ACCEPTED);
+}
+
+/* A group stands or falls together here, too; another tenant's policy for the
+ * same agent is none of this one's. */
+static void test_policy_and_groups(void **state)
+{
+    (void)state;
+    const struct ves_uuid tenant = desk.hub.stream.tenant;
+
+    desk.hub.stream.tenant = test_id(0xee);
+    have_policy(NOTHING);
+    desk.hub.stream.tenant = tenant;
+    desk_begin(0);
+    desk_add_group(0, 1, 70, 3);
+    desk_push(0);
+    for (size_t i = 0; i < 3; i++)
+        assert_outcome(0, i, VES_OUTCOME_ACCEPTED);
+    have_policy(NOTHING);
+    desk_begin(1);
+    desk_add_group(1, 11, 71, 2);
+    desk_push(1);
+    assert_refused(1, 0, VES_REFUSAL_POLICY_VIOLATION);
+    assert_refused(1, 1, VES_REFUSAL_INCOMPLETE_GROUP);
 }
 
 /* ---- bytes that are hardly events ---------------------------------------- */
@@ -439,10 +519,11 @@ int main(void)
 #define TEST(name) \
     cmocka_unit_test_setup_teardown(name, desk_set_up, desk_tear_down)
     const struct CMUnitTest tests[] = {
-        TEST(test_every_reason),  TEST(test_illegible),
-        TEST(test_bad_payload),   TEST(test_sizes),
-        TEST(test_disguised_ids), TEST(test_repeated_id),
-        TEST(test_version_1),
+        TEST(test_every_reason),      TEST(test_illegible),
+        TEST(test_bad_payload),       TEST(test_sizes),
+        TEST(test_disguised_ids),     TEST(test_repeated_id),
+        TEST(test_version_1),         TEST(test_policy_is_for_new_events),
+        TEST(test_policy_and_groups),
     };
 
     cmocka_set_message_output(CM_OUTPUT_TAP);

@@ -74,6 +74,12 @@ static const struct asked {
      NULL, OPEN},
     {VES_METHOD_GET, "/api/v1/agents/{}/signing-keys",
      "/api/v1/agents/$A/signing-keys?tenant_id=$T", NULL, 0},
+    {VES_METHOD_PUT, "/api/v1/agents/{}/policy", "/api/v1/agents/$A/policy",
+     "{\"tenantId\":\"$T\",\"allowedEventTypes\":[],"
+     "\"allowedEntityTypes\":[],\"enabled\":false}",
+     0},
+    {VES_METHOD_GET, "/api/v1/agents/{}/policy",
+     "/api/v1/agents/$A/policy?tenant_id=$T", NULL, 0},
     {VES_METHOD_POST, "/api/v1/agents/keys", "/api/v1/agents/keys",
      "{\"tenantId\":\"$T\",\"agentId\":\"$A\",\"keyId\":1,\"publicKey\":\"" H32
      "\"}",
@@ -255,7 +261,7 @@ static void wait_for_head(void)
 static void furnish(void)
 {
     struct ves_hash id;
-    char text[64];
+    char text[128];
     assert_int_equal(test_serve_push(&serve, &serve.http, 1, 2), 200);
     ves_stream_id(&serve.stream, &id);
     ves_hex_encode(id.b, VES_HASH_SIZE, log_id);
@@ -266,6 +272,15 @@ static void furnish(void)
                                     serve.tenant, serve.store),
                      200);
     strncpy(batch, test_http_text(&serve.http, "/batch_id"), 63);
+    char policy[256];
+    int len = snprintf(policy, sizeof(policy),
+                       "{\"tenantId\":\"%s\",\"allowedEventTypes\":[\"*\"],"
+                       "\"allowedEntityTypes\":[\"*\"]}",
+                       serve.tenant);
+    snprintf(text, sizeof(text), "/api/v1/agents/%s/policy", serve.agent_text);
+    assert_int_equal(test_http_call(&serve.http, "PUT", text,
+                                    ves_bytes(policy, (size_t)len)),
+                     200);
     test_serve_key(&serve, "\"rights\":[\"read\"]", text);
     strncpy(api_key_id, test_http_text(&serve.http, "/id"), 16);
     struct test_signer owner, key;
