@@ -29,6 +29,8 @@ enum {
     CREDENTIAL_MAX = 4096
 };
 
+#define NONCE "x-ves-nonce"
+
 struct ves_http_client {
     const struct ves_alloc *alloc;
     CURL *curl;
@@ -37,6 +39,8 @@ struct ves_http_client {
     char url[URL_MAX];
     struct ves_buf body;
     uint32_t retry_after_s;
+    char nonce[VES_HTTP_NONCE_MAX + 1]; /* asked with; "": none */
+    char told[VES_HTTP_NONCE_MAX + 1];  /* of the answer at hand */
     bool (*is_stopped)(void *ctx);
     void *is_stopped_ctx;
     ves_http_sink *sink; /* NULL: answers are collected */
@@ -69,18 +73,40 @@ static size_t take_body(char *data, size_t size, size_t count, void *ctx)
     return ves_buf_status(&client->body) ? 0 : size * count;
 }
 
-static size_t take_header(char *data, size_t size, size_t count, void *ctx)
+/* Where the value begins of a line that is the header NAME; 0: it is not. */
+static size_t value_of(const char *data, size_t len, const char *name)
 {
-    static const char name[] = "retry-after:";
-    struct ves_http_client *client = ctx;
-    size_t len = size * count;
-    size_t i = sizeof(name) - 1;
-    uint32_t seconds = 0;
+    size_t i = strlen(name);
 
     if (len <= i || strncasecmp(data, name, i) != 0)
-        return len;
+        return 0;
     while (i < len && data[i] == ' ')
         i++;
+    return i;
+}
+
+static void take_nonce(struct ves_http_client *client, const char *data,
+                       size_t len)
+{
+    size_t i = value_of(data, len, NONCE ":"), n = 0;
+
+    if (i == 0)
+        return;
+    while (n < VES_HTTP_NONCE_MAX && i < len && data[i] > ' ')
+        client->told[n++] = data[i++];
+    client->told[n] = '\0';
+}
+
+static size_t take_header(char *data, size_t size, size_t count, void *ctx)
+{
+    struct ves_http_client *client = ctx;
+    size_t len = size * count;
+    size_t i = value_of(data, len, "retry-after:");
+    uint32_t seconds = 0;
+
+    take_nonce(client, data, len);
+    if (i == 0)
+        return len;
     /* The other form, a date, would need a clock; treated as absent. */
     for (; i < len && data[i] >= '0' && data[i] <= '9'; i++)
         seconds =
@@ -212,6 +238,11 @@ static bool set_up(struct ves_http_client *client,
         snprintf(line, sizeof(line), "x-api-key: %s", options->credential);
         ok = add_header(client, line);
         explicit_bzero(line, sizeof(line));
+    }
+    if (ok && options->nonce) {
+        snprintf(client->nonce, sizeof(client->nonce), "%s", options->nonce);
+        snprintf(line, sizeof(line), NONCE ": %s", client->nonce);
+        ok = add_header(client, line);
     }
     ves_curl.easy_setopt(curl, CURLOPT_HTTPHEADER, client->headers);
     return ok;
@@ -434,6 +465,14 @@ static CURLcode perform(struct ves_http_client *client)
     return result;
 }
 
+/* Who gives no nonce back is another implementation, or older. */
+static bool is_old(const struct ves_http_client *client, const char *path)
+{
+    return client->nonce[0] && client->told[0] &&
+           strcmp(client->nonce, client->told) != 0 &&
+           strncmp(path, "/ves/", 5) != 0;
+}
+
 enum ves_status ves_http_request(struct ves_http_client *client,
                                  const char *method, const char *path,
                                  struct ves_bytes body,
@@ -454,6 +493,7 @@ enum ves_status ves_http_request(struct ves_http_client *client,
     ves_buf_reset(&client->body);
     client->retry_after_s = 0;
     client->words[0] = '\0';
+    client->told[0] = '\0';
 
     ves_curl.easy_setopt(curl, CURLOPT_URL, url);
     ves_curl.easy_setopt(curl, CURLOPT_HTTPGET, 1L);
@@ -472,6 +512,11 @@ enum ves_status ves_http_request(struct ves_http_client *client,
     let_sigpipe(&before, is_ours);
     if (code != CURLE_OK)
         return explain(client, code, error);
+    if (is_old(client, path))
+        return ves_fail(error, VES_UNREACHABLE,
+                        "the answer that came is an old one, or somebody "
+                        "else's: something on the way to the sequencer (a "
+                        "cache) keeps its answers. Nothing of it was taken");
     ves_curl.easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
     reply->status = (uint32_t)status;
     reply->body = ves_buf_view(&client->body);

@@ -12,12 +12,19 @@
 
 struct ves_http_client;
 
+enum { VES_HTTP_NONCE_MAX = 32 };
+
 struct ves_http_options {
     const char *url;        /* "https://host:port", no path */
     const char *credential; /* API key, sent as x-api-key; NULL: none */
     const char *tls_ca;     /* PEM file instead of the machine's; NULL */
     bool has_tls_pin;       /* accept exactly the key with this hash, whoever */
     struct ves_hash tls_pin; /* signed its certificate (SubjectPublicKeyInfo) */
+    /* Sent with every request; a sequencer gives it back.  An answer that
+     * carries another one was given to somebody else, or long ago, and is not
+     * taken; files of the log ("/ves/...") may be anybody's.  At most
+     * VES_HTTP_NONCE_MAX letters and digits; NULL: not asked. */
+    const char *nonce;
     const char *content_type; /* of bodies; NULL: JSON */
     size_t reply_max;         /* bytes of an answer; 0: 64 MiB */
     uint32_t timeout_ms;      /* whole request; 0: as long as bytes come, a
@@ -54,9 +61,9 @@ ves_http_client_header(struct ves_http_client *client, const char *name,
 
 /* path begins with '/' and is already encoded; body may be empty.  VES_OK
  * whenever an answer came, whatever its status; VES_UNREACHABLE (words say
- * what failed: name, connection, TLS key, time), VES_LIMIT when the answer is
- * too large, VES_AGAIN when stopped (what was sent may have arrived all the
- * same), VES_NOMEM. */
+ * what failed: name, connection, TLS key, time; or that it was an old answer),
+ * VES_LIMIT when the answer is too large, VES_AGAIN when stopped (what was sent
+ * may have arrived all the same), VES_NOMEM. */
 VES_NODISCARD enum ves_status
 ves_http_request(struct ves_http_client *client, const char *method,
                  const char *path, struct ves_bytes body,

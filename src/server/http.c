@@ -179,9 +179,9 @@ static enum ves_method method_of(const char *name)
     return VES_METHOD_OTHER;
 }
 
-static bool id_is_fit(struct ves_bytes id)
+static bool id_is_fit(struct ves_bytes id, size_t max)
 {
-    if (id.len == 0 || id.len > VES_REQUEST_ID_MAX)
+    if (id.len == 0 || id.len > max)
         return false;
     for (size_t i = 0; i < id.len; i++) {
         uint8_t c = id.ptr[i];
@@ -195,7 +195,10 @@ static bool id_is_fit(struct ves_bytes id)
 static void choose_id(struct ves_http *http, struct ves_request *request)
 {
     struct ves_bytes id = header(request, "x-request-id");
-    if (id_is_fit(id)) {
+    struct ves_bytes nonce = header(request, "x-ves-nonce");
+    if (id_is_fit(nonce, VES_NONCE_MAX))
+        memcpy(request->nonce, nonce.ptr, nonce.len);
+    if (id_is_fit(id, VES_REQUEST_ID_MAX)) {
         memcpy(request->id, id.ptr, id.len);
         return;
     }

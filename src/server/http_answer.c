@@ -32,6 +32,8 @@ static void add_headers(struct ves_request *request,
          request->is_legacy && i < sizeof(legacy) / sizeof(legacy[0]); i++)
         MHD_add_response_header(response, legacy[i].name, legacy[i].value);
     MHD_add_response_header(response, "x-request-id", request->id);
+    if (request->nonce[0])
+        MHD_add_response_header(response, "x-ves-nonce", request->nonce);
     if (request->out.len)
         MHD_add_response_header(response, "content-type",
                                 request->content_type ? request->content_type

@@ -32,7 +32,11 @@ enum ves_method {
     VES_METHOD_OTHER = 32
 };
 
-enum { VES_REQUEST_ID_MAX = 128, VES_REPLY_MAX = 64 * 1024 * 1024 };
+enum {
+    VES_REQUEST_ID_MAX = 128,
+    VES_NONCE_MAX = 32,
+    VES_REPLY_MAX = 64 * 1024 * 1024
+};
 
 /* code on the wire, HTTP status, number (protocol.md B.2) */
 #define VES_HTTP_ERROR_MAP(X)              \
@@ -72,7 +76,8 @@ struct ves_request {
     struct ves_bytes last_event_id; /* Last-Event-ID; until the answer */
     const struct ves_route *route;
     char id[VES_REQUEST_ID_MAX + 1];
-    uint8_t *body; /* owned */
+    char nonce[VES_NONCE_MAX + 1]; /* given back as it came; "": none */
+    uint8_t *body;                 /* owned */
     size_t body_len, body_cap;
     size_t body_expected; /* from Content-Length; 0: not said */
     size_t body_refused;  /* read and forgotten */

@@ -5,12 +5,15 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/text.h"
 #include "base/uuid.h"
 #include "crypto/crypto.h"
 #include "os/clock.h"
+#include "os/random.h"
 #include "json/json.h"
 
 enum {
+    NONCE_SIZE = 12, /* bytes */
     WORDS_MAX = 200,
     SCRATCH_MAX = 1024 * 1024,
     WAIT_S = 30,         /* of who is busy and says not for how long */
@@ -44,9 +47,11 @@ enum ves_status ves_session_open(struct ves_session *session,
                                  const struct ves_sync_options *options,
                                  struct ves_error *error)
 {
-    char *credential = NULL;
+    char *credential = NULL, nonce[2 * NONCE_SIZE + 1] = "";
+    uint8_t random[NONCE_SIZE];
     struct ves_http_options http = {
         .url = agent->url,
+        .nonce = nonce,
         .has_tls_pin = agent->has_tls_key,
         .tls_pin = agent->tls_key,
         .timeout_ms = options ? options->timeout_ms : 0,
@@ -68,7 +73,11 @@ enum ves_status ves_session_open(struct ves_session *session,
                         "this store belongs to no sequencer yet; nothing was "
                         "sent. Ask its operator for an invitation and run "
                         "\"ves init --invite\"");
-    enum ves_status status = ves_agent_credential(agent, &credential, error);
+    enum ves_status status = ves_random(random, sizeof(random), error);
+    if (status)
+        return status;
+    ves_hex_encode(random, sizeof(random), nonce);
+    status = ves_agent_credential(agent, &credential, error);
     http.credential = credential;
     if (!status)
         status =

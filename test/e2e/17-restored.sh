@@ -153,5 +153,28 @@ is "brings everything back" "$(chain young.db)" 1,2,3
 is "what was written is behind" "$("$VES" sync --db young.db > /dev/null; on_hand young.db MUG)" 7
 is "and it is no copy" "$(store_is young.db 'd["health"]')" healthy
 is "nor is a number used twice" "$(numbers)" 0
+
+# One that keeps every answer: the page and the count of that day.
+for how in backup copy; do
+	STREAM_ARGS="--tenant $(cat /proc/sys/kernel/random/uuid) --store $(cat /proc/sys/kernel/random/uuid)"
+	URL=$PROXY join $how.db
+	adjust $how.db MUG 1
+	"$VES" sync --db $how.db > /dev/null
+	"$VES" pull --db $how.db > /dev/null
+	if [ $how = backup ]; then "$VES" backup --db $how.db old.db > /dev/null; else sqlite3 $how.db ".backup old.db"; fi
+	adjust $how.db MUG 2
+	"$VES" push --db $how.db > /dev/null
+	restored $how.db old.db
+	adjust $how.db MUG 4
+	echo cache > mode
+	"$VES" sync --db $how.db > out 2>&1
+	is "a $how is told an old end of the log and an old count: it sends nothing (exit 4)" "$? $(numbers)" "4 0"
+	like "and says that somebody keeps answers" "$(cat out)" "an old one, or somebody else's"
+	"$VES" push --db $how.db > /dev/null 2>&1
+	is "nor does a push" "$(numbers)" 0
+	echo honest > mode
+done
+check "the true end brings back what the backup lost" "$VES" sync --db backup.db
+is "and what was written goes behind" "$("$VES" sync --db backup.db > /dev/null; on_hand backup.db MUG) $(numbers)" "7 0"
 audits "$SEQ" young.db
 done_testing

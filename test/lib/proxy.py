@@ -26,6 +26,7 @@ FORGER = bytes(range(32))  # seed of every key it has
 STRANGER = "00000000-0000-4000-8000-00000000beef"
 first_page = None  # for replays
 first_answer = None
+cache = {}  # path -> the first answer, for mode "cache"
 revoked = None  # the body of a revocation that was not passed on
 
 
@@ -568,9 +569,13 @@ class Handler(BaseHTTPRequestHandler):
             time.sleep(2)
         if mode == "unclaimed-mute" and "/inclusion/" in path:
             return self.reply(404, {}, b'{"message":"no"}')
+        if mode == "cache" and self.command == "GET" and path in cache:
+            return self.reply(200, *cache[path])
         status, headers, data = self.upstream(mode, path, body)
         kept = {k: value for k, value in headers.items()
-                if k.lower() in ("content-type", "retry-after")}
+                if k.lower() in ("content-type", "retry-after", "x-ves-nonce")}
+        if status == 200 and self.command == "GET":
+            cache.setdefault(self.path, (kept, data))
         if (mode == "push-lost" and is_push) or (
                 mode == "lost-redeem" and is_redeem) or (
                 mode == "rotation-lost" and is_rotation):
