@@ -153,6 +153,23 @@ static void read_known(struct cli *cli, const char *path,
     out->origin.len = (size_t)(size - *note);
 }
 
+/* A store, or a sequencer's head file? */
+static bool keeps_heads(const char *path)
+{
+    static const char *const marks[] = {"SQLite format 3", "ves-heads 1 "};
+    FILE *file = fopen(path, "rb");
+    char text[16] = "";
+
+    size_t len = file ? fread(text, 1, sizeof(text), file) : 0;
+    if (file)
+        fclose(file);
+    for (size_t i = 0; i < 2; i++)
+        if (len >= strlen(marks[i]) &&
+            memcmp(text, marks[i], strlen(marks[i])) == 0)
+            return true;
+    return false;
+}
+
 void cli_anchors_heads(struct cli *cli, struct cli_anchors *out)
 {
     struct ves_verify_anchors *anchors = &out->anchors;
@@ -165,8 +182,13 @@ void cli_anchors_heads(struct cli *cli, struct cli_anchors *out)
         read_head(cli, value, &out->heads[anchors->head_count++]);
     }
     for (at = 0; (value = cli_next(cli, "known", &at));) {
-        if (anchors->head_count == CLI_ANCHORS_MAX)
+        if (anchors->head_count == CLI_ANCHORS_MAX ||
+            out->file_count == CLI_ANCHORS_MAX)
             cli_usage(cli, "more than %d heads", CLI_ANCHORS_MAX);
+        if (out->takes_files && keeps_heads(value)) {
+            out->files[out->file_count++] = value;
+            continue;
+        }
         read_known(cli, value, &out->heads[anchors->head_count],
                    &out->notes[anchors->head_count]);
         anchors->head_count++;

@@ -19,6 +19,10 @@ struct cli_anchors {
     /* Signed checkpoints of --known, by head: evidence can be made of them;
      * NULL where only size and root are known. */
     char *notes[CLI_ANCHORS_MAX];
+    /* Files of --known that keep many heads, for who takes_files. */
+    bool takes_files;
+    const char *files[CLI_ANCHORS_MAX];
+    size_t file_count;
 };
 
 /* The options it reads; for a command's table. */

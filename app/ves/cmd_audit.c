@@ -23,7 +23,7 @@ static const struct cli_option options[] = {
     {"report", "FILE", "write the report there as JSON, too"},
     {"picture", "FILE", "draw the log there, as SVG"},
     {"head", "SIZE:ROOT", "a head of the log you know (repeatable)"},
-    {"known", "FILE", "a signed checkpoint of the log you hold (rep.)"},
+    {"known", "FILE", "a checkpoint, a store, a head file you have (rep.)"},
     {"resume", "FILE", "keep there how far it came; go on from there"},
     {"threads", "N", "threads that verify (default: one per core)"},
     {"work", "DIR", "where the copy is made (default /var/tmp)"},
@@ -219,6 +219,7 @@ static int run(struct cli *cli)
     enum ves_audit_verdict verdict;
 
     cli->is_json = cli_get(cli, "json") != NULL;
+    anchors.takes_files = true;
     cli_anchors_heads(cli, &anchors);
     cli_anchors_log(cli, &anchors);
     check_use(cli, &anchors);
@@ -242,6 +243,8 @@ static int run(struct cli *cli)
         .resume_path = cli_get(cli, "resume"),
         .heads = anchors.heads,
         .head_count = anchors.anchors.head_count,
+        .known = anchors.files,
+        .known_count = anchors.file_count,
         .progress = cli_progress,
         .progress_ctx = cli};
     struct ves_jw *jw = ves_jw_new(ves_alloc_default(), DOCUMENT_MAX);

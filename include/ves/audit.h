@@ -51,6 +51,10 @@ struct ves_audit_options {
     /* Heads of the log that are known; of the stream, or of every one. */
     const struct ves_verify_head *heads;
     size_t head_count;
+    /* Files of others who keep heads of the log: stores, all the heads that
+     * each verified, and a sequencer's head file. */
+    const char *const *known;
+    size_t known_count;
     /* Where it is kept how many signatures were verified, so that an audit of
      * the same store that was stopped or killed does not verify them again;
      * NULL: nowhere.  Removed at the end. */

@@ -111,6 +111,7 @@ struct ves_audit_head {
     const char *words; /* what it is */
     bool has_name;     /* epoch is the one that its name says */
     uint64_t epoch;
+    bool is_outside; /* of another's file; what an epoch gave up is not here */
     struct ves_audit_head *next;
 };
 
@@ -158,6 +159,8 @@ struct ves_audit {
     /* The head that the published log leads to. */
     bool has_published;
     struct ves_verify_head published;
+    struct ves_bytes published_note; /* whose signature is to be looked at */
+    struct ves_bytes witnessed; /* note of the newest that was cosigned; "" */
     struct ves_uuid sequencer; /* whose own events enter keys; nil: not asked */
     struct ves_store *store;   /* the copy, for reading */
     struct ves_arena arena;    /* lives as long as the audit */
@@ -307,6 +310,17 @@ ves_audit_heads_cosigned(struct ves_audit *audit,
 VES_NODISCARD enum ves_status
 ves_audit_heads_followed(struct ves_audit *audit,
                          struct ves_audit_stream *stream);
+/* One more, which is copied, words apart. */
+VES_NODISCARD enum ves_status
+ves_audit_heads_add(struct ves_audit *audit, struct ves_audit_stream *stream,
+                    const struct ves_audit_head *head);
+/* One more, out of a note of the sequencer's, which is looked at. */
+VES_NODISCARD enum ves_status
+ves_audit_heads_note(struct ves_audit *audit, struct ves_audit_stream *stream,
+                     struct ves_bytes note, const char *words);
+/* known.c: those of others. */
+VES_NODISCARD enum ves_status ves_audit_known(struct ves_audit *audit,
+                                              struct ves_audit_stream *stream);
 /* The edge has grown by an entry. */
 void ves_audit_heads_pass(struct ves_audit *audit,
                           struct ves_audit_stream *stream);

@@ -54,6 +54,19 @@ static enum ves_status add_named(struct ves_audit *audit,
     return VES_OK;
 }
 
+enum ves_status ves_audit_heads_add(struct ves_audit *audit,
+                                    struct ves_audit_stream *stream,
+                                    const struct ves_audit_head *head)
+{
+    enum ves_status status =
+        add(audit, stream, head->size, &head->root, head->words);
+    if (!status) {
+        (*stream->heads_at)->is_outside = head->is_outside;
+        (*stream->heads_at)->epoch = head->epoch;
+    }
+    return status;
+}
+
 static void count_signature(struct ves_audit *audit)
 {
     pthread_mutex_lock(&audit->lock);
@@ -113,6 +126,17 @@ static bool check_note(struct ves_audit *audit,
         ves_audit_find(audit, VES_AUDIT_TREE, checkpoint->size,
                        "%s is of another stream's log", words);
     return true;
+}
+
+enum ves_status ves_audit_heads_note(struct ves_audit *audit,
+                                     struct ves_audit_stream *stream,
+                                     struct ves_bytes note, const char *words)
+{
+    struct ves_checkpoint checkpoint;
+
+    return check_note(audit, stream, note, 0, words, &checkpoint)
+               ? add_named(audit, stream, &checkpoint, words)
+               : VES_OK;
 }
 
 /* ---- a sequencer's ------------------------------------------------------- */
@@ -281,7 +305,8 @@ void ves_audit_heads_pass(struct ves_audit *audit,
     while (stream->heads && stream->heads->size <= size) {
         const struct ves_audit_head *head = stream->heads;
         stream->heads = head->next;
-        if (head->size < size)
+        if (head->size < size ||
+            (head->is_outside && head->epoch < stream->epoch))
             continue;
         ves_tlog_edge_root(&stream->edge, &root);
         ves_audit_count(audit, VES_AUDIT_TREE, 1);
@@ -301,10 +326,19 @@ void ves_audit_heads_pass(struct ves_audit *audit,
 void ves_audit_heads_left(struct ves_audit *audit,
                           const struct ves_audit_stream *stream)
 {
-    /* A follower knows heads of what it has not pulled yet. */
-    if (audit->role != VES_STORE_SEQUENCER)
-        return;
-    for (const struct ves_audit_head *h = stream->heads; h; h = h->next)
-        ves_audit_find(audit, VES_AUDIT_TREE, h->size,
-                       "%s is larger than there are events", h->words);
+    /* A follower knows heads of what it has not pulled yet; one that pulled all
+     * there is, for the audit, does not. */
+    bool is_all = audit->role == VES_STORE_SEQUENCER || audit->has_published;
+
+    for (const struct ves_audit_head *h = stream->heads; h; h = h->next) {
+        if (h->is_outside && h->epoch < stream->epoch)
+            continue;
+        if (is_all)
+            ves_audit_find(audit, VES_AUDIT_TREE, h->size,
+                           "%s is larger than there are events", h->words);
+        else if (h->is_outside)
+            ves_audit_unknown(audit, VES_AUDIT_TREE,
+                              "%s is larger than what this store has pulled",
+                              h->words);
+    }
 }

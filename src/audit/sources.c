@@ -12,6 +12,7 @@
 #include "base/text.h"
 #include "base/uuid.h"
 #include "core/merkle.h"
+#include "core/note.h"
 #include "net/http_client.h"
 #include "os/file.h"
 #include "ves/sync.h"
@@ -180,6 +181,21 @@ static enum ves_status read_published(struct ves_audit *audit,
     return ves_audit_published(audit, &source, stream, head);
 }
 
+/* The newest head that somebody vouches for; none is no fault. */
+static enum ves_status read_witnessed(struct ves_audit *audit,
+                                      struct remote *remote)
+{
+    struct ves_buf text;
+
+    ves_buf_init(&text, audit->alloc, VES_NOTE_MAX);
+    enum ves_status status = get_http(remote, "witnessed", &text, audit->error);
+    if (!status)
+        status = ves_arena_copy(&audit->arena, ves_buf_view(&text),
+                                &audit->witnessed);
+    ves_buf_free(&text);
+    return status == VES_NOT_FOUND ? VES_OK : status;
+}
+
 /* Under which id the sequencer's own events stand in the log.  Its word is
  * enough: with another id they would not verify. */
 static enum ves_status ask_id(struct ves_audit *audit,
@@ -224,6 +240,8 @@ enum ves_status ves_audit_remote(struct ves_audit *audit)
     if (status)
         return status;
     status = read_published(audit, &remote, &audit->published);
+    if (!status)
+        status = read_witnessed(audit, &remote);
     if (!status && options->owner_key)
         status = ask_id(audit, remote.client);
     ves_http_client_close(remote.client);

@@ -38,9 +38,12 @@ enum ves_status ves_audit_tree_open(struct ves_audit *audit,
     struct ves_store *store = audit->store;
     struct ves_tlog_row row;
 
+    enum ves_status status = ves_audit_known(audit, stream);
+    if (status)
+        return status;
     if (audit->role != VES_STORE_SEQUENCER)
         return ves_audit_heads_followed(audit, stream);
-    enum ves_status status =
+    status =
         store->ops->tlog_get(store, stream->row.stream_no, &audit->arena, &row);
     if (status == VES_NOT_FOUND) {
         if (stream->row.head > 0)
@@ -121,6 +124,9 @@ void ves_audit_tree_heads(struct ves_audit *audit)
 {
     const struct ves_audit_options *options = audit->options;
 
+    if (audit->published_note.len > 0 && !audit->streams)
+        find(audit, audit->published.size,
+             "a checkpoint is published, and no event is given out");
     for (size_t i = 0; i < options->head_count; i++) {
         ves_audit_count(audit, VES_AUDIT_TREE, 1);
         if (audit->heads_met[i])

@@ -25,16 +25,46 @@ key=$(json "$("$VES" keys --db till.db --json)" 'd["sequencer"]["keys"][0]["publ
 echo honest > mode
 start_proxy mode "$SEQ.admin-key" "$other" || done_testing
 
+POLICY="--policy policy"
 # audit [OPTIONS...] -- of what the proxy says; sets doc and code.
 audit()
 {
 	doc=$("$VES" audit --json --work "$T" --sequencer "$PROXY" --stream "$TENANT/$STORE" \
-		--credential-file till.db.credential --sequencer-key "$key" --policy policy "$@" 2> err)
+		--credential-file till.db.credential --sequencer-key "$key" $POLICY "$@" 2> err)
 	code=$?
 }
 
 audit
 is "the truth" "$code" 0
+
+# Heads that others keep are heads of this log: two stores' and a head file's.
+{
+	printf 'ves-heads 1 %s\n' "$other"
+	sed -n '2p;3p' checkpoint | python3 -c 'import base64,hashlib,sys,uuid
+size, root = sys.stdin.read().split()
+stream = hashlib.sha256(b"VES_STREAM_V1" + uuid.UUID(sys.argv[1]).bytes + uuid.UUID(sys.argv[2]).bytes)
+print(stream.hexdigest(), size, base64.b64decode(root).hex())' "$TENANT" "$STORE"
+} > heads
+"$VES" sync --db office.db > /dev/null
+for known in "--known till.db --known office.db --known heads" "--known checkpoint"; do
+	audit $known
+	is "the truth, by $known" "$code" 0
+done
+cp till.db lied-to.db
+sqlite3 lied-to.db "UPDATE ves_kept_heads SET root = zeroblob(32) WHERE size = (SELECT max(size) FROM ves_kept_heads)"
+sed '2s/ [0-9]* / 4000 /' heads > longer
+sed '2s/^..../0000/' heads > strangers
+sed '2s/ [0-9]* / 07 /' heads > spoilt
+for row in "lied-to.db:40:head that was verified by lied-to.db is not that" "longer:40:head file longer is larger than there are events" \
+	"strangers:10:" "spoilt:1:" "policy:2:"; do
+	IFS=: read -r known wanted words <<< "$row"
+	audit --known "$known"
+	is "known heads, $known: exit $wanted" "$code" "$wanted"
+	[ -z "$words" ] || like "for this reason" "$doc" "$words"
+done
+sed "2s/[0-9a-f]*\$/$(printf '%064d' 0)/" heads > others
+audit --known others
+like "another root in a head file" "$code $doc" '^40 .*head in the head file others is not that'
 
 # a_lie MODE PATTERN -- refused, with these words among its reasons.
 a_lie()
@@ -83,6 +113,12 @@ a_lie log-key-name 'not signed by a log you believe'
 a_lie log-key-id 'not signed by a log you believe'
 a_lie log-origin 'not signed by a log you believe'
 a_lie log-stream 'not signed by a log you believe|another stream'
+# ... and by the sequencer's own keys, where no policy says whom to believe
+POLICY=
+a_lie log-signature 'checkpoint that is published has a false line'
+a_lie log-key-id 'checkpoint that is published is not signed'
+a_lie log-stream 'checkpoint that is published is of another|another stream'
+POLICY="--policy policy"
 # keys and receipts
 a_lie resign 'does not verify'
 a_lie other-key 'does not verify'

@@ -126,6 +126,12 @@ for n in 1 2 3; do adjust two.db SKU-1 1; done
 check "events that only the newer database has" wait_for 60 "$VES" push --db two.db
 signed() { [ "$(sql 'SELECT count(*) FROM ves_tlogs t JOIN ves_streams s USING (stream_no) WHERE t.signed_size <> s.head')" = 0 ]; }
 check "their head is signed" wait_for 60 signed
+# All of it read from outside, with every head that the stores and the head file
+# keep.
+check "a store has all of it" "$VES" sync --db two.db
+doc=$("$VES" audit --json --work "$T" --sequencer "$URL_a" --stream "$(sed 's/--tenant \(.*\) --store \(.*\)/\1\/\2/' <<< "$STREAM_ARGS")" --credential-file two.db.credential \
+	--sequencer-key "$(json "$("$VES" keys --db two.db --json)" 'd["sequencer"]["keys"][0]["publicKey"]')" --known one.db --known two.db --known heads 2> audit.err)
+is "an audit from outside finds nothing" "$? $(json "$doc" '[(c["name"], c["finding"]) for c in d["checks"] if c["finding"] != "PROVEN"], d["findings"]' 2>&1)" '0 [[], []]'
 recover() { "$VES" admin recover --store "$1" --signing-key seq.key --head-file heads one.db two.db three.db 2>&1; }
 like "a database that is served is not recovered" "$(recover "$DB")" 'other connections of ves .* stop every sequencer'
 kill -TERM "$PID_a"; wait "$PID_a" 2> /dev/null
