@@ -29,6 +29,8 @@ static const struct cli_option options[] = {
      "... from one address without a credential (default 20)"},
     {"address-connections", "N",
      "connections from one address (default 512, on loopback and 0: any)"},
+    {"credential-connections", "N",
+     "... with one credential (default 256, on loopback and 0: any)"},
     {"port-file", "FILE", "write HOST:PORT there once listening"},
     {"log-format", "text|json", "form of the log on standard error"},
     {"log-level", "0|1|2", "errors, notices (default), requests"},
@@ -85,6 +87,7 @@ static int run(struct cli *cli)
         .address_rate_limit =
             limit(cli, "address-rate-limit", VES_SERVE_RATE_MAX),
         .address_connections = limit(cli, "address-connections", 4096),
+        .credential_connections = limit(cli, "credential-connections", 4096),
         .port_file = cli_get(cli, "port-file"),
         .log_format = cli_get(cli, "log-format"),
         .log_level = (unsigned)cli_number(cli, "log-level", 0, 2, 1),

@@ -17,7 +17,8 @@ enum {
     VES_SERVE_RATE_TENANT = 2000,
     VES_SERVE_RATE_ADDRESS = 20,
     VES_SERVE_RATE_MAX = 1000000,
-    VES_SERVE_CONNECTIONS_ADDRESS = 512
+    VES_SERVE_CONNECTIONS_ADDRESS = 512,
+    VES_SERVE_CONNECTIONS_CREDENTIAL = 256
 };
 #define VES_SERVE_NO_LIMIT UINT32_MAX
 
@@ -35,6 +36,9 @@ struct ves_serve_options {
     /* Connections from one address; 0: VES_SERVE_CONNECTIONS_ADDRESS off
      * loopback, and any number on it; VES_SERVE_NO_LIMIT. */
     uint32_t address_connections;
+    /* ... with one credential; 0: VES_SERVE_CONNECTIONS_CREDENTIAL, likewise.
+     */
+    uint32_t credential_connections;
     /* JSON web tokens are accepted beside API keys when their keys are named: a
      * JWK set.  The audience they have to name, and the issuer, NULL for any.
      */

@@ -22,6 +22,7 @@ struct ves_lane {
 
 struct ves_account {
     atomic_uint_fast64_t bodies; /* bytes held of requests' bodies */
+    atomic_uint connections;     /* open, of all its credentials */
     struct ves_lane lanes[VES_LANES];
 };
 

@@ -63,6 +63,7 @@ struct ves_held {
     atomic_uint_fast64_t bodies;  /* bytes */
     atomic_uint_fast64_t replies; /* bytes made and not yet taken */
     atomic_uint_fast64_t followers;
+    atomic_uint connections;     /* open, whose last request had this key */
     struct ves_account *account; /* its tenant's; fixed */
 };
 

@@ -14,6 +14,8 @@
 
 #include "ves/ves.h"
 
+struct ves_held;
+
 enum {
     VES_CONNECTION_HEADERS_S = 60, /* from the start, or the last answer */
     VES_CONNECTION_GRACE_S = 30,   /* before speed counts */
@@ -40,8 +42,10 @@ struct ves_connection {
     atomic_uint phase;
     atomic_uint_fast64_t since_us; /* it began */
     atomic_uint_fast64_t bytes;    /* received, or to be taken */
-    enum ves_connection_peer peer; /* its own thread's */
-    bool is_cut;                   /* the sweeper's */
+    enum ves_connection_peer peer; /* its own thread's, as held */
+    struct ves_held *held; /* whose last accepted key it was, and who is charged
+                              with it; NULL: nobody */
+    bool is_cut;           /* the sweeper's */
 };
 
 struct ves_connections {

@@ -85,6 +85,48 @@ void ves_guard_check(struct ves_request *request, bool is_refused)
     }
 }
 
+/* ---- connections --------------------------------------------------------- */
+
+void ves_guard_leave(struct ves_connection *place)
+{
+    if (!place || !place->held)
+        return;
+    atomic_fetch_sub(&place->held->connections, 1);
+    atomic_fetch_sub(&place->held->account->connections, 1);
+    place->held = NULL;
+}
+
+void ves_guard_place(struct ves_request *request)
+{
+    struct ves_server *server = request->server;
+    struct ves_connection *place = request->place;
+    struct ves_held *held = request->held;
+    if (!place || place->held == held)
+        return;
+    ves_guard_leave(place);
+    place->held = held;
+    unsigned own = atomic_fetch_add(&held->connections, 1) + 1;
+    unsigned tenants = atomic_fetch_add(&held->account->connections, 1) + 1;
+    unsigned max = server->credential_connections;
+    uint64_t all = atomic_load(&server->metrics.connections);
+    uint64_t left =
+        all < server->connections_max ? server->connections_max - all : 0;
+    bool is_own = max && own > max;
+    if (!is_own && tenants <= VES_GUARD_CONNECTIONS_SHARE * (left + 1))
+        return;
+    ves_guard_leave(place);
+    ves_metric_add(&server->metrics.connections_refused, 1);
+    ves_reply_error(request, 429, NULL,
+                    "too many connections with the credentials of this %s; "
+                    "nothing was done, and this one is closed: use those that "
+                    "are open",
+                    is_own ? "caller" : "tenant");
+    request->retry_after_s = 1;
+    request->close = true;
+}
+
+/* ---- headers ------------------------------------------------------------- */
+
 bool ves_guard_headers(const struct ves_request *request,
                        char policy[VES_GUARD_HEADER_MAX],
                        char state[VES_GUARD_HEADER_MAX])

@@ -275,6 +275,8 @@ static void authenticate(struct ves_request *request)
         result = VES_AUTH_RIGHTS;
     if (result)
         ves_reply_auth(request, result);
+    else
+        ves_guard_place(request);
 }
 
 static void find_route(struct ves_request *request)
@@ -590,6 +592,7 @@ static void on_connection(void *ctx, struct MHD_Connection *connection,
                                         ves_metric_now_us());
     } else {
         atomic_fetch_sub(&server->metrics.connections, 1);
+        ves_guard_leave(*slot);
         ves_connections_remove(&server->connections, *slot);
         *slot = NULL;
     }
@@ -618,6 +621,7 @@ static unsigned connections_max(void)
 static struct MHD_Daemon *start_daemon(struct ves_http *http,
                                        const struct ves_http_setup *options)
 {
+    http->server->connections_max = connections_max();
     const char *trust = options->tls ? ves_tls_server_trust(options->tls) : "";
     struct MHD_OptionItem tls[] = {
         {MHD_OPTION_HTTPS_CERT_CALLBACK2, 0, ves_tls_server_choose()},
@@ -633,7 +637,7 @@ static struct MHD_Daemon *start_daemon(struct ves_http *http,
         flags, 0, accept_connection, http, handle_request, http, /**/
         MHD_OPTION_LISTEN_SOCKET, options->socket,               /**/
         MHD_OPTION_THREAD_POOL_SIZE, options->threads,
-        MHD_OPTION_CONNECTION_LIMIT, connections_max(),
+        MHD_OPTION_CONNECTION_LIMIT, http->server->connections_max,
         MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)VES_HTTP_IDLE_S,
         MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)VES_HTTP_MEMORY,
         MHD_OPTION_URI_LOG_CALLBACK, request_begin, http, /**/

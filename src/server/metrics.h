@@ -44,6 +44,8 @@
       "Times that a witness knew more than this log, or another one.")      \
     X(auth_failures, "sequencer_errors_auth_total",                         \
       "Requests without an accepted credential or right.")                  \
+    X(connections_refused, "sequencer_connections_refused_total",           \
+      "Connections beyond those of one credential or tenant, closed.")      \
     X(rate_limited, "sequencer_ratelimit_refused_total",                    \
       "Requests above a rate limit, answered 429.")                         \
     X(slow_clients, "sequencer_http_slow_clients_total",                    \

@@ -420,6 +420,11 @@ static enum ves_status choose_limits(struct start *s)
         : options->address_connections ? options->address_connections
         : is_loopback                  ? 0
                                        : VES_SERVE_CONNECTIONS_ADDRESS;
+    s->server->credential_connections =
+        options->credential_connections == VES_SERVE_NO_LIMIT ? 0
+        : options->credential_connections ? options->credential_connections
+        : is_loopback                     ? 0
+                                          : VES_SERVE_CONNECTIONS_CREDENTIAL;
     return ves_rates_init(&s->server->rates, s->server->alloc, per_s, seed)
                ? ves_fail(s->error, VES_NOMEM, "out of memory")
                : VES_OK;

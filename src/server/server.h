@@ -85,6 +85,8 @@ struct ves_server {
     struct ves_connections connections;
     struct ves_tls_server *tls; /* NULL: without */
     bool needs_client_cert;
+    unsigned connections_max;        /* in all */
+    unsigned credential_connections; /* with one credential; 0: any number */
     char *url;
     char *port_file;
     char *new_admin_key; /* path, or NULL */

@@ -257,6 +257,89 @@ static void test_connections_of_an_address(void **state)
     close(third);
 }
 
+/* ---- of a credential ------------------------------------------------------
+ */
+
+static void with_key(struct test_http *http, const char *key)
+{
+    test_http_init(http, ves_server_url(serve.server));
+    test_http_auth(http, "x-api-key: ", key);
+}
+
+/* Until the server has seen connections go. */
+static uint32_t get_until_in(struct test_http *http, const char *path)
+{
+    uint32_t status = 0;
+    for (int i = 0; i < LONG_MS / 10; i++) {
+        status = test_http_get(http, "%s", path);
+        if (status != 429)
+            break;
+        nanosleep(&(struct timespec){0, 10 * 1000 * 1000}, NULL);
+    }
+    return status;
+}
+
+/* A connection is whose credential came over it last; those of one are
+ * limited, others are not kept out by that, and one that goes makes room. */
+static void test_connections_of_a_credential(void **state)
+{
+    (void)state;
+    const char path[] = "/api/v1/ves/sequencer-keys";
+    struct test_http mine[4], other;
+    char key[64], other_key[64];
+    test_serve_stop(&serve);
+    serve.options.credential_connections = 2;
+    test_serve_start(&serve);
+    test_serve_key(&serve, "\"rights\":[\"read\"]", key);
+    test_serve_key(&serve, "\"rights\":[\"read\"]", other_key);
+    for (int i = 0; i < 4; i++)
+        with_key(&mine[i], key);
+    with_key(&other, other_key);
+    assert_int_equal(test_http_get(&mine[0], path), 200);
+    assert_int_equal(test_http_get(&mine[1], path), 200);
+    assert_int_equal(test_http_get(&mine[2], path), 429);
+    assert_true(test_http_has_header(&mine[2], "retry-after: 1"));
+    assert_true(test_http_has_header(&mine[2], "connection: close"));
+    assert_int_equal(test_http_get(&mine[0], path), 200);
+    assert_int_equal(test_http_get(&other, path), 200);
+    /* Without one nobody is asked whose it is. */
+    assert_int_equal(test_http_get(&mine[3], "/health"), 200);
+    /* What a connection carries now is what counts. */
+    test_http_auth(&mine[1], "x-api-key: ", other_key);
+    assert_int_equal(test_http_get(&mine[1], path), 200);
+    assert_int_equal(test_http_get(&mine[2], path), 200);
+    assert_int_equal(test_http_get(&mine[3], path), 429);
+    test_http_free(&mine[0]);
+    assert_int_equal(get_until_in(&mine[3], path), 200);
+    for (int i = 1; i < 4; i++)
+        test_http_free(&mine[i]);
+    test_http_free(&other);
+}
+
+/* A tenant with many credentials leaves room for others: of eight places it
+ * may have twice what is free. */
+static void test_connections_of_a_tenant(void **state)
+{
+    (void)state;
+    const char path[] = "/api/v1/ves/sequencer-keys";
+    enum { MANY = 7 };
+    struct test_http mine[MANY];
+    char key[64];
+    unsigned served = 0;
+    serve.server->connections_max = 8;
+    for (int i = 0; i < MANY; i++) {
+        test_serve_key(&serve, "\"rights\":[\"read\"]", key);
+        with_key(&mine[i], key);
+        uint32_t status = test_http_get(&mine[i], path);
+        assert_true(status == 200 || status == 429);
+        served += status == 200;
+    }
+    /* One place is the administrator's, of no tenant. */
+    assert_in_range(served, 4, 6);
+    for (int i = 0; i < MANY; i++)
+        test_http_free(&mine[i]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -267,6 +350,10 @@ int main(void)
                                         tear_down),
         cmocka_unit_test_setup_teardown(test_follower_stays, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_connections_of_an_address, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(test_connections_of_a_credential,
+                                        set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_connections_of_a_tenant, set_up,
                                         tear_down),
     };
     cmocka_set_message_output(CM_OUTPUT_TAP);
