@@ -139,7 +139,8 @@ static bool nobody_lives(const struct ves_lease *holder)
     return false;
 }
 
-bool sim_direct_push(struct sim_world *world, size_t device, uint32_t limit)
+enum sim_pushed sim_direct_push(struct sim_world *world, size_t device,
+                                uint32_t limit)
 {
     struct sim_process *p = &world->devices[device].processes[0];
     struct ves_core_env env = sim_device_env(world, device);
@@ -149,18 +150,20 @@ bool sim_direct_push(struct sim_world *world, size_t device, uint32_t limit)
 
     if (ves_core_push_begin(&p->core, &p->lease, nobody_lives,
                             sim_now_ms(world), limit, true, &push))
-        return false;
-    bool is_taken = push.count > 0;
-    if (is_taken) {
+        return SIM_NOTHING_TO_PUSH;
+    enum sim_pushed pushed = SIM_NOTHING_TO_PUSH;
+    if (push.count > 0) {
         ves_buf_init(&answer, ves_alloc_default(), TEXT_MAX);
         ingest(world, device, ves_buf_view(&push.body), &answer);
-        is_taken =
+        pushed =
             ves_core_push_end(&p->core, &push, &env, 200, ves_buf_view(&answer),
                               0, &result) == VES_OK &&
-            result.accepted > 0;
+                    result.accepted > 0
+                ? SIM_TAKEN
+                : SIM_NOTHING_TAKEN;
         ves_buf_free(&answer);
     }
     ves_core_push_release(&p->core, &push);
     ves_push_free(&push, &p->alloc.alloc);
-    return is_taken;
+    return pushed;
 }

@@ -27,7 +27,9 @@ enum {
     FAILING_CALLS = 15, /* per mille */
     TRIES_MAX = 400,
     ROUNDS_MAX = 60,
-    PER_MILLE = 250 /* of the seeds */
+    WRITING_ROUNDS = 4,
+    IDLE_ROUNDS = 2, /* of all stores, that show that nothing is left */
+    PER_MILLE = 250  /* of the seeds */
 };
 
 struct epochs {
@@ -212,31 +214,39 @@ static void learn_keys(struct epochs *e, size_t device)
     ves_buf_free(&text);
 }
 
-/* NULL: not now. */
-static struct ves_page *read_page(struct epochs *e, size_t device,
-                                  uint64_t from, uint32_t limit)
+static struct ves_page *take_page(struct epochs *e, size_t device,
+                                  uint64_t from, struct ves_bytes text)
 {
     struct ves_agent_core *core = &process(e, device)->core;
     struct ves_page *page = NULL;
-    struct ves_buf text;
     bool needs_keys;
 
-    write_page(e, from, limit, &text);
     for (int i = 0; i < 2; i++) {
         ves_page_free(page);
         page = NULL;
-        VES_ASSERT(ves_core_page_read(core, ves_buf_view(&text), from, &page,
-                                      &needs_keys) == VES_OK);
+        VES_ASSERT(ves_core_page_read(core, text, from, &page, &needs_keys) ==
+                   VES_OK);
         if (!needs_keys)
             break;
         learn_keys(e, device);
     }
-    ves_buf_free(&text);
     ves_core_page_verify(core, page);
     return page;
 }
 
-static void pull(struct epochs *e, size_t device)
+static struct ves_page *read_page(struct epochs *e, size_t device,
+                                  uint64_t from, uint32_t limit)
+{
+    struct ves_buf text;
+
+    write_page(e, from, limit, &text);
+    struct ves_page *page = take_page(e, device, from, ves_buf_view(&text));
+    ves_buf_free(&text);
+    return page;
+}
+
+/* Did anything come? */
+static bool pull(struct epochs *e, size_t device)
 {
     struct sim_process *p = process(e, device);
     struct ves_pull_result result = {.received = 0};
@@ -251,23 +261,28 @@ static void pull(struct epochs *e, size_t device)
     if (status && status != VES_AGAIN)
         sim_fail(e->world, "store %zu does not follow the epoch: %s", device,
                  p->core.error.text);
+    return status || result.received > 0;
 }
 
 /* ---- what it is sent ----------------------------------------------------- */
 
-static void push(struct epochs *e, size_t device)
+/* Was there anything to do? */
+static bool push(struct epochs *e, size_t device)
 {
     struct sim_process *p = process(e, device);
     struct ves_core_own own;
 
     VES_ASSERT(ves_core_own(&p->core, &own) == VES_OK);
-    if (own.was_backup && !own.needs_pull)
+    bool is_whole = own.was_backup && !own.needs_pull;
+    bool is_chained = own.needs_rechain && !own.needs_pull;
+    if (is_whole)
         VES_ASSERT(ves_core_own_whole(&p->core) == VES_OK);
-    if (own.needs_rechain && !own.needs_pull &&
-        ves_core_rechain(&p->core, sim_now_ms(e->world)))
-        return;
-    (void)sim_direct_push(e->world, device,
-                          (uint32_t)(1 + sim_below(&e->rng, 30)));
+    if (is_chained && ves_core_rechain(&p->core, sim_now_ms(e->world)))
+        return true;
+    return sim_direct_push(e->world, device,
+                           (uint32_t)(1 + sim_below(&e->rng, 30))) !=
+               SIM_NOTHING_TO_PUSH ||
+           is_whole || is_chained;
 }
 
 /* ---- the stores ---------------------------------------------------------- */
@@ -280,9 +295,12 @@ static void follow(struct epochs *e, size_t device)
     struct ves_store *disk = e->world->devices[device].disk;
     uint64_t cursor = sim_head_of(e->world, disk);
     enum ves_status status = VES_IO;
+    struct ves_buf text;
 
+    write_page(e, e->common + 1, 1, &text);
     for (int i = 0; i < TRIES_MAX && status; i++) {
-        struct ves_page *page = read_page(e, device, e->common + 1, 1);
+        struct ves_page *page =
+            take_page(e, device, e->common + 1, ves_buf_view(&text));
         p->faults.rng = &e->rng;
         p->faults.fail_per_mille = p->faults.late_per_mille = FAILING_CALLS;
         p->faults.crash_per_mille = p->faults.nomem_per_mille = FAILING_CALLS;
@@ -298,8 +316,9 @@ static void follow(struct epochs *e, size_t device)
             sim_fail(e->world, "store %zu is torn at %llu", device,
                      (unsigned long long)now);
         if (status == VES_NOT_FOUND && now == e->common)
-            return; /* it was done, and nobody was told */
+            status = VES_OK; /* it was done, and nobody was told */
     }
+    ves_buf_free(&text);
     if (status)
         sim_fail(e->world, "store %zu does not go back: %s", device,
                  p->core.error.text);
@@ -486,24 +505,38 @@ static void check_end(struct epochs *e)
 
 /* ---- all of it ----------------------------------------------------------- */
 
+/* True when there was anything to do. */
+static bool live_round(struct epochs *e, int round, bool is_late)
+{
+    struct sim_world *world = e->world;
+    size_t stores = world->options.stores;
+    bool has_moved = round < WRITING_ROUNDS;
+
+    for (size_t i = 0; i < stores; i++) {
+        size_t device = (i + (size_t)round) % stores;
+        if (is_late || sim_chance(&e->rng, 700))
+            has_moved |= pull(e, device);
+        if (round < WRITING_ROUNDS && sim_chance(&e->rng, 300))
+            sim_device_append(world, device, 0);
+        if (is_late || sim_chance(&e->rng, 500))
+            has_moved |= push(e, device);
+        if (is_late || sim_chance(&e->rng, 300))
+            sim_direct_sign(e->world, "the new epoch");
+    }
+    return has_moved;
+}
+
+/* No time passes here: rounds in which everybody was asked and nobody had
+ * anything to do would be followed by others of their kind. */
 static void live_on(struct epochs *e)
 {
     struct sim_world *world = e->world;
     size_t stores = world->options.stores;
+    int idle = 0;
 
-    for (int round = 0; round < ROUNDS_MAX; round++) {
-        bool is_late = round > ROUNDS_MAX / 2;
-        for (size_t i = 0; i < stores; i++) {
-            size_t device = (i + (size_t)round) % stores;
-            if (is_late || sim_chance(&e->rng, 700))
-                pull(e, device);
-            if (round < 4 && sim_chance(&e->rng, 300))
-                sim_device_append(world, device, 0);
-            if (is_late || sim_chance(&e->rng, 500))
-                push(e, device);
-            if (is_late || sim_chance(&e->rng, 300))
-                sim_direct_sign(e->world, "the new epoch");
-        }
+    for (int round = 0; round < ROUNDS_MAX && idle <= IDLE_ROUNDS; round++) {
+        bool is_late = round > ROUNDS_MAX / 2 || idle > 0;
+        idle = live_round(e, round, is_late) ? 0 : idle + 1;
     }
     for (int round = 0; round < 200; round++)
         for (size_t i = 0; i < stores; i++)

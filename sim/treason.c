@@ -101,7 +101,7 @@ static bool write_events(struct treason *t, size_t device)
 {
     for (uint64_t left = 1 + sim_below(&t->rng, 3); left > 0; left--)
         sim_device_append(t->world, device, 0);
-    return sim_direct_push(t->world, device, 0);
+    return sim_direct_push(t->world, device, 0) == SIM_TAKEN;
 }
 
 static uint64_t cursor_of(struct treason *t, size_t device)

@@ -285,9 +285,15 @@ uint64_t sim_direct_items(struct sim_world *world, uint32_t stream_no,
 void sim_direct_page(struct sim_world *world, uint32_t stream_no,
                      struct ves_bytes items, uint64_t from, uint64_t next,
                      uint64_t head, struct ves_buf *out);
-/* The store's first process pushes, and hears the answer.  false: not now, or
- * nothing was taken. */
-bool sim_direct_push(struct sim_world *world, size_t device, uint32_t limit);
+enum sim_pushed {
+    SIM_NOTHING_TO_PUSH, /* or not now */
+    SIM_NOTHING_TAKEN,
+    SIM_TAKEN /* some of it, or all */
+};
+
+/* The store's first process pushes, and hears the answer. */
+enum sim_pushed sim_direct_push(struct sim_world *world, size_t device,
+                                uint32_t limit);
 
 /* -- lies: forger.c says what each is -- */
 enum sim_lie {

@@ -134,6 +134,13 @@ void *ves_arena_alloc(struct ves_arena *arena, size_t size)
     return ptr;
 }
 
+void *ves_arena_list(struct ves_arena *arena, size_t count, size_t size)
+{
+    if (size && count > SIZE_MAX / size)
+        return NULL;
+    return take(arena, align_up(arena->used), count * size);
+}
+
 uint8_t *ves_arena_bytes(struct ves_arena *arena, size_t size)
 {
     return take(arena, arena->used, size);

@@ -27,7 +27,12 @@ void ves_arena_free(struct ves_arena *arena);
 /* size bytes aligned for any type, zeroed; NULL when out of memory or over
  * max.  size 0 gives a valid pointer. */
 VES_NODISCARD void *ves_arena_alloc(struct ves_arena *arena, size_t size);
-/* Same without zeroing and alignment; for text. */
+/* count items of size bytes each, aligned for any type, with whatever lay
+ * there: for lists of which somebody counts how much is filled.  NULL as above.
+ */
+VES_NODISCARD void *ves_arena_list(struct ves_arena *arena, size_t count,
+                                   size_t size);
+/* Without zeroing and alignment; for text. */
 VES_NODISCARD uint8_t *ves_arena_bytes(struct ves_arena *arena, size_t size);
 /* Copies; *out views the copy. */
 VES_NODISCARD enum ves_status ves_arena_copy(struct ves_arena *arena,

@@ -67,12 +67,11 @@ static const char *obstacle(const struct ves_outbox_row *row)
 static enum ves_status verify(struct ack *ack)
 {
     struct ves_agent_core *core = ack->core;
-    struct ves_verify_item *items = ves_arena_alloc(
-        ack->arena, ack->count * core->sequencer_key_count * sizeof(*items));
+    struct ves_verify_item *items = ves_arena_list(
+        ack->arena, ack->count * core->sequencer_key_count, sizeof(*items));
     size_t n = 0;
 
-    ack->proven =
-        ves_arena_alloc(ack->arena, ack->count * sizeof(*ack->proven));
+    ack->proven = ves_arena_list(ack->arena, ack->count, sizeof(*ack->proven));
     if (!items || !ack->proven)
         return VES_NOMEM;
     for (size_t i = 0; i < ack->count; i++) {
@@ -206,7 +205,7 @@ static enum ves_status ack_all(struct ack *ack)
         ack->acknowledged = 0;
         ack->not_acknowledged = 0;
         ack->rows =
-            ves_arena_alloc(ack->arena, VES_DEVICE_CHUNK * sizeof(*ack->rows));
+            ves_arena_list(ack->arena, VES_DEVICE_CHUNK, sizeof(*ack->rows));
         if (!ack->rows)
             return ves_device_say(ack->core, VES_NOMEM);
         filter.after_local_seq = ack->after;

@@ -46,8 +46,8 @@ struct going {
     uint64_t rotations; /* of the own key */
     struct ves_key_event rotation;
     /* One chunk of the log, or of the outbox. */
-    struct lost lost[VES_DEVICE_CHUNK];
-    struct ves_outbox_row rows[VES_DEVICE_CHUNK];
+    struct lost *lost;
+    struct ves_outbox_row *rows;
     size_t count, listed;
     uint64_t after;
 };
@@ -278,7 +278,7 @@ static enum ves_status take_rows_back(struct going *g)
     struct ves_store *store = g->core->store;
     size_t there = 0, away = 0;
     struct ves_outbox_row *moved =
-        ves_arena_alloc(&g->scratch, VES_DEVICE_CHUNK * sizeof(*moved));
+        ves_arena_list(&g->scratch, VES_DEVICE_CHUNK, sizeof(*moved));
     enum ves_status status = moved ? VES_OK : VES_NOMEM;
 
     for (size_t i = 0; i < g->count && !status; i++) {
@@ -488,6 +488,23 @@ static enum ves_status go(struct going *g, struct ves_page *page)
     return status ? status : tell(g);
 }
 
+static struct going *make_going(struct ves_agent_core *core,
+                                struct ves_arena *arena, int64_t now_ms,
+                                struct ves_core_given_up *out)
+{
+    struct going *g = ves_arena_alloc(arena, sizeof(*g));
+    if (!g)
+        return NULL;
+    *g = (struct going){.core = core,
+                        .arena = arena,
+                        .log = {.core = core, .arena = arena},
+                        .now_ms = now_ms,
+                        .out = out};
+    g->lost = ves_arena_list(arena, VES_DEVICE_CHUNK, sizeof(*g->lost));
+    g->rows = ves_arena_list(arena, VES_DEVICE_CHUNK, sizeof(*g->rows));
+    return g->lost && g->rows ? g : NULL;
+}
+
 enum ves_status ves_core_epoch_follow(struct ves_agent_core *core,
                                       struct ves_page *page, int64_t now_ms,
                                       bool dry_run,
@@ -499,16 +516,13 @@ enum ves_status ves_core_epoch_follow(struct ves_agent_core *core,
     *out = (struct ves_core_given_up){.epoch = 0};
     ves_arena_init(&arena, core->alloc, VES_DEVICE_ARENA_MAX);
     enum ves_status status = ves_device_begin(core);
-    struct going *g = status ? NULL : ves_arena_alloc(&arena, sizeof(*g));
-    if (!status && !g)
-        status = ves_device_end(core, VES_NOMEM);
     if (status)
         goto out;
-    *g = (struct going){.core = core,
-                        .arena = &arena,
-                        .log = {.core = core, .arena = &arena},
-                        .now_ms = now_ms,
-                        .out = out};
+    struct going *g = make_going(core, &arena, now_ms, out);
+    if (!g) {
+        status = ves_device_end(core, VES_NOMEM);
+        goto out;
+    }
     ves_arena_init(&g->scratch, core->alloc, VES_DEVICE_ARENA_MAX);
     ves_buf_init(&g->body, core->alloc, BODY_MAX);
     ves_entity_key(ves_bytes_str(VES_KEY_ENTITY_TYPE),

@@ -174,10 +174,10 @@ static enum ves_status read_all(struct buckets *buckets, uint64_t *cursor)
 static enum ves_status hash_state(struct buckets *buckets, uint64_t *cursor,
                                   struct ves_hash *out)
 {
-    buckets->hashes = ves_arena_alloc(
-        buckets->arena, VES_STATE_BUCKETS * sizeof(*buckets->hashes));
-    buckets->is_dirty = ves_arena_alloc(
-        buckets->arena, VES_STATE_BUCKETS * sizeof(*buckets->is_dirty));
+    buckets->hashes = ves_arena_list(buckets->arena, VES_STATE_BUCKETS,
+                                     sizeof(*buckets->hashes));
+    buckets->is_dirty = ves_arena_list(buckets->arena, VES_STATE_BUCKETS,
+                                       sizeof(*buckets->is_dirty));
     if (!buckets->hashes || !buckets->is_dirty)
         return VES_NOMEM;
     enum ves_status status = read_all(buckets, cursor);

@@ -52,7 +52,7 @@ static enum ves_status grow(struct ves_device_log *log,
 {
     struct ves_agent_core *core = log->core;
     struct ves_leaf_row *rows =
-        ves_arena_alloc(log->arena, LEAVES_CHUNK * sizeof(*rows));
+        ves_arena_list(log->arena, LEAVES_CHUNK, sizeof(*rows));
 
     if (!rows)
         return VES_NOMEM;

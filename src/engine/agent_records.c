@@ -187,7 +187,7 @@ static enum ves_status find_open(struct ves_agent_core *core,
     if (status || search->left == 0)
         return status;
     search->list =
-        ves_arena_alloc(arena, VES_DEVICE_CHUNK * sizeof(*search->list));
+        ves_arena_list(arena, VES_DEVICE_CHUNK, sizeof(*search->list));
     if (!search->list)
         return VES_NOMEM;
     status = core->store->ops->record_list(core->store, kind, core->stream_no,
@@ -325,8 +325,7 @@ static enum ves_status settle_kept(struct ves_agent_core *core,
 {
     struct search search = {
         .like = alert,
-        .list =
-            ves_arena_alloc(arena, VES_DEVICE_CHUNK * sizeof(*search.list))};
+        .list = ves_arena_list(arena, VES_DEVICE_CHUNK, sizeof(*search.list))};
 
     if (!search.list)
         return VES_NOMEM;

@@ -184,7 +184,7 @@ static enum ves_status start_from_signed(struct making *m)
 static enum ves_status recompute(struct making *m)
 {
     struct ves_leaf_row *rows =
-        ves_arena_alloc(m->arena, LEAVES_CHUNK * sizeof(*rows));
+        ves_arena_list(m->arena, LEAVES_CHUNK, sizeof(*rows));
     if (!rows)
         return ves_fail(m->error, VES_NOMEM, "out of memory");
     while (m->edge.size < m->stream.head) {

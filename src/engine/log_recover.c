@@ -434,7 +434,7 @@ static enum ves_status take_chunk(struct recovering *r)
     ves_arena_reset(&r->arena);
     r->count = 0;
     r->max = CHUNK;
-    r->rows = ves_arena_alloc(&r->arena, CHUNK * sizeof(*r->rows));
+    r->rows = ves_arena_list(&r->arena, CHUNK, sizeof(*r->rows));
     if (!r->rows)
         return ves_fail(r->error, VES_NOMEM, "out of memory");
     enum ves_status status = r->store->ops->log_read(

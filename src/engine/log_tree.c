@@ -55,7 +55,7 @@ enum ves_status ves_log_tree_open(struct ves_log_tree *tree,
                                   .stream = row->stream,
                                   .stream_no = row->stream_no,
                                   .max = hashes_max(count)};
-    tree->hashes = ves_arena_alloc(arena, tree->max * sizeof(*tree->hashes));
+    tree->hashes = ves_arena_list(arena, tree->max, sizeof(*tree->hashes));
     if (!tree->hashes)
         return VES_NOMEM;
     if (edge.len > 0 && ves_tlog_edge_read(edge, &tree->edge))
@@ -132,7 +132,7 @@ static enum ves_status plant_chunk(struct plant *plant,
     struct ves_store *store = plant->sequencer->store;
     size_t found;
     struct ves_leaf_row *leaves =
-        ves_arena_alloc(&plant->arena, PLANT_CHUNK * sizeof(*leaves));
+        ves_arena_list(&plant->arena, PLANT_CHUNK, sizeof(*leaves));
 
     if (!leaves)
         return VES_NOMEM;

@@ -423,7 +423,7 @@ static enum ves_status know_waiting(struct ves_verdicts *v)
 {
     if (v->is_waiting_known)
         return VES_OK;
-    v->waits = ves_arena_alloc(v->arena, WAITING_MAX * sizeof(*v->waits));
+    v->waits = ves_arena_list(v->arena, WAITING_MAX, sizeof(*v->waits));
     if (!v->waits)
         return VES_NOMEM;
     enum ves_status status = v->store->ops->waiting_list(

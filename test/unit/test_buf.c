@@ -228,6 +228,10 @@ static void test_arena_blocks(void **state)
     assert_int_equal(heap.blocks, 0);
     assert_int_equal(arena.total, 0);
     assert_non_null(ves_arena_alloc(&arena, 0));
+    assert_non_null(ves_arena_bytes(&arena, 1));
+    uint8_t *list = ves_arena_list(&arena, 3, 5);
+    assert_int_equal((uintptr_t)list % _Alignof(max_align_t), 0);
+    assert_true(ves_arena_bytes(&arena, 1) >= list + 15);
     ves_arena_reset(&arena);
     ves_arena_free(&arena);
     ves_arena_reset(&arena);
@@ -274,6 +278,7 @@ static void test_arena_limits(void **state)
         assert_true(max < 1000 || got > max - max / 10);
         assert_null(ves_arena_alloc(&arena, SIZE_MAX));
         assert_null(ves_arena_bytes(&arena, SIZE_MAX - 8));
+        assert_null(ves_arena_list(&arena, SIZE_MAX / 8 + 2, 8));
         struct ves_bytes out;
         static const uint8_t text[64];
         assert_int_equal(ves_arena_copy(&arena, ves_bytes(text, 64), &out),
