@@ -3,6 +3,8 @@
 # by tools/make-compat) open, upgrade, verify and go on.
 . "$(dirname "$0")/../lib/tap.sh"
 
+# Sequencers' addresses are in the files: one of these scripts at a time.
+exec {turn}> "${TMPDIR:-/tmp}/ves-compat.$UID" && flock -w 300 "$turn" || exit 1
 for folder in "$HERE"/test/compat/*/; do
 	name=$(basename "$folder")
 	[ -s "$folder/expected" ] || { not_ok "$name has a file \"expected\""; continue; }

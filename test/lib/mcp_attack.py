@@ -316,6 +316,20 @@ def large():
     a.close(), b.close()
 
 
+def ended(pid, seconds):
+    """True when a process that is no child of ours is gone, before its time is over."""
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        try:
+            with open(f"/proc/{pid}/stat") as f:
+                if f.read().rpartition(")")[2].split()[0] == "Z":
+                    return True
+        except (FileNotFoundError, ProcessLookupError):
+            return True
+        time.sleep(0.05)
+    return False
+
+
 def standings():
     """From every state of health an agent that only follows nextSteps gets to healthy, or is told what a person must do."""
     a, b = Server(store_a), Server(store_b)
@@ -343,6 +357,7 @@ def standings():
     ok("nobody there: said so", shape(t, "SEQUENCER_UNREACHABLE"), t)
     t = a.call("get_sync_status")
     ok("offline: said so, with when to look again", t["health"] == "offline" and t["nextSteps"] == ["get_sync_status {} again in 30 s; local work goes on meanwhile"], t)
+    ok("and it has let go of its address", ended(int(hub), 60))
     new = subprocess.Popen([ves, "serve", "--db", hub_db, "--listen", address], stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
     began = time.monotonic()
     while a.call("get_sync_status")["health"] == "offline" and time.monotonic() - began < 60:
