@@ -265,6 +265,13 @@ void ves_device_key_items(const struct ves_agent_core *core, uint32_t version,
                           struct ves_verify_item *items);
 /* Is one of the verified items valid? */
 bool ves_device_is_valid(const struct ves_verify_item *items, size_t count);
+/* The same of the items that ves_device_key_items filled for the receipt.  The
+ * version that it names is not signed and may be 0: it becomes that of the key
+ * whose signature it is, by which others look for it (a sequencer that recovers
+ * its log, evidence). */
+bool ves_device_receipt_verified(const struct ves_agent_core *core,
+                                 const struct ves_verify_item *items,
+                                 struct ves_receipt *receipt);
 /* Writes the pinned keys (meta "sequencer.keys"). */
 VES_NODISCARD enum ves_status
 ves_device_pins_put(struct ves_agent_core *core,

@@ -517,7 +517,7 @@ void ves_core_page_verify(struct ves_agent_core *core, struct ves_page *page)
             set_problem(item, "signature_invalid",
                         "the agent's signature does not verify");
         else if (item->has_receipt &&
-                 !ves_device_is_valid(first + 1, item->verify_count - 1))
+                 !ves_device_receipt_verified(core, first + 1, &item->receipt))
             set_problem(item, "receipt_invalid",
                         "the sequencer's signature does not verify");
     }

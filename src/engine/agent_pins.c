@@ -109,3 +109,19 @@ bool ves_device_is_valid(const struct ves_verify_item *items, size_t count)
     }
     return false;
 }
+
+bool ves_device_receipt_verified(const struct ves_agent_core *core,
+                                 const struct ves_verify_item *items,
+                                 struct ves_receipt *receipt)
+{
+    size_t count = ves_device_key_count(core, receipt->key_version);
+
+    for (size_t i = 0; i < count; i++) {
+        if (!items[i].is_valid)
+            continue;
+        if (receipt->key_version == 0)
+            receipt->key_version = core->sequencer_keys[i].version;
+        return true;
+    }
+    return false;
+}

@@ -212,8 +212,10 @@ static void verify(struct ves_reply *reply)
         verifier->verify(verifier, reply->items, reply->item_count);
     for (size_t i = 0; i < reply->count; i++) {
         struct ves_reply_event *event = &reply->events[i];
-        if (ves_device_is_valid(&reply->items[event->receipt_first],
-                                event->receipt_count))
+        if (event->receipt_count > 0 &&
+            ves_device_receipt_verified(reply->core,
+                                        &reply->items[event->receipt_first],
+                                        &event->receipt))
             event->receipt_state = VES_REPLY_VALID;
         event->is_refusal_valid = ves_device_is_valid(
             &reply->items[event->refusal_first], event->refusal_count);

@@ -9,6 +9,7 @@
 #include "base/text.h"
 #include "core/entity.h"
 #include "core/epoch.h"
+#include "core/invitation.h"
 #include "core/merkle.h"
 #include "core/refusal.h"
 #include "core/scratch.h"
@@ -59,21 +60,39 @@ static enum ves_status store_failed(struct recovering *r,
 
 /* ---- one store ----------------------------------------------------------- */
 
-/* Did this sequencer give that event that number? */
-static bool is_ours(const struct recovering *r, const struct ves_log_row *row)
+static bool is_receipt_of(const struct recovering *r,
+                          const struct ves_log_row *row,
+                          const struct ves_hash *hash, uint32_t version)
 {
     const struct ves_receipt_keys *keys = &r->what->keys;
     struct ves_public_key key;
+
+    return keys->find(keys->ctx, version, &key) &&
+           ves_ed25519_verify(&key, ves_bytes(hash->b, VES_HASH_SIZE),
+                              &row->receipt);
+}
+
+/* Did this sequencer give that event that number, and by which key?  No
+ * receipt need name its key's version, and none is signed together with it:
+ * *version is of the key that it verifies with. */
+static bool is_ours(const struct recovering *r, const struct ves_log_row *row,
+                    uint32_t *version)
+{
     struct ves_hash hash;
 
     if (!row->has_receipt || row->envelope.len == 0 ||
-        !ves_uuid_equal(&row->sequencer_id, &r->sequencer->sequencer_id) ||
-        !keys->find(keys->ctx, row->receipt_key_version, &key))
+        !ves_uuid_equal(&row->sequencer_id, &r->sequencer->sequencer_id))
         return false;
     ves_receipt_hash(&r->stream.stream, &row->event_id, row->sequence_number,
                      &row->event_hash, &hash);
-    return ves_ed25519_verify(&key, ves_bytes(hash.b, VES_HASH_SIZE),
-                              &row->receipt);
+    *version = row->receipt_key_version;
+    if (*version != 0)
+        return is_receipt_of(r, row, &hash, *version);
+    while (++*version <= VES_SEQUENCER_KEYS_MAX) {
+        if (is_receipt_of(r, row, &hash, *version))
+            return true;
+    }
+    return false;
 }
 
 static enum ves_status copy_views(struct ves_arena *arena,
@@ -95,11 +114,14 @@ static enum ves_status copy_views(struct ves_arena *arena,
 static enum ves_status take_any(struct recovering *r,
                                 const struct ves_log_row *row)
 {
+    uint32_t version;
+
     if (row->sequence_number != r->next || r->count == r->max ||
-        r->next > r->limit || !is_ours(r, row))
+        r->next > r->limit || !is_ours(r, row, &version))
         return VES_AGAIN;
     struct ves_log_row *copy = &r->rows[r->count];
     *copy = *row;
+    copy->receipt_key_version = version;
     copy->raw = ves_bytes(NULL, 0);
     enum ves_status status = copy_views(&r->arena, copy);
     if (status)
@@ -277,7 +299,7 @@ static enum ves_status take_pushed(void *ctx,
     bool is_good;
 
     enum ves_status status = read_pushed(r, pushed, row, &is_good);
-    if (status || !is_good || !is_ours(r, row))
+    if (status || !is_good || !is_ours(r, row, &row->receipt_key_version))
         return status;
     r->count = 1;
     return VES_OK;

@@ -636,6 +636,30 @@ static void large_evidence_is_bounded(void **state)
     free(body);
 }
 
+static enum ves_status look_at_version(void *ctx, const struct ves_log_row *row)
+{
+    *(uint32_t *)ctx = row->receipt_key_version;
+    return VES_OK;
+}
+
+/* The version is not signed.  A store that kept none would be of no use to a
+ * sequencer that has lost its log and asks its stores. */
+static void a_receipt_without_a_version_gets_that_of_its_key(void **state)
+{
+    struct ves_store *store = core_of(1)->store;
+    uint32_t version = 0;
+    (void)state;
+    fill_log(1);
+    char *text = strdup(make_page(1, 0));
+    *after(text, "\"sequencerKeyVersion\":", 1) = '0';
+    assert_int_equal(take(text, 1), VES_OK);
+    assert_int_equal(store->ops->log_read(store, core_of(1)->stream_no, 1, 1,
+                                          look_at_version, &version),
+                     VES_OK);
+    assert_int_equal(version, 1);
+    free(text);
+}
+
 static void an_event_cannot_have_two_numbers(void **state)
 {
     (void)state;
@@ -1373,6 +1397,7 @@ int main(void)
         TEST(a_person_settles_what_no_answer_does),
         TEST(a_flood_of_falsehoods_is_bounded),
         TEST(large_evidence_is_bounded),
+        TEST(a_receipt_without_a_version_gets_that_of_its_key),
         TEST(an_event_cannot_have_two_numbers),
         TEST(a_sequencer_that_lost_its_tail_is_noticed),
         TEST(own_events_leave_the_overlay_when_they_come_back),

@@ -261,6 +261,8 @@ static void version_0_is_tried_with_every_pinned_key(void **state)
     version[strlen("\"sequencerKeyVersion\":")] = '0';
     assert_int_equal(end(200, reply), VES_OK);
     assert_true(row_of(&a).has_receipt);
+    /* The signature says which it was; who recovers a log asks by version. */
+    assert_int_equal(row_of(&a).receipt_key_version, 2);
 }
 
 /* Well signed, and the log that was pulled has another event there. */

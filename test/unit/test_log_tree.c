@@ -496,6 +496,7 @@ struct copying {
     uint32_t stream_no;
     uint64_t end, spoilt, bare; /* last row; whose receipt is bad, missing */
     uint64_t forged;            /* has another event's envelope */
+    bool is_unnumbered;         /* no receipt says by which key it is */
     bool is_other;              /* row 40 is of another history */
     bool is_torn;        /* all that follows from the envelope is false */
     uint8_t other[4096]; /* the envelope before */
@@ -515,6 +516,8 @@ static enum ves_status copy_row(void *ctx, const struct ves_log_row *row)
         copy.has_receipt = false;
     if (row->sequence_number == copying->forged)
         copy.envelope = ves_bytes(copying->other, copying->other_len);
+    if (copying->is_unnumbered)
+        copy.receipt_key_version = 0;
     if (copying->is_other && row->sequence_number == 40)
         copy.event_hash.b[0] ^= 1;
     if (copying->is_torn) {
@@ -567,6 +570,7 @@ static enum ves_status same_row(void *ctx, const struct ves_log_row *row)
     const struct ves_log_row *was = ctx;
 
     assert_memory_equal(&row->signature, &was->signature, VES_SIG_SIZE);
+    assert_int_equal(row->receipt_key_version, was->receipt_key_version);
     assert_memory_equal(&row->fingerprint, &was->fingerprint, VES_HASH_SIZE);
     assert_memory_equal(&row->entity_key, &was->entity_key, VES_HASH_SIZE);
     assert_int_equal(row->entity_index, was->entity_index);
@@ -681,6 +685,10 @@ static void test_recover(void **state)
     assert_int_equal(recover(10, stores, 2, &root), VES_OK);
     /* What else a row says is not believed. */
     stores[0] = copy_as((struct copying){.end = 45, .is_torn = true});
+    assert_int_equal(recover(10, stores, 1, &root), VES_OK);
+    /* The number of a key is not signed; which key it was the signature says.
+     */
+    stores[0] = copy_as((struct copying){.end = 45, .is_unnumbered = true});
     assert_int_equal(recover(10, stores, 1, &root), VES_OK);
     root.b[0] ^= 1;
     stores[0] = copy_of_log(45, 0, 0);
