@@ -50,7 +50,7 @@ struct ves_bench_figure {
     double target;   /* for the ratio */
     bool is_ceiling; /* the ratio should be at most, not at least, target */
     bool is_met;
-    char note[128]; /* more about it; "" */
+    char note[192]; /* more about it; "" */
 };
 
 /* Where it ran; texts are "" when the system does not say. */

@@ -76,7 +76,7 @@ struct ves_bench_load {
     uint64_t events;
     /* out */
     double seconds;
-    double server_s, sender_s; /* of processor time */
+    double server_s, sender_s, database_s; /* of processor time */
     uint64_t p50_us, p99_us;
 };
 
@@ -84,8 +84,9 @@ struct ves_bench_load {
  */
 
 struct ves_bench_server {
-    pid_t pid;        /* 0: none runs */
-    const char *name; /* its files begin with; NULL: "server" */
+    pid_t pid;         /* 0: none runs */
+    const char *name;  /* its files begin with; NULL: "server" */
+    long database_pid; /* PostgreSQL's first process; 0: not here */
     char db[VES_BENCH_PATH_MAX];
     char signing_key[VES_BENCH_PATH_MAX]; /* with --store */
     char admin_key_file[VES_BENCH_PATH_MAX + 16];
@@ -186,6 +187,8 @@ VES_NODISCARD enum ves_status ves_bench_database(struct ves_bench_run *run);
 VES_NODISCARD enum ves_status
 ves_bench_database_limit(struct ves_bench_run *run, size_t batch,
                          struct ves_bench_limit *limit);
+/* Processor seconds of all its processes so far; 0 when there is none here. */
+double ves_bench_database_cpu(const struct ves_bench_server *server);
 
 /* server.c */
 

@@ -23,6 +23,25 @@ static const struct shape shapes[] = {
     {"ingest, single events, 64 connections", 1, 64, 32000, 8000, 0.3},
 };
 
+static void note_costs(const struct ves_bench_run *run,
+                       const struct ves_bench_load *load,
+                       const struct ves_bench_limit *limit,
+                       struct ves_bench_figure *out)
+{
+    double per_event = 1e6 / (double)load->events;
+    char database[64] = "";
+
+    if (run->options->store)
+        snprintf(database, sizeof(database),
+                 ", PostgreSQL %.0f (plain row %.0f)",
+                 load->database_s * per_event, limit->insert_us);
+    snprintf(out->note, sizeof(out->note),
+             "answers in %.1f ms (median), %.1f ms (99 of 100); processor us "
+             "an event: server %.0f%s, generator %.1f",
+             (double)load->p50_us / 1e3, (double)load->p99_us / 1e3,
+             load->server_s * per_event, database, load->sender_s * per_event);
+}
+
 static enum ves_status send_once(struct ves_bench_run *run,
                                  const struct shape *shape, size_t requests,
                                  struct ves_bench_figure *out)
@@ -49,13 +68,7 @@ static enum ves_status send_once(struct ves_bench_run *run,
             .figure = (double)load.events / load.seconds,
             .limit = run->cores * 1e6 / (limit.both_us + limit.insert_us),
             .target = shape->target};
-        snprintf(out->note, sizeof(out->note),
-                 "answers in %.1f ms (median), %.1f ms (99 of 100); processor "
-                 "us an event: server %.0f%s, generator %.1f",
-                 (double)load.p50_us / 1e3, (double)load.p99_us / 1e3,
-                 load.server_s * 1e6 / (double)load.events,
-                 run->options->store ? " (without PostgreSQL)" : "",
-                 load.sender_s * 1e6 / (double)load.events);
+        note_costs(run, &load, &limit, out);
         status = ves_bench_check(run, &load);
     }
     ves_bench_load_free(run, &load);

@@ -269,11 +269,13 @@ enum ves_status ves_bench_send(struct ves_bench_run *run,
         status = connect_one(&s, &s.connections[s.count], s.count);
     double start = ves_bench_now(), sender = thread_cpu();
     double server = ves_bench_server_cpu(&run->server);
+    double database = ves_bench_database_cpu(&run->server);
     if (!status)
         status = run_all(&s);
     load->seconds = ves_bench_now() - start;
     load->sender_s = thread_cpu() - sender;
     load->server_s = ves_bench_server_cpu(&run->server) - server;
+    load->database_s = ves_bench_database_cpu(&run->server) - database;
     for (size_t i = 0; i < s.count; i++) {
         if (s.connections[i].fd >= 0)
             close(s.connections[i].fd);
