@@ -49,51 +49,47 @@ void ves_chain_link(struct ves_entity_row *entity, uint64_t jump,
     entity->last_jump = jump;
 }
 
-struct link {
-    bool is_found;
-    struct ves_hash entity_key;
-    uint64_t index, prev, jump;
-};
-
-static enum ves_status take_link(void *ctx, const struct ves_log_row *row)
+static enum ves_status check_link(struct ves_store *store,
+                                  const struct ves_hash *entity_key,
+                                  uint64_t sequence, uint64_t index,
+                                  const struct ves_link_row *row)
 {
-    struct link *link = ctx;
-
-    link->is_found = true;
-    link->entity_key = row->entity_key;
-    link->index = row->entity_index;
-    link->prev = row->entity_prev;
-    link->jump = row->entity_jump;
-    return VES_OK;
+    if (row->sequence_number == sequence && row->entity_index == index &&
+        ves_hash_equal(&row->entity_key, entity_key))
+        return VES_OK;
+    return ves_fail(&store->error, VES_CORRUPT,
+                    "log row %llu should be event number %llu of its "
+                    "entity and is not",
+                    (unsigned long long)sequence, (unsigned long long)index);
 }
 
-/* Reads the chain members of one row, which must be event number index of the
+enum ves_status ves_chain_check(struct ves_store *store,
+                                const struct ves_entity_row *entity,
+                                uint64_t wanted, const struct ves_link_row *row)
+{
+    return check_link(store, &entity->key, wanted,
+                      ves_chain_jump_index(entity->count), row);
+}
+
+/* Reads the links of one row, which must be event number index of the
  * entity. */
 static enum ves_status read_link(struct ves_store *store, uint32_t stream_no,
                                  const struct ves_hash *entity_key,
                                  uint64_t sequence, uint64_t index,
-                                 struct link *link)
+                                 struct ves_link_row *link)
 {
-    link->is_found = false;
     enum ves_status status =
-        store->ops->log_read(store, stream_no, sequence, 1, take_link, link);
-    if (status)
-        return status;
-    if (!link->is_found || link->index != index ||
-        !ves_hash_equal(&link->entity_key, entity_key))
-        return ves_fail(&store->error, VES_CORRUPT,
-                        "log row %llu should be event number %llu of its "
-                        "entity and is not",
-                        (unsigned long long)sequence,
-                        (unsigned long long)index);
-    return VES_OK;
+        store->ops->log_links(store, stream_no, &sequence, 1, link);
+
+    return status ? status
+                  : check_link(store, entity_key, sequence, index, link);
 }
 
 enum ves_status ves_chain_push(struct ves_store *store, uint32_t stream_no,
                                struct ves_entity_row *entity,
                                struct ves_log_row *row)
 {
-    struct link link = {0};
+    struct ves_link_row link = {0};
     uint64_t wanted = ves_chain_wanted(entity);
 
     if (wanted != 0) {
@@ -103,7 +99,7 @@ enum ves_status ves_chain_push(struct ves_store *store, uint32_t stream_no,
         if (status)
             return status;
     }
-    ves_chain_link(entity, link.jump, row);
+    ves_chain_link(entity, link.entity_jump, row);
     return VES_OK;
 }
 
@@ -117,13 +113,13 @@ enum ves_status ves_chain_find(struct ves_store *store, uint32_t stream_no,
     if (index == 0 || index > entity->count)
         return VES_NOT_FOUND;
     while (at > index) {
-        struct link link = {0};
+        struct ves_link_row link = {0};
         enum ves_status status =
             read_link(store, stream_no, &entity->key, at_sequence, at, &link);
         if (status)
             return status;
         uint64_t jump = ves_chain_jump_index(at);
-        at_sequence = jump >= index ? link.jump : link.prev;
+        at_sequence = jump >= index ? link.entity_jump : link.entity_prev;
         at = jump >= index ? jump : at - 1;
     }
     *sequence = at_sequence;
@@ -140,14 +136,14 @@ enum ves_status ves_chain_from(struct ves_store *store, uint32_t stream_no,
     /* at is the number of an event, sequence its place, all above is known to
      * be at from or behind it. */
     while (at > 0 && sequence >= from) {
-        struct link link = {0};
+        struct ves_link_row link = {0};
         enum ves_status status =
             read_link(store, stream_no, &entity->key, sequence, at, &link);
         if (status)
             return status;
-        bool is_jump = link.jump >= from && link.jump > 0;
+        bool is_jump = link.entity_jump >= from && link.entity_jump > 0;
         at = is_jump ? ves_chain_jump_index(at) : at - 1;
-        sequence = is_jump ? link.jump : link.prev;
+        sequence = is_jump ? link.entity_jump : link.entity_prev;
     }
     *index = at + 1;
     return VES_OK;

@@ -27,6 +27,11 @@ uint64_t ves_chain_wanted(const struct ves_entity_row *entity);
 void ves_chain_link(struct ves_entity_row *entity, uint64_t jump,
                     struct ves_log_row *row);
 
+/* Is that the row that was wanted?  VES_CORRUPT when it is not. */
+VES_NODISCARD enum ves_status
+ves_chain_check(struct ves_store *store, const struct ves_entity_row *entity,
+                uint64_t wanted, const struct ves_link_row *row);
+
 /* Number of the event that event number index jumps to; 0 for the start. */
 uint64_t ves_chain_jump_index(uint64_t index);
 

@@ -16,6 +16,10 @@
 struct ves_commit_entity {
     struct ves_verdict_entity verdict; /* first: the judge knows it as this */
     bool is_loaded;
+    bool is_written; /* an event that may be new is about it */
+    /* What its next event takes over from a row of the log (chain.h); 0: it
+     * was not asked for. */
+    uint64_t wanted, jump;
     struct ves_commit_entity *next; /* of the stream */
 };
 

@@ -190,16 +190,21 @@ static enum ves_status check_foreign(struct ves_commit *commit,
 
 static enum ves_status link_row(struct ves_commit *commit,
                                 struct ves_commit_stream *stream,
-                                struct ves_entity_row *entity,
+                                struct ves_commit_entity *e,
                                 struct ves_log_row *row)
 {
+    struct ves_entity_row *entity = &e->verdict.row;
     uint64_t wanted = ves_chain_wanted(entity);
 
-    if (wanted <= stream->old_head)
+    if (wanted > stream->old_head)
+        ves_chain_link(entity,
+                       stream->rows[wanted - stream->old_head - 1].entity_jump,
+                       row);
+    else if (wanted == e->wanted)
+        ves_chain_link(entity, e->jump, row);
+    else
         return ves_chain_push(commit->store, stream->row.stream_no, entity,
                               row);
-    ves_chain_link(
-        entity, stream->rows[wanted - stream->old_head - 1].entity_jump, row);
     return VES_OK;
 }
 
@@ -287,7 +292,7 @@ static enum ves_status judge(struct ves_commit *commit,
             entity->entity_id = e->event->event.entity_id;
         }
         e->entity->verdict.is_changed = true;
-        status = link_row(commit, stream, entity, e->row);
+        status = link_row(commit, stream, e->entity, e->row);
     }
     return status;
 }

@@ -4,6 +4,7 @@
 #include "base/assert.h"
 #include "base/bytes.h"
 #include "base/error.h"
+#include "engine/chain.h"
 #include "engine/commit.h"
 #include "engine/sequencer_keys.h"
 
@@ -236,6 +237,7 @@ static enum ves_status load_entities(struct ves_commit *commit,
         e->entity = entity_slot(commit, stream, &e->event->entity_key);
         if (!e->entity)
             return VES_NOMEM;
+        e->entity->is_written = true;
         /* What it refers to is judged with it. */
         for (size_t i = 0; i < refs->count; i++) {
             if (!entity_slot(commit, stream, &refs->list[i]))
@@ -267,6 +269,40 @@ static enum ves_status load_entities(struct ves_commit *commit,
         ves_verdict_entity_open(&entity->verdict);
     }
     return VES_OK;
+}
+
+/* The rows that the entities' next events take something over from, by one
+ * call.  What a further one of the same entity wants is asked for then. */
+static enum ves_status load_links(struct ves_commit *commit,
+                                  struct ves_commit_stream *stream)
+{
+    struct ves_commit_entity **entities =
+        ves_arena_alloc(&commit->arena, stream->entity_count *
+                                            sizeof(struct ves_commit_entity *));
+    uint64_t *wanted =
+        ves_arena_alloc(&commit->arena, stream->entity_count * sizeof(*wanted));
+    struct ves_link_row *rows =
+        ves_arena_alloc(&commit->arena, stream->entity_count * sizeof(*rows));
+    size_t n = 0;
+
+    if (!entities || !wanted || !rows)
+        return VES_NOMEM;
+    for (struct ves_commit_entity *e = stream->first_entity; e; e = e->next) {
+        if (!e->is_written || !(e->wanted = ves_chain_wanted(&e->verdict.row)))
+            continue;
+        entities[n] = e;
+        wanted[n++] = e->wanted;
+    }
+    if (n == 0)
+        return VES_OK;
+    enum ves_status status = commit->store->ops->log_links(
+        commit->store, stream->row.stream_no, wanted, n, rows);
+    for (size_t i = 0; !status && i < n; i++) {
+        status = ves_chain_check(commit->store, &entities[i]->verdict.row,
+                                 wanted[i], &rows[i]);
+        entities[i]->jump = rows[i].entity_jump;
+    }
+    return status;
 }
 
 enum ves_status ves_commit_find_entity(struct ves_commit *commit,
@@ -599,6 +635,8 @@ enum ves_status ves_commit_load(struct ves_commit *commit,
             status = load_commands(commit, stream);
         if (!status)
             status = load_entities(commit, stream);
+        if (!status && stream->entity_count > 0)
+            status = load_links(commit, stream);
         if (!status)
             status = open_verdicts(commit, stream);
         if (!status)

@@ -199,6 +199,7 @@ static const struct ves_store_ops ops = {
     .log_judge = ves_pg_log_judge,
     .log_prune = ves_pg_log_prune,
     .log_leaves = ves_pg_log_leaves,
+    .log_links = ves_pg_log_links,
     .log_match = ves_pg_log_match,
     .waiting_list = ves_pg_waiting_list,
     .log_find_late = ves_pg_log_find_late,

@@ -41,6 +41,7 @@ enum ves_pg_id {
     VES_PG_LOG_JUDGE,
     VES_PG_LOG_PRUNE,
     VES_PG_LOG_LEAVES,
+    VES_PG_LOG_LINKS,
     VES_PG_LOG_MATCH,
     VES_PG_LOG_LATE,
     VES_PG_WAITING_ALL,
@@ -460,6 +461,9 @@ enum ves_status ves_pg_commitment_list(struct ves_store *s, uint32_t stream_no,
                                        uint64_t from, uint32_t limit,
                                        ves_commitment_visitor *visit,
                                        void *ctx);
+enum ves_status ves_pg_log_links(struct ves_store *s, uint32_t stream_no,
+                                   const uint64_t *sequences, size_t count,
+                                   struct ves_link_row *rows);
 enum ves_status ves_pg_log_leaves(struct ves_store *s, uint32_t stream_no,
                                   uint64_t from, size_t count,
                                   struct ves_leaf_row *rows, size_t *found);

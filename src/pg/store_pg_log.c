@@ -349,6 +349,40 @@ enum ves_status ves_pg_log_leaves(struct ves_store *s, uint32_t stream_no,
     return status;
 }
 
+enum ves_status ves_pg_log_links(struct ves_store *s, uint32_t stream_no,
+                                 const uint64_t *sequences, size_t count,
+                                 struct ves_link_row *rows)
+{
+    struct ves_pg_call q;
+
+    memset(rows, 0, count * sizeof *rows);
+    if (count == 0)
+        return VES_OK;
+    ves_pg_open(ves_pg_of(s), &q, VES_PG_LOG_LINKS, "iI",
+                "SELECT i.n, e.* FROM unnest($2) WITH ORDINALITY i (no, n)"
+                " CROSS JOIN LATERAL (SELECT sequence_number, entity_key,"
+                "  entity_index, entity_prev, entity_jump FROM ves_events"
+                "  WHERE stream_no = $1 AND sequence_number = i.no OFFSET 0)"
+                " e");
+    ves_pg_put_i64(&q, stream_no);
+    for (size_t i = 0; i < count; i++)
+        ves_pg_put_u64(&q, sequences[i]);
+    enum ves_status status = ves_pg_ask(&q);
+    while (!status && ves_pg_next(&q)) {
+        uint64_t at = ves_pg_u64(&q) - 1;
+
+        VES_ASSERT(at < count);
+        rows[at].sequence_number = ves_pg_u64(&q);
+        ves_pg_fixed(&q, rows[at].entity_key.b, sizeof rows[at].entity_key.b);
+        rows[at].entity_index = ves_pg_u64(&q);
+        rows[at].entity_prev = ves_pg_u64(&q);
+        rows[at].entity_jump = ves_pg_u64(&q);
+        status = ves_pg_check(&q);
+    }
+    ves_pg_close(&q);
+    return status;
+}
+
 enum ves_status ves_pg_log_match(struct ves_store *s, uint32_t stream_no,
                                  const struct ves_log_match *match,
                                  uint64_t *sequences, size_t max, size_t *found)

@@ -314,6 +314,13 @@ struct ves_leaf_row {
     struct ves_sig signature;
 };
 
+/* Where an event stands among those of its entity. */
+struct ves_link_row {
+    uint64_t sequence_number; /* 0: there is no such row */
+    struct ves_hash entity_key;
+    uint64_t entity_index, entity_prev, entity_jump;
+};
+
 /* Events of a range by what they are about. */
 struct ves_log_match {
     struct ves_bytes entity_type; /* "": any */
@@ -472,6 +479,11 @@ struct ves_store_ops {
     enum ves_status (*log_leaves)(struct ves_store *s, uint32_t stream_no,
                                   uint64_t from, size_t count,
                                   struct ves_leaf_row *rows, size_t *found);
+    /* Fills rows[i] with the links of event sequences[i].  Reads nothing
+     * else. */
+    enum ves_status (*log_links)(struct ves_store *s, uint32_t stream_no,
+                                 const uint64_t *sequences, size_t count,
+                                 struct ves_link_row *rows);
     /* Sequence numbers of the events in the range whose entity has that type
      * and id, ascending, at most max; *found: how many.  It costs a look at
      * every event of the range up to the last one found, bodies apart. */

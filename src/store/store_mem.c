@@ -307,6 +307,7 @@ static const struct ves_store_ops ops = {
     .log_judge = ves_mem_log_judge,
     .log_prune = ves_mem_log_prune,
     .log_leaves = ves_mem_log_leaves,
+    .log_links = ves_mem_log_links,
     .log_match = ves_mem_log_match,
     .waiting_list = ves_mem_waiting_list,
     .log_find_late = ves_mem_log_find_late,

@@ -81,6 +81,26 @@ enum ves_status ves_mem_log_leaves(struct ves_store *s, uint32_t stream_no,
     return VES_OK;
 }
 
+enum ves_status ves_mem_log_links(struct ves_store *s, uint32_t stream_no,
+                                  const uint64_t *sequences, size_t count,
+                                  struct ves_link_row *rows)
+{
+    struct ves_mem_store *st = ves_mem_of(s);
+
+    for (size_t i = 0; i < count; i++) {
+        struct ves_mem_key key = ves_mem_key(VES_MEM_LOG, stream_no);
+
+        ves_mem_key_add_u64(&key, sequences[i]);
+        const struct ves_log_row *row = ves_mem_get(&st->map, &key);
+        rows[i] = (struct ves_link_row){0};
+        if (row)
+            rows[i] = (struct ves_link_row){row->sequence_number,
+                                            row->entity_key, row->entity_index,
+                                            row->entity_prev, row->entity_jump};
+    }
+    return VES_OK;
+}
+
 enum ves_status ves_mem_tlog_get(struct ves_store *s, uint32_t stream_no,
                                  struct ves_arena *arena,
                                  struct ves_tlog_row *row)

@@ -247,6 +247,7 @@ static const struct ves_store_ops ops = {
     .log_judge = ves_sqlite_log_judge,
     .log_prune = ves_sqlite_log_prune,
     .log_leaves = ves_sqlite_log_leaves,
+    .log_links = ves_sqlite_log_links,
     .log_match = ves_sqlite_log_match,
     .waiting_list = ves_sqlite_waiting_list,
     .log_find_late = ves_sqlite_log_find_late,

@@ -91,6 +91,7 @@ enum ves_sql_id {
     VES_SQL_COMMITMENT_COVERING,
     VES_SQL_COMMITMENT_LIST,
     VES_SQL_LOG_LEAVES,
+    VES_SQL_LOG_LINKS,
     VES_SQL_LOG_MATCH,
     VES_SQL_TLOG_GET,
     VES_SQL_TLOG_FIND,
@@ -539,6 +540,9 @@ enum ves_status ves_sqlite_commitment_list(struct ves_store *s,
                                            uint32_t limit,
                                            ves_commitment_visitor *visit,
                                            void *ctx);
+enum ves_status ves_sqlite_log_links(struct ves_store *s, uint32_t stream_no,
+                                   const uint64_t *sequences, size_t count,
+                                   struct ves_link_row *rows);
 enum ves_status ves_sqlite_log_leaves(struct ves_store *s, uint32_t stream_no,
                                       uint64_t from, size_t count,
                                       struct ves_leaf_row *rows, size_t *found);

@@ -326,6 +326,42 @@ enum ves_status ves_sqlite_log_leaves(struct ves_store *s, uint32_t stream_no,
     return status;
 }
 
+static enum ves_status read_link(struct ves_sqlite *st, uint32_t stream_no,
+                                 uint64_t sequence, struct ves_link_row *row)
+{
+    struct ves_sql q;
+    enum ves_status status =
+        ves_sql_open(st, &q, VES_SQL_LOG_LINKS,
+                     "SELECT entity_key, entity_index, entity_prev,"
+                     " entity_jump FROM ves_events WHERE id = ?");
+
+    *row = (struct ves_link_row){0};
+    if (status)
+        return status;
+    ves_sql_put_i64(&q, ves_sqlite_rowid(stream_no, sequence));
+    if (ves_sql_next(&q)) {
+        row->sequence_number = sequence;
+        ves_sql_fixed(&q, row->entity_key.b, sizeof row->entity_key.b);
+        row->entity_index = ves_sql_u64(&q);
+        row->entity_prev = ves_sql_u64(&q);
+        row->entity_jump = ves_sql_u64(&q);
+    }
+    status = ves_sql_check(&q);
+    ves_sql_close(&q);
+    return status;
+}
+
+enum ves_status ves_sqlite_log_links(struct ves_store *s, uint32_t stream_no,
+                                     const uint64_t *sequences, size_t count,
+                                     struct ves_link_row *rows)
+{
+    enum ves_status status = VES_OK;
+
+    for (size_t i = 0; !status && i < count; i++)
+        status = read_link(ves_sqlite_of(s), stream_no, sequences[i], &rows[i]);
+    return status;
+}
+
 enum ves_status ves_sqlite_log_match(struct ves_store *s, uint32_t stream_no,
                                      const struct ves_log_match *match,
                                      uint64_t *sequences, size_t max,

@@ -232,6 +232,10 @@
       (uint32_t stream_no, uint64_t from, size_t count,                        \
        struct ves_leaf_row * rows, size_t * found),                            \
       (stream_no, from, count, rows, found))                                   \
+    X(log_links,                                                               \
+      (uint32_t stream_no, const uint64_t *sequences, size_t count,            \
+       struct ves_link_row *rows),                                             \
+      (stream_no, sequences, count, rows))                                     \
     X(log_match,                                                               \
       (uint32_t stream_no, const struct ves_log_match *match,                  \
        uint64_t *sequences, size_t max, size_t *found),                        \

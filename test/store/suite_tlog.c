@@ -233,6 +233,33 @@ static void cosigned_heads_are_a_text_a_stream(void **state)
     assert_int_equal(notes.len, 0);
 }
 
+static void links_are_what_the_rows_say(void **state)
+{
+    struct suite *s = *state;
+    uint32_t no = suite_append_log(s, 1, 5);
+    const uint64_t wanted[] = {4, 6, 2, 4, 0, INT64_MAX};
+    struct ves_link_row links[6];
+
+    suite_append_log(s, 2, 6);
+    OK(CALL(s, log_links, no, wanted, 6, links));
+    for (size_t i = 0; i < 6; i++) {
+        struct ves_log_row row;
+
+        assert_int_equal(links[i].sequence_number,
+                         wanted[i] <= 5 ? wanted[i] : 0);
+        if (links[i].sequence_number == 0)
+            continue;
+        suite_log_row(s, &row, wanted[i]);
+        assert_true(ves_hash_equal(&links[i].entity_key, &row.entity_key));
+        assert_int_equal(links[i].entity_index, row.entity_index);
+        assert_int_equal(links[i].entity_prev, row.entity_prev);
+        assert_int_equal(links[i].entity_jump, row.entity_jump);
+    }
+    OK(CALL(s, log_links, no, NULL, 0, NULL));
+    OK(CALL(s, log_links, 9, wanted, 1, links));
+    assert_int_equal(links[0].sequence_number, 0);
+}
+
 static void leaves_are_what_the_rows_say(void **state)
 {
     struct suite *s = *state;
@@ -268,6 +295,8 @@ static const struct CMUnitTest tlog_tests[] = {
     SEQUENCER_TEST(signed_heads_are_compared_before_they_are_swapped),
     SEQUENCER_TEST(a_stream_is_frozen_and_thawed),
     SEQUENCER_TEST(cosigned_heads_are_a_text_a_stream),
+    SEQUENCER_TEST(links_are_what_the_rows_say),
+    DEVICE_TEST(links_are_what_the_rows_say),
     SEQUENCER_TEST(leaves_are_what_the_rows_say),
     DEVICE_TEST(leaves_are_what_the_rows_say),
 };

@@ -414,6 +414,21 @@ static void do_leaves_read(struct call *c)
     struct ves_leaf_row rows[BATCH];
     size_t found = 0;
 
+    uint64_t numbers[BATCH];
+    struct ves_link_row links[BATCH];
+    size_t wanted = (size_t)pick(c, BATCH + 1);
+    for (size_t i = 0; i < wanted; i++)
+        numbers[i] = pick(c, 10);
+    say(c, DO(c, log_links, pick_stream(c), numbers, wanted, links));
+    for (size_t i = 0; i < wanted; i++) {
+        ves_buf_putf(c->out, "link %llu %llu %llu %llu ",
+                     (unsigned long long)links[i].sequence_number,
+                     (unsigned long long)links[i].entity_index,
+                     (unsigned long long)links[i].entity_prev,
+                     (unsigned long long)links[i].entity_jump);
+        ves_buf_put_hex(c->out, links[i].entity_key.b,
+                        sizeof links[i].entity_key.b);
+    }
     say(c, DO(c, log_leaves, pick_stream(c), pick(c, 10),
               (size_t)pick(c, BATCH + 1), rows, &found));
     for (size_t i = 0; i < found; i++) {
