@@ -104,18 +104,15 @@ static enum ves_status grow_tree(struct ves_commit *commit,
     return status ? status : ves_log_tree_save(&tree);
 }
 
-static enum ves_status write_rows(struct ves_commit *commit,
-                                  struct ves_commit_stream *stream)
+/* They need no signature: a database may write them while those are made. */
+static enum ves_status write_entities(struct ves_commit *commit,
+                                      struct ves_commit_stream *stream)
 {
     struct ves_store *store = commit->store;
     size_t n = 0;
 
     if (stream->row_count == 0)
         return VES_OK;
-    enum ves_status status = store->ops->log_append(
-        store, stream->row.stream_no, stream->rows, stream->row_count);
-    if (status)
-        return status;
     struct ves_entity_row *rows =
         ves_arena_alloc(&commit->arena, stream->entity_count * sizeof(*rows));
     if (!rows)
@@ -124,7 +121,18 @@ static enum ves_status write_rows(struct ves_commit *commit,
         if (e->verdict.is_changed)
             rows[n++] = e->verdict.row;
     }
-    status = store->ops->entity_put(store, stream->row.stream_no, rows, n);
+    return store->ops->entity_put(store, stream->row.stream_no, rows, n);
+}
+
+static enum ves_status write_rows(struct ves_commit *commit,
+                                  struct ves_commit_stream *stream)
+{
+    struct ves_store *store = commit->store;
+
+    if (stream->row_count == 0)
+        return VES_OK;
+    enum ves_status status = store->ops->log_append(
+        store, stream->row.stream_no, stream->rows, stream->row_count);
     if (!status)
         status = ves_verdicts_save(&stream->verdicts);
     if (!status)
@@ -282,6 +290,8 @@ static enum ves_status run(struct ves_commit *commit,
         if (!commit->requests[r].stream->is_frozen)
             status = ves_commit_decide(commit, &commit->requests[r]);
     }
+    for (size_t i = 0; !status && i < commit->stream_count; i++)
+        status = write_entities(commit, &commit->streams[i]);
     if (!status)
         status = sign_all(commit);
     for (size_t i = 0; !status && i < commit->stream_count; i++) {

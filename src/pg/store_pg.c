@@ -331,6 +331,7 @@ enum ves_status ves_store_pg_open(const struct ves_store_pg_options *options,
     for (size_t i = 0; i < VES_PG_PARAMS_MAX; i++)
         ves_buf_init(&st->params[i], alloc, VES_PG_VALUE_MAX);
     ves_buf_init(&st->expected, alloc, VES_PG_VALUE_MAX);
+    ves_buf_init(&st->absent, alloc, VES_PG_VALUE_MAX);
     enum ves_status status = open_store(st, options);
     if (status) {
         if (error)
@@ -354,6 +355,7 @@ void ves_store_pg_close(struct ves_store *store)
     for (size_t i = 0; i < VES_PG_PARAMS_MAX; i++)
         ves_buf_free(&st->params[i]);
     ves_buf_free(&st->expected);
+    ves_buf_free(&st->absent);
     if (st->url)
         st->alloc->realloc(st->alloc->ctx, st->url, 0);
     st->alloc->realloc(st->alloc->ctx, st, 0);

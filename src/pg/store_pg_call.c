@@ -293,7 +293,9 @@ static bool send_call(struct ves_pg_call *q)
     if (!PQsendQueryPrepared(st->conn, name, (int)q->params, values, lengths,
                              formats, 1))
         return false;
-    st->queue[st->queued++] = q->is_counted ? VES_PG_COUNTED : VES_PG_IDS;
+    st->queue[st->queued++] = q->is_counted ? VES_PG_COUNTED
+                              : q->is_ends  ? VES_PG_ENDS
+                                            : VES_PG_IDS;
     return true;
 }
 
@@ -302,7 +304,7 @@ static enum ves_status send(struct ves_pg_call *q)
     struct ves_pg *st = q->st;
     enum ves_status status = finish_params(q);
 
-    _Static_assert(VES_PG_COUNTED < UINT8_MAX, "ids fit the queue");
+    _Static_assert(VES_PG_ENDS < UINT8_MAX, "ids fit the queue");
     if (!status && st->is_in && st->is_failed)
         return ves_fail(&st->store.error, VES_IO,
                         "An earlier step of this transaction failed. Nothing "

@@ -209,6 +209,11 @@ static PGresult *read_answers(struct ves_pg *st)
             st->is_prepared[st->queue[i]] = true;
         if (good && st->queue[i] == VES_PG_COUNTED)
             st->changed = strtoull(PQcmdTuples(result), NULL, 10);
+        if (good && st->queue[i] == VES_PG_ENDS) {
+            PQclear(st->ends);
+            st->ends = result;
+            continue;
+        }
         if (has_failed || !result) {
             PQclear(result);
             continue;

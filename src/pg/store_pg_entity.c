@@ -1,8 +1,11 @@
 /* store_pg_entity.c -- entities of the PostgreSQL store. */
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/arena.h"
 #include "base/assert.h"
+#include "base/bytes.h"
+#include "base/error.h"
 #include "pg/store_pg_internal.h"
 
 #define ENTITY_COLUMNS                                                    \
@@ -153,6 +156,40 @@ static void put_entity(struct ves_pg_call *q, const struct ves_entity_row *row)
     ves_pg_put_u64(q, row->tombstone);
 }
 
+static int by_key_last_first(const void *a, const void *b)
+{
+    const struct ves_entity_row *x = *(const struct ves_entity_row *const *)a;
+    const struct ves_entity_row *y = *(const struct ves_entity_row *const *)b;
+    int order = memcmp(x->key.b, y->key.b, VES_HASH_SIZE);
+
+    return order ? order : (x < y) - (x > y);
+}
+
+/* In the order of their keys, as the index wants them; of one that is there
+ * twice the last. */
+static enum ves_status put_entities(struct ves_pg *st, struct ves_pg_call *q,
+                                    const struct ves_entity_row *rows,
+                                    size_t count)
+{
+    const struct ves_entity_row **sorted = st->alloc->realloc(
+        st->alloc->ctx, NULL, count * sizeof(const struct ves_entity_row *));
+
+    if (!sorted) {
+        st->is_failed = true;
+        return ves_fail(&st->store.error, VES_NOMEM,
+                        "There is not enough memory. Nothing of this step was "
+                        "stored.");
+    }
+    for (size_t i = 0; i < count; i++)
+        sorted[i] = &rows[i];
+    qsort(sorted, count, sizeof *sorted, by_key_last_first);
+    for (size_t i = 0; i < count; i++)
+        if (i == 0 || !ves_hash_equal(&sorted[i]->key, &sorted[i - 1]->key))
+            put_entity(q, sorted[i]);
+    st->alloc->realloc(st->alloc->ctx, sorted, 0);
+    return VES_OK;
+}
+
 enum ves_status ves_pg_entity_put(struct ves_store *s, uint32_t stream_no,
                                   const struct ves_entity_row *rows,
                                   size_t count)
@@ -163,14 +200,12 @@ enum ves_status ves_pg_entity_put(struct ves_store *s, uint32_t stream_no,
     VES_ASSERT(st->is_in);
     if (count == 0)
         return VES_OK;
-    /* Of one that is there twice the last. */
     ves_pg_open(
         st, &q, VES_PG_ENTITY_PUT, "iBBBIIIIBIBIBIBII",
         "INSERT INTO ves_entities (stream_no, " ENTITY_COLUMNS ")"
-        " SELECT DISTINCT ON (r.entity_key) $1, " ENTITY_COLUMNS
+        " SELECT $1, " ENTITY_COLUMNS
         " FROM unnest($2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14,"
-        " $15, $16, $17) WITH ORDINALITY r (" ENTITY_COLUMNS ", n)"
-        " ORDER BY r.entity_key, r.n DESC"
+        " $15, $16, $17) r (" ENTITY_COLUMNS ")"
         " ON CONFLICT (stream_no, entity_key) DO UPDATE SET"
         " entity_type = excluded.entity_type,"
         " entity_id = excluded.entity_id, events = excluded.events,"
@@ -182,9 +217,8 @@ enum ves_status ves_pg_entity_put(struct ves_store *s, uint32_t stream_no,
         " own_last = excluded.own_last, state = excluded.state,"
         " written_at = excluded.written_at, tombstone = excluded.tombstone");
     ves_pg_put_i64(&q, stream_no);
-    for (size_t i = 0; i < count; i++)
-        put_entity(&q, &rows[i]);
-    return ves_pg_send(&q);
+    enum ves_status status = put_entities(st, &q, rows, count);
+    return status ? status : ves_pg_send(&q);
 }
 
 enum ves_status ves_pg_entity_reset(struct ves_store *s, uint32_t stream_no)

@@ -37,6 +37,7 @@ enum ves_pg_id {
     VES_PG_LOG_FIND_IDS,
     VES_PG_LOG_FIND_COMMANDS,
     VES_PG_LOG_APPEND,
+    VES_PG_LOG_APPEND_NEW,
     VES_PG_LOG_READ,
     VES_PG_LOG_JUDGE,
     VES_PG_LOG_PRUNE,
@@ -109,6 +110,7 @@ enum ves_pg_id {
 
 enum {
     VES_PG_COUNTED = VES_PG_IDS + 1,
+    VES_PG_ENDS,
     VES_PG_PARAMS_MAX = 32,
     VES_PG_QUEUE_MAX = 64,
     VES_PG_KNOWN_MAX = 16,
@@ -142,11 +144,17 @@ struct ves_pg {
     /* What that one knows of them since it began: a row each of the stream
      * and its log; NULL once anything was written. */
     PGresult *streams;
-    PGresult *ends; /* of the tree of the stream that was appended to last */
+    PGresult *ends; /* of the tree of that stream */
     uint32_t ends_of;
+    /* Event ids that this transaction, which has the stream's row, has found
+     * not to be in that stream; appending some of them in that order needs no
+     * second look, nor an answer before the next question. */
+    struct ves_buf absent;
+    uint32_t absent_of;
     uint64_t changed; /* rows of the last statement that was to be counted */
     /* Answers that were not read yet, by what was prepared; VES_PG_IDS:
-     * nothing was; VES_PG_COUNTED: how many rows it wrote is wanted. */
+     * nothing was; VES_PG_COUNTED: how many rows it wrote is wanted;
+     * VES_PG_ENDS: it is the next `ends`. */
     uint8_t queue[VES_PG_QUEUE_MAX];
     unsigned queued;
     bool is_silent;    /* no answer came in time; the connection is to go */
@@ -188,6 +196,7 @@ struct ves_pg_call {
     int row, column;
     enum ves_status status; /* first failure, sticky */
     bool is_counted;        /* for st->changed */
+    bool is_ends;           /* for st->ends */
     bool is_borrowed;       /* the result is the store's */
 };
 
@@ -462,8 +471,8 @@ enum ves_status ves_pg_commitment_list(struct ves_store *s, uint32_t stream_no,
                                        ves_commitment_visitor *visit,
                                        void *ctx);
 enum ves_status ves_pg_log_links(struct ves_store *s, uint32_t stream_no,
-                                   const uint64_t *sequences, size_t count,
-                                   struct ves_link_row *rows);
+                                 const uint64_t *sequences, size_t count,
+                                 struct ves_link_row *rows);
 enum ves_status ves_pg_log_leaves(struct ves_store *s, uint32_t stream_no,
                                   uint64_t from, size_t count,
                                   struct ves_leaf_row *rows, size_t *found);

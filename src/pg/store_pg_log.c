@@ -73,17 +73,53 @@ static enum ves_status find_all(struct ves_pg *st, enum ves_pg_id id,
     return status;
 }
 
+/* Not waited for: it comes with the next answer. */
+static enum ves_status ask_ends(struct ves_pg *st, uint32_t stream_no)
+{
+    struct ves_pg_call q;
+
+    if (st->ends_of == stream_no && st->ends)
+        return VES_OK;
+    PQclear(st->ends);
+    st->ends = NULL;
+    st->ends_of = stream_no;
+    ves_pg_open_ends(st, &q, stream_no);
+    q.is_ends = true;
+    return ves_pg_send(&q);
+}
+
+static void note_absent(struct ves_pg *st, uint32_t stream_no,
+                        const struct ves_uuid *ids, size_t count,
+                        const struct ves_id_row *rows)
+{
+    if (st->absent_of != stream_no)
+        ves_buf_reset(&st->absent);
+    st->absent_of = stream_no;
+    for (size_t i = 0; i < count; i++)
+        if (rows[i].sequence_number == 0)
+            ves_buf_put(&st->absent, ids[i].b, VES_UUID_SIZE);
+}
+
 enum ves_status ves_pg_log_find_ids(struct ves_store *s, uint32_t stream_no,
                                     const struct ves_uuid *ids, size_t count,
                                     struct ves_id_row *rows)
 {
-    return find_all(ves_pg_of(s), VES_PG_LOG_FIND_IDS,
-                    "SELECT i.n, e.sequence_number, e.fingerprint"
-                    " FROM unnest($2) WITH ORDINALITY i (id, n)"
-                    " CROSS JOIN LATERAL (SELECT sequence_number, fingerprint"
-                    "  FROM ves_events WHERE stream_no = $1"
-                    "  AND event_id = i.id OFFSET 0) e",
-                    stream_no, ids, count, rows);
+    struct ves_pg *st = ves_pg_of(s);
+    /* Whoever asks so is going to append, and makes the tree grow then. */
+    enum ves_status status = st->is_partial ? ask_ends(st, stream_no) : VES_OK;
+
+    if (!status)
+        status =
+            find_all(st, VES_PG_LOG_FIND_IDS,
+                     "SELECT i.n, e.sequence_number, e.fingerprint"
+                     " FROM unnest($2) WITH ORDINALITY i (id, n)"
+                     " CROSS JOIN LATERAL (SELECT sequence_number, fingerprint"
+                     "  FROM ves_events WHERE stream_no = $1"
+                     "  AND event_id = i.id OFFSET 0) e",
+                     stream_no, ids, count, rows);
+    if (!status && st->is_partial)
+        note_absent(st, stream_no, ids, count, rows);
+    return status;
 }
 
 enum ves_status ves_pg_log_find_commands(struct ves_store *s,
@@ -187,20 +223,82 @@ static bool are_dense(const struct ves_log_row *rows, size_t count)
     return count > 0;
 }
 
-/* The head moves from the number before the first row or not at all, and only
- * when it has moved is anything inserted. */
-enum ves_status ves_pg_log_append(struct ves_store *s, uint32_t stream_no,
-                                  const struct ves_log_row *rows, size_t count)
+/* In the order in which they were looked for. */
+static bool are_absent(const struct ves_pg *st, uint32_t stream_no,
+                       const struct ves_log_row *rows, size_t count)
 {
-    struct ves_pg *st = ves_pg_of(s);
+    size_t at = 0, len = st->absent.len;
+
+    if (st->absent_of != stream_no || ves_buf_status(&st->absent))
+        return false;
+    for (size_t i = 0; i < count; i++, at += VES_UUID_SIZE) {
+        while (at < len && memcmp(st->absent.ptr + at, rows[i].event_id.b,
+                                  VES_UUID_SIZE) != 0)
+            at += VES_UUID_SIZE;
+        if (at >= len)
+            return false;
+    }
+    return true;
+}
+
+/* Is it known that they go on from the head, and that none is there? */
+static bool are_new(struct ves_pg *st, uint32_t stream_no,
+                    const struct ves_log_row *rows, size_t count)
+{
+    struct ves_stream_row stream;
     struct ves_pg_call q;
 
-    VES_ASSERT(st->is_in);
-    ves_pg_forget(st);
-    if (!are_dense(rows, count))
-        return explain_append(st, stream_no, rows, count);
+    return st->ends && st->ends_of == stream_no &&
+           ves_pg_recall(st, &q, NULL, stream_no) &&
+           !ves_pg_stream_read(&q, &stream) &&
+           rows[0].sequence_number == stream.head + 1 &&
+           are_absent(st, stream_no, rows, count);
+}
+
+#define APPEND_TYPES "iiiUBBUIIUBIIIWIIBBIUBBIBBTTBBBB"
+#define APPENDED_ROWS                                                        \
+    "unnest($4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17," \
+    " $18, $19, $20, $21, $22, $23, $24, $25, $26, $27, $28, $29, $30, $31," \
+    " $32) WITH ORDINALITY r (" LOG_COLUMNS ", n)"
+
+static void put_rows(struct ves_pg_call *q, uint32_t stream_no,
+                     const struct ves_log_row *rows, size_t count)
+{
+    ves_pg_put_i64(q, stream_no);
+    ves_pg_put_u64(q, rows[0].sequence_number);
+    ves_pg_put_u64(q, count);
+    for (size_t i = 0; i < count; i++)
+        put_row(q, &rows[i]);
+}
+
+/* What is known is not looked at again.  Were it not so, a row without a
+ * stream, or the index of ids, would end the transaction. */
+static enum ves_status append_new(struct ves_pg *st, uint32_t stream_no,
+                                  const struct ves_log_row *rows, size_t count)
+{
+    struct ves_pg_call q;
+
     ves_pg_open(
-        st, &q, VES_PG_LOG_APPEND, "iiiUBBUIIUBIIIWIIBBIUBBIBBTTBBBB",
+        st, &q, VES_PG_LOG_APPEND_NEW, APPEND_TYPES,
+        "WITH moved AS (UPDATE ves_streams SET head = $2 + $3 - 1"
+        "  WHERE stream_no = $1 AND head = $2 - 1 RETURNING stream_no)"
+        " INSERT INTO ves_events (stream_no, sequence_number, " LOG_COLUMNS
+        ") SELECT (SELECT stream_no FROM moved), $2 - 1 + r.n, " LOG_COLUMNS
+        " FROM " APPENDED_ROWS);
+    put_rows(&q, stream_no, rows, count);
+    return ves_pg_send(&q);
+}
+
+/* The head moves from the number before the first row or not at all, and only
+ * when it has moved is anything inserted. */
+static enum ves_status append_looking(struct ves_pg *st, uint32_t stream_no,
+                                      const struct ves_log_row *rows,
+                                      size_t count)
+{
+    struct ves_pg_call q;
+
+    ves_pg_open(
+        st, &q, VES_PG_LOG_APPEND, APPEND_TYPES,
         "WITH moved AS (UPDATE ves_streams SET head = $2 + $3 - 1"
         "  WHERE stream_no = $1 AND head = $2 - 1"
         "  AND NOT EXISTS (SELECT 1 FROM unnest($4) i (id) CROSS JOIN LATERAL"
@@ -210,14 +308,8 @@ enum ves_status ves_pg_log_append(struct ves_store *s, uint32_t stream_no,
         "  RETURNING stream_no)"
         " INSERT INTO ves_events (stream_no, sequence_number, " LOG_COLUMNS
         ") SELECT moved.stream_no, $2 - 1 + r.n, " LOG_COLUMNS
-        " FROM moved, unnest($4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14,"
-        " $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26, $27,"
-        " $28, $29, $30, $31, $32) WITH ORDINALITY r (" LOG_COLUMNS ", n)");
-    ves_pg_put_i64(&q, stream_no);
-    ves_pg_put_u64(&q, rows[0].sequence_number);
-    ves_pg_put_u64(&q, count);
-    for (size_t i = 0; i < count; i++)
-        put_row(&q, &rows[i]);
+        " FROM moved, " APPENDED_ROWS);
+    put_rows(&q, stream_no, rows, count);
     q.is_counted = true;
     enum ves_status status = ves_pg_send(&q);
     if (status)
@@ -232,6 +324,22 @@ enum ves_status ves_pg_log_append(struct ves_store *s, uint32_t stream_no,
     st->ends_of = stream_no;
     return st->changed == count ? VES_OK
                                 : explain_append(st, stream_no, rows, count);
+}
+
+enum ves_status ves_pg_log_append(struct ves_store *s, uint32_t stream_no,
+                                  const struct ves_log_row *rows, size_t count)
+{
+    struct ves_pg *st = ves_pg_of(s);
+
+    VES_ASSERT(st->is_in);
+    bool is_dense = are_dense(rows, count);
+    bool is_new = is_dense && are_new(st, stream_no, rows, count);
+    ves_pg_forget(st);
+    st->absent_of = 0;
+    if (!is_dense)
+        return explain_append(st, stream_no, rows, count);
+    return is_new ? append_new(st, stream_no, rows, count)
+                  : append_looking(st, stream_no, rows, count);
 }
 
 /* ---- reading --------------------------------------------------------------

@@ -318,6 +318,8 @@ static void end_transaction(struct ves_pg *st)
     ves_pg_forget(st);
     PQclear(st->ends);
     st->ends = NULL;
+    st->absent_of = 0;
+    ves_buf_reset(&st->absent);
 }
 
 /* ---- the lock -------------------------------------------------------------

@@ -302,10 +302,8 @@ struct ves_tile_hash {
     struct ves_hash hash;
 };
 
-enum {
-    VES_STORE_TILE_WIDTH = 256, /* hashes of a full tile */
-    VES_STORE_TILE_LEVELS = 8
-};
+enum { VES_STORE_TILE_WIDTH = 256 /* hashes of a full tile */ };
+enum { VES_STORE_TILE_LEVELS = 8 };
 
 /* What a leaf of the log is made of. */
 struct ves_leaf_row {
@@ -468,8 +466,7 @@ struct ves_store_ops {
     enum ves_status (*log_judge)(struct ves_store *s, uint32_t stream_no,
                                  const struct ves_log_row *rows, size_t count);
     /* Empties envelope and raw of rows with sequence < below, but of those on
-     * the entities `spared` (two at most); hashes, signatures and receipts
-     * stay.  *count: how many. */
+     * the entities `spared` (two at most).  *count: how many. */
     enum ves_status (*log_prune)(struct ves_store *s, uint32_t stream_no,
                                  uint64_t below, const struct ves_hash *spared,
                                  size_t spared_count, uint64_t *count);
@@ -479,14 +476,12 @@ struct ves_store_ops {
     enum ves_status (*log_leaves)(struct ves_store *s, uint32_t stream_no,
                                   uint64_t from, size_t count,
                                   struct ves_leaf_row *rows, size_t *found);
-    /* Fills rows[i] with the links of event sequences[i].  Reads nothing
-     * else. */
+    /* Fills rows[i] for sequences[i].  Reads nothing else. */
     enum ves_status (*log_links)(struct ves_store *s, uint32_t stream_no,
                                  const uint64_t *sequences, size_t count,
                                  struct ves_link_row *rows);
-    /* Sequence numbers of the events in the range whose entity has that type
-     * and id, ascending, at most max; *found: how many.  It costs a look at
-     * every event of the range up to the last one found, bodies apart. */
+    /* Sequences of the range's events whose entity has that type and id, in
+     * order.  Costs a look at every event up to the last one found. */
     enum ves_status (*log_match)(struct ves_store *s, uint32_t stream_no,
                                  const struct ves_log_match *match,
                                  uint64_t *sequences, size_t max,

@@ -290,8 +290,8 @@ enum ves_status ves_mem_commitment_list(struct ves_store *s, uint32_t stream_no,
                                         ves_commitment_visitor *visit,
                                         void *ctx);
 enum ves_status ves_mem_log_links(struct ves_store *s, uint32_t stream_no,
-                                   const uint64_t *sequences, size_t count,
-                                   struct ves_link_row *rows);
+                                  const uint64_t *sequences, size_t count,
+                                  struct ves_link_row *rows);
 enum ves_status ves_mem_log_leaves(struct ves_store *s, uint32_t stream_no,
                                    uint64_t from, size_t count,
                                    struct ves_leaf_row *rows, size_t *found);
