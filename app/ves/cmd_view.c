@@ -43,8 +43,9 @@ static int show(struct cli *cli, struct ves_agent *agent, struct ves_jw *jw,
     ves_jw_free(jw);
     if (!jr) {
         snprintf(cli->error.text, sizeof(cli->error.text),
-                 "the answer is too large to be laid out; ask for less with "
-                 "--limit, or for all of it with --json");
+                 "the answer cannot be laid out: it is too large (--limit asks "
+                 "for less, --json for all of it), or the store is damaged "
+                 "(ves doctor)");
         return cli_fail(cli, VES_LIMIT);
     }
     human(jr);

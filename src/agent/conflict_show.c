@@ -188,7 +188,7 @@ static void put_state(struct ves_jw *jw, const char *name,
 {
     ves_jw_key(jw, name);
     if (state.len > 0)
-        ves_jw_raw(jw, state);
+        ves_jw_stored(jw, state);
     else
         ves_jw_null(jw);
 }

@@ -257,7 +257,7 @@ static void put_detail(struct ves_jw *jw, struct ves_bytes detail)
         return;
     ves_jw_key(jw, "detail");
     if (detail.ptr[0] == '{')
-        ves_jw_raw(jw, detail);
+        ves_jw_stored(jw, detail);
     else
         ves_jw_bytes(jw, detail);
 }

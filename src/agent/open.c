@@ -40,6 +40,9 @@ enum ves_status ves_agent_fail(struct ves_agent *agent, enum ves_status status,
         words = core->text;
     else if (store->status == status && store->text[0])
         words = store->text;
+    else if (status == VES_CORRUPT)
+        words = "stored data contradicts itself; nothing was changed; `ves "
+                "doctor` tells where";
     if (!what)
         return ves_fail(error, status, "%s", words);
     return ves_fail(error, status, "%s: %s", what, words);

@@ -202,7 +202,7 @@ static void put_verdict(struct ves_jw *jw, const struct ves_log_row *row)
     ves_jw_member_u64(jw, "entityVersion", row->version);
     if (row->note.len > 0) {
         ves_jw_key(jw, "note");
-        ves_jw_raw(jw, row->note);
+        ves_jw_stored(jw, row->note);
     }
 }
 
@@ -279,7 +279,7 @@ static void put_json(struct ves_jw *jw, const char *name,
 {
     ves_jw_key(jw, name);
     if (state.len > 0)
-        ves_jw_raw(jw, state);
+        ves_jw_stored(jw, state);
     else
         ves_jw_null(jw);
 }

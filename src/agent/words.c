@@ -13,6 +13,9 @@
 #include "core/scratch.h"
 #include "json/jcs.h"
 
+/* The largest state, read. */
+enum { STORED_ARENA_MAX = 256 * 1024 * 1024 };
+
 static const char *const status_names[VES_OUTBOX_STATUSES] = {
     "pending", "syncing", "synced", "failed", "conflict"};
 
@@ -123,6 +126,20 @@ void ves_jw_member_hex(struct ves_jw *jw, const char *name, const void *data,
 {
     ves_jw_key(jw, name);
     ves_jw_hex(jw, "0x", data, len);
+}
+
+void ves_jw_stored(struct ves_jw *jw, struct ves_bytes text)
+{
+    const struct ves_json *root;
+    struct ves_arena arena;
+
+    ves_arena_init(&arena, ves_alloc_default(), STORED_ARENA_MAX);
+    enum ves_status status = ves_json_read(&arena, text, NULL, &root, NULL);
+    ves_arena_free(&arena);
+    if (status == VES_MALFORMED)
+        ves_jw_bytes(jw, text);
+    else
+        ves_jw_raw(jw, text);
 }
 
 void ves_buf_put_count(struct ves_buf *buf, uint64_t count, const char *noun)

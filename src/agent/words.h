@@ -37,6 +37,10 @@ void ves_jw_member_bool(struct ves_jw *jw, const char *name, bool value);
 void ves_jw_member_hex(struct ves_jw *jw, const char *name, const void *data,
                        size_t len);
 
+/* Writes JSON text of the store's as it stands; as a string when somebody made
+ * it something else, so that the document stays one. */
+void ves_jw_stored(struct ves_jw *jw, struct ves_bytes text);
+
 /* "one event", "3 events": the number and a noun with its plural s. */
 void ves_buf_put_count(struct ves_buf *buf, uint64_t count, const char *noun);
 void ves_buf_put_time(struct ves_buf *buf, int64_t unix_ms);

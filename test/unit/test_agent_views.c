@@ -790,6 +790,32 @@ static void doctor_finds_what_was_planted(void **state)
     assert_string_equal(sick_part("sick.db"), "key");
 }
 
+/* A document stays one, whatever the store holds. */
+static void documents_stay_documents(void **state)
+{
+    struct ves_agent_options options = {.path = NULL};
+    struct ves_agent *sick;
+    struct ves_error error;
+
+    (void)state;
+    test_shop_append(till, "order.created", "O", ORDER);
+    test_shop_push(&shop, till);
+    test_shop_pull(&shop, till);
+    make_patient();
+    sql("sick.db", "UPDATE ves_entities SET state = '{'; DROP TRIGGER"
+                   " ves_trail_no_update; UPDATE ves_trail SET detail = '{'");
+    options.path = test_shop_path(&shop, "sick.db");
+    assert_int_equal(ves_agent_open(&options, &sick, &error), VES_OK);
+    assert_int_equal(ves_agent_trail(sick, 5, doc.jw, &error), VES_OK);
+    test_document_read(&doc);
+    assert_string_equal(test_text(&doc, "/operations/0/detail"), "{");
+    assert_int_equal(ves_agent_entity(sick, "order", "O", doc.jw, &error),
+                     VES_OK);
+    test_document_read(&doc);
+    assert_string_equal(test_text(&doc, "/state"), "{");
+    ves_agent_close(sick);
+}
+
 /* An outbox row whose bytes, hashes included, are consistent but were signed
  * by nobody. */
 static void doctor_verifies_signatures(void **state)
@@ -979,6 +1005,7 @@ int main(void)
         TEST(backup_is_consistent_while_others_write),
         TEST(prune_drops_bodies_and_keeps_proofs),
         TEST(doctor_finds_what_was_planted),
+        TEST(documents_stay_documents),
         TEST(doctor_verifies_signatures),
         TEST(doctor_follows_the_chain),
         TEST(why_follows_an_event),
