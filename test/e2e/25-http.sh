@@ -7,18 +7,6 @@
 . "$(dirname "$0")/../lib/tap.sh"
 cd "$T" || exit 1
 new_hub --log-level 2 || exit 1
-# told FILE -- the lines of a checker
-told()
-{
-	while IFS= read -r line; do
-		case $line in
-		"ok "*) ok "${line#ok }" ;;
-		"not ok "*) not_ok "${line#not ok }" ;;
-		*) echo "# $line" ;;
-		esac
-	done < "$1"
-}
-
 export VES_SEEN=$T/seen
 described=$HERE/doc/http/openapi.json
 lib http_checks "$URL" "$SEQ.admin-key" "$SEQ" "$HERE/src/server" "$HERE/doc/http.md" "$described" > checks 2>&1

@@ -167,6 +167,18 @@ join()
 	printf '%s\n' "$invite" | "$VES" init --db "$1" --invite - > /dev/null
 }
 
+# told FILE -- the lines of a checker
+told()
+{
+	while IFS= read -r line; do
+		case $line in
+		"ok "*) ok "${line#ok }" ;;
+		"not ok "*) not_ok "${line#not ok }" ;;
+		*) echo "# $line" ;;
+		esac
+	done < "$1"
+}
+
 # new_hub [OPTIONS...] -- a fresh sequencer at $SEQ and one stream for every join
 # after it.
 new_hub()

@@ -1,0 +1,240 @@
+"""soak.py URL KEYFILE PID SECONDS -- a sequencer under everything at once, and
+its memory.
+
+Pushes (new events, the same again, refused ones, requests that fail whole),
+pages, followers that come, read, do not read and go, connections of one request,
+clients that say half of what they have to, and callers nobody knows; for SECONDS.
+Prints TAP without numbers: every answer is one of those it may be, nothing ends
+with 500, and the memory of the process (anonymous pages, which is what it
+allocates) stands still in the second half of the time.
+"""
+import http.client
+import json
+import os
+import re
+import select
+import socket
+import statistics
+import sys
+import threading
+import time
+import uuid
+
+import vestest as v
+
+URL, KEYFILE, PID, SECONDS = sys.argv[1], sys.argv[2], int(sys.argv[3]), \
+    float(sys.argv[4])
+HOST, PORT = re.match(r"http://(.*):(\d+)$", URL).groups()
+ADMIN = open(KEYFILE).read().strip()
+TENANT, STORE = str(uuid.uuid4()), str(uuid.uuid4())
+STREAM = "tenant_id=%s&store_id=%s" % (TENANT, STORE)
+# What may have grown meanwhile without being a leak: a heap is never quite still.
+SLACK_KB = 2048
+FOLLOWERS = 24
+
+counts, faults = {}, []
+lock = threading.Lock()
+ending = threading.Event()
+
+
+def note(what, status, allowed):
+    with lock:
+        counts[what] = counts.get(what, 0) + 1
+        if status not in allowed:
+            faults.append("%s: %s" % (what, status))
+
+
+class Caller:
+    """One connection that is kept, and made again when the server closed it."""
+
+    def __init__(self, key=ADMIN):
+        self.key, self.connection = key, None
+
+    def call(self, method, path, body=None, key=None):
+        for is_again in (False, True):
+            if not self.connection:
+                self.connection = http.client.HTTPConnection(HOST, int(PORT),
+                                                             timeout=60)
+            try:
+                data = json.dumps(body).encode() if isinstance(body, dict) else body
+                self.connection.request(method, path, data, {
+                    "x-api-key": key or self.key,
+                    "content-type": "application/json"})
+                answer = self.connection.getresponse()
+                return answer.status, answer.read()
+            except (http.client.HTTPException, ConnectionError):
+                self.close()
+                if is_again:
+                    raise
+
+    def close(self):
+        if self.connection:
+            self.connection.close()
+        self.connection = None
+
+
+def push(number):
+    """Every request has some events that the log has; some have a new one and one
+    that is refused, too.  That is seldom after a while: what SQLite keeps of its
+    pages grows with the log, up to a bound that is further than a soak goes."""
+    agent, seed = str(uuid.uuid4()), bytes([number]) * 32
+    caller = Caller()
+    status, _ = caller.call("POST", "/api/v1/agents/keys", {
+        "tenantId": TENANT, "agentId": agent, "keyId": 1,
+        "publicKey": v.public_key(seed).hex()})
+    note("register", status, (200,))
+    old, n, started = [], 0, time.monotonic()
+    while not ending.wait(0.04):
+        n += 1
+        is_early = time.monotonic() - started < SECONDS / 3
+        if old and n % (5 if is_early else max(50, int(SECONDS))):
+            status, data = caller.call("POST", "/api/v1/ves/events/ingest",
+                                       {"agentId": agent, "events": old})
+            note("replay", status, (200,))
+            if status == 200 and len(json.loads(data)["receipts"]) != len(old):
+                note("replay", "wrong counts", ())
+            continue
+        new = v.make_event(seed, TENANT, STORE, agent, "order.created",
+                           "S-%d-%d" % (number, n % 50), {"n": n, "text": "x" * 200})
+        bad = dict(new, event_id=str(uuid.uuid4()),
+                   payload_plain_hash="0x" + "00" * 32)
+        status, data = caller.call("POST", "/api/v1/ves/events/ingest", {
+            "agentId": agent, "events": [new, bad] + old})
+        note("push", status, (200,))
+        answer = json.loads(data)
+        if status == 200 and (len(answer.get("rejections", [])) != 1 or
+                              len(answer["receipts"]) != 1 + len(old)):
+            note("push", "wrong counts", ())
+        old = (old + [new])[-8:]
+        status, _ = caller.call("POST", "/api/v1/ves/events/ingest", {
+            "agentId": agent, "events": []})
+        note("refused whole", status, (400,))
+
+
+def pull():
+    caller, at = Caller(), 1
+    while not ending.wait(0.03):
+        status, data = caller.call(
+            "GET", "/api/v1/ves/events?%s&from=%d&limit=100&receipts=1&checkpoint=1"
+            % (STREAM, at))
+        note("page", status, (200,))
+        page = json.loads(data)
+        at = page["next_sequence"] if page.get("has_more") else 1
+
+
+def wrong():
+    caller = Caller()
+    unknown = "ss_" + "x" * 40
+    tries = (("GET", "/api/v1/ves/head?" + STREAM, None, unknown, 401),
+             ("GET", "/nowhere/" + "a" * 500, None, None, 404),
+             ("GET", "/api/v1/ves/events?" + STREAM + "&limit=0", None, None, 400),
+             ("POST", "/api/v1/ves/events/ingest", b"{" * 3000, None, 400),
+             ("POST", "/api/v1/agents/keys", b"[" * 100000, None, 413),
+             ("DELETE", "/api/v1/ves/head", None, None, 405))
+    while not ending.wait(0.05):
+        for method, path, body, key, want in tries:
+            status, _ = caller.call(method, path, body, key)
+            note("wrong", status, (want,))
+
+
+def come_and_go():
+    while not ending.wait(0.03):
+        caller = Caller()
+        status, _ = caller.call("GET", "/api/v1/ves/head?" + STREAM)
+        note("come and go", status, (200,))
+        caller.close()
+
+
+def dial(text):
+    s = socket.create_connection((HOST, int(PORT)), timeout=60)
+    s.sendall(text.encode())
+    return s
+
+
+def follow():
+    """So many follow; one goes and another one comes all the time, and one of
+    four does not read."""
+    open_ones, n = [], 0
+    while not ending.wait(0.1):
+        n += 1
+        open_ones.append((n % 4 != 0, dial(
+            "GET /api/v1/ves/events/stream?%s&from=1&receipts=1%s HTTP/1.1\r\n"
+            "Host: x\r\nx-api-key: %s\r\n\r\n"
+            % (STREAM, "&heads=1" if n % 2 else "", ADMIN))))
+        note("follow", 200, (200,))
+        if len(open_ones) > FOLLOWERS:
+            open_ones.pop(0)[1].close()
+        reading = [s for reads, s in open_ones if reads]
+        for s in select.select(reading, [], [], 0)[0]:
+            s.recv(65536)
+    for _, s in open_ones:
+        s.close()
+
+
+def half():
+    """Half a request line, half the headers, half a body, half an answer."""
+    texts = ("GET /api/v1/ve", "GET /health HTTP/1.1\r\nHost: x\r\nx-a: ",
+             "POST /api/v1/ves/events/ingest HTTP/1.1\r\nHost: x\r\nx-api-key: %s\r\n"
+             "Content-Length: 100000\r\n\r\n{\"agentId\":" % ADMIN,
+             "GET /api/v1/ves/events?%s&limit=1000&receipts=1 HTTP/1.1\r\nHost: x\r\n"
+             "x-api-key: %s\r\n\r\n" % (STREAM, ADMIN),
+             "\x16\x03\x01\x02\x00", "\r\n\r\n\r\n")
+    waiting, n = [], 0
+    while not ending.wait(0.05):
+        n += 1
+        waiting.append(dial(texts[n % len(texts)]))
+        note("half", 200, (200,))
+        if len(waiting) > 40:
+            waiting.pop(0).close()
+    for s in waiting:
+        s.close()
+
+
+def memory_kb():
+    status = open("/proc/%d/status" % PID).read()
+    return int(re.search(r"RssAnon:\s+(\d+)", status).group(1))
+
+
+def guarded(work, *arguments):
+    try:
+        work(*arguments)
+    except Exception as error:  # noqa: what ends a thread has to be told
+        with lock:
+            faults.append("%s: %r" % (work.__name__, error))
+
+
+def report(name, condition, detail=""):
+    print("%s %s" % ("ok" if condition else "not ok", name))
+    if not condition:
+        print("# %s" % (detail,))
+
+
+def main():
+    threads = [threading.Thread(target=guarded, args=work, daemon=True) for work in (
+        (push, 1), (push, 2), (pull,), (wrong,), (come_and_go,), (follow,), (half,))]
+    for thread in threads:
+        thread.start()
+    samples, started = [], time.monotonic()
+    while time.monotonic() - started < SECONDS and not faults:
+        time.sleep(0.25)
+        with lock:
+            samples.append((memory_kb(), sum(counts.values())))
+    ending.set()
+    for thread in threads:
+        thread.join(120)
+    report("every answer is one it may be", not faults, "\n# ".join(faults[:10]))
+    report("everybody was there (%s)" % ", ".join(
+        "%s %d" % item for item in sorted(counts.items())),
+        len(counts) == 9 and min(counts.values()) >= 2, counts)
+    # The first half is for caches and heaps to fill.
+    half_way, end = samples[len(samples) // 2:len(samples) * 6 // 10], \
+        samples[len(samples) * 9 // 10:]
+    before, after = (statistics.median(kb for kb, _ in part)
+                     for part in (half_way, end))
+    asked = end[-1][1] - half_way[0][1]
+    report("memory stands still: %d kB, then %d kB after %d requests more" %
+           (before, after, asked), after - before <= SLACK_KB and asked > 100,
+           [kb for kb, _ in samples[::max(1, len(samples) // 40)]])
+
+
+main()
