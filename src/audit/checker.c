@@ -16,7 +16,9 @@
 #include "os/file.h"
 #include "os/pool.h"
 
-enum { BATCH = 1024, RESUME_MAX = 256, SAVE_MS = 1000 };
+/* Every batch ends with cores that wait for the last one, so batches are large;
+ * the first ones are small, to begin soon and to have something to resume. */
+enum { BATCH = 8192, BATCH_FIRST = 1024, RESUME_MAX = 256, SAVE_MS = 1000 };
 
 #define RESUME_HEAD "ves-audit-resume@v1\nitems "
 
@@ -49,6 +51,7 @@ struct ves_audit_checker {
     pthread_mutex_t lock;
     pthread_cond_t changed;
     struct batch *filling;   /* the reader's */
+    size_t room;             /* ... and how much goes into it */
     struct batch *full;      /* the thread's, or NULL */
     struct reached given;    /* the reader's */
     struct reached earlier;  /* by the run before; items 0: none */
@@ -184,6 +187,7 @@ enum ves_status ves_audit_checker_start(struct ves_audit *audit)
     memset(checker, 0, sizeof(*checker));
     checker->audit = audit;
     checker->filling = &checker->batches[0];
+    checker->room = BATCH_FIRST;
     read_earlier(checker);
     enum ves_status status = ves_pool_new(alloc, audit->options->threads,
                                           &checker->pool, audit->error);
@@ -217,6 +221,7 @@ static void hand_over(struct ves_audit_checker *checker)
                                ? &checker->batches[1]
                                : &checker->batches[0];
         checker->filling->count = 0;
+        checker->room = 2 * checker->room < BATCH ? 2 * checker->room : BATCH;
         pthread_cond_broadcast(&checker->changed);
     }
     pthread_mutex_unlock(&checker->lock);
@@ -258,7 +263,7 @@ ves_audit_checker_add(struct ves_audit *audit, enum ves_audit_id check,
 
     bool was_verified = false;
 
-    if (checker->filling->count + key_count > BATCH)
+    if (checker->filling->count + key_count > checker->room)
         hand_over(checker);
     struct batch *batch = checker->filling;
     for (size_t i = 0; i < key_count; i++) {
