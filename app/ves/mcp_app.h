@@ -15,6 +15,9 @@ enum {
     MCP_RESULT_MAX = 40000 /* what hosts take at all */
 };
 
+/* How the setting autoSync hears of news. */
+enum mcp_delivery { MCP_NO_DELIVERY, MCP_POLLING, MCP_STREAM };
+
 /* ves mcp while it runs.  Calls come from several threads. */
 struct mcp_app {
     struct cli *cli;
@@ -30,12 +33,14 @@ struct mcp_app {
     /* What get_sync_status last made of which document of the library's; owned,
      * NULL: nothing yet.  Under lock. */
     char *standing, *standing_result;
+    enum mcp_delivery standing_delivery;
     /* One push or pull at a time; taken before a handle, so that those who
      * wait for their turn hold none. */
     pthread_mutex_t sync_lock;
     pthread_t watcher;
     bool has_watcher;
     atomic_bool is_ending;
+    atomic_int delivery; /* enum mcp_delivery */
 };
 
 /* ---- the store (mcp_store.c) ---------------------------------------------
@@ -47,6 +52,8 @@ struct ves_agent *mcp_take(struct mcp_app *app, struct ves_mcp_call *call);
 /* The same for a thread without a call; NULL when it cannot be had. */
 struct ves_agent *mcp_take_quietly(struct mcp_app *app);
 void mcp_give(struct mcp_app *app, struct ves_agent *agent);
+/* One that is the caller's, closed with ves_agent_close; NULL: none. */
+struct ves_agent *mcp_open_quietly(struct mcp_app *app);
 void mcp_close_store(struct mcp_app *app);
 
 /* Asks the sequencer for its head within timeout_ms, for as long as the client
@@ -153,7 +160,8 @@ ves_mcp_handler mcp_complete;                         /* mcp_prompts.c */
 /* Writes what get_sync_status says of local state.  is_fresh: the sequencer was
  * asked just now. */
 enum ves_status mcp_write_status(struct ves_jw *jw, struct ves_jr *status,
-                                 const char *probe_error, bool is_fresh);
+                                 const char *probe_error, bool is_fresh,
+                                 enum mcp_delivery delivery);
 /* Is a conflict about a record of this type for people to decide?
  * (mcp_resolve.c) */
 bool mcp_needs_person(const struct mcp_app *app, const char *entity_type);
@@ -163,6 +171,22 @@ enum ves_status mcp_write_settings(struct mcp_app *app, struct ves_jw *jw,
 
 /* ---- in the background (mcp_watch.c) -------------------------------------
  */
+
+/* ---- between calls (mcp_follow.c, mcp_watch.c) ---------------------------
+ */
+
+/* What follows the sequencer while autoSync is on; one thread's.  NULL: no
+ * memory, and then nothing is followed. */
+struct mcp_following *mcp_follow_new(struct mcp_app *app);
+void mcp_follow_free(struct mcp_following *f);
+/* Begins, or ends, as the settings say. */
+void mcp_follow_settings(struct mcp_following *f, struct ves_agent *agent);
+/* Waits at most so long, and syncs when that is due.  f may be NULL. */
+void mcp_follow_wait(struct mcp_following *f, uint32_t ms);
+static inline enum mcp_delivery mcp_delivery(struct mcp_app *app)
+{
+    return (enum mcp_delivery)atomic_load(&app->delivery);
+}
 
 /* Tells subscribers of changes; syncs when the setting autoSync says so. */
 /* Can an event with the id in variable be watched? */

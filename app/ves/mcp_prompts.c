@@ -58,7 +58,7 @@ static bool show_status(struct mcp_app *app, struct ves_mcp_call *call)
     if (!jr)
         return false;
     struct ves_jw *jw = cli_writer();
-    if (!mcp_write_status(jw, jr, NULL, false))
+    if (!mcp_write_status(jw, jr, NULL, false, mcp_delivery(app)))
         show(call, "ves://status", ves_jw_view(jw));
     ves_jw_free(jw);
     ves_jr_free(jr);

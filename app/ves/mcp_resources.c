@@ -46,7 +46,8 @@ static enum ves_mcp_outcome read_status(struct ves_mcp_call *call, void *ctx)
     if (!jr)
         return VES_MCP_FAILED;
     struct ves_jw *jw = cli_writer();
-    enum ves_status status = mcp_write_status(jw, jr, NULL, false);
+    enum ves_status status =
+        mcp_write_status(jw, jr, NULL, false, mcp_delivery(app));
     ves_jr_free(jr);
     return give(call, jw, status);
 }

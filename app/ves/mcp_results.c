@@ -121,6 +121,13 @@ const char mcp_result_get_sync_status[] = JSON({
             "properties" :
                 {"reachable" : BOOLEAN, "checkedAt" : WHEN, "error" : TEXT}
         },
+        "delivery" : {
+            "type" : "string",
+            "description" : "With autoSync on: stream, the sequencer tells of "
+                            "new events at once; polling, asked every "
+                            "syncIntervalMs",
+            "enum" : [ "stream", "polling" ]
+        },
         "signatureFailures" : {
             "type" : "integer",
             "description" : "Events quarantined because their Ed25519 "

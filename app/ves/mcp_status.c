@@ -126,7 +126,8 @@ static void put_steps(struct ves_jw *jw, struct ves_jr *jr,
 }
 
 enum ves_status mcp_write_status(struct ves_jw *jw, struct ves_jr *jr,
-                                 const char *probe_error, bool is_fresh)
+                                 const char *probe_error, bool is_fresh,
+                                 enum mcp_delivery delivery)
 {
     static const char *const statuses[] = {"pending", "syncing", "synced",
                                            "failed", "conflict"};
@@ -156,6 +157,9 @@ enum ves_status mcp_write_status(struct ves_jw *jw, struct ves_jr *jr,
     mcp_copy_str(jw, "lastPulledEventId", jr, "/lastPulledEventId");
     put_sequence(jw, jr);
     put_sequencer(jw, jr, &v, probe_error);
+    if (delivery != MCP_NO_DELIVERY)
+        mcp_put_str(jw, "delivery",
+                    delivery == MCP_STREAM ? "stream" : "polling");
     mcp_put_u64(jw, "signatureFailures", ves_jr_u64(jr, "/signatureFailures"));
     put_steps(jw, jr, &v);
     ves_jw_end(jw);
@@ -163,14 +167,16 @@ enum ves_status mcp_write_status(struct ves_jw *jw, struct ves_jr *jr,
 }
 
 /* ---- made once ------------------------------------------------------------
- * Without a probe a result is a function of the library's document alone. */
+ * Without a probe a result is a function of the library's document and of how
+ * news are heard of. */
 
 /* Writes what was made of the same document before; false: there is none. */
 static bool put_made(struct mcp_app *app, struct ves_jw *jw,
-                     struct ves_bytes document)
+                     struct ves_bytes document, enum mcp_delivery delivery)
 {
     pthread_mutex_lock(&app->lock);
-    bool is_same = app->standing && strlen(app->standing) == document.len &&
+    bool is_same = app->standing && app->standing_delivery == delivery &&
+                   strlen(app->standing) == document.len &&
                    memcmp(app->standing, document.ptr, document.len) == 0;
     if (is_same)
         ves_jw_raw(jw, (struct ves_bytes){(const uint8_t *)app->standing_result,
@@ -192,7 +198,7 @@ static char *copy_of(struct ves_bytes text)
 
 /* Without memory for it, it is made again each time. */
 static void keep_made(struct mcp_app *app, struct ves_bytes document,
-                      struct ves_bytes result)
+                      struct ves_bytes result, enum mcp_delivery delivery)
 {
     char *standing = copy_of(document), *made = copy_of(result);
 
@@ -206,23 +212,24 @@ static void keep_made(struct mcp_app *app, struct ves_bytes document,
     free(app->standing_result);
     app->standing = standing;
     app->standing_result = made;
+    app->standing_delivery = delivery;
     pthread_mutex_unlock(&app->lock);
 }
 
 static enum ves_mcp_outcome make(struct mcp_app *app, struct ves_mcp_call *call,
                                  struct ves_bytes document, const char *words,
-                                 bool is_fresh)
+                                 bool is_fresh, enum mcp_delivery delivery)
 {
     struct ves_jw *jw = ves_mcp_structured(call);
     struct ves_jr *jr = ves_jr_new(NULL, document);
     enum ves_status status =
-        jr ? mcp_write_status(jw, jr, words, is_fresh) : VES_LIMIT;
+        jr ? mcp_write_status(jw, jr, words, is_fresh, delivery) : VES_LIMIT;
 
     ves_jr_free(jr);
     if (status)
         return mcp_error_of(call, status, NULL, "Nothing was changed.");
     if (!is_fresh)
-        keep_made(app, document, ves_jw_view(jw));
+        keep_made(app, document, ves_jw_view(jw), delivery);
     return VES_MCP_DONE;
 }
 
@@ -235,13 +242,15 @@ static enum ves_mcp_outcome answer(struct mcp_app *app,
     struct ves_error error = {VES_OK, ""};
     struct ves_jw *document = cli_writer();
     enum ves_status status = ves_agent_standing(agent, document, &error);
+    enum mcp_delivery delivery = mcp_delivery(app);
 
     mcp_give(app, agent);
     if (status)
         outcome = mcp_error_of(call, status, &error, "Nothing was changed.");
-    else if (is_fresh ||
-             !put_made(app, ves_mcp_structured(call), ves_jw_view(document)))
-        outcome = make(app, call, ves_jw_view(document), words, is_fresh);
+    else if (is_fresh || !put_made(app, ves_mcp_structured(call),
+                                   ves_jw_view(document), delivery))
+        outcome =
+            make(app, call, ves_jw_view(document), words, is_fresh, delivery);
     ves_jw_free(document);
     return outcome;
 }

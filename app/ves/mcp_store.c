@@ -56,6 +56,13 @@ struct ves_agent *mcp_take_quietly(struct mcp_app *app)
     return take(app, &agent, NULL) ? NULL : agent;
 }
 
+struct ves_agent *mcp_open_quietly(struct mcp_app *app)
+{
+    struct ves_agent *agent = NULL;
+
+    return open_store(app, &agent, NULL) ? NULL : agent;
+}
+
 struct ves_agent *mcp_take(struct mcp_app *app, struct ves_mcp_call *call)
 {
     struct ves_agent *agent;

@@ -1,5 +1,5 @@
 /* mcp_watch.c -- what ves mcp does between calls: tells subscribers what
- * changed, and syncs when the setting autoSync says so.
+ * changed, and lets the setting autoSync have its turns (mcp_follow.c).
  *
  * Does nothing before the first real request: hosts start servers only to see
  * whether they start. */
@@ -13,7 +13,7 @@
 
 enum {
     TICK_MS = 250,
-    SETTING_TICKS = 4,
+    SETTINGS_MS = 1000,
     UUID_TEXT = 36,
     EVENTS_MAX = 2048, /* somebody subscribes to */
     EVENTS_A_LOOK = 64 /* the others have to wait for the next one */
@@ -30,7 +30,6 @@ struct watch {
     struct mcp_app *app;
     char *before; /* what subscribers know; NULL: nothing yet */
     uint64_t conflicts;
-    int64_t synced_ms;
     struct watched *events; /* EVENTS_MAX of them, or NULL */
     size_t event_count, next_event;
 };
@@ -174,67 +173,35 @@ static void tell_events(struct watch *w, struct ves_agent *agent)
     }
 }
 
-/* ---- syncing by itself --------------------------------------------------- */
-
-static bool keep_going(void *ctx, const char *what, uint64_t done,
-                       uint64_t total)
-{
-    struct mcp_app *app = ctx;
-
-    (void)what;
-    (void)done;
-    (void)total;
-    return !atomic_load(&app->is_ending);
-}
-
-static void sync_if_due(struct watch *w, struct ves_agent *agent)
-{
-    struct mcp_app *app = w->app;
-    struct ves_sync_options options = {
-        .is_automatic = true, .progress = keep_going, .progress_ctx = app};
-    struct ves_error error = {VES_OK, ""};
-    struct ves_agent_info info;
-
-    ves_agent_info(agent, &info);
-    if (app->is_read_only || app->is_preview || !info.url[0] ||
-        !ves_agent_setting(agent, "autoSync") ||
-        now_ms() - w->synced_ms <
-            (int64_t)ves_agent_setting(agent, "syncIntervalMs"))
-        return;
-    struct ves_sync_report *report = calloc(1, sizeof(*report));
-    if (!report)
-        return;
-    /* Being offline is normal; what failed is tried again. */
-    pthread_mutex_lock(&app->sync_lock);
-    (void)!ves_sync(agent, &options, report, &error);
-    pthread_mutex_unlock(&app->sync_lock);
-    w->synced_ms = now_ms();
-    free(report);
-}
+/* ---- turns --------------------------------------------------------------- */
 
 static void *watch(void *ctx)
 {
     struct watch w = {.app = ctx};
-    const struct timespec step = {0, TICK_MS * 1000 * 1000};
+    struct mcp_following *following = mcp_follow_new(w.app);
+    int64_t looked_ms = 0;
 
-    for (unsigned tick = 0; !atomic_load(&w.app->is_ending); tick++) {
-        nanosleep(&step, NULL);
+    while (!atomic_load(&w.app->is_ending)) {
+        mcp_follow_wait(following, TICK_MS);
         bool is_watched = ves_mcp_is_watched(w.app->mcp);
-        bool looks_at_settings =
-            ves_mcp_is_used(w.app->mcp) && tick % SETTING_TICKS == 0;
+        bool looks_at_settings = following && ves_mcp_is_used(w.app->mcp) &&
+                                 now_ms() - looked_ms >= SETTINGS_MS;
         if (!is_watched && !looks_at_settings)
             continue;
         struct ves_agent *agent = mcp_take_quietly(w.app);
         if (!agent)
             continue;
-        if (looks_at_settings)
-            sync_if_due(&w, agent);
+        if (looks_at_settings) {
+            mcp_follow_settings(following, agent);
+            looked_ms = now_ms();
+        }
         if (is_watched) {
             tell(&w, agent);
             tell_events(&w, agent);
         }
         mcp_give(w.app, agent);
     }
+    mcp_follow_free(following);
     free(w.before);
     free(w.events);
     return NULL;

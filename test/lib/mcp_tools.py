@@ -472,9 +472,40 @@ def sizes():
     ok("no result nobody asked to be longer is over 8 KiB", not over, over)
 
 
+def waits_for(server, right, seconds=30):
+    """The status once it is right, or the last one."""
+    until = time.monotonic() + seconds
+    while not right(r := server.call("get_sync_status", probe=False)) and time.monotonic() < until:
+        time.sleep(0.05)
+    return r
+
+
+def auto_sync():
+    s, other = Server(store_a), Server(store_b)
+    r = s.call("get_sync_status", probe=False)
+    ok("autoSync off: nothing is said of how news come", "delivery" not in r, r)
+    s.call("pull_events"), s.call("push_events"), s.call("pull_events")
+    # Asking would take a day.
+    s.call("set_sync_settings", autoSync=True, syncIntervalMs=86400000)
+    r = waits_for(s, lambda r: r.get("delivery") == "stream")
+    ok("autoSync: the server follows the sequencer, and says so", r.get("delivery") == "stream", r)
+    head = r["sequence"]["lastPulled"]
+    append(store_b, "inventory.adjusted", "LIVE", {"delta": 1})
+    other.call("push_events")
+    r = waits_for(s, lambda r: r["sequence"]["lastPulled"] > head)
+    ok("autoSync: what another till sells is here without asking", r["sequence"]["lastPulled"] > head, r)
+    append(store_a, "inventory.adjusted", "LIVE", {"delta": 1})
+    r = waits_for(s, lambda r: r["counts"]["pending"] == 0)
+    ok("autoSync: what this one sells is pushed at once", r["counts"]["pending"] == 0, r)
+    s.call("set_sync_settings", autoSync=False, syncIntervalMs=30000)
+    r = waits_for(s, lambda r: "delivery" not in r)
+    ok("autoSync off again: nothing is followed", "delivery" not in r, r)
+    s.close(), other.close()
+
+
 NINE = ["get_sync_status", "push_events", "pull_events", "list_outbox_events", "get_outbox_event", "acknowledge_events",
         "resolve_conflict", "get_sync_settings", "set_sync_settings"]
-for part in (definitions, lifecycle, workflows, settings, arguments, modes, untouched, people, progress, injected, two_at_once, ends):
+for part in (definitions, lifecycle, workflows, settings, arguments, modes, untouched, people, progress, injected, two_at_once, auto_sync, ends):
     try:
         part()
     except Exception as e:
