@@ -42,11 +42,9 @@ wait_for()
 	done
 }
 
-# Ports that nobody has: held open together, so that they differ.
-read -r ETCD PEER P1 P2 P3 R1 R2 R3 S1 S2 S3 HA < <(python3 -c 'import socket
-s = [socket.socket() for _ in range(12)]
-for x in s: x.bind(("127.0.0.1", 0))
-print(*[x.getsockname()[1] for x in s])')
+# What is killed comes back at its port, which nobody who connects may have got
+# meanwhile, not even to itself: all of them ask for each other all the time.
+for port in ETCD PEER P1 P2 P3 R1 R2 R3 S1 S2 S3 HA; do free_port && printf -v $port %s "$FREE_PORT"; done
 PG_PORTS=("" "$P1" "$P2" "$P3") REST=("" "$R1" "$R2" "$R3") SEQ_PORTS=("" "$S1" "$S2" "$S3")
 DB="postgres://ves@127.0.0.1:$P1,127.0.0.1:$P2,127.0.0.1:$P3/postgres?connect_timeout=2"
 
