@@ -112,6 +112,15 @@ static size_t place_of_out(const struct cli *cli)
     return i;
 }
 
+static bool has_json(const struct cli_command *command)
+{
+    bool has = command->is_store;
+
+    for (size_t i = 0; i < option_count(command); i++)
+        has |= strcmp(command->options[i].name, "json") == 0;
+    return has;
+}
+
 static void parse(struct cli *cli, int argc, char **argv)
 {
     struct option longs[CLI_OPTIONS_MAX + 4] = {0};
@@ -133,7 +142,7 @@ static void parse(struct cli *cli, int argc, char **argv)
     longs[n] = (struct option){"help", no_argument, NULL, OPT_HELP};
 
     /* Known before the first complaint. */
-    for (int i = 1; i < argc && cli->command->is_store; i++)
+    for (int i = 1; i < argc && has_json(cli->command); i++)
         cli->is_json |= strcmp(argv[i], "--json") == 0;
     opterr = 0;
     while ((opt = getopt_long(argc, argv, ":ho:", longs, NULL)) != -1) {

@@ -24,6 +24,9 @@ for c in $commands; do
 	[ $? -eq 2 ] || bad="$bad $c: an unknown option is no usage error"
 	grep -q -- "--no-such-option" err || bad="$bad $c: does not name the option"
 	[ ! -s out ] || bad="$bad $c: complains on standard output"
+	if grep -q -- "^  --json " <<< "$help"; then
+		"$VES" "$c" --no-such-option --json 2>&1 > /dev/null | grep -q '^{"error":' || bad="$bad $c: complains without JSON"
+	fi
 	! grep -qE '.{80}' <<< "$help" && ! grep -qE '.{80}' err || bad="$bad $c: wider than a terminal"
 done
 is "every command explains itself and refuses what it does not know" "$bad" ""
