@@ -241,13 +241,24 @@ static void print_json_error(const char *code, const char *text)
 
 void cli_print_usage(FILE *out, const struct cli_command *command)
 {
-    enum { WIDTH = 79 };
-    int len = fprintf(out, "usage: ves %s [OPTIONS]", command->name);
-    bool is_long = len + 1 + (int)strlen(command->args) > WIDTH;
+    enum { WIDTH = 79, INDENT = 4 };
+    const char *args = command->args;
+    size_t room =
+        WIDTH - (size_t)fprintf(out, "usage: ves %s [OPTIONS]", command->name);
 
-    if (command->args[0])
-        fprintf(out, "%s%s", is_long ? "\n    " : " ", command->args);
-    fputc('\n', out);
+    if (args[0] && strlen(args) < room)
+        fputc(' ', out);
+    else if (args[0])
+        fprintf(out, "\n%*s", INDENT, "");
+    for (room = WIDTH - INDENT; strlen(args) > room;) {
+        size_t len = room;
+        while (len > 0 && args[len - 1] != '|' && args[len - 1] != ' ')
+            len--;
+        len = len > 0 ? len : room;
+        fprintf(out, "%.*s\n%*s", (int)len, args, INDENT, "");
+        args += len;
+    }
+    fprintf(out, "%s\n", args);
 }
 
 void cli_usage(const struct cli *cli, const char *format, ...)
