@@ -13,12 +13,8 @@ static bool is_signed(const struct ves_audit *audit,
 {
     bool is_good = false;
 
-    for (size_t i = 0; i < audit->key_count; i++) {
-        struct ves_note_key key;
-        ves_note_key_init(&key, epoch->lost.origin, VES_NOTE_ED25519,
-                          &audit->keys[i].key);
-        is_good |= ves_note_check(note, &key, NULL) == VES_NOTE_GOOD;
-    }
+    for (size_t i = 0; i < audit->key_count; i++)
+        is_good |= ves_epoch_is_signed(epoch, note, &audit->keys[i].key);
     return is_good;
 }
 

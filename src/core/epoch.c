@@ -171,3 +171,13 @@ enum ves_status ves_epoch_read(const struct ves_event *event, uint64_t sequence,
                         (unsigned long long)out->lost.size);
     return VES_OK;
 }
+
+bool ves_epoch_is_signed(const struct ves_epoch *epoch,
+                         const struct ves_note *note,
+                         const struct ves_public_key *key)
+{
+    struct ves_note_key under;
+
+    ves_note_key_init(&under, epoch->lost.origin, VES_NOTE_ED25519, key);
+    return ves_note_check(note, &under, NULL) == VES_NOTE_GOOD;
+}

@@ -56,4 +56,10 @@ VES_NODISCARD enum ves_status ves_epoch_read(const struct ves_event *event,
                                              struct ves_note *note,
                                              struct ves_error *why);
 
+/* Is the head that is given up signed with that key, under the name before?
+ * note is the one ves_epoch_read filled. */
+bool ves_epoch_is_signed(const struct ves_epoch *epoch,
+                         const struct ves_note *note,
+                         const struct ves_public_key *key);
+
 #endif

@@ -62,12 +62,9 @@ static bool is_signed(const struct ves_agent_core *core,
 {
     bool is_good = false;
 
-    for (size_t i = 0; i < core->sequencer_key_count; i++) {
-        struct ves_note_key key;
-        ves_note_key_init(&key, epoch->lost.origin, VES_NOTE_ED25519,
-                          &core->sequencer_keys[i].public_key);
-        is_good |= ves_note_check(note, &key, NULL) == VES_NOTE_GOOD;
-    }
+    for (size_t i = 0; i < core->sequencer_key_count; i++)
+        is_good |= ves_epoch_is_signed(epoch, note,
+                                       &core->sequencer_keys[i].public_key);
     return is_good;
 }
 

@@ -197,9 +197,10 @@ static enum ves_status cut(struct going *g)
         return ves_fail(&core->error, VES_UNSUPPORTED,
                         "the log of this store was pruned, so its state cannot "
                         "be worked out again for number %llu; nothing was "
-                        "changed. Keep the file, set up a new store beside it, "
-                        "and enter there what only this one has (ves epoch "
-                        "export)",
+                        "changed. Keep the file, from which ves admin recover "
+                        "can still read, set up a new store beside it, and "
+                        "enter there what only this one has: ves log and ves "
+                        "outbox show it",
                         (unsigned long long)g->common);
     return status;
 }
@@ -359,7 +360,7 @@ static enum ves_status rotate_again(struct going *g)
                         "events that were given up, and one can be asked for "
                         "again; nothing was changed. Set up a new store "
                         "beside this one and enter there what only this one "
-                        "has (ves epoch export)",
+                        "has: ves log and ves outbox show it",
                         (unsigned long long)g->rotations);
     g->out->is_rotated_again = true;
     return ves_device_rotation_again(core, g->arena, &g->rotation);
