@@ -124,6 +124,7 @@ void sim_device_start(struct sim_world *world, size_t device)
         .key_id = 1,
         .sequencer_id = world->hub.id,
         .sequencer_key_count = world->hub.key_count,
+        .owner_key = world->owner_key,
     };
 
     for (size_t i = 0; i < world->hub.key_count; i++) {

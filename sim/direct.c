@@ -42,7 +42,19 @@ static bool find_key(void *ctx, const struct ves_uuid *tenant,
                      struct ves_public_key *out)
 {
     struct sim_world *world = ctx;
+    struct ves_store *disk = world->hub.disk;
+    struct ves_key_row row;
+    struct ves_arena arena;
 
+    if (key_id > 1) { /* there are owners where keys are rotated */
+        ves_arena_init(&arena, ves_alloc_default(), SCRATCH_MAX);
+        bool is_found = disk->ops->key_get(disk, tenant, agent, key_id, &arena,
+                                           &row) == VES_OK;
+        ves_arena_free(&arena);
+        if (is_found)
+            *out = row.public_key;
+        return is_found;
+    }
     for (size_t i = 0; i < world->agents; i++)
         if (key_id == 1 && ves_uuid_equal(tenant, &world->stream.tenant) &&
             ves_uuid_equal(agent, &world->devices[i].agent)) {
@@ -142,6 +154,12 @@ static bool nobody_lives(const struct ves_lease *holder)
 enum sim_pushed sim_direct_push(struct sim_world *world, size_t device,
                                 uint32_t limit)
 {
+    return sim_direct_send(world, device, limit, true);
+}
+
+enum sim_pushed sim_direct_send(struct sim_world *world, size_t device,
+                                uint32_t limit, bool is_heard)
+{
     struct sim_process *p = &world->devices[device].processes[0];
     struct ves_core_env env = sim_device_env(world, device);
     struct ves_push_result result = {.attempted = 0};
@@ -155,15 +173,17 @@ enum sim_pushed sim_direct_push(struct sim_world *world, size_t device,
     if (push.count > 0) {
         ves_buf_init(&answer, ves_alloc_default(), TEXT_MAX);
         ingest(world, device, ves_buf_view(&push.body), &answer);
-        pushed =
-            ves_core_push_end(&p->core, &push, &env, 200, ves_buf_view(&answer),
-                              0, &result) == VES_OK &&
-                    result.accepted > 0
-                ? SIM_TAKEN
-                : SIM_NOTHING_TAKEN;
+        pushed = is_heard &&
+                         ves_core_push_end(&p->core, &push, &env, 200,
+                                           ves_buf_view(&answer), 0,
+                                           &result) == VES_OK &&
+                         result.accepted > 0
+                     ? SIM_TAKEN
+                     : SIM_NOTHING_TAKEN;
         ves_buf_free(&answer);
     }
-    ves_core_push_release(&p->core, &push);
+    if (is_heard)
+        ves_core_push_release(&p->core, &push);
     ves_push_free(&push, &p->alloc.alloc);
     return pushed;
 }

@@ -65,6 +65,9 @@ static void run(const struct asked *asked, uint64_t seed, bool is_verbose,
     total->epochs += first.epochs;
     total->betrayals += first.betrayals;
     total->followed += first.followed;
+    total->key_worlds += first.key_worlds;
+    total->key_rotations += first.key_rotations;
+    total->key_revocations += first.key_revocations;
     total->failures += first.failures;
     total->refused += first.refused;
     total->ticks += first.ticks;
@@ -130,7 +133,9 @@ static void say_total(const struct asked *asked,
         "back at the end, %llu waited, %llu restored, %llu "
         "crashes, %llu failed calls, %llu lies, %llu heads signed, %llu "
         "backups put back, %llu made whole, %llu new epochs, %llu that all "
-        "went back for, %llu betrayals seen; "
+        "went back for, %llu betrayals seen, %llu keys rotated and %llu "
+        "revoked in "
+        "%llu worlds with owners; "
         "all agree\n",
         (unsigned long long)asked->runs, (unsigned long long)asked->seed,
         asked->is_once ? "" : ", each twice", (unsigned long long)total->events,
@@ -144,7 +149,10 @@ static void say_total(const struct asked *asked,
         (unsigned long long)total->heads, (unsigned long long)total->backups,
         (unsigned long long)total->recovered, (unsigned long long)total->epochs,
         (unsigned long long)total->followed,
-        (unsigned long long)total->betrayals);
+        (unsigned long long)total->betrayals,
+        (unsigned long long)total->key_rotations,
+        (unsigned long long)total->key_revocations,
+        (unsigned long long)total->key_worlds);
 }
 
 int main(int argc, char **argv)

@@ -421,6 +421,7 @@ void sim_run(uint64_t seed, const struct sim_options *options,
         sim_export(world, options->export);
     if (!sim_epochs(world))
         sim_treason(world);
+    sim_keys(world);
     out->decided = world->decided;
     out->by_policy = world->by_policy;
     out->taken_back = world->taken_back;
@@ -442,6 +443,9 @@ void sim_run(uint64_t seed, const struct sim_options *options,
     out->epochs = world->epochs;
     out->betrayals = world->betrayals;
     out->followed = world->followed;
+    out->key_worlds = world->key_worlds;
+    out->key_rotations = world->key_rotations;
+    out->key_revocations = world->key_revocations;
     out->failures += world->hub.faults.failures;
     for (size_t i = 0; i < options->stores; i++)
         sim_device_free(world, i);

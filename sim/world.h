@@ -170,6 +170,7 @@ struct sim_world {
     uint64_t seed, rng, heads_rng, told_rng, policy_rng, tick, trace;
     bool is_quiet;
     struct ves_stream stream;
+    struct ves_public_key owner_key; /* zeros: the stream has no owner */
     struct sim_hub hub;
     struct sim_signer rogue; /* nobody has pinned or registered its key */
     struct sim_device devices[SIM_AGENTS_MAX]; /* stores, then strangers */
@@ -201,6 +202,7 @@ struct sim_world {
     uint64_t decided, conflicts, freed, restored;          /* counted */
     uint64_t by_policy, taken_back;                        /* counted */
     uint64_t heads, backups, recovered, epochs, betrayals; /* counted */
+    uint64_t key_worlds, key_rotations, key_revocations;   /* counted */
     uint64_t followed;         /* counted: epochs that stores went back for */
     struct ves_tlog_edge tree; /* over log, by the checks themselves */
 };
@@ -209,6 +211,7 @@ struct sim_summary {
     uint64_t trace, events, ticks, crashes, failures, refused, lies;
     uint64_t conflicts, decided, by_policy, taken_back, freed, restored;
     uint64_t heads, backups, recovered, epochs, betrayals, followed;
+    uint64_t key_worlds, key_rotations, key_revocations;
 };
 
 /* Runs the seed from start to agreement.  Ends the program when something
@@ -294,6 +297,10 @@ enum sim_pushed {
 /* The store's first process pushes, and hears the answer. */
 enum sim_pushed sim_direct_push(struct sim_world *world, size_t device,
                                 uint32_t limit);
+/* The same; unless is_heard, the answer is lost, and the process has to be
+ * killed then: SIM_NOTHING_TAKEN, as far as it knows. */
+enum sim_pushed sim_direct_send(struct sim_world *world, size_t device,
+                                uint32_t limit, bool is_heard);
 
 /* -- lies: forger.c says what each is -- */
 enum sim_lie {
@@ -379,6 +386,9 @@ void sim_restore(struct sim_world *world);
 /* epochs.c: at the end of everything, in some seeds, the sequencer lost what
  * all have, and goes on without it; false: not in this one. */
 bool sim_epochs(struct sim_world *world);
+/* keys.c: in some seeds a world of its own, whose keys are rotated and revoked.
+ */
+void sim_keys(struct sim_world *outer);
 /* treason.c: at the end of everything the sequencer tells two histories. */
 void sim_treason(struct sim_world *world);
 void sim_check_device(struct sim_world *world, size_t device, bool is_thorough);
