@@ -340,7 +340,8 @@ static enum ves_status examine(struct ves_audit *audit)
     audit->path = audit->label = options->path;
     audit->heads_met = ves_arena_alloc(&audit->arena, options->head_count);
     audit->heads_missed = ves_arena_alloc(&audit->arena, options->head_count);
-    if (!audit->heads_met || !audit->heads_missed)
+    audit->known_used = ves_arena_alloc(&audit->arena, options->known_count);
+    if (!audit->heads_met || !audit->heads_missed || !audit->known_used)
         return VES_NOMEM;
     if (options->tiles_dir)
         return ves_audit_folder(audit);

@@ -169,6 +169,7 @@ struct ves_audit {
     size_t key_count;
     struct ves_audit_stream *streams;
     bool *heads_met, *heads_missed; /* of those in the options */
+    bool *known_used;               /* of its files: has a head of a stream */
     bool is_stopped;                /* by the caller, at its progress */
     uint32_t walked;                /* number of that stream; 0: none */
     uint64_t done, total;           /* events */

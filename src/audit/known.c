@@ -184,10 +184,9 @@ static enum ves_status take_store(struct ves_audit *audit,
 
 static enum ves_status take_file(struct ves_audit *audit,
                                  struct ves_audit_stream *stream,
-                                 const char *path)
+                                 const char *path, bool *is_used)
 {
     char mark[MARK_SIZE] = "";
-    bool is_used = false;
     FILE *file = fopen(path, "rb");
 
     if (!file)
@@ -197,13 +196,8 @@ static enum ves_status take_file(struct ves_audit *audit,
     bool is_head_file =
         len >= sizeof(head_file_mark) - 1 &&
         memcmp(mark, head_file_mark, sizeof(head_file_mark) - 1) == 0;
-    enum ves_status status = is_head_file
-                                 ? take_head_file(audit, stream, path, &is_used)
-                                 : take_store(audit, stream, path, &is_used);
-    if (!status && !is_used)
-        ves_audit_unknown(audit, VES_AUDIT_TREE,
-                          "%.200s knows no head of one of the streams", path);
-    return status;
+    return is_head_file ? take_head_file(audit, stream, path, is_used)
+                        : take_store(audit, stream, path, is_used);
 }
 
 /* The key of a witness may be the caller's; the log's own are looked at with
@@ -236,7 +230,8 @@ enum ves_status ves_audit_known(struct ves_audit *audit,
     enum ves_status status = VES_OK;
 
     for (size_t i = 0; i < options->known_count && !status; i++)
-        status = take_file(audit, stream, options->known[i]);
+        status =
+            take_file(audit, stream, options->known[i], &audit->known_used[i]);
     if (!status && audit->published_note.len > 0)
         status = ves_audit_heads_note(audit, stream, audit->published_note,
                                       "the checkpoint that is published");

@@ -127,6 +127,12 @@ void ves_audit_tree_heads(struct ves_audit *audit)
     if (audit->published_note.len > 0 && !audit->streams)
         find(audit, audit->published.size,
              "a checkpoint is published, and no event is given out");
+    for (size_t i = 0; i < options->known_count; i++) {
+        if (!audit->known_used[i])
+            ves_audit_unknown(audit, VES_AUDIT_TREE,
+                              "%.200s knows no head of what was audited",
+                              options->known[i]);
+    }
     for (size_t i = 0; i < options->head_count; i++) {
         ves_audit_count(audit, VES_AUDIT_TREE, 1);
         if (audit->heads_met[i])

@@ -60,6 +60,7 @@ out=$("$VES" audit "${remote[@]}" --sequencer-key "$key" --policy "$T/policy")
 is "the sequencer's log and stream are sound" $? 0
 like "with its tree" "$out" '^PROVEN +tree: '
 like "and its verdicts" "$out" '^PROVEN +verdicts: 9: '
+like "a person sees how far it is" "$(lib on_terminal "$VES" audit "${remote[@]}" --sequencer-key "$key" | tr '\r' '\n')" '^entries +\[#{30}\] 9 of 9'
 exits "with the sequencer's key alone" 0 "$VES" audit "${remote[@]}" --sequencer-key "$key"
 like "agents' keys are then the directory's word" "$("$VES" audit "${remote[@]}" --sequencer-key "$key")" "^PROVEN +agent keys: .*by the directory's word"
 owner=$("$VES" prove 1 --db "$T/till.db" -o "$T/owner.ves-bundle" | sed -n 's/^owner //p')
