@@ -221,6 +221,11 @@ $(BUILD)/bench-fair: $(BUILD)/bench/fair.o $(TESTLIB_OBJ) $(BUILD)/libves-server
 	$(call say,LD,$@)
 	$(Q)$(CC) $(LDFLAGS_ALL) $^ $(SRV_LIBS) $(LIBS) $(TEST_LIBS) -o $@
 
+# The events that bench/peers gives to everybody.
+$(BUILD)/peer-events: $(BUILD)/bench/peer_events.o $(BUILD)/libves-server.a $(LIB_A)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(LDFLAGS_ALL) $^ $(SRV_LIBS) $(LIBS) -o $@
+
 # A log as files, for programs of others (test/interop).
 $(BUILD)/log-dir: $(BUILD)/test/interop/log_dir.o $(TESTLIB_OBJ) $(LIB_A)
 	$(call say,LD,$@)
@@ -281,6 +286,12 @@ ha: all
 	BUILD=$(BUILD) HA_ROUNDS=$${HA_ROUNDS:-20} bash test/e2e/slow-ha.sh
 bench: all
 	bench/run $(BUILD)/ves
+# The same on a PostgreSQL server of its own; beside what others install.
+.PHONY: bench-postgres bench-peers
+bench-postgres: all
+	BUILD=$(BUILD) bench/postgres $(BUILD)/ves
+bench-peers: all $(BUILD)/peer-events
+	bench/peers $(BUILD)
 
 .PHONY: fuzz-%
 fuzz-%:
