@@ -3,7 +3,10 @@
  * First the flood alone, for what the machine can do; then the other alone,
  * which asks for a tenth of that; then both.
  *
- *   build/gcc/bench-fair [SECONDS]
+ *   build/gcc/bench-fair [SECONDS [SHOPPERS [alike]]]
+ *
+ * The flood's clients give way to the shop's, as another machine's would; with
+ * "alike" they do not.
  */
 #include <pthread.h>
 #include <stdatomic.h>
@@ -14,7 +17,7 @@
 #include "server/metrics.h"
 #include "test/lib/test_serve.h"
 
-enum { FLOODERS = 64, SHOPPERS = 8, FLOOD_BATCH = 100, SHOP_BATCH = 20 };
+enum { FLOODERS = 64, SHOPPERS_MAX = 64, FLOOD_BATCH = 100, SHOP_BATCH = 20 };
 
 struct tenant {
     struct ves_stream stream;
@@ -30,6 +33,8 @@ struct tenant {
 static struct test_serve serve;
 static struct tenant flood, shop;
 static atomic_bool is_over;
+static unsigned shoppers = 8;
+static bool is_alike;
 static uint64_t began_us;
 
 static void join(struct tenant *tenant, uint32_t id)
@@ -98,7 +103,7 @@ static void *run(void *ctx)
     struct test_http http;
     /* All clients sign on the server's own processors: those of the flood,
      * eight times as many, must not starve the shop's there. */
-    if (!tenant->batch_us)
+    if (!tenant->batch_us && !is_alike)
         ves_thread_give_way();
     test_http_init(&http, serve.http.url);
     test_http_auth(&http, "x-api-key: ", tenant->api_key);
@@ -115,7 +120,7 @@ static void *run(void *ctx)
 
 static void measure(bool has_flood, bool has_shop, unsigned seconds)
 {
-    pthread_t threads[FLOODERS + SHOPPERS];
+    pthread_t threads[FLOODERS + SHOPPERS_MAX];
     size_t count = 0;
     atomic_store(&is_over, false);
     atomic_store(&flood.accepted, 0);
@@ -125,7 +130,7 @@ static void measure(bool has_flood, bool has_shop, unsigned seconds)
     began_us = ves_metric_now_us();
     for (size_t i = 0; has_flood && i < FLOODERS; i++)
         VES_ASSERT(!pthread_create(&threads[count++], NULL, run, &flood));
-    for (size_t i = 0; has_shop && i < SHOPPERS; i++)
+    for (size_t i = 0; has_shop && i < shoppers; i++)
         VES_ASSERT(!pthread_create(&threads[count++], NULL, run, &shop));
     wait_until(began_us + (uint64_t)seconds * 1000000);
     atomic_store(&is_over, true);
@@ -136,8 +141,14 @@ static void measure(bool has_flood, bool has_shop, unsigned seconds)
 int main(int argc, char **argv)
 {
     unsigned seconds = argc > 1 ? (unsigned)strtoul(argv[1], NULL, 10) : 5;
-    if (seconds < 1 || seconds > 600) {
-        fputs("usage: bench-fair [SECONDS], 1 to 600 (default 5)\n", stderr);
+    if (argc > 2)
+        shoppers = (unsigned)strtoul(argv[2], NULL, 10);
+    is_alike = argc > 3;
+    if (seconds < 1 || seconds > 600 || shoppers < 1 ||
+        shoppers > SHOPPERS_MAX) {
+        fputs("usage: bench-fair [SECONDS [SHOPPERS [alike]]], 1 to 600 "
+              "(default 5), 1 to 64 (default 8)\n",
+              stderr);
         return 2;
     }
     test_serve_init(&serve);

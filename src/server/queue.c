@@ -65,6 +65,11 @@ static void append(struct ves_queue *queue, struct ves_request *request)
         enter_ring(queue, lane);
     }
     lane->last = request;
+    if (queue->latest && queue->latest != lane)
+        queue->mixed = VES_QUEUE_MIXED_REQUESTS;
+    else if (queue->mixed)
+        queue->mixed--;
+    queue->latest = lane;
     queue->count++;
     queue->bytes += request->body_len;
     queue->events += request->ingest.count;
@@ -155,6 +160,11 @@ struct ves_request *ves_queue_take(struct ves_queue *queue, size_t takers,
     return list;
 }
 
+static size_t group_of(const struct ves_queue *queue, size_t events)
+{
+    return queue->mixed ? events / VES_QUEUE_MIXED_SHARE : events;
+}
+
 struct ves_request *ves_queue_take_group(struct ves_queue *queue,
                                          size_t requests_max, size_t events_max)
 {
@@ -162,6 +172,7 @@ struct ves_request *ves_queue_take_group(struct ves_queue *queue,
     size_t taken = 0, events = 0;
     pthread_mutex_lock(&queue->lock);
     wait_for_first(queue);
+    events_max = group_of(queue, events_max);
     while (queue->turn && taken < requests_max) {
         struct ves_lane *lane = choose(queue);
         size_t more = lane->first->ingest.count;
@@ -214,7 +225,7 @@ void ves_queue_gather(struct ves_queue *queue, const atomic_size_t *coming,
     wait_for_first(queue);
     struct timespec end = ves_timed_after(ms_max);
     while (rc == 0 && queue->turn && !queue->is_closed &&
-           queue->events < events_enough &&
+           queue->events < group_of(queue, events_enough) &&
            queue->bytes < atomic_load(coming)) {
         queue->waiting++;
         rc = pthread_cond_timedwait(&queue->ready, &queue->lock, &end);

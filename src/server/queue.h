@@ -9,7 +9,11 @@
 
 enum {
     VES_QUEUE_QUANTUM = 64 * 1024,
-    VES_QUEUE_REQUEST_COST = 1024 /* bytes that any request counts at least */
+    VES_QUEUE_REQUEST_COST = 1024, /* bytes that any request counts at least */
+    /* While several come, groups are this many times smaller: everybody waits
+     * for the group before his own.  Until so many in a row are of one. */
+    VES_QUEUE_MIXED_SHARE = 4,
+    VES_QUEUE_MIXED_REQUESTS = 64
 };
 
 struct ves_queue {
@@ -19,6 +23,8 @@ struct ves_queue {
     struct ves_lane common;  /* of requests without an account */
     struct ves_lane *turn;   /* a ring of the lanes that have requests ... */
     struct ves_lane *before; /* ... and the one before it; both NULL: empty */
+    const struct ves_lane *latest; /* that something came to */
+    unsigned mixed;                /* requests until one is alone; 0: it is */
     size_t count;
     size_t events;  /* that are prepared */
     size_t bytes;   /* of their bodies */
@@ -43,15 +49,16 @@ struct ves_request *ves_queue_take(struct ves_queue *queue, size_t takers,
                                    size_t share_max, size_t bytes_max);
 
 /* Waits, then takes at most so many requests that have at most so many events
- * together, or one that has more.  NULL: closed and empty. */
+ * together (fewer while several come), or one that has more.  NULL: closed and
+ * empty. */
 struct ves_request *ves_queue_take_group(struct ves_queue *queue,
                                          size_t requests_max,
                                          size_t events_max);
 
 /* Waits for something, then, at most so long, while fewer bytes are here than
- * are on their way, and fewer events than are enough: what is taken then is
- * large enough to be worth a commit, and as much again is being prepared
- * meanwhile. */
+ * are on their way, and fewer events than are enough (likewise): what is taken
+ * then is large enough to be worth a commit, and as much again is being
+ * prepared meanwhile. */
 void ves_queue_gather(struct ves_queue *queue, const atomic_size_t *coming,
                       size_t events_enough, unsigned ms_max);
 

@@ -29,7 +29,7 @@ ADMIN = open(KEYFILE).read().strip()
 TENANT, STORE = str(uuid.uuid4()), str(uuid.uuid4())
 STREAM = "tenant_id=%s&store_id=%s" % (TENANT, STORE)
 # What may have grown meanwhile without being a leak: a heap is never quite still.
-SLACK_KB = 2048
+SLACK_KB = int(os.environ.get("SOAK_SLACK_KB", 2048))
 FOLLOWERS = 24
 
 counts, faults = {}, []

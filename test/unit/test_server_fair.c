@@ -129,7 +129,10 @@ static double kept(size_t floods, size_t flood_events)
                 ask(t, number[t]++, flood_events * 600, flood_events);
         }
         ask(0, number[0]++, (size_t)OWN * 600, OWN); /* a tenth of a group */
-        take(&taken, ves_queue_take_group(&queue, 256, GROUP));
+        /* Of which a group is a part while several come. */
+        assert_true(queue.mixed);
+        take(&taken,
+             ves_queue_take_group(&queue, 256, GROUP * VES_QUEUE_MIXED_SHARE));
     }
     return (double)taken.requests[0] / TICKS;
 }
@@ -180,6 +183,36 @@ static void test_groups(void **state)
     assert_int_equal(ves_queue_count(&queue), 6);
 }
 
+/* Nobody waits long for the group before his own while several come; who is
+ * alone for some time commits in large ones again. */
+static void test_groups_of_several(void **state)
+{
+    (void)state;
+    struct taken taken = {0};
+    uint64_t n = 0;
+    for (; n < 10; n++)
+        ask(0, n, 100, 100);
+    take(&taken, ves_queue_take_group(&queue, 256, 1000));
+    assert_int_equal(taken.requests[0], 10);
+    for (; n < 20; n++)
+        ask(0, n, 100, 100);
+    ask(1, 0, 100, 20);
+    take(&taken, ves_queue_take_group(&queue, 256, 1000));
+    assert_in_range(taken.requests[0] + taken.requests[1], 12, 13);
+    while (ves_queue_count(&queue))
+        take(&taken, ves_queue_take_group(&queue, 256, 1000));
+    assert_int_equal(taken.requests[1], 1);
+    for (int i = 0; i <= VES_QUEUE_MIXED_REQUESTS; i++) {
+        ask(0, n++, 100, 1);
+        take(&taken, ves_queue_take_group(&queue, 256, 1000));
+    }
+    uint64_t before = taken.requests[0];
+    for (int i = 0; i < 12; i++)
+        ask(0, n++, 100, 100);
+    take(&taken, ves_queue_take_group(&queue, 256, 1000));
+    assert_int_equal(taken.requests[0], before + 10);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -191,6 +224,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_share_among_many, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(test_groups, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_groups_of_several, set_up,
+                                        tear_down),
     };
     cmocka_set_message_output(CM_OUTPUT_TAP);
     return cmocka_run_group_tests_name("server_fair", tests, NULL, NULL);
