@@ -411,7 +411,10 @@ static enum ves_status explain(struct ves_http_client *client, CURLcode code,
                         "nothing was sent",
                         words);
     default:
-        return ves_fail(error, VES_UNREACHABLE, "no answer: %s", words);
+        return ves_fail(error, VES_UNREACHABLE,
+                        "no answer: %s; once the sequencer answers, do the "
+                        "same again",
+                        words);
     }
 }
 

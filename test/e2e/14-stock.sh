@@ -14,6 +14,7 @@ adjust till-2.db MUG -3
 is "offline till-1 sees its own sale" "$(on_hand till-1.db MUG)" 8
 is "offline till-2 sees its own sale" "$(on_hand till-2.db MUG)" 7
 exits "syncing without a sequencer says so with exit 4" 4 "$VES" sync --db till-1.db
+like "and what to do next" "$("$VES" sync --db till-1.db 2>&1)" "once the sequencer answers, do the same again"
 is "and the sale is still pending" "$(store_is till-1.db 'd["counts"]["pending"]')" 1
 
 LISTEN=${URL#http://} start_server "$SEQ" || exit 1
