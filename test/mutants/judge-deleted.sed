@@ -1,2 +1,2 @@
-# src/engine/verdicts.c -- what is deleted has no tombstone
+# src/engine/verdicts.c from 820 -- what is deleted has no tombstone
 s/^        row->tombstone = event->row->sequence_number;/        row->tombstone = 0;/

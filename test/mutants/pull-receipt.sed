@@ -1,2 +1,2 @@
-# src/engine/agent_page.c -- receipts of a page are not verified
+# src/engine/agent_page.c from 225 -- receipts of a page are not verified
 s/else if (item->has_receipt &&$/else if (false \&\&/

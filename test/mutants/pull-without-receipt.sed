@@ -1,2 +1,2 @@
-# src/engine/agent_own.c -- an own event pulled without receipt is never proven
+# src/engine/agent_own.c from 1005 -- an own event pulled without receipt is never proven
 s/row->has_receipt ? VES_OUTBOX_SYNCING : VES_OUTBOX_PENDING/VES_OUTBOX_SYNCING/
