@@ -272,7 +272,10 @@ enum ves_strategy ves_case_suggest(const struct ves_case *of, bool names_branch,
         return VES_STRATEGY_MANUAL;
     }
     if (merge && merge->is_clean) {
-        *reason = "the two sides changed different things; both fit";
+        *reason = of->kind == VES_CONFLICT_VERSION_MISMATCH
+                      ? "it was made upon another version than this log has, "
+                        "and fits what is there all the same"
+                      : "the two sides changed different things; both fit";
         return VES_STRATEGY_MERGE;
     }
     *reason = merge ? "both sides changed the same thing; which is right is "

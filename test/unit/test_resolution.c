@@ -331,6 +331,12 @@ static void suggestions(void **state)
     (void)state;
     assert_int_equal(ves_case_suggest(&of, true, &clean, &reason),
                      VES_STRATEGY_MERGE);
+    assert_non_null(strstr(reason, "two sides"));
+    of.kind = VES_CONFLICT_VERSION_MISMATCH;
+    assert_int_equal(ves_case_suggest(&of, true, &clean, &reason),
+                     VES_STRATEGY_MERGE);
+    assert_null(strstr(reason, "two sides"));
+    of.kind = VES_CONFLICT_CONCURRENT_EDIT;
     assert_int_equal(ves_case_suggest(&of, true, &unclean, &reason),
                      VES_STRATEGY_MANUAL);
     assert_int_equal(ves_case_suggest(&of, true, NULL, &reason),
