@@ -1,2 +1,2 @@
 # src/engine/agent_reply.c -- receipts of an answer are not verified
-/if (ves_device_is_valid(&reply->items\[event->receipt_first\],/s/if (/if (event->receipt_count > 0 || /
+/^        if (event->receipt_count > 0 &&$/{N;N;N;s/.*/        if (event->receipt_count > 0)/;}
