@@ -68,8 +68,34 @@ def overlap(p, q):
     return (p == q or "*" in (p, q) or p.startswith(q + "/") or q.startswith(p + "/"))
 
 
+def whole(state, p):
+    """What is at p when some of it was written at paths inside, or p inside another path."""
+    def inside(node, names):
+        for name in names:
+            node = node.get(name) if isinstance(node, dict) else None
+        return node
+
+    outer = max((q for q in state if p.startswith(q + "/") and state[q] is not None), key=len, default=None)
+    if p in state:
+        node = None if state[p] is None else json.loads(str(state[p]))
+    else:
+        node = outer and inside(json.loads(str(state[outer])), p[len(outer) + 1:].split("/"))
+    for q in [q for q in state if q.startswith(p + "/")]:
+        names, at = q[len(p) + 1:].split("/"), node if isinstance(node, dict) else {}
+        node = at
+        for name in names[:-1]:
+            at = at.setdefault(name, {})
+        at.pop(names[-1], None) if state[q] is None else at.update({names[-1]: json.loads(str(state[q]))})
+    return None if node is None else value(node)
+
+
 def put(state, p, v):
-    old = state.get(p)
+    """What was written inside p is gone."""
+    within = [q for q in state if q.startswith(p + "/")]
+    has_outer = p not in state and any(p.startswith(q + "/") for q in state)
+    old = whole(state, p) if within or has_outer else state.get(p)
+    for q in within:
+        del state[q]
     state[p] = v
     return (p, "set", Value(old) if isinstance(old, str) else old)
 
