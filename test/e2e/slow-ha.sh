@@ -21,11 +21,12 @@ cd "$T" || exit 1
 ha_end()
 {
 	local f
+	touch stop over
 	for f in "$D"/*.pid "$T"/*.pid; do [ -e "$f" ] && kill -9 "$(cat "$f")" 2> /dev/null; done
 	for f in "$D"/n*/postmaster.pid; do
 		[ -e "$f" ] && kill -9 $(pgrep -P "$(head -n 1 "$f")") "$(head -n 1 "$f")" 2> /dev/null
 	done
-	touch stop; tap_end; rm -rf "$D"
+	tap_end; rm -rf "$D"
 }
 trap ha_end EXIT
 
@@ -108,10 +109,18 @@ is_whole()
 	done
 	[ $p = 1 ] && [ $r = 2 ] && [ $s -ge 1 ]
 }
+# And again whenever it ends, as systemd does it by our unit: one that starts
+# while there is no primary gives up.
 start_sequencer()
 {
-	"$VES" serve --store "$DB" --signing-key seq.key --listen "127.0.0.1:${SEQ_PORTS[$1]}" >> "s$1.log" 2>&1 &
-	echo $! > "s$1.pid"
+	(
+		while [ ! -e over ]; do
+			"$VES" serve --store "$DB" --signing-key seq.key --listen "127.0.0.1:${SEQ_PORTS[$1]}" >> "s$1.log" 2>&1 &
+			echo $! > "s$1.pid"
+			wait $!
+			sleep 0.5
+		done
+	) > /dev/null 2>&1 &
 	disown
 }
 cat > haproxy.cfg << END
@@ -194,7 +203,7 @@ for round in $(seq "$HA_ROUNDS"); do
 	end_node "$victim"
 	end "s$s.pid"
 	end haproxy.pid
-	start_proxy; start_sequencer $s
+	start_proxy
 	another() { local p; p=$(primary) && [ "$p" != "$victim" ]; }
 	wait_for 60 another || not_ok "round $round: another primary"
 	wait_for 60 more_than $((at + 6)) && ok "round $round: primary n$victim, sequencer s$s and the proxy killed, events are taken again" ||
