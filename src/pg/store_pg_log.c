@@ -463,9 +463,9 @@ enum ves_status ves_pg_log_links(struct ves_store *s, uint32_t stream_no,
 {
     struct ves_pg_call q;
 
-    memset(rows, 0, count * sizeof *rows);
     if (count == 0)
         return VES_OK;
+    memset(rows, 0, count * sizeof *rows);
     ves_pg_open(ves_pg_of(s), &q, VES_PG_LOG_LINKS, "iI",
                 "SELECT i.n, e.* FROM unnest($2) WITH ORDINALITY i (no, n)"
                 " CROSS JOIN LATERAL (SELECT sequence_number, entity_key,"

@@ -138,10 +138,12 @@ enum ves_status ves_credentials_load(struct ves_credentials *creds,
 static struct tenant *tenant_of(struct ves_credentials *creds,
                                 const struct ves_uuid *id)
 {
-    struct ves_table_node *node = ves_table_find(&creds->tenants, id->b);
-    if (!node)
-        node = ves_table_add(&creds->tenants, id->b, sizeof(struct tenant));
-    struct tenant *tenant = (struct tenant *)node;
+    struct tenant *tenant =
+        (struct tenant *)ves_table_find(&creds->tenants, id->b);
+    if (tenant)
+        return tenant;
+    tenant = (struct tenant *)ves_table_add(&creds->tenants, id->b,
+                                            sizeof(struct tenant));
     if (tenant)
         tenant->held.account = &tenant->account;
     return tenant;
@@ -169,12 +171,15 @@ enum ves_status ves_credentials_put(struct ves_credentials *creds,
     struct tenant *tenant = tenant_of(creds, &row->tenant);
     struct ves_table_node *node =
         ves_table_find(&creds->table, row->key_hash.b);
-    if (!node && tenant)
+    bool is_new = !node && tenant;
+    if (is_new)
         node =
             ves_table_add(&creds->table, row->key_hash.b, sizeof(struct entry));
     struct entry *entry = (struct entry *)node;
     if (entry && tenant) {
-        entry->held.account = &tenant->account;
+        /* Fixed: who holds it looks at it without the lock. */
+        if (is_new)
+            entry->held.account = &tenant->account;
         entry->caller = (struct ves_caller){
             .tenant = row->tenant,
             .has_store = row->has_store,
