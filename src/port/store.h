@@ -453,10 +453,8 @@ struct ves_store_ops {
                                          uint32_t stream_no,
                                          const struct ves_uuid *ids,
                                          size_t count, struct ves_id_row *rows);
-    /* VES_CONFLICT when a sequence or event id is taken, VES_INVALID when a
-     * sequence would leave a gap, VES_NOT_FOUND without such a stream.  After
-     * begin_streams a store may let commit answer that for ids which
-     * log_find_ids found absent in the same transaction (ADR 0064). */
+    /* VES_CONFLICT when a sequence or event id is taken (or at commit, ADR
+     * 0064), VES_INVALID at a gap, VES_NOT_FOUND without such a stream. */
     enum ves_status (*log_append)(struct ves_store *s, uint32_t stream_no,
                                   const struct ves_log_row *rows, size_t count);
     /* In order from `from`, at most limit rows (0: no limit). */
