@@ -37,7 +37,7 @@ fi
 skip "the unit is started by systemd" "not on a machine that is in use; its ExecStart is started below"
 
 # start_unit -- what ExecStart says, in the root and, where that can be, as its user
-uid=$(sed -n 's/^ves:x:\([0-9]*\):.*/\1/p' "$R/etc/passwd")
+uid=$(sed -n 's/^ves:[^:]*:\([0-9]*\):.*/\1/p' "$R/etc/passwd")
 as="setpriv --reuid=$uid --regid=$uid --clear-groups --no-new-privs --"
 start_unit()
 {
