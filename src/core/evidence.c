@@ -384,3 +384,23 @@ void ves_evidence_write(struct ves_buf *buf,
         break;
     }
 }
+
+enum ves_status ves_evidence_last(const struct ves_evidence *evidence)
+{
+    const struct ves_checkpoint *small = &evidence->heads[0].checkpoint;
+    const struct ves_checkpoint *large = &evidence->heads[1].checkpoint;
+    struct ves_hash then, root;
+
+    VES_ASSERT(evidence->has_last);
+    if (small->size > large->size) {
+        large = small;
+        small = &evidence->heads[1].checkpoint;
+    }
+    if (small->size == 0 || small->size == large->size)
+        return VES_INVALID;
+    if (ves_tlog_inclusion_roots(&evidence->last_path, small->size - 1,
+                                 large->size, &evidence->last, &then, &root) ||
+        !ves_hash_equal(&root, &large->root))
+        return VES_REFUSED;
+    return ves_hash_equal(&then, &small->root) ? VES_NOT_FOUND : VES_OK;
+}

@@ -76,6 +76,13 @@ VES_NODISCARD enum ves_status ves_evidence_read(struct ves_bytes bytes,
                                                 struct ves_evidence *out,
                                                 struct ves_error *error);
 
+/* Do the two heads contradict each other, as the last entry shows it
+ * (has_last)? VES_OK: they are of two histories; VES_NOT_FOUND: the larger tree
+ * goes on from the smaller; VES_REFUSED: what is shown is not in the larger;
+ * VES_INVALID: the sizes are the same, or one tree is empty. */
+VES_NODISCARD enum ves_status
+ves_evidence_last(const struct ves_evidence *evidence);
+
 /* Appends the file of what is in evidence: of heads the bytes of the note, and
  * hash and path where a node or an entry is shown. */
 void ves_evidence_write(struct ves_buf *buf,

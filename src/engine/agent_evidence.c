@@ -373,31 +373,6 @@ enum ves_status ves_core_apart(struct ves_agent_core *core,
     return status == VES_NOT_FOUND ? VES_OK : ves_device_say(core, status);
 }
 
-/* Of two heads whose entries are not here: what the larger tree was over the
- * entries of the smaller one, as the path of the last of those shows it. */
-static enum ves_status show_last(struct ves_evidence *out,
-                                 const struct ves_hash *leaf,
-                                 const struct ves_tlog_path *path)
-{
-    const struct ves_checkpoint *small = &out->heads[0].checkpoint;
-    const struct ves_checkpoint *large = &out->heads[1].checkpoint;
-    struct ves_hash then, root;
-
-    if (small->size > large->size) {
-        large = small;
-        small = &out->heads[1].checkpoint;
-    }
-    if (small->size == 0 ||
-        ves_tlog_inclusion_roots(path, small->size - 1, large->size, leaf,
-                                 &then, &root) ||
-        !ves_hash_equal(&root, &large->root))
-        return VES_REFUSED;
-    out->has_last = true;
-    out->last = *leaf;
-    out->last_path = *path;
-    return ves_hash_equal(&then, &small->root) ? VES_NOT_FOUND : VES_OK;
-}
-
 static enum ves_status fork_evidence(struct ves_agent_core *core,
                                      struct ves_arena *arena,
                                      struct ves_bytes theirs,
@@ -425,9 +400,14 @@ static enum ves_status fork_evidence(struct ves_agent_core *core,
         status = ves_hash_equal(&first->root, &second->root) ? VES_NOT_FOUND
                                                              : VES_OK;
     } else if (is_beyond) {
-        status = read_inclusion(arena, inclusion, &leaf, &path)
-                     ? show_last(evidence, &leaf, &path)
-                     : VES_REFUSED;
+        /* The entries of neither are here: the last of the smaller speaks. */
+        if (!read_inclusion(arena, inclusion, &evidence->last,
+                            &evidence->last_path))
+            return VES_REFUSED;
+        evidence->has_last = true;
+        status = ves_evidence_last(evidence);
+        if (status == VES_INVALID)
+            status = VES_REFUSED;
     } else {
         const struct ves_tlog_source own = {ves_device_tree_read, tree};
         uint64_t common =
