@@ -205,6 +205,14 @@ void ves_bench_server_memory(const struct ves_bench_server *server, double *now,
 void ves_bench_machine(const char *folder, struct ves_bench_machine *out);
 double ves_bench_load_average(void);
 
+/* What /proc says of a process; false: nothing. */
+struct ves_bench_process {
+    char name[64];
+    long parent;
+    double own_s, gone_s; /* of the processor: its, of children that ended */
+};
+bool ves_bench_process(pid_t pid, struct ves_bench_process *out);
+
 /* ingest.c, pull.c, append.c, million.c */
 
 VES_NODISCARD enum ves_status ves_bench_ingest(struct ves_bench_run *run);

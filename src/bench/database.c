@@ -3,7 +3,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/bytes.h"
 #include "base/error.h"
@@ -13,50 +12,28 @@
 
 enum { BODY = 1024, SECONDS = 3 };
 
-/* What /proc says of a process. */
-struct seen {
-    long parent;
-    double own, gone; /* processor seconds: its, of children that ended */
-};
-
-static bool look(const char *pid, struct seen *out)
+static bool look(long pid, struct ves_bench_process *out)
 {
-    char path[64], text[1024] = "";
-    unsigned long user, system, gone_user, gone_system;
-
-    snprintf(path, sizeof(path), "/proc/%.20s/stat", pid);
-    FILE *file = fopen(path, "re");
-    const char *after =
-        file && fgets(text, sizeof(text), file) ? strrchr(text, ')') : NULL;
-    if (file)
-        fclose(file);
-    /* proc(5): a letter and the parent come first. */
-    if (!after || !strstr(text, "(postgres)") ||
-        sscanf(after + 1,
-               " %*c %ld %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu %lu %lu",
-               &out->parent, &user, &system, &gone_user, &gone_system) != 5)
-        return false;
-    double ticks = (double)sysconf(_SC_CLK_TCK);
-    out->own = (double)(user + system) / ticks;
-    out->gone = (double)(gone_user + gone_system) / ticks;
-    return true;
+    return ves_bench_process((pid_t)pid, out) &&
+           strcmp(out->name, "postgres") == 0;
 }
 
 double ves_bench_database_cpu(const struct ves_bench_server *server)
 {
     struct dirent *entry;
-    struct seen seen;
+    struct ves_bench_process seen;
     double sum = 0;
+    long pid;
     DIR *all = server->database_pid ? opendir("/proc") : NULL;
 
     while (all && (entry = readdir(all))) {
         if (entry->d_name[0] < '1' || entry->d_name[0] > '9' ||
-            !look(entry->d_name, &seen))
+            !look(pid = strtol(entry->d_name, NULL, 10), &seen))
             continue;
-        if (strtol(entry->d_name, NULL, 10) == server->database_pid)
-            sum += seen.own + seen.gone;
+        if (pid == server->database_pid)
+            sum += seen.own_s + seen.gone_s;
         else if (seen.parent == server->database_pid)
-            sum += seen.own;
+            sum += seen.own_s;
     }
     if (all)
         closedir(all);
@@ -66,14 +43,12 @@ double ves_bench_database_cpu(const struct ves_bench_server *server)
 /* The process above the one that serves us has all the others of it. */
 static void find_database(struct ves_bench_run *run, struct ves_store *store)
 {
-    struct seen seen;
-    char pid[32];
+    struct ves_bench_process seen;
     int64_t ours;
 
     if (ves_store_pg_backend(store, &ours))
         return;
-    snprintf(pid, sizeof(pid), "%lld", (long long)ours);
-    if (look(pid, &seen))
+    if (look((long)ours, &seen))
         run->server.database_pid = seen.parent;
 }
 

@@ -89,3 +89,29 @@ void ves_bench_machine(const char *folder, struct ves_bench_machine *out)
     out->sqlite = sqlite3_libversion();
     out->load_before = ves_bench_load_average();
 }
+
+bool ves_bench_process(pid_t pid, struct ves_bench_process *out)
+{
+    char path[64], text[1024] = "";
+    unsigned long user, system, gone_user, gone_system;
+
+    snprintf(path, sizeof(path), "/proc/%ld/stat", (long)pid);
+    FILE *file = fopen(path, "re");
+    const char *name =
+        file && fgets(text, sizeof(text), file) ? strchr(text, '(') : NULL;
+    /* proc(5): the name may hold blanks and parentheses. */
+    char *end = name ? strrchr(text, ')') : NULL;
+    if (file)
+        fclose(file);
+    if (!end ||
+        sscanf(end + 1,
+               " %*c %ld %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu %lu %lu",
+               &out->parent, &user, &system, &gone_user, &gone_system) != 5)
+        return false;
+    *end = '\0';
+    snprintf(out->name, sizeof(out->name), "%s", name + 1);
+    double ticks = (double)sysconf(_SC_CLK_TCK);
+    out->own_s = (double)(user + system) / ticks;
+    out->gone_s = (double)(gone_user + gone_system) / ticks;
+    return true;
+}

@@ -252,21 +252,7 @@ void ves_bench_server_memory(const struct ves_bench_server *server, double *now,
 
 double ves_bench_server_cpu(const struct ves_bench_server *server)
 {
-    char path[64], text[1024] = "";
-    unsigned long user = 0, system = 0;
-    snprintf(path, sizeof(path), "/proc/%ld/stat", (long)server->pid);
-    FILE *file = fopen(path, "re");
-    if (!file)
-        return 0;
-    size_t len = fread(text, 1, sizeof(text) - 1, file);
-    fclose(file);
-    text[len] = '\0';
-    /* proc(5): after the name, which may hold blanks, come a letter, ten
-     * numbers, and these two. */
-    const char *at = strrchr(text, ')');
-    if (!at ||
-        sscanf(at + 1, " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu",
-               &user, &system) != 2)
-        return 0;
-    return (double)(user + system) / (double)sysconf(_SC_CLK_TCK);
+    struct ves_bench_process seen;
+
+    return ves_bench_process(server->pid, &seen) ? seen.own_s : 0;
 }
