@@ -29,7 +29,7 @@ enum {
     BUSY_TIMEOUT_MS = 10000
 };
 
-static const char head_file_mark[] = "ves-heads 1 ";
+static const char head_file_mark[] = VES_HEAD_FILE_MARK;
 
 /* What the report calls a head of that file. */
 static const char *words_of(struct ves_audit *audit, const char *what,
@@ -51,26 +51,6 @@ static enum ves_status cannot(struct ves_audit *audit, enum ves_status status,
 
 /* ---- a sequencer's head file --------------------------------------------- */
 
-/* STREAM-ID SIZE ROOT [EPOCH] */
-static bool read_line(struct ves_bytes line, struct ves_hash *stream_id,
-                      struct ves_audit_head *head)
-{
-    struct ves_bytes id, size, root;
-
-    if (!ves_line_take_word(&line, &id) || id.len != 2 * VES_HASH_SIZE ||
-        ves_hex_decode(id, stream_id->b, VES_HASH_SIZE) ||
-        !ves_line_take_word(&line, &size) ||
-        !ves_line_number(size, &head->size))
-        return false;
-    head->epoch = 0;
-    if (!ves_line_take_word(&line, &root))
-        root = line;
-    else if (!ves_line_number(line, &head->epoch))
-        return false;
-    return root.len == 2 * VES_HASH_SIZE &&
-           ves_hex_decode(root, head->root.b, VES_HASH_SIZE) == VES_OK;
-}
-
 static enum ves_status take_head_file(struct ves_audit *audit,
                                       struct ves_audit_stream *stream,
                                       const char *path, bool *is_used)
@@ -80,7 +60,8 @@ static enum ves_status take_head_file(struct ves_audit *audit,
         .is_outside = true};
     struct ves_error why = {.status = VES_OK};
     struct ves_bytes rest, line;
-    struct ves_hash id, named;
+    struct ves_head_line named;
+    struct ves_hash id;
     struct ves_buf text;
 
     ves_stream_id(&stream->row.stream, &id);
@@ -94,10 +75,13 @@ static enum ves_status take_head_file(struct ves_audit *audit,
         (void)ves_line_take(&rest, &line);
     /* A last line without its end was never published. */
     while (!status && ves_line_take(&rest, &line)) {
-        if (!read_line(line, &named, &head)) {
+        if (!ves_head_line_read(line, &named)) {
             status = cannot(audit, VES_MALFORMED, path,
                             "it has a line that is no head");
-        } else if (ves_hash_equal(&named, &id) && head.size > 0) {
+        } else if (ves_hash_equal(&named.stream_id, &id)) {
+            head.size = named.size;
+            head.root = named.root;
+            head.epoch = named.epoch;
             status = ves_audit_heads_add(audit, stream, &head);
             *is_used = true;
         }

@@ -87,3 +87,32 @@ bool ves_origin_stream(struct ves_bytes origin, struct ves_hash *stream_id)
     return memcmp(tail, between, sizeof(between) - 1) == 0 &&
            ves_hex_decode(digits, stream_id->b, VES_HASH_SIZE) == VES_OK;
 }
+
+/* 64 lower-case digits, as they are written. */
+static bool read_digits(struct ves_bytes text, struct ves_hash *out)
+{
+    char again[2 * VES_HASH_SIZE];
+
+    if (text.len != sizeof(again) ||
+        ves_hex_decode(text, out->b, VES_HASH_SIZE))
+        return false;
+    ves_hex_encode(out->b, VES_HASH_SIZE, again);
+    return memcmp(again, text.ptr, sizeof(again)) == 0;
+}
+
+bool ves_head_line_read(struct ves_bytes line, struct ves_head_line *out)
+{
+    struct ves_bytes id, size, root;
+
+    out->epoch = 0;
+    if (!ves_line_take_word(&line, &id) || !ves_line_take_word(&line, &size) ||
+        !read_digits(id, &out->stream_id) ||
+        ves_decimal_parse(size, &out->size) || out->size == 0 ||
+        out->size > VES_TLOG_SIZE_MAX)
+        return false;
+    if (!ves_line_take_word(&line, &root))
+        root = line;
+    else if (ves_decimal_parse(line, &out->epoch) || out->epoch == 0)
+        return false;
+    return read_digits(root, &out->root);
+}

@@ -33,4 +33,16 @@ void ves_origin_write(struct ves_buf *buf, struct ves_bytes host,
 /* The stream an origin names; false when it has not that form. */
 bool ves_origin_stream(struct ves_bytes origin, struct ves_hash *stream_id);
 
+/* A sequencer's head file (server/head_file.h): how its first line begins, and
+ * what stands in each of the others. */
+#define VES_HEAD_FILE_MARK "ves-heads 1 "
+struct ves_head_line {
+    struct ves_hash stream_id;
+    uint64_t size; /* 1 or more */
+    struct ves_hash root;
+    uint64_t epoch;
+};
+/* Exactly as it is written, without the end of the line. */
+bool ves_head_line_read(struct ves_bytes line, struct ves_head_line *out);
+
 #endif

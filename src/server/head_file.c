@@ -13,9 +13,8 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "base/uuid.h"
+#include "core/checkpoint.h"
 #include "os/file.h"
-
-#define MARK "ves-heads 1 "
 
 enum {
     FILE_MAX = 256 * 1024 * 1024, /* bytes read at the start */
@@ -105,35 +104,14 @@ static bool cut(struct ves_bytes *rest, uint8_t sep, struct ves_bytes *part)
     return true;
 }
 
-/* 64 lower-case digits, as they are written. */
-static bool read_hash(struct ves_bytes text, struct ves_hash *out)
-{
-    char again[2 * VES_HASH_SIZE];
-    if (text.len != sizeof(again) ||
-        ves_hex_decode(text, out->b, VES_HASH_SIZE))
-        return false;
-    ves_hex_encode(out->b, VES_HASH_SIZE, again);
-    return memcmp(again, text.ptr, sizeof(again)) == 0;
-}
-
 static enum ves_status read_line(struct ves_head_file *file,
-                                 struct ves_bytes line)
+                                 struct ves_bytes text)
 {
-    struct ves_bytes id, size_text, root_text;
-    struct ves_hash stream_id, root;
-    uint64_t size, epoch = 0;
-    if (!cut(&line, ' ', &id) || !cut(&line, ' ', &size_text) ||
-        !read_hash(id, &stream_id) || ves_decimal_parse(size_text, &size) ||
-        size == 0 || size > VES_TLOG_SIZE_MAX)
-        return VES_MALFORMED;
-    if (!cut(&line, ' ', &root_text))
-        root_text = line;
-    else if (ves_decimal_parse(line, &epoch) || epoch == 0)
-        return VES_MALFORMED;
-    if (!read_hash(root_text, &root))
+    struct ves_head_line line;
+    if (!ves_head_line_read(text, &line))
         return VES_MALFORMED;
     file->lines++;
-    return put(file, &stream_id, epoch, size, &root);
+    return put(file, &line.stream_id, line.epoch, line.size, &line.root);
 }
 
 static enum ves_status read_first(struct ves_head_file *file,
@@ -141,13 +119,14 @@ static enum ves_status read_first(struct ves_head_file *file,
                                   struct ves_error *error)
 {
     struct ves_uuid id;
-    size_t len = sizeof(MARK) - 1;
-    if (line.len < len || memcmp(line.ptr, MARK, len) != 0 ||
+    size_t len = sizeof(VES_HEAD_FILE_MARK) - 1;
+    if (line.len < len || memcmp(line.ptr, VES_HEAD_FILE_MARK, len) != 0 ||
         ves_uuid_parse(ves_bytes(line.ptr + len, line.len - len), &id))
-        return ves_fail(error, VES_MALFORMED,
-                        "%s is no head file: its first line is not \"" MARK
-                        "SEQUENCER-ID\"",
-                        file->path);
+        return ves_fail(
+            error, VES_MALFORMED,
+            "%s is no head file: its first line is not \"" VES_HEAD_FILE_MARK
+            "SEQUENCER-ID\"",
+            file->path);
     if (!ves_uuid_equal(&id, &file->sequencer_id))
         return ves_fail(error, VES_REFUSED,
                         "%s holds the heads of another sequencer; name the "
@@ -213,7 +192,7 @@ static enum ves_status write_anew(struct ves_head_file *file,
 {
     struct ves_buf buf;
     ves_buf_init(&buf, file->alloc, FILE_MAX);
-    ves_buf_put_str(&buf, MARK);
+    ves_buf_put_str(&buf, VES_HEAD_FILE_MARK);
     ves_buf_put_uuid(&buf, &file->sequencer_id);
     ves_buf_put_u8(&buf, '\n');
     ves_table_each(&file->heads, put_head, &buf);
