@@ -12,7 +12,6 @@
 #include "audit/audit.h"
 #include "base/bytes.h"
 #include "base/error.h"
-#include "base/text.h"
 #include "core/checkpoint.h"
 #include "core/epoch.h"
 #include "core/lines.h"
