@@ -128,16 +128,15 @@ PY
 )
 printf 'witness theirs %s %s\nquorum theirs\n' "$THEIR_KEY" "$THEIRS" > "$T/policy"
 start_server "$SEQ" --witness-policy "$T/policy" || { not_ok "a sequencer that asks it"; done_testing; }
-has_line() { fetch "$PREFIX/checkpoint" | grep -q '^— theirs\.example '; }
-check "their witness cosigns our head" wait_for 60 has_line
-grown() { has_line && [ "$(fetch "$PREFIX/checkpoint" | sed -n 2p)" -gt "$FIRST" ]; }
-FIRST=$(fetch "$PREFIX/checkpoint" | sed -n 2p)
+# cosigned_beyond SIZE -- one answer holds both: a head larger than SIZE, and their line; it is kept in $T/head.
+cosigned_beyond() { fetch "$PREFIX/checkpoint" > "$T/head" && grep -q '^— theirs\.example ' "$T/head" && [ "$(sed -n 2p "$T/head")" -gt "$1" ]; }
+check "their witness cosigns our head" wait_for 60 cosigned_beyond 0
+FIRST=$(sed -n 2p "$T/head")
 adjust "$T/till.db" A 5
 check "another push" "$VES" push --db "$T/till.db"
-check "and cosigns what grew from it" wait_for 60 grown
+check "and cosigns what grew from it" wait_for 60 cosigned_beyond "$FIRST"
 
 # A third party's verifier takes the head with its line.
-fetch "$PREFIX/checkpoint" > "$T/head"
 echo "$LOG_VKEY" > "$T/head.vkey"
 modules=$HERE/build/sigstore/node_modules
 NODE=${VES_NODE:-$(command -v node)}
