@@ -62,6 +62,25 @@ static void print_list(struct ves_jr *jr, const char *name, const char *title)
                cli_str(jr, "/%s/%zu", name, i));
 }
 
+static void human_delivery(struct ves_jr *jr)
+{
+    const char *mode = cli_str(jr, "/delivery/mode");
+
+    if (strcmp(mode, "none") == 0)
+        printf("delivery  nobody follows the sequencer for this store now");
+    else if (strcmp(mode, "stream") == 0)
+        printf("delivery  told at once, since %s",
+               cli_str(jr, "/delivery/since"));
+    else
+        printf("delivery  asked for from time to time, since %s (%s)",
+               cli_str(jr, "/delivery/since"), cli_str(jr, "/delivery/why"));
+    if (ves_jr_has(jr, "/delivery/toldAt"))
+        printf("; last told of event %s, at %s",
+               cli_str(jr, "/delivery/toldUpTo"),
+               cli_str(jr, "/delivery/toldAt"));
+    putchar('\n');
+}
+
 static void human_status(struct ves_jr *jr)
 {
     const char *health = cli_str(jr, "/health");
@@ -92,6 +111,7 @@ static void human_status(struct ves_jr *jr)
            ves_jr_has(jr, "/lastPushAt") ? cli_str(jr, "/lastPushAt") : "never",
            ves_jr_has(jr, "/lastPullAt") ? cli_str(jr, "/lastPullAt")
                                          : "never");
+    human_delivery(jr);
     if (ves_jr_u64(jr, "/unknownSchemaAt"))
         printf("state     cannot be compared since event %s\n",
                cli_str(jr, "/unknownSchemaAt"));

@@ -6,7 +6,8 @@
  *
  * Files: FILE (SQLite), FILE.key (the agent's secret, 0600), FILE.key.next (the
  * one it committed to), FILE.key.later (the one after it, while the key is
- * rotated), FILE.credential (what the sequencer gave, 0600).  Meta names beside
+ * rotated), FILE.credential (what the sequencer gave, 0600),
+ * FILE.delivery (agent/delivery.h).  Meta names beside
  * the engine's: "agent.public_key" (hex), "sequencer.url", "sequencer.tls_key"
  * (hex), "sequencer.checked_ms", "sequencer.reachable" ("0" or "1"),
  * "setting.NAME", "settings.version", "log.pruned_below".
@@ -38,11 +39,12 @@ struct ves_agent {
     bool has_begun; /* ves_agent_begin without its end */
     int (*passphrase)(void *ctx, char *out, size_t size);
     void *passphrase_ctx;
-    char *path;            /* absolute, of FILE; owned, as the next five */
+    char *path;            /* absolute, of FILE; owned, as the next six */
     char *key_path;        /* FILE.key */
     char *next_key_path;   /* FILE.key.next */
     char *later_key_path;  /* FILE.key.later */
     char *credential_path; /* FILE.credential */
+    char *delivery_path;   /* FILE.delivery */
     char *url;             /* "" when there is none */
     bool has_public_key;
     struct ves_public_key public_key; /* as pinned when the store was made, or

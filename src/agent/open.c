@@ -190,8 +190,10 @@ static enum ves_status set_paths(struct ves_agent *agent,
     agent->next_key_path = join(agent, path, ".key.next");
     agent->later_key_path = join(agent, path, ".key.later");
     agent->credential_path = join(agent, path, ".credential");
+    agent->delivery_path = join(agent, path, ".delivery");
     if (!agent->path || !agent->key_path || !agent->next_key_path ||
-        !agent->later_key_path || !agent->credential_path)
+        !agent->later_key_path || !agent->credential_path ||
+        !agent->delivery_path)
         return ves_fail(error, VES_NOMEM, "%s", ves_status_message(VES_NOMEM));
     return VES_OK;
 }
@@ -342,6 +344,7 @@ void ves_agent_close(struct ves_agent *agent)
     release(agent, agent->next_key_path);
     release(agent, agent->later_key_path);
     release(agent, agent->credential_path);
+    release(agent, agent->delivery_path);
     release(agent, agent->url);
     release(agent, agent);
 }

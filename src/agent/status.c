@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "agent/agent.h"
+#include "agent/delivery.h"
 #include "agent/words.h"
 #include "base/bytes.h"
 #include "base/text.h"
@@ -23,7 +24,8 @@ struct standing {
     uint64_t open_conflicts;
     uint64_t follow_ups;
     uint64_t decided; /* failed rows somebody decided; nothing to do */
-    bool has_state;   /* the state hash was asked for */
+    bool has_state;   /* what is not in the file's rows was asked for, too: the
+                         state hash, how news come */
     bool is_kept;     /* nothing was read: what was said last is so still */
 };
 
@@ -411,6 +413,8 @@ static enum ves_status put_document(struct ves_agent *agent,
     put_counts(jw, standing);
     put_sequence(jw, standing);
     put_sequencer(jw, agent, standing);
+    if (standing->has_state)
+        ves_delivery_put(jw, agent->delivery_path, agent->alloc);
     put_state(jw, standing);
     put_reasons(jw, agent, standing);
     put_steps(jw, agent, standing);

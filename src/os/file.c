@@ -196,6 +196,17 @@ enum ves_status ves_file_lock(const char *path, int *fd,
                : fail(error, "lock", path, number);
 }
 
+bool ves_file_is_locked(const char *path)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+
+    if (fd < 0)
+        return false;
+    bool is_locked = flock(fd, LOCK_SH | LOCK_NB) && errno == EWOULDBLOCK;
+    close(fd);
+    return is_locked;
+}
+
 /* ---- writing ------------------------------------------------------------ */
 
 static int write_all(int fd, struct ves_bytes content)

@@ -48,6 +48,10 @@ VES_NODISCARD enum ves_status ves_file_rename(const char *from, const char *to,
 VES_NODISCARD enum ves_status ves_file_lock(const char *path, int *fd,
                                             struct ves_error *error);
 
+/* Does somebody hold that lock, this process included?  Who asks just then may
+ * find it held by this look. */
+bool ves_file_is_locked(const char *path);
+
 /* Is there something of that name, a dangling symbolic link included? */
 bool ves_file_exists(const char *path);
 

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "agent/delivery.h"
 #include "base/assert.h"
 #include "base/bytes.h"
 #include "base/error.h"
@@ -28,7 +29,7 @@ enum {
 };
 
 struct ves_follow {
-    struct ves_agent *agent; /* the caller's thread only */
+    struct ves_agent *agent; /* the caller's thread, but for its paths */
     const struct ves_alloc *alloc;
     struct ves_agent_seen seen; /* of the own file */
     ves_progress *progress;
@@ -47,6 +48,8 @@ struct ves_follow {
     uint64_t id;
     int64_t heard_ms, began_ms;
     unsigned tries;
+    struct ves_delivery noted; /* for who asks how this store follows */
+    int note_fd;
 
     pthread_mutex_t lock;
     pthread_cond_t changed;
@@ -61,6 +64,26 @@ struct ves_follow {
 
 /* ---- what comes ---------------------------------------------------------- */
 
+/* Told or tried again: both come often enough for who finds the note taken. */
+static void note(struct ves_follow *f, uint64_t head)
+{
+    int64_t now_ms = ves_clock_now_ms();
+
+    pthread_mutex_lock(&f->lock);
+    bool is_live = f->state == LIVE;
+    if (f->noted.since_ms == 0 || is_live != f->noted.is_live)
+        f->noted.since_ms = now_ms;
+    f->noted.is_live = is_live;
+    snprintf(f->noted.why, sizeof(f->noted.why), "%s", is_live ? "" : f->why);
+    pthread_mutex_unlock(&f->lock);
+    if (head > 0) {
+        f->noted.head = head;
+        f->noted.head_ms = now_ms;
+    }
+    ves_delivery_note(f->agent->delivery_path, f->alloc, &f->note_fd,
+                      &f->noted);
+}
+
 static void hear(struct ves_follow *f, enum state state, uint64_t head)
 {
     pthread_mutex_lock(&f->lock);
@@ -70,6 +93,7 @@ static void hear(struct ves_follow *f, enum state state, uint64_t head)
     if (head > f->head)
         f->head = head;
     pthread_mutex_unlock(&f->lock);
+    note(f, head);
 }
 
 /* The end of a line; an empty one ends an event. */
@@ -236,6 +260,7 @@ static void *follow_all(void *ctx)
     struct ves_follow *f = ctx;
 
     ves_thread_name("ves-follow");
+    note(f, 0);
     for (;;) {
         struct ves_http_reply reply;
         struct ves_error error = {VES_OK, ""};
@@ -249,8 +274,10 @@ static void *follow_all(void *ctx)
             result = pthread_cond_timedwait(&f->changed, &f->lock, &until);
         bool is_stopping = f->is_stopping;
         pthread_mutex_unlock(&f->lock);
-        if (is_stopping)
+        if (is_stopping) {
+            ves_delivery_end(&f->note_fd);
             return NULL;
+        }
     }
 }
 
@@ -262,6 +289,18 @@ static void free_all(struct ves_follow *f)
     pthread_cond_destroy(&f->changed);
     pthread_mutex_destroy(&f->lock);
     f->alloc->realloc(f->alloc->ctx, f, 0);
+}
+
+/* What was told last goes on to be said. */
+static void recall(struct ves_follow *f)
+{
+    struct ves_delivery last;
+    bool is_followed;
+
+    ves_delivery_read(f->agent->delivery_path, f->alloc, &last, &is_followed);
+    f->note_fd = -1;
+    f->noted.head = last.head;
+    f->noted.head_ms = last.head_ms;
 }
 
 enum ves_status ves_follow_start(struct ves_agent *agent,
@@ -296,6 +335,7 @@ enum ves_status ves_follow_start(struct ves_agent *agent,
     f->began_ms = f->heard_ms = ves_clock_monotonic_ms();
     snprintf(f->url, sizeof(f->url), "%s", agent->url);
     snprintf(f->why, sizeof(f->why), "not connected yet");
+    recall(f);
     (void)ves_agent_changes(agent, &f->seen);
     pthread_mutex_init(&f->lock, NULL);
     ves_timed_cond_init(&f->changed);
