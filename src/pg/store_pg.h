@@ -82,6 +82,9 @@ VES_NODISCARD enum ves_status ves_store_pg_others(struct ves_store *store,
  * socket to wait on, -1 with words in the error when the database cannot be
  * reached.  *is_new: what came before is not known. */
 int ves_store_pg_listen(struct ves_store *store, bool *is_new);
+/* How many processes listen so, this one included; not one before _listen. */
+VES_NODISCARD enum ves_status ves_store_pg_serving(struct ves_store *store,
+                                                   uint64_t *count);
 /* Tells the others; streams NULL: any may have grown.  Not inside a
  * transaction. */
 VES_NODISCARD enum ves_status

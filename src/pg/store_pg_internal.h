@@ -104,6 +104,7 @@ enum ves_pg_id {
     VES_PG_INVITATION_PUT,
     VES_PG_NOTIFY,
     VES_PG_OTHERS,
+    VES_PG_SERVING,
     VES_PG_PLAIN,
     VES_PG_IDS
 };
@@ -301,6 +302,8 @@ VES_NODISCARD enum ves_status ves_pg_migrate(struct ves_pg *st,
 
 /* The number by which every writer locks the database. */
 #define VES_PG_LOCK_NO "5639425"
+/* Shared by every process that serves, to be counted. */
+#define VES_PG_SERVING_NO "5639426"
 
 /* The question where the tree of a stream ends (store_pg_tlog.c). */
 void ves_pg_open_ends(struct ves_pg *st, struct ves_pg_call *q,

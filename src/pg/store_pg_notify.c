@@ -14,6 +14,9 @@
 
 #define CHANNEL "ves_grown"
 
+/* Held until the connection ends, whatever ends it. */
+#define SERVE "SELECT pg_advisory_lock_shared(" VES_PG_SERVING_NO ")"
+
 /* Tenant, store; nothing means any stream. */
 enum { NOTICE = 2 * VES_UUID_TEXT };
 
@@ -25,10 +28,30 @@ int ves_store_pg_listen(struct ves_store *store, bool *is_new)
     if (st->is_listening && st->conn && PQstatus(st->conn) == CONNECTION_OK)
         return PQsocket(st->conn);
     if (ves_pg_connect(st) || ves_pg_queue(st, "LISTEN " CHANNEL) ||
-        ves_pg_settle(st, NULL))
+        ves_pg_queue(st, SERVE) || ves_pg_settle(st, NULL))
         return -1;
     st->is_listening = *is_new = true;
     return PQsocket(st->conn);
+}
+
+enum ves_status ves_store_pg_serving(struct ves_store *store, uint64_t *count)
+{
+    struct ves_pg_call q;
+
+    /* A number below 2^32 is objid; objsubid 1: a lock with one number. */
+    ves_pg_open(ves_pg_of(store), &q, VES_PG_SERVING, "",
+                "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'"
+                " AND objid = " VES_PG_SERVING_NO
+                " AND classid = 0 AND objsubid = 1 AND granted"
+                " AND mode = 'ShareLock' AND database = (SELECT oid"
+                "  FROM pg_database WHERE datname = current_database())");
+    enum ves_status status = ves_pg_ask_row(&q);
+    if (status)
+        return status;
+    *count = ves_pg_u64(&q);
+    status = ves_pg_check(&q);
+    ves_pg_close(&q);
+    return status;
 }
 
 static void write_notice(const struct ves_stream *stream, char out[NOTICE + 1])

@@ -73,3 +73,9 @@ enum ves_status ves_store_pg_others(struct ves_store *store, uint64_t *count)
     (void)store, (void)count;
     return VES_UNSUPPORTED;
 }
+
+enum ves_status ves_store_pg_serving(struct ves_store *store, uint64_t *count)
+{
+    (void)store, (void)count;
+    return VES_UNSUPPORTED;
+}

@@ -138,11 +138,10 @@ bool ves_guard_headers(const struct ves_request *request,
         if (!rate->is_limited)
             continue;
         const char *comma = has_one ? ", " : "";
-        uint32_t per_s = request->server->rates.per_s[i];
-        policy_len += (size_t)snprintf(
-            policy + policy_len, VES_GUARD_HEADER_MAX - policy_len,
-            "%s\"%s\";q=%u;w=%u", comma, names[i], per_s * VES_RATE_BURST_S,
-            (unsigned)VES_RATE_BURST_S);
+        policy_len += (size_t)snprintf(policy + policy_len,
+                                       VES_GUARD_HEADER_MAX - policy_len,
+                                       "%s\"%s\";q=%u;w=%u", comma, names[i],
+                                       rate->most, (unsigned)VES_RATE_BURST_S);
         state_len += (size_t)snprintf(
             state + state_len, VES_GUARD_HEADER_MAX - state_len,
             "%s\"%s\";r=%u;t=%u", comma, names[i], rate->left, rate->full_s);

@@ -19,15 +19,22 @@ static uint64_t tag_of(const struct ves_rates *rates, enum ves_rate_kind kind,
     return tag ? tag : 1;
 }
 
-/* One token, and a full bucket, as the time it takes them to come. */
-static uint64_t token_us(const struct ves_rates *rates, enum ves_rate_kind kind)
-{
-    return SECOND_US / rates->per_s[kind];
-}
+/* What is in a full one. */
+struct size {
+    uint64_t token_us, full_us; /* as the time that it takes them to come */
+    uint32_t most;              /* in tokens */
+};
 
-static uint64_t full_us(const struct ves_rates *rates, enum ves_rate_kind kind)
+static struct size size_of(const struct ves_rates *rates,
+                           enum ves_rate_kind kind)
 {
-    return token_us(rates, kind) * rates->per_s[kind] * VES_RATE_BURST_S;
+    uint32_t per_s = rates->per_s[kind];
+    uint32_t parts = atomic_load_explicit(&rates->parts, memory_order_relaxed);
+    uint32_t most = per_s * VES_RATE_BURST_S / parts;
+    struct size size = {.token_us = (uint64_t)SECOND_US * parts / per_s,
+                        .most = most ? most : 1};
+    size.full_us = size.token_us * size.most;
+    return size;
 }
 
 enum ves_status ves_rates_init(struct ves_rates *rates,
@@ -38,6 +45,7 @@ enum ves_status ves_rates_init(struct ves_rates *rates,
     size_t size = VES_RATE_SETS * sizeof(*rates->sets);
     bool has_limit = false;
     memset(rates, 0, sizeof(*rates));
+    atomic_init(&rates->parts, 1);
     for (size_t i = 0; i < VES_RATE_KINDS; i++) {
         VES_ASSERT(per_s[i] <= VES_RATE_PER_S_MAX);
         rates->per_s[i] = per_s[i];
@@ -104,7 +112,8 @@ void ves_rates_take(struct ves_rates *rates, enum ves_rate_kind kind,
     if (!out->is_limited)
         return;
     uint64_t tag = tag_of(rates, kind, key);
-    uint64_t token = token_us(rates, kind), full = full_us(rates, kind);
+    struct size size = size_of(rates, kind);
+    uint64_t token = size.token_us, full = size.full_us;
     struct ves_rate_bucket *set = rates->sets[tag % VES_RATE_SETS];
     pthread_mutex_lock(lock_of(rates, tag));
     struct ves_rate_bucket *bucket = find(set, tag);
@@ -117,6 +126,7 @@ void ves_rates_take(struct ves_rates *rates, enum ves_rate_kind kind,
         bucket->full_us = now_us + due;
     }
     pthread_mutex_unlock(lock_of(rates, tag));
+    out->most = size.most;
     out->left = (uint32_t)((full - (due < full ? due : full)) / token);
     out->full_s = seconds(due);
     out->wait_s = out->is_over ? seconds(due + token - full) : 0;
@@ -128,7 +138,7 @@ void ves_rates_give(struct ves_rates *rates, enum ves_rate_kind kind,
     if (!rates->per_s[kind])
         return;
     uint64_t tag = tag_of(rates, kind, key);
-    uint64_t token = token_us(rates, kind);
+    uint64_t token = size_of(rates, kind).token_us;
     pthread_mutex_lock(lock_of(rates, tag));
     struct ves_rate_bucket *bucket =
         find(rates->sets[tag % VES_RATE_SETS], tag);
@@ -146,9 +156,9 @@ bool ves_rates_is_over(struct ves_rates *rates, enum ves_rate_kind kind,
     pthread_mutex_lock(lock_of(rates, tag));
     const struct ves_rate_bucket *bucket =
         find(rates->sets[tag % VES_RATE_SETS], tag);
-    bool is_over =
-        bucket && bucket->full_us > now_us &&
-        bucket->full_us - now_us + token_us(rates, kind) > full_us(rates, kind);
+    struct size size = size_of(rates, kind);
+    bool is_over = bucket && bucket->full_us > now_us &&
+                   bucket->full_us - now_us + size.token_us > size.full_us;
     pthread_mutex_unlock(lock_of(rates, tag));
     return is_over;
 }

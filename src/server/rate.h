@@ -5,12 +5,16 @@
  * that is full needs no memory: buckets share a table of fixed size, and a new
  * one takes the place of the fullest of VES_RATE_WAYS.
  *
+ * Where several processes serve one database, each lets pass its part: limits
+ * are divided by their number, and there is one request in a bucket at least.
+ *
  * Reads no clock: times are microseconds that never go back.  Thread-safe.
  */
 #ifndef VES_SERVER_RATE_H
 #define VES_SERVER_RATE_H
 
 #include <pthread.h>
+#include <stdatomic.h>
 
 #include "crypto/crypto.h"
 
@@ -37,7 +41,8 @@ struct ves_rate_bucket {
 };
 
 struct ves_rates {
-    uint32_t per_s[VES_RATE_KINDS]; /* 0: no limit */
+    uint32_t per_s[VES_RATE_KINDS]; /* of all parts; 0: no limit */
+    atomic_uint parts;              /* at least 1; set by anybody */
     uint8_t seed[VES_SIPHASH_KEY];  /* so that nobody can choose a set */
     pthread_mutex_t locks[VES_RATE_LOCKS];
     struct ves_rate_bucket (*sets)[VES_RATE_WAYS];
@@ -47,6 +52,7 @@ struct ves_rates {
 struct ves_rate_state {
     bool is_limited; /* by a limit of this kind; else nothing else is set */
     bool is_over;    /* no token was there, and none was taken */
+    uint32_t most;   /* requests that a full bucket has room for */
     uint32_t left;   /* requests that may follow at once */
     uint32_t full_s; /* until the bucket is full */
     uint32_t wait_s; /* is_over: until a token is there; at least 1 */

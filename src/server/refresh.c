@@ -15,7 +15,7 @@
 #include "server/server.h"
 #include "server/storage.h"
 
-enum { ARENA_MAX = 64 * 1024, MARK_MAX = 256 };
+enum { ARENA_MAX = 64 * 1024, MARK_MAX = 256, PROCESSES_MAX = 1000 };
 
 static bool is_news(struct ves_refresh *refresh, struct ves_bytes mark)
 {
@@ -50,6 +50,18 @@ static enum ves_status note(void *ctx, const struct ves_stream_row *row)
     return VES_OK;
 }
 
+/* Rates are for all who serve the database. */
+static enum ves_status count_servers(struct ves_server *server)
+{
+    uint64_t count;
+    enum ves_status status =
+        ves_store_pg_serving(server->refresh.reader, &count);
+
+    if (!status && count > 0 && count <= PROCESSES_MAX)
+        atomic_store(&server->rates.parts, (unsigned)count);
+    return status;
+}
+
 /* Others may have made streams grow that are followed here. */
 static enum ves_status look_at_streams(struct ves_server *server)
 {
@@ -57,9 +69,10 @@ static enum ves_status look_at_streams(struct ves_server *server)
     struct ves_store *store = refresh->reader;
 
     refresh->looked_ms = ves_clock_monotonic_ms();
-    return atomic_load(&server->followers.count) > 0
+    enum ves_status status = count_servers(server);
+    return !status && atomic_load(&server->followers.count) > 0
                ? store->ops->stream_list(store, note, server)
-               : VES_OK;
+               : status;
 }
 
 /* ---- telling and hearing ------------------------------------------------- */

@@ -12,7 +12,8 @@
  * wherever he is connected.  What is noted while it is telling is told
  * together: a row of commits is one notice.  Notices may be lost, with a
  * connection or with who wanted to send one; so after each connect, and now and
- * then, all streams are looked at.
+ * then, all streams are looked at, and the processes are counted that serve the
+ * database: each gives its part of every rate (rate.h).
  */
 #ifndef VES_SERVER_REFRESH_H
 #define VES_SERVER_REFRESH_H

@@ -73,6 +73,35 @@ static void test_bucket(void **state)
     end();
 }
 
+/* Three processes let pass what one would, and a limit is never none. */
+static void test_parts(void **state)
+{
+    (void)state;
+    uint32_t passed = 0;
+    begin(6, 1, 0);
+    atomic_store(&rates.parts, 3);
+    struct ves_rate_state s = take(VES_RATE_CREDENTIAL, 1, 100 * S);
+    assert_int_equal(s.most, 20);
+    assert_int_equal(s.left, 19);
+    for (uint64_t ms = 0; ms < 100000; ms += 10)
+        passed += !take(VES_RATE_CREDENTIAL, 1, 100 * S + ms * 1000).is_over;
+    assert_in_range(passed, 19 + 2 * 99, 19 + 2 * 100);
+    /* One of them goes: the next second is worth more. */
+    atomic_store(&rates.parts, 1);
+    passed = 0;
+    for (uint64_t ms = 0; ms < 10000; ms += 10)
+        passed += !take(VES_RATE_CREDENTIAL, 1, 200 * S + ms * 1000).is_over;
+    assert_in_range(passed, 6 * 9, 60 + 6 * 10);
+    atomic_store(&rates.parts, 1000);
+    assert_false(take(VES_RATE_TENANT, 9, 100 * S).is_over);
+    s = take(VES_RATE_TENANT, 9, 100 * S);
+    assert_true(s.is_over);
+    assert_int_equal(s.most, 1);
+    assert_int_equal(s.wait_s, 1000);
+    assert_false(take(VES_RATE_TENANT, 9, 1100 * S).is_over);
+    end();
+}
+
 /* Over any second but the first ten's worth, no more than the limit pass. */
 static void test_long_run(void **state)
 {
@@ -225,6 +254,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_bucket),
+        cmocka_unit_test(test_parts),
         cmocka_unit_test(test_long_run),
         cmocka_unit_test(test_many),
         cmocka_unit_test_setup_teardown(test_http_limits, set_up, tear_down),

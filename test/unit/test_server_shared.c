@@ -28,7 +28,7 @@ int main(void)
 #include "test/lib/test_pg.h"
 #include "test/lib/test_serve.h"
 
-enum { PATIENCE_MS = 60000, NEVER_MS = INT32_MAX };
+enum { PATIENCE_MS = 60000, NEVER_MS = INT32_MAX, RATE = 10000 };
 
 static struct test_serve one, two;
 static char signing_key[128], admin_key[128];
@@ -42,6 +42,7 @@ static void start(struct test_serve *serve, const char *db)
     serve->options = (struct ves_serve_options){.store = test_pg_url,
                                                 .signing_key = signing_key,
                                                 .listen = "127.0.0.1:0",
+                                                .rate_limit = RATE,
                                                 .threads = 1};
     test_serve_start(serve);
 }
@@ -184,18 +185,52 @@ static void who_follows_elsewhere_hears_at_once(void **state)
     close(fd);
 }
 
+static void await_parts(unsigned parts)
+{
+    struct ves_server *server = one.server;
+    int64_t end_ms = ves_clock_monotonic_ms() + PATIENCE_MS;
+    char policy[96];
+
+    while (atomic_load(&server->rates.parts) != parts) {
+        assert_true(ves_clock_monotonic_ms() < end_ms);
+        (void)usleep(1000);
+    }
+    snprintf(policy, sizeof(policy),
+             "RateLimit-Policy: \"credential\";q=%u;w=10\r",
+             RATE * 10 / parts);
+    assert_int_equal(
+        test_http_get(&one.http, "/api/v1/ves/head?%s", one.scope), 200);
+    assert_true(test_http_has_header(&one.http, policy));
+}
+
+/* What a caller may do is not more when more processes serve; who counts is
+ * whoever is there, not who once was. */
+static void each_gives_its_part_of_a_rate(void **state)
+{
+    (void)state;
+    atomic_store(&one.server->refresh.streams_ms, 0);
+    await_parts(2);
+    ves_server_stop(two.server);
+    two.server = NULL;
+    await_parts(1);
+    char db[sizeof(one.db)];
+    memcpy(db, one.db, sizeof(db));
+    start(&two, db);
+    await_parts(2);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(who_follows_elsewhere_hears_at_once,
-                                        set_up, tear_down),
+        cmocka_unit_test(who_follows_elsewhere_hears_at_once),
+        cmocka_unit_test(each_gives_its_part_of_a_rate),
     };
     int failed = test_pg_start("sequencers on one database");
 
     if (failed)
         return failed == 77 ? 0 : 1;
     cmocka_set_message_output(CM_OUTPUT_TAP);
-    failed = cmocka_run_group_tests(tests, NULL, NULL);
+    failed = cmocka_run_group_tests(tests, set_up, tear_down);
     test_pg_run("stop");
     return failed;
 }
