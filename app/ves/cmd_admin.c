@@ -209,6 +209,26 @@ static void print_ends(const struct ves_recovered *done)
             (unsigned long long)done->ownerless);
 }
 
+/* What is in no log and no store, and so did not come back. */
+static void print_acts(const struct ves_recovered *done)
+{
+    char text[64] = "";
+    time_t seconds = (time_t)(done->last_act_ms / 1000);
+    struct tm utc;
+
+    if (done->streams + done->epochs == 0)
+        return;
+    if (done->last_act > 0 && gmtime_r(&seconds, &utc))
+        strftime(text, sizeof(text), ", of %Y-%m-%dT%H:%M:%SZ", &utc);
+    printf("WARNING: what administrators did after the backup DID NOT COME "
+           "BACK: what agents may send (ves admin policy), API keys that were "
+           "made, and those that were revoked, which ARE GOOD AGAIN. The last "
+           "act in this database is number %llu%s (ves admin trail); the "
+           "sequencer wrote a line \"admin\" to its log for each, those with "
+           "a larger \"no\" are to be done again\n",
+           (unsigned long long)done->last_act, text);
+}
+
 static int recover(struct cli *cli)
 {
     struct ves_serve_options serve = {.db = cli_get(cli, "db"),
@@ -251,6 +271,9 @@ static int recover(struct cli *cli)
         put_count(jw, "revocations", done.revocations);
         put_count(jw, "doubtfulRevocations", done.doubtful);
         put_count(jw, "streamsWithoutOwner", done.ownerless);
+        put_count(jw, "lastAct", done.last_act);
+        ves_jw_key(jw, "lastActAt");
+        ves_jw_time(jw, done.last_act_ms);
         ves_jw_end(jw);
         return cli_print(jw) ? CLI_FAILED : partly(&done);
     }
@@ -269,6 +292,7 @@ static int recover(struct cli *cli)
                "(--head-file), or restore a newer backup\n",
                (unsigned long long)done.beyond);
     print_ends(&done);
+    print_acts(&done);
     return partly(&done);
 }
 

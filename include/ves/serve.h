@@ -168,6 +168,11 @@ struct ves_recovered {
     uint64_t ownerless; /* streams without an owner, whose revocations are no
                            events: if a stream had to be made whole, those of
                            after the backup that no store was shown are lost */
+    /* Of what administrators did, the last that the database knows; set when a
+     * stream had to be made whole.  What they did later, agents' policies and
+     * API keys for example, is in no log and no store. */
+    uint64_t last_act; /* its number in the trail; 0: none */
+    int64_t last_act_ms;
 };
 
 /* Makes a database that is behind its signed heads (options->head_file, and the

@@ -20,6 +20,7 @@
 #include "server/head_file.h"
 #include "server/identity.h"
 #include "server/storage.h"
+#include "server/trail.h"
 #include "store/store_sqlite.h"
 #include "ves/serve.h"
 
@@ -469,6 +470,23 @@ static enum ves_status count_ownerless(void *ctx,
     return VES_OK;
 }
 
+static enum ves_status take_act(void *ctx, const struct ves_record *row)
+{
+    struct ves_recovered *out = ctx;
+    out->last_act = row->no;
+    out->last_act_ms = row->at_ms;
+    return VES_OK;
+}
+
+static enum ves_status note_acts(struct recover *r)
+{
+    struct ves_store *store = r->sequencer.store;
+    enum ves_status status =
+        store->ops->record_list(store, VES_RECORD_TRAIL, VES_TRAIL_STREAM, 0,
+                                true, 1, take_act, r->out);
+    return status ? store_failed(r, status) : VES_OK;
+}
+
 static enum ves_status recover_keys(struct recover *r)
 {
     const struct ves_receipt_keys keys = {find_key, &r->identity};
@@ -513,6 +531,8 @@ static enum ves_status run(struct recover *r, const char *const *paths,
     if (status)
         return store_failed(r, status);
     status = recover_keys(r);
+    if (!status && r->out->streams + r->out->epochs > 0)
+        status = note_acts(r);
     for (size_t i = 0; !status && i < r->store_count; i++) {
         status = look_beyond(r, r->stores[i]);
         if (status)

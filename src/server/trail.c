@@ -105,20 +105,27 @@ static const char *method_of(const struct ves_request *request)
                                                 : "POST";
 }
 
-enum ves_status ves_trail_begin(struct ves_request *request, uint64_t *no)
+/* What can be written down; a longer one would push out the rest. */
+static const char *target_of(const struct ves_request *request)
 {
     struct ves_bytes target = ves_bytes_str(request->target);
+
+    return target.len <= TARGET_MAX && ves_utf8_valid(target, NULL)
+               ? request->target
+               : request->route->pattern;
+}
+
+enum ves_status ves_trail_begin(struct ves_request *request, uint64_t *no)
+{
     struct ves_hash body;
     struct ves_buf out;
     struct last last;
-    if (target.len > TARGET_MAX || !ves_utf8_valid(target, NULL))
-        target = ves_bytes_str(request->route->pattern);
     ves_sha256_one(request->body, request->body_len, &body);
     ves_buf_init(&out, request->server->alloc, DETAIL_MAX);
     ves_buf_put_u8(&out, '{');
     put_who(&out, request);
     ves_buf_putf(&out, ",\"method\":\"%s\",\"target\":", method_of(request));
-    ves_put_text(&out, target);
+    ves_put_text(&out, ves_bytes_str(target_of(request)));
     ves_put_name(&out, false, "bodyHash");
     ves_put_hex(&out, "", body.b, VES_HASH_SIZE);
     ves_put_name(&out, false, "requestId");
@@ -161,7 +168,8 @@ void ves_trail_end(struct ves_request *request, uint64_t no)
         {"status", NULL, request->status},
         {"no", NULL, last.no},
         {"trail", hash, 0},
-        {"requestId", request->id, 0}};
+        {"requestId", request->id, 0},
+        {"target", target_of(request), 0}};
     ves_log_write(log, VES_LOG_NOTICE, "admin", fields,
                   sizeof(fields) / sizeof(fields[0]));
 }

@@ -133,7 +133,15 @@ cp data/hub.db newest.db
 restore
 "$VES" serve --db $SEQ --listen 127.0.0.1:0 --head-file heads/heads > out 2>&1
 like "the older copy is behind again" "$(cat out)" "behind a head it signed"
-like "and is made whole over the epoch, from stores" "$(recover later.db)" "1 streams made whole, [0-9]+ events put back"
+told=$(recover later.db)
+like "and is made whole over the epoch, from stores" "$told" "1 streams made whole, [0-9]+ events put back"
+like "that acts of administrators are missing is said" "$told" "DID NOT COME BACK: what agents may send .ves admin policy., API keys"
+last_act=$(sed -n 's/.*The last act in this database is number \([0-9]*\), of 2.*/\1/p' <<< "$told")
+is "behind which of them" "$last_act" "$("$VES" admin trail --db "$SEQ" --json 2> /dev/null | tail -n 1 | python3 -c 'import json,sys; print(json.load(sys.stdin)["no"])')"
+check "and those are in the sequencer's own log, each with what it was for" python3 -c '
+import re, sys
+acts = [(int(m[1]), m[2]) for line in open(sys.argv[1]) for m in [re.search(r" admin .* no=([0-9]+) .* target=(.*)", line)] if m]
+sys.exit(not any(no > int(sys.argv[2]) and sys.argv[3] in target for no, target in acts))' "$SEQ.log" "$last_act" "$promised"
 start_server $SEQ --head-file heads/heads || exit 1
 adjust till.db MUG 1
 check "it goes on under the same name" wait_for 60 all_logged till.db

@@ -196,10 +196,9 @@ static void await_parts(unsigned parts)
         (void)usleep(1000);
     }
     snprintf(policy, sizeof(policy),
-             "RateLimit-Policy: \"credential\";q=%u;w=10\r",
-             RATE * 10 / parts);
-    assert_int_equal(
-        test_http_get(&one.http, "/api/v1/ves/head?%s", one.scope), 200);
+             "RateLimit-Policy: \"credential\";q=%u;w=10\r", RATE * 10 / parts);
+    assert_int_equal(test_http_get(&one.http, "/api/v1/ves/head?%s", one.scope),
+                     200);
     assert_true(test_http_has_header(&one.http, policy));
 }
 
