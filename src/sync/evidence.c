@@ -24,7 +24,8 @@ enum {
     PATH_TEXT = 256,
     STREAM_HEX = 2 * VES_HASH_SIZE,
     HEAD_ARENA_MAX = 64 * 1024,
-    RIVALS_MAX = 50 /* events asked for on either side of where a log ends */
+    RIVALS_MAX = 50, /* events asked for on either side of where a log ends */
+    WHY_MIN = 80     /* of an error's words, before those about the file */
 };
 
 struct asking {
@@ -207,6 +208,20 @@ static enum ves_status seek_rivals(struct asking *asking)
                                          &asking->evidence);
 }
 
+/* Where not all has room, the name of the file does. */
+static void name_file(struct ves_error *error, const char *words,
+                      const char *path)
+{
+    const size_t around = sizeof(".  ");
+    size_t named = strlen(words) + strlen(path) + around;
+    size_t room = sizeof(error->text) > named + WHY_MIN
+                      ? sizeof(error->text) - named
+                      : WHY_MIN;
+
+    (void)ves_fail(error, error->status, "%.*s. %s %s", (int)room, error->text,
+                   words, path);
+}
+
 /* FILE.N.ves-evidence, N the size of the head that was verified here: one
  * file, the newest, however many heads the sequencer goes on to sign. */
 static enum ves_status write_file(struct asking *asking, const char *kind,
@@ -228,8 +243,7 @@ static enum ves_status write_file(struct asking *asking, const char *kind,
         status = ves_file_write((const char *)path.ptr, content,
                                 VES_FILE_REPLACE, NULL);
     if (!status && error)
-        status = ves_fail(error, error->status, "%.300s. %s %s", error->text,
-                          words, (const char *)path.ptr);
+        name_file(error, words, (const char *)path.ptr);
     ves_buf_free(&path);
     return status;
 }
@@ -239,9 +253,9 @@ static enum ves_status write_file(struct asking *asking, const char *kind,
 static bool write_heads(struct asking *asking, struct ves_error *error)
 {
     static const char words[] =
-        "The sequencer did not show that the two heads it signed are of one "
-        "log; it is asked again with every pull. Keep this store's file; both "
-        "heads, for others (ves verify says what they prove), are in";
+        "It did not show that two heads it signed are of one log, and is asked "
+        "again with every pull. Keep this file; both heads, for others (ves "
+        "verify says what they prove), are in";
 
     ves_buf_reset(&asking->evidence);
     return asking->theirs.len > 0 &&
@@ -304,11 +318,14 @@ void ves_session_seek_fork(struct ves_session *session, struct ves_error *error)
         status = ves_arena_copy(&arena, reply.body, &theirs);
     if (!status)
         status = seek_fork(&asking, theirs);
+    asking.is_disputed = status == VES_REFUSED;
+    if (asking.is_disputed)
+        asking.theirs = theirs;
     /* It need not have signed a head since it went on. */
     if (status)
         status = seek_rivals(&asking);
-    ves_arena_free(&arena);
     close_asking(&asking, status, error);
+    ves_arena_free(&arena);
 }
 
 void ves_session_seek_evidence(struct ves_session *session,

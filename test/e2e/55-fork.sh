@@ -15,7 +15,7 @@ join till.db && join other.db && join promised.db || exit 1
 echo unclaimed > mode
 start_proxy mode || exit 1
 direct=$URL URL=$PROXY
-join slow.db && join slower.db || exit 1
+join slow.db && join slower.db && join apart.db || exit 1
 URL=$direct
 in_log() { sqlite3 "$SEQ" "SELECT max(sequence_number) FROM ves_log_view"; }
 all_logged() { "$VES" sync --db "$1" > /dev/null && [ "$(store_is "$1" 'd["finality"]["logged"]')" = "$(in_log)" ]; }
@@ -39,6 +39,7 @@ is "for the next number" "$(sqlite3 promised.db "SELECT max(sequence_number) FRO
 for i in 1 2 3; do adjust till.db MUG "$i"; done
 check "it goes on" wait_for 60 all_logged till.db
 size=$(in_log)
+check "and one behind the proxy" wait_for 60 all_logged apart.db
 # Two more pull a little of it, and verify a head that is far beyond.
 for s in slow slower; do "$VES" pull --db $s.db --limit 1 > /dev/null || exit 1; done
 is "a head is verified beyond what was pulled" "$(sqlite3 slow.db "SELECT max(sequence_number) FROM ves_events" 2> /dev/null):$(store_is slow.db 'd["sequence"]["remoteHead"] >= '"$size")" "1:true"
@@ -76,6 +77,12 @@ sed 's/^[^+]*+/log x+/; s/\(.*\)\(....\)$/\1AAA=/' policy > other-policy
 "$VES" verify till.db.*.ves-evidence --policy other-policy > /dev/null 2>&1
 [ $? -ne 0 ] && ok "and not with another one" || not_ok "and not with another one"
 is "the alert keeps the file" "$(sqlite3 till.db "SELECT count(*) FROM ves_alerts WHERE code = 'log_fork' AND closed_ms = 0 AND length(body) > 0")" 1
+
+# One whose claim is refused, and whom nobody shows why, has both heads to show.
+echo mute > mode
+exits "a head that is refused without a proof (exit 5)" 5 "$VES" pull --db apart.db
+like "is told with the file it leaves" "$("$VES" pull --db apart.db 2>&1)" 'in .*apart\.db\.[0-9]*\.heads\.ves-evidence$'
+exits "of both heads, not proven to be two histories (exit 10)" 10 "$VES" verify apart.db.*.heads.ves-evidence --policy policy
 
 # The store with the receipt verified no head that contradicts this history, but
 # another event stands where its own was promised to stand.

@@ -567,7 +567,9 @@ class Handler(BaseHTTPRequestHandler):
         if mode == "slow-redeem" and is_redeem:
             open("redeeming", "w").close()
             time.sleep(2)
-        if mode == "unclaimed-mute" and "/inclusion/" in path:
+        if mode in ("mute", "unclaimed-mute") and "/inclusion/" in path:
+            return self.reply(404, {}, b'{"message":"no"}')
+        if mode == "mute" and path.startswith("/api/v1/ves/head"):
             return self.reply(404, {}, b'{"message":"no"}')
         if mode == "cache" and self.command == "GET" and path in cache:
             return self.reply(200, *cache[path])
