@@ -256,6 +256,15 @@ static void print_sync(const struct ves_sync_report *r)
                (unsigned long long)r->automatic.resolved);
     printf("; %llu remain\n", (unsigned long long)r->push.remaining);
     print_problems(&r->push);
+    /* Those of this time were named. */
+    if (r->push.undelivered > r->push.failed)
+        printf("%s%llu failed before and %s not in the log%s: \"ves outbox "
+               "--status failed\" lists them, \"ves why EVENT\" says what to "
+               "do\n",
+               cli_red(),
+               (unsigned long long)(r->push.undelivered - r->push.failed),
+               r->push.undelivered - r->push.failed == 1 ? "is" : "are",
+               cli_plain());
 }
 
 static struct ves_jw *sync_document(const struct ves_sync_report *report)
@@ -320,7 +329,7 @@ static int sync_once(struct cli *cli, struct ves_agent *agent, bool is_round,
     else
         print_sync(&report);
     return finish(cli, status, jw,
-                  partial(report.push.failed, report.push.conflicts));
+                  partial(report.push.undelivered, report.push.conflicts));
 }
 
 static void nap(uint64_t ms)

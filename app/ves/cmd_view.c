@@ -12,6 +12,10 @@ static const struct cli_option outbox_options[] = {
     {"status", "STATUS", "pending, syncing, synced, failed or conflict"},
     {"limit", "N", "at most N events (default 50)"},
     {"after", "N", "only local sequence numbers above N"},
+    {"settle", "EVENT",
+     "a refused event was looked into and no longer counts as failed; needs "
+     "--reason"},
+    {"reason", "TEXT", "what you found, for the trail"},
     {NULL, NULL, NULL}};
 static const struct cli_option log_options[] = {
     {"from", "N", "first sequence number (default: the newest N)"},
@@ -160,6 +164,36 @@ static void human_events(struct ves_jr *jr)
     printf("%zu of %s events\n", n, cli_str(jr, "/total"));
 }
 
+static int settle_event(struct cli *cli)
+{
+    char text[VES_UUID_TEXT + 1];
+    struct ves_agent *agent;
+    struct ves_uuid id;
+
+    cli_uuid(cli, cli_get(cli, "settle"), &id);
+    cli_uuid_text(&id, text);
+    int code = cli_open(cli, false, &agent);
+    if (code)
+        return code;
+    enum ves_status status =
+        ves_agent_settle_event(agent, &id, cli_get(cli, "reason"), &cli->error);
+    ves_agent_close(agent);
+    if (status)
+        return cli_fail_here(cli, status);
+    if (!cli->is_json) {
+        printf("event %s is settled; it stays refused, and the reason is in "
+               "the trail\n",
+               text);
+        return CLI_DONE;
+    }
+    struct ves_jw *jw = cli_writer();
+    ves_jw_object(jw);
+    ves_jw_key(jw, "settled");
+    ves_jw_str(jw, text);
+    ves_jw_end(jw);
+    return cli_print(jw);
+}
+
 static int run_outbox(struct cli *cli)
 {
     struct ves_agent *agent;
@@ -168,6 +202,11 @@ static int run_outbox(struct cli *cli)
     const char *status_word = cli_word(cli, "status", statuses);
     uint32_t limit = (uint32_t)cli_number(cli, "limit", 1, 100000, 50);
     uint64_t after = cli_number(cli, "after", 0, INT64_MAX, 0);
+
+    if (!cli_get(cli, "settle") != !cli_get(cli, "reason"))
+        cli_usage(cli, "--settle EVENT and --reason TEXT go together");
+    if (cli_get(cli, "settle"))
+        return settle_event(cli);
     int code = cli_open(cli, true, &agent);
 
     if (code)

@@ -244,6 +244,13 @@ VES_API VES_NODISCARD enum ves_status ves_agent_settle(struct ves_agent *agent,
                                                        uint64_t alert,
                                                        const char *why,
                                                        struct ves_error *error);
+/* The same of an own event that a sequencer refused: it no longer counts as
+ * failed in health and in the end of a sync.  It, and the signed refusal, are
+ * kept.  VES_NOT_FOUND, VES_CONFLICT (decided or settled already), VES_INVALID
+ * (why; or it was not refused, and may still get there). */
+VES_API VES_NODISCARD enum ves_status
+ves_agent_settle_event(struct ves_agent *agent, const struct ves_uuid *event_id,
+                       const char *why, struct ves_error *error);
 /* Own key and the keys of others as this store knows them. */
 VES_API VES_NODISCARD enum ves_status ves_agent_keys(struct ves_agent *agent,
                                                      struct ves_jw *jw,

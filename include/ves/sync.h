@@ -48,7 +48,10 @@ struct ves_push_problem_report {
 };
 
 struct ves_push_report {
-    uint64_t attempted, accepted, duplicates, failed, conflicts, remaining;
+    uint64_t attempted, accepted, duplicates, failed, conflicts;
+    uint64_t remaining;   /* own events that are not at the sequencer */
+    uint64_t undelivered; /* ... of these the ones that failed, now or before,
+                             and that nobody has decided about */
     uint64_t first_sequence, last_sequence;
     struct ves_push_problem_report problems[64];
     size_t problem_count;
@@ -283,7 +286,8 @@ VES_API VES_NODISCARD enum ves_status
 ves_fetch(struct ves_agent *agent, const struct ves_fetch_options *options,
           struct ves_fetch_report *report, struct ves_error *error);
 
-/* {accepted, failed, conflicts, remaining, attempted, duplicates, ...} */
+/* {accepted, failed, conflicts, remaining, undelivered, attempted, duplicates,
+ * ...} */
 VES_API void ves_push_report_json(struct ves_jw *jw,
                                   const struct ves_push_report *report);
 VES_API void ves_pull_report_json(struct ves_jw *jw,

@@ -34,6 +34,19 @@ enum ves_status ves_agent_settle(struct ves_agent *agent, uint64_t alert,
     return ves_agent_fail(agent, status, error, "settling an alert");
 }
 
+enum ves_status ves_agent_settle_event(struct ves_agent *agent,
+                                       const struct ves_uuid *event_id,
+                                       const char *why, struct ves_error *error)
+{
+    ves_agent_start(agent);
+    enum ves_status status = ves_agent_need_write(agent, "settling", error);
+    if (status)
+        return status;
+    status = ves_core_settle_refused(&agent->core, event_id, ves_bytes_str(why),
+                                     ves_clock_now_ms());
+    return ves_agent_fail(agent, status, error, "settling an event");
+}
+
 enum ves_status ves_agent_note(struct ves_agent *agent, const char *code,
                                const char *detail, struct ves_error *error)
 {

@@ -23,10 +23,10 @@ struct standing {
     uint64_t conflicts[VES_CONFLICT_KINDS]; /* open ones, by kind */
     uint64_t open_conflicts;
     uint64_t follow_ups;
-    uint64_t decided; /* failed rows somebody decided; nothing to do */
-    bool has_state;   /* what is not in the file's rows was asked for, too: the
-                         state hash, how news come */
-    bool is_kept;     /* nothing was read: what was said last is so still */
+    uint64_t undelivered; /* failed, and nobody decided about them */
+    bool has_state; /* what is not in the file's rows was asked for, too: the
+                       state hash, how news come */
+    bool is_kept;   /* nothing was read: what was said last is so still */
 };
 
 #define CHECKED "sequencer.checked_ms"
@@ -41,10 +41,6 @@ static enum ves_status count_refused(void *ctx,
 
     if (ves_core_is_refused_conflict(row))
         standing->conflicts[VES_CONFLICT_VERSION_MISMATCH]++;
-    standing->decided +=
-        row->status == VES_OUTBOX_FAILED && row->is_refused &&
-        (ves_bytes_is(row->disposition, VES_DISPOSITION_REISSUED) ||
-         ves_bytes_is(row->disposition, VES_DISPOSITION_OVERRIDDEN));
     return VES_OK;
 }
 
@@ -87,10 +83,11 @@ static enum ves_status read_standing(struct ves_agent *agent, bool with_state,
     if (!status)
         status = agent->store->ops->conflict_counts(
             agent->store, agent->core.stream_no, out->conflicts);
-    if (!status && (out->core.counts[VES_OUTBOX_FAILED] > 0 ||
-                    out->core.counts[VES_OUTBOX_CONFLICT] > 0)) {
-        const struct ves_outbox_filter filter = {
-            .status_mask = 1U << VES_OUTBOX_FAILED | 1U << VES_OUTBOX_CONFLICT};
+    if (!status)
+        status = ves_core_undelivered(&agent->core, &out->undelivered);
+    if (!status && out->core.counts[VES_OUTBOX_CONFLICT] > 0) {
+        const struct ves_outbox_filter filter = {.status_mask =
+                                                     1U << VES_OUTBOX_CONFLICT};
         status = agent->store->ops->outbox_list(agent->store, &filter,
                                                 count_refused, out);
     }
@@ -111,8 +108,7 @@ static bool needs_attention(const struct standing *standing)
 {
     const struct ves_core_status *core = &standing->core;
 
-    return standing->open_conflicts > 0 ||
-           core->counts[VES_OUTBOX_FAILED] > standing->decided ||
+    return standing->open_conflicts > 0 || standing->undelivered > 0 ||
            core->counts[VES_OUTBOX_CONFLICT] > 0 || core->open_alerts > 0 ||
            core->quarantined > 0 || core->is_diverged || core->is_copied ||
            core->needs_auth || core->is_forbidden;
@@ -342,7 +338,7 @@ static void put_reasons(struct ves_jw *jw, const struct ves_agent *agent,
     if (core->needs_auth)
         ves_jw_str(jw, "The sequencer does not accept this store's credential. "
                        "Local work goes on and nothing was wiped.");
-    if (core->counts[VES_OUTBOX_FAILED] > 0)
+    if (standing->undelivered > 0)
         ves_jw_str(jw, "Some events failed to sync; they are kept with their "
                        "reason.");
     if (core->counts[VES_OUTBOX_CONFLICT] > 0)
@@ -377,7 +373,7 @@ static void put_steps(struct ves_jw *jw, const struct ves_agent *agent,
                                        : "ves init --invite STRING");
     if (core->quarantined > 0 || core->open_alerts > 0)
         ves_jw_str(jw, "ves quarantine");
-    if (core->counts[VES_OUTBOX_FAILED] > standing->decided) {
+    if (standing->undelivered > 0) {
         ves_jw_str(jw, "ves outbox --status failed");
         ves_jw_str(jw, "ves retry");
     }

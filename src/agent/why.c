@@ -305,10 +305,16 @@ static void say_failed(struct why *why)
     if (row->is_refused) {
         say(why, "The sequencer refused it, and signed the refusal:");
         say_reason(why, row->error);
+        if (ves_bytes_is(row->disposition, VES_DISPOSITION_SETTLED)) {
+            say(why, "Somebody looked into it and settled it (ves trail has "
+                     "the reason); it is kept and never sent again.");
+            return;
+        }
         say(why, "It does not count in this store's view any more. It is kept "
-                 "and never sent again by itself; correct what was wrong and "
-                 "append a new event.");
+                 "and never sent again by itself; correct what was wrong, "
+                 "append a new event, and settle this one.");
         step(why, "ves show EVENT");
+        step(why, "ves outbox --settle EVENT --reason TEXT");
         return;
     }
     say(why, "It could not be sent");

@@ -487,6 +487,9 @@ VES_NODISCARD enum ves_status ves_core_part_refused(struct ves_agent_core *core,
 #define VES_DISPOSITION_REFUSED    "version_conflict"
 #define VES_DISPOSITION_REISSUED   "reissued"
 #define VES_DISPOSITION_OVERRIDDEN "overridden"
+/* Refused for another reason; a person has looked into it, and it no longer
+ * counts as undelivered. */
+#define VES_DISPOSITION_SETTLED "settled"
 #define VES_DISPOSITION_REBASED    "rebased"
 #define VES_DISPOSITION_MERGED     "merged"
 
@@ -529,6 +532,16 @@ VES_NODISCARD enum ves_status ves_core_settle(struct ves_agent_core *core,
                                               uint64_t alert_no,
                                               struct ves_bytes why,
                                               int64_t now_ms);
+
+/* An own event that a sequencer refused, with its signature, stays refused:
+ * nobody has to look at it any more, and it is never sent again.  It and the
+ * refusal are kept.  why as above.  VES_NOT_FOUND: no such event in the outbox,
+ * VES_CONFLICT: it was decided or settled already, VES_INVALID: why, or it was
+ * not refused. */
+VES_NODISCARD enum ves_status
+ves_core_settle_refused(struct ves_agent_core *core,
+                        const struct ves_uuid *event_id, struct ves_bytes why,
+                        int64_t now_ms);
 
 /* ---- views ----------------------------------------------------------------
  */
@@ -575,6 +588,11 @@ struct ves_core_status {
     uint64_t at_sequence;
     uint32_t fold_version;
 };
+
+/* Own events that failed, whenever that was, and about which nobody has decided
+ * since: as far as this store knows the log has none of them. */
+VES_NODISCARD enum ves_status ves_core_undelivered(struct ves_agent_core *core,
+                                                   uint64_t *count);
 
 VES_NODISCARD enum ves_status ves_core_status(struct ves_agent_core *core,
                                               struct ves_core_status *out);

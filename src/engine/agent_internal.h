@@ -285,10 +285,18 @@ VES_NODISCARD enum ves_status ves_device_pins_get(struct ves_agent_core *core,
 VES_NODISCARD enum ves_status ves_device_refold(struct ves_agent_core *core,
                                                 bool *is_pruned);
 
+/* ---- settling ------------------------------------------------------------ */
+
+enum { VES_DEVICE_WHY_MAX = 500 }; /* bytes of a person's reason */
+
+/* VES_INVALID, with words, unless it is 1 to so many bytes of UTF-8. */
+VES_NODISCARD enum ves_status ves_device_check_why(struct ves_agent_core *core,
+                                                   struct ves_bytes why);
+
 /* ---- outbox -------------------------------------------------------------- */
 
-/* Was an event that a sequencer refused as version_conflict decided by a
- * person: done again under another id, or given up?  It is never sent again. */
+/* Was an event that a sequencer refused decided by a person: done again under
+ * another id, set aside, or settled?  It is never sent again. */
 bool ves_device_is_decided(const struct ves_outbox_row *row);
 
 /* As if it had never been sent: no number, no receipt, no verdict. */

@@ -259,7 +259,7 @@ enum ves_status ves_device_settle(struct ves_agent_core *core, int64_t now_ms,
 
 /* ---- a person's word ----------------------------------------------------- */
 
-enum { WHY_MAX = 500, RECEIPT_MAX = 4096 };
+enum { RECEIPT_MAX = 4096 };
 
 struct settling {
     uint64_t no;
@@ -345,7 +345,7 @@ static enum ves_status settle_trail(struct ves_agent_core *core, int64_t now_ms,
 {
     struct ves_buf detail;
 
-    ves_buf_init(&detail, core->alloc, 8 * WHY_MAX + RECEIPT_MAX);
+    ves_buf_init(&detail, core->alloc, 8 * VES_DEVICE_WHY_MAX + RECEIPT_MAX);
     ves_buf_putf(&detail,
                  "{\"alert\":%llu,\"code\":", (unsigned long long)settling->no);
     ves_jcs_write_string(&detail, settling->alert.code);
@@ -395,6 +395,18 @@ static enum ves_status settle_alert(struct ves_agent_core *core,
                                  ves_buf_view(&receipt.buf), why);
 }
 
+enum ves_status ves_device_check_why(struct ves_agent_core *core,
+                                     struct ves_bytes why)
+{
+    if (why.len > 0 && why.len <= VES_DEVICE_WHY_MAX &&
+        ves_utf8_valid(why, NULL))
+        return VES_OK;
+    return ves_fail(&core->error, VES_INVALID,
+                    "settling needs a reason, 1 to %d bytes of UTF-8, for "
+                    "those who read the trail later; nothing was settled",
+                    VES_DEVICE_WHY_MAX);
+}
+
 enum ves_status ves_core_settle(struct ves_agent_core *core, uint64_t alert_no,
                                 struct ves_bytes why, int64_t now_ms)
 {
@@ -402,12 +414,8 @@ enum ves_status ves_core_settle(struct ves_agent_core *core, uint64_t alert_no,
     struct ves_arena arena;
 
     core->error.status = VES_OK;
-    if (why.len == 0 || why.len > WHY_MAX || !ves_utf8_valid(why, NULL))
-        return ves_fail(&core->error, VES_INVALID,
-                        "settling an alert needs a reason, 1 to %d bytes of "
-                        "UTF-8, for those who read the trail later; nothing "
-                        "was settled",
-                        WHY_MAX);
+    if (ves_device_check_why(core, why))
+        return core->error.status;
     ves_arena_init(&arena, core->alloc, VES_DEVICE_ARENA_MAX);
     ves_buf_init(&settling.code, core->alloc, 256);
     enum ves_status status = ves_device_begin(core);

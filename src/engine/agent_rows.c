@@ -10,7 +10,31 @@ bool ves_device_is_decided(const struct ves_outbox_row *row)
 {
     return row->status == VES_OUTBOX_FAILED &&
            (ves_bytes_is(row->disposition, VES_DISPOSITION_REISSUED) ||
-            ves_bytes_is(row->disposition, VES_DISPOSITION_OVERRIDDEN));
+            ves_bytes_is(row->disposition, VES_DISPOSITION_OVERRIDDEN) ||
+            ves_bytes_is(row->disposition, VES_DISPOSITION_SETTLED));
+}
+
+static enum ves_status count_undelivered(void *ctx,
+                                         const struct ves_outbox_row *row)
+{
+    *(uint64_t *)ctx += !ves_device_is_decided(row);
+    return VES_OK;
+}
+
+enum ves_status ves_core_undelivered(struct ves_agent_core *core,
+                                     uint64_t *count)
+{
+    const struct ves_outbox_filter filter = {.status_mask =
+                                                 1U << VES_OUTBOX_FAILED};
+    uint64_t counts[VES_OUTBOX_STATUSES];
+    struct ves_store *store = core->store;
+
+    *count = 0;
+    enum ves_status status = store->ops->outbox_counts(store, counts);
+    return status || counts[VES_OUTBOX_FAILED] == 0
+               ? status
+               : store->ops->outbox_list(store, &filter, count_undelivered,
+                                         count);
 }
 
 void ves_device_row_unsend(struct ves_outbox_row *row)

@@ -121,18 +121,27 @@ static enum ves_status send_batch(struct ves_session *session,
     return VES_OK;
 }
 
-enum ves_status ves_session_remaining(struct ves_agent *agent,
-                                      uint64_t *waiting, uint64_t *remaining)
+static enum ves_status count_waiting(struct ves_agent *agent, uint64_t *waiting)
 {
-    struct ves_store *store = agent->store;
-    uint64_t counts[VES_OUTBOX_STATUSES];
-    enum ves_status status = store->ops->outbox_counts(store, counts);
+    uint64_t counts[VES_OUTBOX_STATUSES] = {0};
+    enum ves_status status =
+        agent->store->ops->outbox_counts(agent->store, counts);
 
-    if (status)
-        return status;
     *waiting = counts[VES_OUTBOX_PENDING];
-    *remaining = counts[VES_OUTBOX_PENDING] + counts[VES_OUTBOX_FAILED];
-    return VES_OK;
+    return status;
+}
+
+enum ves_status ves_session_remaining(struct ves_agent *agent,
+                                      uint64_t *waiting,
+                                      struct ves_push_report *report)
+{
+    enum ves_status status = count_waiting(agent, waiting);
+
+    if (!status)
+        status = ves_core_undelivered(&agent->core, &report->undelivered);
+    if (!status)
+        report->remaining = *waiting + report->undelivered;
+    return status;
 }
 
 static enum ves_status push_all(struct ves_session *session,
@@ -146,9 +155,8 @@ static enum ves_status push_all(struct ves_session *session,
     uint64_t batch = ves_agent_setting(agent, "batchSize");
     uint64_t limit = options && options->limit ? options->limit : UINT64_MAX;
     bool is_explicit = !(options && options->is_automatic);
-    uint64_t total = 0, remaining = 0;
-    enum ves_status status =
-        ves_session_remaining(session->agent, &total, &remaining);
+    uint64_t total = 0;
+    enum ves_status status = count_waiting(session->agent, &total);
 
     while (!status && report->attempted < limit &&
            ves_session_progress(session, "push", report->attempted, total)) {
@@ -209,12 +217,12 @@ static enum ves_status rotate(struct ves_session *session,
 static enum ves_status is_idle(struct ves_agent *agent, bool *is_idle,
                                struct ves_error *error)
 {
-    uint64_t waiting = 0, remaining = 0;
+    uint64_t waiting = 0;
     struct ves_core_own own;
     struct ves_bytes rotation;
 
     *is_idle = false;
-    enum ves_status status = ves_session_remaining(agent, &waiting, &remaining);
+    enum ves_status status = count_waiting(agent, &waiting);
     if (status || waiting > 0)
         return ves_agent_fail(agent, status, error, "push");
     status = ves_core_own(&agent->core, &own);
@@ -273,8 +281,7 @@ enum ves_status ves_session_push(struct ves_session *session,
         status = push_with_new_key(session, &self, &push, report, error);
     ves_core_push_release(&agent->core, &push);
     ves_push_free(&push, agent->alloc);
-    if (ves_session_remaining(session->agent, &waiting, &report->remaining) &&
-        !status)
+    if (ves_session_remaining(session->agent, &waiting, report) && !status)
         status = ves_agent_fail(agent, VES_IO, error, "push");
     return status;
 }
@@ -293,7 +300,7 @@ enum ves_status ves_push(struct ves_agent *agent,
         return status;
     /* What waits is told whether or not it comes to a push. */
     uint64_t waiting;
-    status = ves_session_remaining(agent, &waiting, &report->remaining);
+    status = ves_session_remaining(agent, &waiting, report);
     if (status)
         return ves_agent_fail(agent, status, error, "push");
     if (options && options->dry_run) {

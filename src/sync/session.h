@@ -116,11 +116,11 @@ ves_session_sequencer_keys(struct ves_session *session,
 void ves_session_stream_query(const struct ves_stream *stream, char *out,
                               size_t size);
 
-/* Own events that are not at the sequencer: pending ones, and with those that
- * failed. */
-VES_NODISCARD enum ves_status ves_session_remaining(struct ves_agent *agent,
-                                                    uint64_t *waiting,
-                                                    uint64_t *remaining);
+/* Own events that are not at the sequencer: *waiting, the pending ones, and in
+ * the report those that failed and both together. */
+VES_NODISCARD enum ves_status
+ves_session_remaining(struct ves_agent *agent, uint64_t *waiting,
+                      struct ves_push_report *report);
 /* Before events are sent: asks whether the log holds events of this agent that
  * this store lost, and if so takes them back and signs again what was written
  * since (own.c).  VES_REFUSED: they cannot be pulled. */

@@ -28,8 +28,7 @@ static enum ves_status pull_first(struct ves_session *session,
     enum ves_status status = ves_session_pull(session, 0, &report->pull, error);
 
     session->is_caught_up = !status && !report->pull.has_more;
-    if (ves_session_remaining(session->agent, &waiting,
-                              &report->push.remaining))
+    if (ves_session_remaining(session->agent, &waiting, &report->push))
         return VES_IO;
     /* Nothing could have been sent either. */
     if (status == VES_UNREACHABLE && waiting > 0 &&
@@ -71,8 +70,7 @@ enum ves_status ves_sync(struct ves_agent *agent,
     uint64_t waiting;
     status = ves_core_pull_from(&agent->core, &report->pull.cursor);
     if (!status)
-        status =
-            ves_session_remaining(agent, &waiting, &report->push.remaining);
+        status = ves_session_remaining(agent, &waiting, &report->push);
     if (status)
         return ves_agent_fail(agent, status, error, "sync");
     report->pull.cursor--;
@@ -136,6 +134,7 @@ void ves_push_report_json(struct ves_jw *jw,
     member(jw, "failed", report->failed);
     member(jw, "conflicts", report->conflicts);
     member(jw, "remaining", report->remaining);
+    member(jw, "undelivered", report->undelivered);
     sequence(jw, "firstSequence", report->first_sequence);
     sequence(jw, "lastSequence", report->last_sequence);
     ves_jw_key(jw, "problems");
