@@ -183,7 +183,7 @@ static int partly(const struct ves_recovered *done)
 /* Revocations that no log has. */
 static void print_ends(const struct ves_recovered *done)
 {
-    const struct ves_uuid *a = &done->doubtful_agent;
+    char id[VES_UUID_TEXT + 1];
 
     if (done->revocations > 0)
         printf("%llu revocations made again, which a store was shown\n",
@@ -191,12 +191,10 @@ static void print_ends(const struct ves_recovered *done)
     if (done->doubtful > 0) {
         printf("WARNING: %llu keys CAN SIGN AGAIN that were revoked, as a "
                "store's file has it and nothing here shows; the first is key "
-               "%lu of agent ",
+               "%lu of agent %s",
                (unsigned long long)done->doubtful,
-               (unsigned long)done->doubtful_key_id);
-        for (size_t i = 0; i < VES_UUID_SIZE; i++)
-            printf("%s%02x", i == 4 || i == 6 || i == 8 || i == 10 ? "-" : "",
-                   a->b[i]);
+               (unsigned long)done->doubtful_key_id,
+               cli_uuid_text(&done->doubtful_agent, id));
         printf(". Look at \"ves keys\" of the store, and revoke them again "
                "(ves admin revoke) as soon as the sequencer runs\n");
     }

@@ -41,6 +41,17 @@ VES_API VES_NODISCARD enum ves_status ves_rules_show(struct ves_agent *agent,
                                                      struct ves_jw *jw,
                                                      struct ves_error *error);
 
+enum { VES_RULES_NAME_MAX = 256 };
+
+/* Does the program, or what the store has pulled of the log, have rules for an
+ * event type?  Events of other types are carried: signed, sequenced and kept,
+ * and they change no state (semantics.md decision 9), which is just what a
+ * mistyped name does.  near, which may be NULL: the name that was probably
+ * meant, "" when none is like it or the type is known. */
+VES_API VES_NODISCARD enum ves_status
+ves_rules_knows(struct ves_agent *agent, const char *type, bool *is_known,
+                char near[VES_RULES_NAME_MAX + 1], struct ves_error *error);
+
 #ifdef __cplusplus
 }
 #endif

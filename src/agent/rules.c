@@ -8,6 +8,7 @@
 #include "agent/words.h"
 #include "base/bytes.h"
 #include "base/error.h"
+#include "base/nearest.h"
 #include "base/uuid.h"
 #include "core/rules.h"
 #include "engine/rules_log.h"
@@ -15,6 +16,8 @@
 #include "os/file.h"
 #include "os/keyfile.h"
 #include "os/random.h"
+
+enum { NAMES_MAX = 1024 }; /* looked at for one like it */
 
 /* Rules on top of those the store has pulled. */
 struct work {
@@ -243,6 +246,49 @@ enum ves_status ves_rules_show(struct ves_agent *agent, struct ves_jw *jw,
         ves_jw_member_u64(jw, "types", total);
         ves_jw_end(jw);
         status = ves_agent_jw_end(jw, error);
+    }
+    close_work(&work);
+    return status;
+}
+
+/* ---- names ----------------------------------------------------------------
+ */
+
+/* Of the built-in types and of those in the log. */
+static void find_near(const struct ves_rules *rules, struct ves_bytes type,
+                      char near[VES_RULES_NAME_MAX + 1])
+{
+    struct ves_bytes names[NAMES_MAX];
+    size_t n = 0;
+
+    for (size_t i = 0; n < NAMES_MAX && ves_event_type_at(i); i++)
+        names[n++] = ves_bytes_str(ves_event_type_at(i)->name);
+    for (; rules; rules = ves_rules_before(rules))
+        for (size_t i = 0; n < NAMES_MAX && ves_rules_type_at(rules, i); i++)
+            names[n++] = ves_bytes_str(ves_rules_type_at(rules, i)->name);
+    int found = ves_nearest(type, names, n);
+    if (found >= 0)
+        (void)snprintf(near, VES_RULES_NAME_MAX + 1, "%.*s",
+                       (int)names[found].len, (const char *)names[found].ptr);
+}
+
+enum ves_status ves_rules_knows(struct ves_agent *agent, const char *type,
+                                bool *is_known,
+                                char near[VES_RULES_NAME_MAX + 1],
+                                struct ves_error *error)
+{
+    struct ves_rules_at at = {.sequence = VES_SEQUENCE_NEXT};
+    struct work work;
+
+    *is_known = false;
+    if (near)
+        near[0] = '\0';
+    enum ves_status status = open_work(&work, agent, error);
+    if (!status) {
+        at.rules = newest(&work);
+        *is_known = ves_rules_type(at, ves_bytes_str(type), 0) != NULL;
+        if (!*is_known && near)
+            find_near(at.rules, ves_bytes_str(type), near);
     }
     close_work(&work);
     return status;

@@ -7,76 +7,17 @@
 #include <string.h>
 
 #include "base/bytes.h"
+#include "base/nearest.h"
 #include "base/text.h"
 #include "base/time.h"
 #include "base/uuid.h"
 
-enum {
-    PATH_MAX_LEN = 128,
-    NAMES_MAX = 64,
-    NAME_SHOWN = 40,
-    NAME_COMPARED = 48
-};
+enum { PATH_MAX_LEN = 128, NAMES_MAX = 64, NAME_SHOWN = 40 };
 
 struct check {
     struct ves_mcp_problem *problem;
     char path[PATH_MAX_LEN]; /* "eventIds[3]"; "" for the whole */
 };
-
-/* ---- names --------------------------------------------------------------- */
-
-/* Lower case, without "_" and "-": what people get wrong first. */
-static size_t simplify(struct ves_bytes name, char out[NAME_COMPARED])
-{
-    size_t n = 0;
-    for (size_t i = 0; i < name.len && n < NAME_COMPARED; i++) {
-        uint8_t c = name.ptr[i];
-        if (c == '_' || c == '-')
-            continue;
-        out[n++] = (char)(c >= 'A' && c <= 'Z' ? c + 32 : c);
-    }
-    return n;
-}
-
-/* Letters to add, drop or change (Levenshtein). */
-static size_t distance(const char *a, size_t n, const char *b, size_t m)
-{
-    size_t row[NAME_COMPARED + 1];
-    for (size_t j = 0; j <= m; j++)
-        row[j] = j;
-    for (size_t i = 1; i <= n; i++) {
-        size_t corner = row[0];
-        row[0] = i;
-        for (size_t j = 1; j <= m; j++) {
-            size_t best = corner + (a[i - 1] != b[j - 1]);
-            corner = row[j];
-            if (row[j] + 1 < best)
-                best = row[j] + 1;
-            if (row[j - 1] + 1 < best)
-                best = row[j - 1] + 1;
-            row[j] = best;
-        }
-    }
-    return row[m];
-}
-
-int ves_mcp_nearest(struct ves_bytes wrong, const struct ves_bytes *names,
-                    size_t count)
-{
-    char a[NAME_COMPARED], b[NAME_COMPARED];
-    size_t n = simplify(wrong, a), best = SIZE_MAX;
-    int found = -1;
-
-    for (size_t i = 0; i < count; i++) {
-        size_t m = simplify(names[i], b);
-        size_t d = distance(a, n, b, m);
-        if (d < best && d <= 1 + m / 4) {
-            best = d;
-            found = (int)i;
-        }
-    }
-    return found;
-}
 
 /* ---- words --------------------------------------------------------------- */
 
@@ -313,7 +254,7 @@ static bool check_enum(struct check *c, const struct ves_json *list,
     }
     wrong(c, schema, value);
     if (value->type == VES_JSON_STRING) {
-        int near = ves_mcp_nearest(value->string, names, n);
+        int near = ves_nearest(value->string, names, n);
         if (near >= 0) {
             put(c->problem->text, sizeof(c->problem->text),
                 "; did you mean \"%.*s\"?", (int)names[near].len,
@@ -373,7 +314,7 @@ static bool unknown_member(struct check *c, const struct ves_json *properties,
         snprintf(c->problem->next, sizeof(c->problem->next), "{}");
         return false;
     }
-    int near = ves_mcp_nearest(key, names, n);
+    int near = ves_nearest(key, names, n);
     if (near >= 0) {
         put(c->problem->text, size, "; did you mean \"%.*s\"?",
             (int)names[near].len, (const char *)names[near].ptr);

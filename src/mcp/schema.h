@@ -21,8 +21,4 @@ bool ves_mcp_schema_check(const struct ves_json *schema,
                           const struct ves_json *value,
                           struct ves_mcp_problem *problem);
 
-/* Of `count` names the one that was probably meant, or -1. */
-int ves_mcp_nearest(struct ves_bytes wrong, const struct ves_bytes *names,
-                    size_t count);
-
 #endif

@@ -128,6 +128,15 @@ check "with the right credential it goes on" "$VES" push --db till.db
 
 # ---- documents
 names() { lib check_samples "$VES_SHARED/spec/mcp/mcp-samples.json" "$@"; }
+typo=$("$VES" append --db till.db order.creatd DOC-0 --payload '{}' --json)
+is "an unknown type is carried, and said to be one" "$(json "$typo" '[d["status"], d["unknownType"], d["didYouMean"]]')" '["pending", true, "order.created"]'
+like "also to people" "$("$VES" append --db till.db order.creatd DOC-0 --payload '{}' 2>&1 > /dev/null)" "did you mean order.created"
+is "but not one that is like none" "$("$VES" append --db till.db shelf.dusted DOC-0 --payload '{}' 2>&1 > /dev/null)" ""
+waiting=$(store_is till.db 'd["counts"]["pending"]')
+exits "--strict refuses it" 1 "$VES" append --db till.db order.creatd DOC-0 --payload '{}' --strict
+is "and appends nothing" "$(store_is till.db 'd["counts"]["pending"]')" "$waiting"
+check "--strict takes what has rules" "$VES" append --db till.db order.created DOC-2 --payload '{"currency":"GBP","lines":[]}' --strict
+"$VES" push --db till.db > /dev/null
 first=$("$VES" append --db till.db order.created DOC-1 --payload '{"currency":"GBP","lines":[]}' --json)
 is "append --json" "$(json "$first" 'sorted(d)')" '["eventId", "status"]'
 adjust till.db MUG 1

@@ -60,7 +60,8 @@ like "another store does not know yet" "$(rules show --db b.db)" 'no rules'
 check "it pulls" "$VES" sync --db b.db
 exits "a payload is checked there now (exit 1)" 1 "$VES" append --db b.db repair.received R-1 --payload '{"device":7}'
 like "with the path of the bad field" "$("$VES" append --db b.db repair.received R-1 --payload '{"device":7}' 2>&1)" 'payload /device: expected a text'
-check "a good one is taken" "$VES" append --db b.db repair.received R-1 --payload '{"device":"phone","quoted":"80"}'
+check "a good one is taken, as one that has rules" "$VES" append --db b.db repair.received R-1 --payload '{"device":"phone","quoted":"80"}' --strict
+like "and is what a like one may have meant" "$("$VES" append --db b.db repair.recieved R-1 --payload '{}' --strict 2>&1)" "did you mean repair.received.*nothing was appended"
 is "its state is there before it is sent" "$(json "$("$VES" entity --db b.db repair R-1 --json)" 'd["localState"]')" \
 	'{"device": "phone", "open": 80, "quoted": "80", "status": "received"}'
 check "synced" "$VES" sync --db b.db
