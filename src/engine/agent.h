@@ -490,8 +490,8 @@ VES_NODISCARD enum ves_status ves_core_part_refused(struct ves_agent_core *core,
 /* Refused for another reason; a person has looked into it, and it no longer
  * counts as undelivered. */
 #define VES_DISPOSITION_SETTLED "settled"
-#define VES_DISPOSITION_REBASED    "rebased"
-#define VES_DISPOSITION_MERGED     "merged"
+#define VES_DISPOSITION_REBASED "rebased"
+#define VES_DISPOSITION_MERGED  "merged"
 
 /* ---- acknowledge ----------------------------------------------------------
  */
