@@ -203,9 +203,10 @@ enum ves_status ves_pg_entity_put(struct ves_store *s, uint32_t stream_no,
     ves_pg_open(
         st, &q, VES_PG_ENTITY_PUT, "iBBBIIIIBIBIBIBII",
         "INSERT INTO ves_entities (stream_no, " ENTITY_COLUMNS ")"
-        " SELECT $1, " ENTITY_COLUMNS
-        " FROM unnest($2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14,"
-        " $15, $16, $17) r (" ENTITY_COLUMNS ")"
+        " SELECT $1, unnest($2), unnest($3), unnest($4), unnest($5),"
+        " unnest($6), unnest($7), unnest($8), unnest($9), unnest($10),"
+        " unnest($11), unnest($12), unnest($13), unnest($14), unnest($15),"
+        " unnest($16), unnest($17)"
         " ON CONFLICT (stream_no, entity_key) DO UPDATE SET"
         " entity_type = excluded.entity_type,"
         " entity_id = excluded.entity_id, events = excluded.events,"

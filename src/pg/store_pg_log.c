@@ -256,10 +256,25 @@ static bool are_new(struct ves_pg *st, uint32_t stream_no,
 }
 
 #define APPEND_TYPES "iiiUBBUIIUBIIIWIIBBIUBBIBBTTBBBB"
-#define APPENDED_ROWS                                                        \
-    "unnest($4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17," \
-    " $18, $19, $20, $21, $22, $23, $24, $25, $26, $27, $28, $29, $30, $31," \
-    " $32) WITH ORDINALITY r (" LOG_COLUMNS ", n)"
+/* Sets in the select list go in step, and none of them is laid down in a table
+ * of its own first, as those of a FROM are. */
+#define APPENDED_ROWS                                               \
+    "(SELECT unnest($4) AS event_id, unnest($5) AS event_hash,"     \
+    " unnest($6) AS fingerprint, unnest($7) AS agent,"              \
+    " unnest($8) AS agent_key_id, unnest($9) AS agent_seq,"         \
+    " unnest($10) AS command_id, unnest($11) AS entity_key,"        \
+    " unnest($12) AS entity_index, unnest($13) AS entity_prev,"     \
+    " unnest($14) AS entity_jump, unnest($15) AS verdict,"          \
+    " unnest($16) AS applied_at, unnest($17) AS version,"           \
+    " unnest($18) AS sub_code, unnest($19) AS note,"                \
+    " unnest($20) AS sequenced_at_ms, unnest($21) AS sequencer_id," \
+    " unnest($22) AS signature, unnest($23) AS receipt,"            \
+    " unnest($24) AS receipt_key_version, unnest($25) AS envelope," \
+    " unnest($26) AS raw, unnest($27) AS is_fact,"                  \
+    " unnest($28) AS has_waited, unnest($29) AS conflict_id,"       \
+    " unnest($30) AS waits_for, unnest($31) AS effects,"            \
+    " unnest($32) AS opposite,"                                     \
+    " generate_series(1, $3) AS n) r"
 
 static void put_rows(struct ves_pg_call *q, uint32_t stream_no,
                      const struct ves_log_row *rows, size_t count)
