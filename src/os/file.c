@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -17,7 +18,10 @@
 
 #define TEMP_SUFFIX ".tmp-XXXXXX"
 
-enum { READ_STEP = 64 * 1024 };
+enum {
+    READ_STEP = 64 * 1024,
+    LETTERS = 6 /* of TEMP_SUFFIX that differ */
+};
 
 const char *ves_file_reason(int error_number)
 {
@@ -223,16 +227,80 @@ static int write_all(int fd, struct ves_bytes content)
     return 0;
 }
 
+/* The directory of path; errno, 0 on success. */
+static int directory_of(const char *path, char dir[PATH_MAX])
+{
+    const char *slash = strrchr(path, '/');
+    size_t len = slash ? (size_t)(slash - path) : 0;
+    if (len >= PATH_MAX)
+        return ENAMETOOLONG;
+    if (slash)
+        memcpy(dir, path, len);
+    dir[len] = '\0';
+    if (len == 0)
+        memcpy(dir, slash ? "/" : ".", 2);
+    return 0;
+}
+
+/* Fills in the template's X; errno, 0 on success. */
+static int name_temp(int fd, char *temp)
+{
+    enum { TRIES = 100 };
+    static const char letters[] = "0123456789abcdefghijklmnopqrstuv";
+    uint8_t random[LETTERS];
+    char *end = temp + strlen(temp) - LETTERS, from[64];
+    (void)snprintf(from, sizeof(from), "/proc/self/fd/%d", fd);
+    for (int i = 0; i < TRIES; i++) {
+        if (getrandom(random, sizeof(random), 0) != (ssize_t)sizeof(random))
+            return EIO;
+        for (int k = 0; k < LETTERS; k++)
+            end[k] = letters[random[k] % (sizeof(letters) - 1)];
+        if (linkat(AT_FDCWD, from, AT_FDCWD, temp, AT_SYMLINK_FOLLOW) == 0)
+            return 0;
+        if (errno != EEXIST)
+            return errno;
+    }
+    return EEXIST;
+}
+
+static int fill(int fd, struct ves_bytes content)
+{
+    int number = write_all(fd, content);
+    return !number && fsync(fd) ? errno : number;
+}
+
+/* A file that has no name before it is complete is gone with a process that
+ * is killed meanwhile: what it holds may be a secret.  errno; EOPNOTSUPP where
+ * there is no such thing, and temp is then as it was. */
+static int write_unnamed(char *temp, struct ves_bytes content)
+{
+    char dir[PATH_MAX];
+    int number = directory_of(temp, dir);
+    if (number)
+        return number;
+    int fd = open(dir, O_TMPFILE | O_WRONLY | O_CLOEXEC, S_IRUSR | S_IWUSR);
+    if (fd < 0)
+        return EOPNOTSUPP;
+    number = fill(fd, content);
+    if (!number && name_temp(fd, temp)) {
+        memset(temp + strlen(temp) - LETTERS, 'X', LETTERS);
+        number = EOPNOTSUPP;
+    }
+    close(fd);
+    return number;
+}
+
 /* Makes the temporary file, complete and on disk; its name is in temp, which
  * holds the template.  errno, 0 on success; nothing is left on failure. */
 static int write_temp(char *temp, struct ves_bytes content)
 {
+    int number = write_unnamed(temp, content);
+    if (number != EOPNOTSUPP)
+        return number;
     int fd = mkostemp(temp, O_CLOEXEC); /* mode 0600 */
     if (fd < 0)
         return errno;
-    int number = write_all(fd, content);
-    if (!number && fsync(fd))
-        number = errno;
+    number = fill(fd, content);
     if (close(fd) && !number)
         number = errno;
     if (number)
@@ -260,20 +328,13 @@ static int give_name(const char *temp, const char *path,
 static int sync_directory(const char *path)
 {
     char dir[PATH_MAX];
-    const char *slash = strrchr(path, '/');
-    size_t len = slash ? (size_t)(slash - path) : 0;
-    if (len >= sizeof(dir))
-        return ENAMETOOLONG;
-    if (slash)
-        memcpy(dir, path, len);
-    dir[len] = '\0';
-    if (len == 0)
-        memcpy(dir, slash ? "/" : ".", 2);
-
+    int number = directory_of(path, dir);
+    if (number)
+        return number;
     int fd = open(dir, O_RDONLY | O_CLOEXEC | O_DIRECTORY);
     if (fd < 0)
         return errno;
-    int number = fsync(fd) ? errno : 0;
+    number = fsync(fd) ? errno : 0;
     close(fd);
     return number;
 }

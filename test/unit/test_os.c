@@ -168,6 +168,29 @@ static void failed_writes_leave_nothing(void **state)
     assert_int_equal(test_dir_count(), 1);
 }
 
+/* Killed in the middle of a write, as by a power button: what it wrote may be a
+ * key, and nobody would look for it again. */
+static void who_is_killed_writing_leaves_nothing(void **state)
+{
+    int how;
+    (void)state;
+    test_dir_put("old", 0600);
+    pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        const struct rlimit small = {4, 4};
+        (void)signal(SIGXFSZ, SIG_DFL);
+        if (setrlimit(RLIMIT_FSIZE, &small) == 0)
+            (void)!ves_file_write(test_dir_file, ves_bytes_str("longer than 4"),
+                                  VES_FILE_REPLACE, NULL);
+        _exit(0);
+    }
+    assert_int_equal(waitpid(child, &how, 0), child);
+    assert_true(WIFSIGNALED(how) && WTERMSIG(how) == SIGXFSZ);
+    test_dir_expect("old");
+    assert_int_equal(test_dir_count(), 1);
+}
+
 static void secrets_must_be_private(void **state)
 {
     static const mode_t open_modes[] = {0640, 0604, 0620, 0610, 0601, 0666};
@@ -388,6 +411,7 @@ int main(void)
         CASE(long_files_are_read_in_steps),
         CASE(writing_is_all_or_nothing),
         CASE(failed_writes_leave_nothing),
+        CASE(who_is_killed_writing_leaves_nothing),
         CASE(secrets_must_be_private),
         CASE(secrets_are_files_of_ones_own),
         CASE(secrets_of_somebody_else_are_refused),
