@@ -540,6 +540,40 @@ static void two_heads_beyond_the_cursor(void **state)
     }
 }
 
+/* Of one size they need no path. */
+static void two_heads_of_one_size_beyond_the_cursor(void **state)
+{
+    (void)state;
+    grow(&fleet, 21);
+    test_fleet_sign(&fleet);
+    assert_int_equal(test_fleet_pull(&fleet, READER, 4, NULL), VES_OK);
+    grow(&other, 13);
+    test_fleet_adjust(&other, 0, "CUP", "5");
+    grow(&other, 7);
+    test_fleet_sign(&other);
+    expect_false(&other, 5, 4, NULL, "", "log_fork");
+}
+
+/* A head that was verified says nothing of events that are not here. */
+static void what_is_not_here_is_not_logged(void **state)
+{
+    struct ves_agent_core *core = &fleet.devices[READER].core;
+    struct ves_core_finality finality;
+
+    (void)state;
+    pull_four_of_21();
+    struct ves_follow_row row = follow();
+    row.witnessed = row.logged;
+    assert_int_equal(store()->ops->begin(store()), VES_OK);
+    assert_int_equal(store()->ops->follow_put(store(), core->stream_no, &row),
+                     VES_OK);
+    assert_int_equal(store()->ops->commit(store()), VES_OK);
+    assert_int_equal(ves_core_finality(core, &finality), VES_OK);
+    assert_int_equal(finality.logged, 4);
+    assert_int_equal(finality.witnessed, 4);
+    assert_string_equal(ves_finality_name(&finality, 5, true), "received");
+}
+
 /* ... and where nothing is shown, both stay signed, for others, until the
  * events have passed them. */
 static void two_heads_that_nobody_joins(void **state)
@@ -923,6 +957,8 @@ int main(void)
         T(another_history),
         T(two_histories_are_shown),
         T(two_heads_beyond_the_cursor),
+        T(two_heads_of_one_size_beyond_the_cursor),
+        T(what_is_not_here_is_not_logged),
         T(two_heads_that_nobody_joins),
         T(a_head_is_kept_until_it_is_passed),
         T(a_promise_that_is_broken),

@@ -201,6 +201,26 @@ static void test_failing_commit(void **state)
     assert_true(ves_hash_equal(&root, &naive));
 }
 
+/* A tree that is behind its events, or before them, is not grown. */
+static void test_not_the_next(void **state)
+{
+    const struct ves_hash hash = {{1}};
+    const struct ves_sig signature = {{2}};
+    struct ves_log_tree tree;
+
+    (void)state;
+    push_up_to(5);
+    const struct ves_stream_row row = desk_stream();
+    assert_int_equal(
+        ves_log_tree_open(&tree, desk.store, &row, tlog_row().edge, 3, &arena),
+        VES_OK);
+    assert_int_equal(ves_log_tree_add(&tree, 5, &hash, &signature),
+                     VES_CORRUPT);
+    assert_int_equal(ves_log_tree_add(&tree, 7, &hash, &signature),
+                     VES_CORRUPT);
+    assert_int_equal(ves_log_tree_add(&tree, 6, &hash, &signature), VES_OK);
+}
+
 /* ---- planting ------------------------------------------------------------ */
 
 /* A database from before there were trees. */
@@ -800,6 +820,7 @@ int main(void)
         T(test_every_size_and_pair),
         T(test_entries),
         T(test_failing_commit),
+        T(test_not_the_next),
         T(test_plant),
         T(test_signed_head),
         T(test_page),

@@ -218,6 +218,13 @@ static void test_bounds(void **state)
         VES_REFUSED);
     assert_int_equal(ves_tlog_consistency_check(&path, 0, &hash, 1, &hash),
                      VES_REFUSED);
+    struct ves_hash empty;
+    ves_tlog_empty_root(&empty);
+    path.count = 0;
+    assert_int_equal(ves_tlog_consistency_check(&path, 0, &empty, 0, &hash),
+                     VES_REFUSED);
+    assert_int_equal(ves_tlog_consistency_check(&path, 0, &empty, 0, &empty),
+                     VES_OK);
 }
 
 static void test_tile_paths(void **state)
