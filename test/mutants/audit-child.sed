@@ -1,2 +1,2 @@
-# src/audit/replay.c by e2e/52-audit -- a judge that died has found nothing
+# src/audit/replay.c by e2e/slow-52-audit -- a judge that died has found nothing
 s/^        explain_end(replay->audit, ended);/        (void)explain_end;/

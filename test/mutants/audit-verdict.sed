@@ -1,2 +1,2 @@
-# src/audit/replay.c by e2e/52-audit -- what was judged again is compared with nothing
+# src/audit/replay.c by e2e/slow-52-audit -- what was judged again is compared with nothing
 s/compare(db, audit, comparisons);/(void)comparisons;/

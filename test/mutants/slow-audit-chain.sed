@@ -1,2 +1,2 @@
-# src/audit/chain.c by e2e/52-audit -- a number of a chain may come twice
+# src/audit/chain.c by e2e/slow-52-audit -- a number of a chain may come twice
 s/return fill(audit, agent, row, prev);/return fill == NULL ? VES_NOMEM : VES_OK;/

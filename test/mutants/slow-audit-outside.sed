@@ -1,2 +1,2 @@
-# src/audit/heads.c by e2e/54-audit-hostile -- heads that others keep are not compared
+# src/audit/heads.c by e2e/slow-54-audit-hostile -- heads that others keep are not compared
 s/(head->is_outside && head->epoch < stream->epoch))/head->is_outside)/

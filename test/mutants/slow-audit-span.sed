@@ -1,2 +1,2 @@
-# src/audit/walk.c by e2e/52-audit -- a key's span may be missing
+# src/audit/walk.c by e2e/slow-52-audit -- a key's span may be missing
 s/^    check_span(walk, row, span);/    (void)check_span;/

@@ -1,5 +1,5 @@
 #!/bin/bash
-# 41-mcp-conformance.sh -- the official conformance suite against a server made
+# slow-41-mcp-conformance.sh -- the official conformance suite against a server made
 # of the same protocol library, in both eras; nothing is baselined.
 . "$(dirname "$0")/../lib/tap.sh"
 . "$HERE/test/lib/mcp.sh"

@@ -1,5 +1,5 @@
 #!/bin/bash
-# 32-random.sh -- random commands on three stores, some killed, some two at once;
+# slow-32-random.sh -- random commands on three stores, some killed, some two at once;
 # an independent checker after each.  SEED and STEPS choose another run.
 . "$(dirname "$0")/../lib/tap.sh"
 cd "$T" || exit 1

@@ -1,5 +1,5 @@
 #!/bin/bash
-# 52-audit.sh -- ves audit: sound stores, and every kind of damage named.
+# slow-52-audit.sh -- ves audit: sound stores, and every kind of damage named.
 . "$(dirname "$0")/../lib/tap.sh"
 
 new_hub || done_testing

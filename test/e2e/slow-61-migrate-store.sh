@@ -1,5 +1,5 @@
 #!/bin/bash
-# 61-migrate-store.sh -- a sequencer moves from a file to PostgreSQL and back:
+# slow-61-migrate-store.sh -- a sequencer moves from a file to PostgreSQL and back:
 # nothing is lost on the way, and stores do not notice.
 . "$(dirname "$0")/../lib/tap.sh"
 SERVER=$("$HERE/test/lib/postgres" start $$)

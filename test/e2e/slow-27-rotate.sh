@@ -1,5 +1,5 @@
 #!/bin/bash
-# 27-rotate.sh -- a store's key gives way to the next one: killed at every step,
+# slow-27-rotate.sh -- a store's key gives way to the next one: killed at every step,
 # without a network, sealed, by a thief, of a store that committed to none.
 . "$(dirname "$0")/../lib/tap.sh"
 cd "$T" || exit 1

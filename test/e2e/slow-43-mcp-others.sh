@@ -1,5 +1,5 @@
 #!/bin/bash
-# 43-mcp-others.sh -- what others say of ves mcp: the scenarios of the official
+# slow-43-mcp-others.sh -- what others say of ves mcp: the scenarios of the official
 # conformance suite that need no test tools, Inspector with --strict, and the
 # official TypeScript clients 1.x and 2.x.
 . "$(dirname "$0")/../lib/tap.sh"

@@ -1,5 +1,5 @@
 #!/bin/bash
-# 34-real-conflicts.sh -- two days of a real shop on three tills, edited offline
+# slow-34-real-conflicts.sh -- two days of a real shop on three tills, edited offline
 # on all of them, synced and decided; Python counts after.
 . "$(dirname "$0")/../lib/tap.sh"
 cd "$T" || exit 1

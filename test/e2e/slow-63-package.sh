@@ -1,5 +1,5 @@
 #!/bin/bash
-# 63-package.sh -- the Debian package in a throw-away root: installed, what its
+# slow-63-package.sh -- the Debian package in a throw-away root: installed, what its
 # unit starts is started, backed up, upgraded, restored, removed, purged; the
 # unit is looked at by systemd's own tools, the Containerfile by what it needs.
 . "$(dirname "$0")/../lib/tap.sh"

@@ -1,5 +1,5 @@
 #!/bin/bash
-# 19-hostile.sh -- a man in the middle who lies in every way we know: nothing
+# slow-19-hostile.sh -- a man in the middle who lies in every way we know: nothing
 # false is applied or marked as sent, the evidence is kept, local work and
 # pushing go on, and all is well again once the answers are true.
 . "$(dirname "$0")/../lib/tap.sh"

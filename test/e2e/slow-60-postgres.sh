@@ -1,5 +1,5 @@
 #!/bin/bash
-# 60-postgres.sh -- several sequencers on one PostgreSQL database: one order,
+# slow-60-postgres.sh -- several sequencers on one PostgreSQL database: one order,
 # whoever answers, and kill -9 of one of them takes nothing with it.
 . "$(dirname "$0")/../lib/tap.sh"
 SERVER=$("$HERE/test/lib/postgres" start $$)

@@ -1,5 +1,5 @@
 #!/bin/bash
-# 54-audit-hostile.sh -- ves audit of a sequencer that lies, about bytes, order,
+# slow-54-audit-hostile.sh -- ves audit of a sequencer that lies, about bytes, order,
 # proofs, heads, keys, receipts and after a restore: each for its reason.
 . "$(dirname "$0")/../lib/tap.sh"
 cd "$T" || exit 1
