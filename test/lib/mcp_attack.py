@@ -2,6 +2,7 @@
 "store": hostile texts in events, several servers on one store, and an agent that does nothing but what nextSteps say.  One
 TAP line a rule.  The stores are joined.
 """
+import fcntl
 import json
 import os
 import random
@@ -9,6 +10,7 @@ import re
 import signal
 import subprocess
 import sys
+import termios
 import threading
 import time
 import traceback
@@ -101,6 +103,11 @@ def cancelled():
        and not [m for m in rest if str(m.get("id", "")).startswith("l")], rest)
 
 
+def waiting(pipe):
+    """How many bytes stand in it."""
+    return int.from_bytes(fcntl.ioctl(pipe, termios.FIONREAD, bytes(4)), sys.byteorder)
+
+
 def unread():
     """A client that asks and never reads."""
     p = Pipe([ves, "mcp", "--db", store_a])
@@ -114,7 +121,10 @@ def unread():
             pass
     writer = threading.Thread(target=fill, daemon=True)
     writer.start()
-    time.sleep(0.3)
+    # It runs, and what nobody reads stands before it.
+    began = time.monotonic()
+    while waiting(p.process.stdout) < 1 << 15 and p.process.poll() is None and time.monotonic() < began + 60:
+        time.sleep(0.02)
     began = time.monotonic()
     p.process.terminate()
     try:
