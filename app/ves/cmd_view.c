@@ -409,7 +409,11 @@ static void human_entity(struct ves_jr *jr)
     if (ves_jr_u64(jr, "/pending"))
         printf(", and %s own events that are not in the stream yet",
                cli_str(jr, "/pending"));
-    printf("\n%s\n", cli_str(jr, "/localState"));
+    const char *state = cli_str(jr, "/localState");
+    printf("\n%s\n", strcmp(state, "null") != 0
+                         ? state
+                         : "no state: it was deleted, or no event about it is "
+                           "of a type that has rules");
     (void)follow_ups_print(jr, SIZE_MAX);
 }
 

@@ -132,6 +132,7 @@ typo=$("$VES" append --db till.db order.creatd DOC-0 --payload '{}' --json)
 is "an unknown type is carried, and said to be one" "$(json "$typo" '[d["status"], d["unknownType"], d["didYouMean"]]')" '["pending", true, "order.created"]'
 like "also to people" "$("$VES" append --db till.db order.creatd DOC-0 --payload '{}' 2>&1 > /dev/null)" "did you mean order.created"
 is "but not one that is like none" "$("$VES" append --db till.db shelf.dusted DOC-0 --payload '{}' 2>&1 > /dev/null)" ""
+like "what only it says has no state, in words" "$("$VES" entity --db till.db order DOC-0)" "no state: .*rules"
 waiting=$(store_is till.db 'd["counts"]["pending"]')
 exits "--strict refuses it" 1 "$VES" append --db till.db order.creatd DOC-0 --payload '{}' --strict
 is "and appends nothing" "$(store_is till.db 'd["counts"]["pending"]')" "$waiting"

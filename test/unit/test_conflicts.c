@@ -1508,6 +1508,7 @@ static void refused_ones_are_on_the_last_pages(void **state)
 static void refused_and_set_aside(void **state)
 {
     struct ves_uuid id = refused();
+    uint64_t retried;
 
     (void)state;
     resolve(office, text_of(&id), "manual");
@@ -1515,6 +1516,9 @@ static void refused_and_set_aside(void **state)
     assert_int_equal(open_conflicts(office), 1);
     resolve(office, text_of(&id), "accept_remote");
     assert_int_equal(open_conflicts(office), 0);
+    /* never again, and nothing to do about it */
+    assert_int_equal(ves_agent_retry(office, NULL, &retried, &error), VES_OK);
+    assert_int_equal(retried, 0);
     assert_int_equal(test_shop_push(&shop, office), 0);
     assert_string_equal(member(office, "/localState/email"), "\"a\"");
     assert_string_equal(member(office, "/localState/note"), "\"till\"");
