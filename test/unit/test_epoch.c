@@ -426,6 +426,103 @@ static void a_name_without_an_opening(void **state)
 
 /* ---- what is false, and who has more ------------------------------------- */
 
+/* What an opening says, each part of it to be made false. */
+struct said {
+    const char *before, *after, *lost; /* hosts */
+    uint64_t epoch_before, epoch_after, number;
+    uint64_t common, lost_size, sequence;
+    const char *entity_id;
+};
+
+static void put_origin(struct ves_buf *out, const char *host, uint64_t epoch)
+{
+    struct ves_hash id;
+
+    ves_buf_init(out, ves_alloc_default(), 1024);
+    ves_stream_id(&first.hub.stream, &id);
+    ves_epoch_origin_write(out, ves_bytes_str(host), epoch, &id);
+}
+
+static enum ves_status read_opening(const struct said *said)
+{
+    const struct test_signer *by = &first.hub.key;
+    struct ves_buf before, after, lost, note, payload;
+    struct ves_event event = {.stream = first.hub.stream,
+                              .payload_kind = VES_PAYLOAD_PLAIN,
+                              .entity_type =
+                                  ves_bytes_str(VES_EPOCH_ENTITY_TYPE),
+                              .entity_id = ves_bytes_str(said->entity_id)};
+    struct ves_note *lost_note = ves_arena_alloc(&arena, sizeof(*lost_note));
+    struct ves_note_key key;
+    struct ves_epoch read;
+    struct ves_bytes text;
+
+    assert_non_null(lost_note);
+    put_origin(&before, said->before, said->epoch_before);
+    put_origin(&after, said->after, said->epoch_after);
+    put_origin(&lost, said->lost, said->epoch_before);
+    ves_buf_init(&note, ves_alloc_default(), 4096);
+    ves_buf_init(&payload, ves_alloc_default(), VES_EPOCH_PAYLOAD_MAX);
+    const struct ves_checkpoint gone = {
+        ves_buf_view(&lost), said->lost_size, {{7}}};
+    ves_checkpoint_write(&note, &gone);
+    assert_int_equal(ves_arena_copy(&arena, ves_buf_view(&note), &text),
+                     VES_OK);
+    ves_note_key_init(&key, gone.origin, VES_NOTE_ED25519,
+                      &by->signer.public_key);
+    ves_buf_put_u8(&note, '\n');
+    ves_note_sign(&note, text, &key, &by->secret);
+    const struct ves_epoch epoch = {
+        .number = said->number,
+        .origin = ves_buf_view(&after),
+        .common = {ves_buf_view(&before), said->common, {{8}}},
+        .lost_note = ves_buf_view(&note)};
+    assert_int_equal(ves_epoch_write(&payload, ves_alloc_default(), &epoch),
+                     VES_OK);
+    assert_int_equal(ves_json_read(&arena, ves_buf_view(&payload), NULL,
+                                   &event.payload, NULL),
+                     VES_OK);
+    enum ves_status status =
+        ves_epoch_read(&event, said->sequence, &read, lost_note, NULL);
+    ves_buf_free(&before);
+    ves_buf_free(&after);
+    ves_buf_free(&lost);
+    ves_buf_free(&note);
+    ves_buf_free(&payload);
+    return status;
+}
+
+/* Its names and numbers follow from each other, or it opens nothing. */
+static void what_an_opening_says_of_itself(void **state)
+{
+    const struct said good = {.before = "log.test",
+                              .after = "log.test",
+                              .lost = "log.test",
+                              .epoch_after = 1,
+                              .number = 1,
+                              .common = 3,
+                              .lost_size = 4,
+                              .sequence = 4,
+                              .entity_id = VES_EPOCH_ENTITY_ID};
+    struct said bad[9];
+
+    (void)state;
+    assert_int_equal(read_opening(&good), VES_OK);
+    for (size_t i = 0; i < 9; i++)
+        bad[i] = good;
+    bad[0].sequence = bad[0].lost_size = 5;
+    bad[1].common = 2;
+    bad[2].lost_size = 3;
+    bad[3].lost = "other.test";
+    bad[4].after = "other.test";
+    bad[5].number = 2;
+    bad[6].number = bad[6].epoch_after = 2;
+    bad[7].epoch_before = 1;
+    bad[8].entity_id = "other";
+    for (size_t i = 0; i < 9; i++)
+        assert_int_equal(read_opening(&bad[i]), VES_INVALID);
+}
+
 /* An opening that names another head than the one this store knows, or gives up
  * what nobody signed, is not believed. */
 static void a_false_opening(void **state)
@@ -883,6 +980,7 @@ int main(void)
         T(a_new_store_reads_history),
         T(a_second_epoch),
         T(a_name_without_an_opening),
+        T(what_an_opening_says_of_itself),
         T(a_false_opening),
         T(a_store_that_has_more_stops),
         T(nothing_is_beyond),

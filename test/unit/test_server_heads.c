@@ -224,14 +224,15 @@ static void test_what_is_no_step_back(void **state)
 /* Nor does the file take a head that takes back one it has. */
 static void test_no_head_is_taken_back(void **state)
 {
-    struct ves_log_head heads[3] = {head(1, 5, 50), head(1, 4, 40),
-                                    head(1, 5, 51)};
+    struct ves_log_head heads[4] = {head(1, 5, 50), head(1, 4, 40),
+                                    head(1, 5, 51), head(1, 9, 90)};
     struct ves_head_file file;
 
     (void)state;
+    heads[0].epoch = heads[1].epoch = heads[2].epoch = 1; /* the last: before */
     assert_int_equal(open_file(true, &file), VES_OK);
     write_heads(&file, heads, 1);
-    for (size_t i = 1; i < 3; i++) {
+    for (size_t i = 1; i < 4; i++) {
         assert_int_equal(ves_head_file_write(&file, heads + i, 1, &error),
                          VES_CORRUPT);
         expect(&file, 1, 5, 50);
