@@ -466,6 +466,10 @@ static void two_histories_are_shown(void **state)
                                       note_of("log.test", 30, &root, &rogue),
                                       &size, &common),
                      VES_REFUSED);
+    /* Nor is the same sequencer's head of a log of another name. */
+    struct ves_bytes named = note_of("other.test", 30, &root, &other.hub.key);
+    assert_int_equal(ves_core_dispute(core, named, &size, &common),
+                     VES_REFUSED);
 }
 
 static struct ves_bytes apart_evidence(struct ves_bytes theirs)
