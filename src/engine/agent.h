@@ -508,7 +508,8 @@ struct ves_ack_result {
 };
 
 /* Moves events to synced that have a verified receipt and a known verdict:
- * those named, or all (ids NULL).  Each receipt is verified again. */
+ * those named, or all (ids NULL).  Each receipt is verified again.  *result is
+ * added to: the caller clears it. */
 VES_NODISCARD enum ves_status
 ves_core_acknowledge(struct ves_agent_core *core, const struct ves_uuid *ids,
                      size_t count, int64_t now_ms,

@@ -122,6 +122,37 @@ static void a_push_has_verified_receipts(void **state)
     begin(0, true, 0);
 }
 
+/* Who tells no verdicts: the log has it, and what became of it is not known
+ * before it was pulled.  Till then it is not synced, nor what has no receipt.
+ */
+static void a_receipt_without_a_verdict_is_not_synced(void **state)
+{
+    struct ves_uuid a = test_fleet_adjust(&fleet, 0, "s", "1");
+    struct ves_ack_result ack = {0};
+
+    (void)state;
+    begin(0, true, 1);
+    assert_int_equal(ves_core_acknowledge(core_of(0), &a, 1, 1, &ack), VES_OK);
+    assert_int_equal(ack.not_acknowledged, 1);
+    assert_non_null(strstr(ack.problems[0].reason, "no receipt"));
+    char *reply = ingest();
+    memcpy(strstr(reply, "\"verdicts\""), "\"remarks\" ", 10);
+    assert_int_equal(end(200, reply), VES_OK);
+    ack = (struct ves_ack_result){0}; /* it is added to */
+    assert_true(row_of(&a).has_receipt);
+    assert_false(row_of(&a).has_verdict);
+    assert_int_equal(ves_core_acknowledge(core_of(0), &a, 1, 2, &ack), VES_OK);
+    assert_int_equal(ack.acknowledged, 0);
+    assert_int_equal(ack.not_acknowledged, 1);
+    assert_non_null(strstr(ack.problems[0].reason, "verdict is not known"));
+    assert_int_equal(row_of(&a).status, VES_OUTBOX_SYNCING);
+    ack = (struct ves_ack_result){0};
+    assert_int_equal(test_fleet_pull(&fleet, 0, 0, NULL), VES_OK);
+    assert_int_equal(ves_core_acknowledge(core_of(0), &a, 1, 3, &ack), VES_OK);
+    assert_int_equal(ack.acknowledged, 1);
+    assert_int_equal(row_of(&a).status, VES_OUTBOX_SYNCED);
+}
+
 static void sending_again_is_safe(void **state)
 {
     struct ves_uuid a = test_fleet_adjust(&fleet, 0, "s", "1");
@@ -1378,6 +1409,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(a_push_has_verified_receipts),
+        TEST(a_receipt_without_a_verdict_is_not_synced),
         TEST(sending_again_is_safe),
         TEST(events_without_an_answer_stay_pending),
         TEST(a_false_receipt_is_not_taken),
