@@ -8,6 +8,7 @@
 
 #include <stdatomic.h>
 #include <string.h>
+#include <strings.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -322,6 +323,39 @@ static bool is_welcome(const struct ves_request *request)
     return is_it;
 }
 
+/* Fields that say where a request ends, and for whom it is. */
+struct framing {
+    unsigned lengths, encodings, hosts;
+    bool is_chunked;
+};
+
+static enum MHD_Result count_field(void *ctx, enum MHD_ValueKind kind,
+                                   const char *name, const char *value)
+{
+    struct framing *framing = ctx;
+    (void)kind;
+    if (strcasecmp(name, "Content-Length") == 0) {
+        framing->lengths++;
+    } else if (strcasecmp(name, "Transfer-Encoding") == 0) {
+        framing->encodings++;
+        framing->is_chunked = value && strcasecmp(value, "chunked") == 0;
+    } else if (strcasecmp(name, "Host") == 0) {
+        framing->hosts++;
+    }
+    return MHD_YES;
+}
+
+/* A proxy before us that reads such a one otherwise would take what is in a
+ * body for a request of somebody else (RFC 9112, 6.1 and 6.3). */
+static bool is_ambiguous(const struct ves_request *request)
+{
+    struct framing framing = {0};
+    MHD_get_connection_values(request->connection, MHD_HEADER_KIND, count_field,
+                              &framing);
+    return framing.lengths + framing.encodings > 1 || framing.hosts > 1 ||
+           (framing.encodings && !framing.is_chunked);
+}
+
 /* Looks at the headers; afterwards request->status says whether it is refused
  * already.  *length: of the body, UINT64_MAX when not said. */
 static void accept_headers(struct ves_http *http, struct ves_request *request,
@@ -334,6 +368,14 @@ static void accept_headers(struct ves_http *http, struct ves_request *request,
     *length = header(request, "Transfer-Encoding").len ? UINT64_MAX : 0;
     if (text.len && ves_decimal_parse(text, length))
         *length = UINT64_MAX;
+    if (is_ambiguous(request)) {
+        ves_reply_error(request, 400, NULL,
+                        "the headers say more than once where the body ends "
+                        "or which host is meant, or name a Transfer-Encoding "
+                        "other than chunked");
+        request->is_cut_off = true;
+        return;
+    }
     if (!is_welcome(request)) {
         ves_reply_error(request, 403, "CLIENT_CERTIFICATE_REQUIRED",
                         "a client needs a certificate here, of an authority "
@@ -373,7 +415,8 @@ static enum MHD_Result on_headers(struct ves_http *http,
     request->state = VES_REQUEST_BODY;
     ves_connection_enter(request->place, VES_CONNECTION_BODY, 0,
                          request->started_us);
-    if (request->status && length != UINT64_MAX && length > DISCARD_MAX) {
+    if (request->status && (request->is_cut_off ||
+                            (length != UINT64_MAX && length > DISCARD_MAX))) {
         request->close = true;
         return ves_http_answer(request);
     }

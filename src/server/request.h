@@ -115,6 +115,7 @@ struct ves_request {
     uint32_t retry_after_s;        /* Retry-After; 0: none */
     bool is_legacy;                /* deprecation headers */
     bool close;                    /* Connection: close */
+    bool is_cut_off;               /* answered and closed, its body unread */
 };
 
 void ves_request_body_free(struct ves_request *request);

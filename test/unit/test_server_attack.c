@@ -340,6 +340,59 @@ static unsigned read_status(int fd, int timeout_ms)
     return (unsigned)strtoul(text + 9, NULL, 10);
 }
 
+/* All that comes until the server closes. */
+static void read_all(int fd, char *out, size_t size)
+{
+    struct timeval patience = {.tv_sec = 60};
+    size_t len = 0;
+    ssize_t n = 0;
+    assert_int_equal(
+        setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience)),
+        0);
+    do {
+        len += (size_t)n;
+        n = recv(fd, out + len, size - 1 - len, 0);
+    } while (n > 0);
+    out[len] = 0;
+    /* It may not have taken all of it. */
+    if (n < 0 && errno != ECONNRESET)
+        fail_msg("the connection stays open after \"%s\"", out);
+}
+
+/* A proxy in front and the server must not differ about where a request ends:
+ * what is hidden in a body would be answered as somebody else's. */
+static void test_smuggling(void **state)
+{
+    (void)state;
+    static const char *const framings[] = {
+        "Content-Length: 2\r\nContent-Length: 60\r\n\r\n{}",
+        "Content-Length: 60\r\nContent-Length: 2\r\n\r\n{}",
+        "Content-Length: 2\r\nContent-Length: 2\r\n\r\n{}",
+        "Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        "Transfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n0\r\n\r\n",
+        "Transfer-Encoding: xchunked\r\n\r\n0\r\n\r\n",
+        "Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n",
+        "Transfer-Encoding: chunked\r\nTransfer-Encoding: x\r\n\r\n0\r\n\r\n",
+        "Host: y\r\nContent-Length: 2\r\n\r\n{}"};
+    static char answer[65536];
+    for (size_t i = 0; i < sizeof(framings) / sizeof(framings[0]); i++) {
+        char text[1024];
+        int fd = connect_raw();
+        int n = snprintf(text, sizeof(text),
+                         "POST /api/v1/ves/events/ingest HTTP/1.1\r\n"
+                         "Host: x\r\nx-api-key: %s\r\n%s"
+                         "GET /health HTTP/1.1\r\nHost: x\r\n\r\n",
+                         serve.admin_key, framings[i]);
+        send_raw(fd, text, (size_t)n);
+        read_all(fd, answer, sizeof(answer));
+        close(fd);
+        if (strncmp(answer, "HTTP/1.1 400 ", 13) != 0 ||
+            strstr(answer + 13, "HTTP/1.1 "))
+            fail_msg("\"%s\" is answered \"%s\"", framings[i], answer);
+    }
+    assert_int_equal(test_http_get(&serve.http, "/health"), 200);
+}
+
 enum { HOARDERS = 6, HOARD = 10 * 1024 * 1024 };
 
 /* One key that announces or half sends large bodies does not keep others from
@@ -574,6 +627,7 @@ int main(void)
         cmocka_unit_test(test_misspelt_limits),
         cmocka_unit_test(test_revoked_stays_revoked),
         cmocka_unit_test(test_redeem_after_revocation),
+        cmocka_unit_test(test_smuggling),
         cmocka_unit_test(test_hoarded_bodies),
         cmocka_unit_test(test_small_bodies),
         cmocka_unit_test(test_answers_not_taken),
