@@ -64,27 +64,42 @@ static size_t sign_stream(struct ves_commit_stream *stream, bool is_done,
     return n;
 }
 
-/* One call for the whole commit, so that the signer may use all its cores. */
-static enum ves_status sign_all(struct ves_commit *commit)
+/* One batch for the whole commit, so that the signer may use all its cores,
+ * and make signatures while the store writes what needs none. */
+static enum ves_status begin_signing(struct ves_commit *commit,
+                                     struct ves_signing *signing)
 {
     struct ves_signer *signer = commit->sequencer->signer;
-    size_t count = count_signatures(commit);
     size_t n = 0;
 
-    if (count == 0)
+    *signing = (struct ves_signing){.count = count_signatures(commit)};
+    if (signing->count == 0)
         return VES_OK;
-    struct ves_sign_item *items =
-        ves_arena_alloc(&commit->arena, count * sizeof(*items));
-    if (!items)
+    signing->items = ves_arena_alloc(&commit->arena,
+                                     signing->count * sizeof(*signing->items));
+    if (!signing->items)
         return VES_NOMEM;
     for (size_t i = 0; i < commit->stream_count; i++)
-        n += sign_stream(&commit->streams[i], false, items + n);
-    VES_ASSERT(n == count);
-    signer->sign(signer, items, count);
-    n = 0;
-    for (size_t i = 0; i < commit->stream_count; i++)
-        n += sign_stream(&commit->streams[i], true, items + n);
+        n += sign_stream(&commit->streams[i], false, signing->items + n);
+    VES_ASSERT(n == signing->count);
+    if (signer->begin)
+        signer->begin(signer, signing);
     return VES_OK;
+}
+
+static void end_signing(struct ves_commit *commit, struct ves_signing *signing)
+{
+    struct ves_signer *signer = commit->sequencer->signer;
+    size_t n = 0;
+
+    if (signing->count == 0)
+        return;
+    if (signer->begin)
+        signer->end(signer, signing);
+    else
+        signer->sign(signer, signing->items, signing->count);
+    for (size_t i = 0; i < commit->stream_count; i++)
+        n += sign_stream(&commit->streams[i], true, signing->items + n);
 }
 
 /* ---- writing ------------------------------------------------------------- */
@@ -104,15 +119,12 @@ static enum ves_status grow_tree(struct ves_commit *commit,
     return status ? status : ves_log_tree_save(&tree);
 }
 
-/* They need no signature: a database may write them while those are made. */
 static enum ves_status write_entities(struct ves_commit *commit,
                                       struct ves_commit_stream *stream)
 {
     struct ves_store *store = commit->store;
     size_t n = 0;
 
-    if (stream->row_count == 0)
-        return VES_OK;
     struct ves_entity_row *rows =
         ves_arena_alloc(&commit->arena, stream->entity_count * sizeof(*rows));
     if (!rows)
@@ -122,6 +134,16 @@ static enum ves_status write_entities(struct ves_commit *commit,
             rows[n++] = e->verdict.row;
     }
     return store->ops->entity_put(store, stream->row.stream_no, rows, n);
+}
+
+/* All that has no receipt in it: written while those are signed. */
+static enum ves_status write_unsigned(struct ves_commit *commit,
+                                      struct ves_commit_stream *stream)
+{
+    if (stream->row_count == 0)
+        return VES_OK;
+    enum ves_status status = write_entities(commit, stream);
+    return status ? status : grow_tree(commit, stream);
 }
 
 static enum ves_status write_rows(struct ves_commit *commit,
@@ -137,9 +159,7 @@ static enum ves_status write_rows(struct ves_commit *commit,
         status = ves_verdicts_save(&stream->verdicts);
     if (!status)
         status = ves_key_log_save(&stream->keys_logged, commit->now_ms);
-    if (!status)
-        status = store->ops->stream_put(store, &stream->row);
-    return status ? status : grow_tree(commit, stream);
+    return status ? status : store->ops->stream_put(store, &stream->row);
 }
 
 /* {"index":n,"message":"..."} */
@@ -284,16 +304,20 @@ static void tell(struct ves_commit *commit, const struct ves_uuid *batch_ids)
 static enum ves_status run(struct ves_commit *commit,
                            struct ves_ingest **ingests, size_t count)
 {
+    struct ves_signing signing;
     enum ves_status status = ves_commit_load(commit, ingests, count);
 
     for (size_t r = 0; !status && r < count; r++) {
         if (!commit->requests[r].stream->is_frozen)
             status = ves_commit_decide(commit, &commit->requests[r]);
     }
-    for (size_t i = 0; !status && i < commit->stream_count; i++)
-        status = write_entities(commit, &commit->streams[i]);
     if (!status)
-        status = sign_all(commit);
+        status = begin_signing(commit, &signing);
+    if (status)
+        return status;
+    for (size_t i = 0; !status && i < commit->stream_count; i++)
+        status = write_unsigned(commit, &commit->streams[i]);
+    end_signing(commit, &signing);
     for (size_t i = 0; !status && i < commit->stream_count; i++) {
         status = write_rows(commit, &commit->streams[i]);
         if (!status)

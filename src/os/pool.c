@@ -4,6 +4,7 @@
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -14,10 +15,11 @@
 #include "os/process.h"
 
 /* Items taken at a time.  Eight verifications are 0.4 ms: long against a
- * lock, short against a batch. */
-enum { PART = 8 };
+ * lock, short against a batch.  Signing costs a third of that, and somebody
+ * waits for the last of it. */
+enum { PART = 8, URGENT_PART = 4 };
 
-/* One call, on its caller's stack.  All members but the first four are under
+/* One call, in its caller's memory.  All members but the first four are under
  * the pool's lock. */
 struct job {
     void (*run)(void *ctx, size_t from, size_t to);
@@ -35,6 +37,7 @@ struct ves_pool {
     pthread_mutex_t lock;
     pthread_cond_t has_work; /* jobs is not empty, or is_stopping */
     pthread_cond_t has_done; /* some job's last item was finished */
+    atomic_size_t urgent;    /* of jobs; read without the lock, too */
     struct job *jobs;        /* with items not yet taken: urgent, then old */
     bool is_stopping;
     unsigned worker_count;
@@ -56,6 +59,8 @@ static void enqueue(struct ves_pool *pool, struct job *job)
         link = &(*link)->next;
     job->next = *link;
     *link = job;
+    if (job->is_urgent)
+        atomic_fetch_add(&pool->urgent, 1);
 }
 
 static void dequeue(struct ves_pool *pool, struct job *job)
@@ -64,13 +69,16 @@ static void dequeue(struct ves_pool *pool, struct job *job)
     while (*link != job)
         link = &(*link)->next;
     *link = job->next;
+    if (job->is_urgent)
+        atomic_fetch_sub(&pool->urgent, 1);
 }
 
 /* Works on one part of a job that has items left; unlocks meanwhile. */
 static void run_part(struct ves_pool *pool, struct job *job)
 {
     size_t from = job->taken;
-    size_t to = job->count - from > PART ? from + PART : job->count;
+    size_t part = job->is_urgent ? URGENT_PART : PART;
+    size_t to = job->count - from > part ? from + part : job->count;
     job->taken = to;
     if (to == job->count)
         dequeue(pool, job);
@@ -102,21 +110,48 @@ static void *work(void *ctx)
     return NULL;
 }
 
+static void begin(struct ves_pool *pool, struct job *job)
+{
+    pthread_mutex_lock(&pool->lock);
+    enqueue(pool, job);
+    pthread_cond_broadcast(&pool->has_work);
+    pthread_mutex_unlock(&pool->lock);
+}
+
+/* Works along on what is left of a job, and waits for what others have; what
+ * is urgent goes first, whosever it is. */
+static void end(struct ves_pool *pool, struct job *job)
+{
+    pthread_mutex_lock(&pool->lock);
+    while (job->taken < job->count)
+        run_part(pool, pool->jobs->is_urgent ? pool->jobs : job);
+    while (job->done < job->count)
+        pthread_cond_wait(&pool->has_done, &pool->lock);
+    pthread_mutex_unlock(&pool->lock);
+}
+
+/* A thread that is running is there at once; a worker that is woken on a busy
+ * machine waits for its turn, behind the one that it is to help. */
+static void help_urgent(struct ves_pool *pool)
+{
+    if (atomic_load(&pool->urgent) == 0)
+        return;
+    pthread_mutex_lock(&pool->lock);
+    while (pool->jobs && pool->jobs->is_urgent)
+        run_part(pool, pool->jobs);
+    pthread_mutex_unlock(&pool->lock);
+}
+
 /* Runs all items of a job, on this thread and the workers. */
 static void run_batch(struct ves_pool *pool, struct job *job)
 {
+    help_urgent(pool);
     if (pool->worker_count == 0 || job->count <= PART) {
         job->run(job->ctx, 0, job->count);
         return;
     }
-    pthread_mutex_lock(&pool->lock);
-    enqueue(pool, job);
-    pthread_cond_broadcast(&pool->has_work);
-    while (job->taken < job->count)
-        run_part(pool, job);
-    while (job->done < job->count)
-        pthread_cond_wait(&pool->has_done, &pool->lock);
-    pthread_mutex_unlock(&pool->lock);
+    begin(pool, job);
+    end(pool, job);
 }
 
 /* ---- verifying ---------------------------------------------------------- */
@@ -152,15 +187,51 @@ static void sign_part(void *ctx, size_t from, size_t to)
     batch->inner->sign(batch->inner, batch->items + from, to - from);
 }
 
+/* Who signs holds a transaction open; who verifies has not begun one. */
+static struct job sign_job(struct sign_batch *batch, size_t count)
+{
+    return (struct job){
+        .run = sign_part, .ctx = batch, .count = count, .is_urgent = true};
+}
+
 static void sign(struct ves_signer *self, struct ves_sign_item *items,
                  size_t count)
 {
     struct pool_signer *signer = (struct pool_signer *)self;
     struct sign_batch batch = {signer->inner, items};
-    /* Who signs holds a transaction open; who verifies has not begun one. */
-    struct job job = {
-        .run = sign_part, .ctx = &batch, .count = count, .is_urgent = true};
+    struct job job = sign_job(&batch, count);
     run_batch(signer->pool, &job);
+}
+
+struct begun {
+    struct job job;
+    struct sign_batch batch;
+};
+
+static struct begun *begun_of(struct ves_signing *signing)
+{
+    _Static_assert(sizeof(struct begun) <= sizeof(signing->room), "room");
+    return (struct begun *)signing->room;
+}
+
+static void sign_begin(struct ves_signer *self, struct ves_signing *signing)
+{
+    struct pool_signer *signer = (struct pool_signer *)self;
+    struct begun *begun = begun_of(signing);
+    begun->batch = (struct sign_batch){signer->inner, signing->items};
+    begun->job = sign_job(&begun->batch, signing->count);
+    if (signer->pool->worker_count > 0 && signing->count > 0)
+        begin(signer->pool, &begun->job);
+}
+
+static void sign_end(struct ves_signer *self, struct ves_signing *signing)
+{
+    struct pool_signer *signer = (struct pool_signer *)self;
+    struct job *job = &begun_of(signing)->job;
+    if (signer->pool->worker_count > 0)
+        end(signer->pool, job);
+    else
+        job->run(job->ctx, 0, job->count);
 }
 
 static void sign_text(struct ves_signer *self, struct ves_bytes text,
@@ -180,6 +251,8 @@ enum ves_status ves_pool_signer_new(struct ves_pool *pool,
         return VES_NOMEM;
     signer->signer.public_key = inner->public_key;
     signer->signer.sign = sign;
+    signer->signer.begin = sign_begin;
+    signer->signer.end = sign_end;
     signer->signer.sign_text = sign_text;
     signer->pool = pool;
     signer->inner = inner;

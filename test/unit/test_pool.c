@@ -102,6 +102,19 @@ static void parallel_signatures_are_the_same(void **state)
     inner->sign(inner, one, ITEMS);
     outer->sign(outer, many, ITEMS);
     assert_memory_equal(one, many, sizeof(one));
+    /* And in two halves, of several batches at a time, of every size. */
+    for (size_t count = 0; count <= ITEMS; count += 1 + count / 3) {
+        struct ves_signing halves[2] = {
+            {.items = many, .count = count / 2},
+            {.items = many + count / 2, .count = count - count / 2}};
+        for (unsigned i = 0; i < ITEMS; i++)
+            memset(&many[i].sig, 0, sizeof(many[i].sig));
+        outer->begin(outer, &halves[0]);
+        outer->begin(outer, &halves[1]);
+        outer->end(outer, &halves[1]);
+        outer->end(outer, &halves[0]);
+        assert_memory_equal(one, many, count * sizeof(one[0]));
+    }
     ves_pool_signer_free(outer);
     ves_pool_signer_free(NULL);
     ves_pool_free(pool);
