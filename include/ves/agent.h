@@ -117,7 +117,11 @@ struct ves_append {
  * trigger, limit or authorizer of the application's breaks it in the middle of
  * writing (VES_IO, VES_NOMEM, VES_BUSY, VES_AGAIN, VES_CONFLICT, VES_LIMIT),
  * the transaction around it is rolled back as a whole, as SQLite does: the text
- * begins with that and sqlite3_get_autocommit() tells. */
+ * begins with that and sqlite3_get_autocommit() tells.
+ * Do not roll back to a savepoint of your own when the transaction outgrew the
+ * connection's cache: SQLite up to 3.45 at least loses in a crash what is
+ * committed after that.  PRAGMA cache_spill = OFF, or SQLite 3.53.4, avoids it
+ * (doc/extension.md). */
 VES_API VES_NODISCARD enum ves_status ves_append(struct ves_agent *agent,
                                                  const struct ves_append *what,
                                                  struct ves_uuid *event_id,

@@ -12,6 +12,7 @@
 #include "base/error.h"
 #include "store/store_sqlite_internal.h"
 #include "store/store_sqlite_schema.h"
+#include "store/store_sqlite_vfs.h"
 
 enum {
     /* Pages of WAL before a commit copies them back: at the default 1,000
@@ -70,7 +71,7 @@ static bool can_undo(struct ves_sqlite *st)
            can;
 }
 
-static void undo(struct ves_sqlite *st)
+void ves_sqlite_undo(struct ves_sqlite *st)
 {
     enum ves_status status = ves_sql_simple(st, VES_SQL_UNDO, UNDO);
 
@@ -91,6 +92,7 @@ static enum ves_status lock_for_writing(struct ves_sqlite *st)
 
 static enum ves_status begin_joined(struct ves_sqlite *st)
 {
+    st->joined_spills = ves_sql_spills(st->db);
     enum ves_status status =
         ves_sql_simple(st, VES_SQL_JOIN, "SAVEPOINT ves_joined");
 
@@ -161,10 +163,15 @@ static void rollback_open(struct ves_sqlite *st)
     if (st->tx == VES_TX_FLAT && sqlite3_total_changes(st->db) == st->changes)
         return;
     /* Half of it must not stay for the caller to commit. */
-    if (st->tx != VES_TX_JOINED ||
-        sqlite3_exec(st->db, "ROLLBACK TO ves_joined; RELEASE ves_joined", NULL,
-                     NULL, NULL) != SQLITE_OK)
-        undo(st);
+    if (st->tx == VES_TX_JOINED && ves_sql_is_torn(st, st->joined_spills)) {
+        ves_sqlite_undo(st);
+        ves_sql_tell_torn(st);
+    } else if (st->tx != VES_TX_JOINED ||
+               sqlite3_exec(st->db,
+                            "ROLLBACK TO ves_joined; RELEASE ves_joined", NULL,
+                            NULL, NULL) != SQLITE_OK) {
+        ves_sqlite_undo(st);
+    }
 }
 
 static void rollback(struct ves_store *s)
@@ -378,7 +385,9 @@ static enum ves_status open_path(struct ves_sqlite *st, const char *path,
         if (status && status != VES_CONFLICT)
             return status;
     }
-    rc = sqlite3_open_v2(literal, &st->db, flags | SQLITE_OPEN_NOMUTEX, NULL);
+    const char *vfs = st->is_read_only ? NULL : ves_sqlite_vfs_hold();
+    st->holds_vfs = vfs != NULL;
+    rc = sqlite3_open_v2(literal, &st->db, flags | SQLITE_OPEN_NOMUTEX, vfs);
     if (rc != SQLITE_OK)
         return ves_sql_error(st->db, rc, error);
     sqlite3_extended_result_codes(st->db, 1);
@@ -513,6 +522,8 @@ void ves_store_sqlite_close(struct ves_store *store)
     ves_store_sqlite_forget_statements(store);
     if (st->is_own)
         sqlite3_close_v2(st->db);
+    if (st->holds_vfs)
+        ves_sqlite_vfs_release();
     st->alloc->realloc(st->alloc->ctx, st, 0);
 }
 

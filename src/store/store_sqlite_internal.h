@@ -79,6 +79,7 @@ enum ves_sql_id {
     VES_SQL_KEY_GET = VES_SQL_RECORD_OPEN + VES_RECORD_KINDS,
     VES_SQL_KEY_PUT,
     VES_SQL_KEY_SPAN_GET,
+    VES_SQL_KEY_FIND,
     VES_SQL_KEY_SPAN_PUT,
     VES_SQL_KEY_SPAN_FORGET,
     VES_SQL_KEY_LIST,
@@ -149,13 +150,15 @@ struct ves_sqlite {
     struct ves_store store; /* first: the operations are given its address */
     const struct ves_alloc *alloc;
     sqlite3 *db;
-    bool is_own; /* we close it */
+    bool is_own;    /* we close it */
+    bool holds_vfs; /* store_sqlite_vfs.h */
     bool is_read_only;
     bool is_ready; /* the schema was checked; our tables are there */
     enum ves_store_role role;
     enum ves_sqlite_tx tx;
     bool is_failed;  /* the open transaction cannot be committed */
     bool is_reading; /* begin_read */
+    int call_spills, joined_spills; /* ves_sql_spills at the savepoints */
     int changes; /* rows the connection had changed when VES_TX_FLAT began */
     bool (*wal_watch)(void *ctx, uint64_t pages); /* NULL: SQLite's own way */
     void *wal_ctx;
@@ -256,6 +259,22 @@ VES_NODISCARD enum ves_status ves_sql_exec(struct ves_sqlite *st,
  * wrong when keeping. */
 VES_NODISCARD enum ves_status ves_sql_call_begin(struct ves_sqlite *st);
 enum ves_status ves_sql_call_end(struct ves_sqlite *st, enum ves_status status);
+
+/* SQLite up to 3.45 at least, and 3.53.4 no more, loses what is committed in
+ * WAL mode after a ROLLBACK TO that took back pages the cache had spilled: its
+ * frames have no checksums, so readers find them until the next crash, and the
+ * recovery does not (ADR 0075).  So a savepoint behind which pages were spilled
+ * is not rolled back to, the transaction is.
+ *
+ * How often pages were spilled on this connection. */
+int ves_sql_spills(sqlite3 *db);
+/* Would a ROLLBACK TO a savepoint made at that count be followed by a commit
+ * that a crash may lose? */
+bool ves_sql_is_torn(struct ves_sqlite *st, int spills_before);
+/* Says so, before the words of the store's error. */
+void ves_sql_tell_torn(struct ves_sqlite *st);
+/* Rolls everything back, the caller's rows, too (store_sqlite.c). */
+void ves_sqlite_undo(struct ves_sqlite *st);
 
 /* VES_OK, or VES_UNSUPPORTED with words when the store has another role and
  * so not the tables. */

@@ -25,6 +25,26 @@ static void key_read(struct ves_sql *q, struct ves_key_row *row)
     row->proof = ves_sql_bytes(q);
 }
 
+static enum ves_status key_keep(struct ves_arena *arena,
+                                struct ves_key_row *row)
+{
+    enum ves_status status =
+        ves_arena_copy(arena, row->algorithm, &row->algorithm);
+
+    if (!status)
+        status = ves_arena_copy(arena, row->registrar, &row->registrar);
+    if (!status)
+        status = ves_arena_copy(arena, row->proof, &row->proof);
+    return status;
+}
+
+static void span_read(struct ves_sql *q, struct ves_key_span *span)
+{
+    span->valid_from_sequence = ves_sql_u64(q);
+    span->revoked_at_sequence = ves_sql_u64(q);
+    span->is_found = ves_sql_bool(q);
+}
+
 enum ves_status ves_sqlite_key_get(struct ves_store *s,
                                    const struct ves_uuid *tenant,
                                    const struct ves_uuid *agent,
@@ -48,11 +68,7 @@ enum ves_status ves_sqlite_key_get(struct ves_store *s,
         status = ves_sql_check(&q);
     }
     if (!status)
-        status = ves_arena_copy(arena, row->algorithm, &row->algorithm);
-    if (!status)
-        status = ves_arena_copy(arena, row->registrar, &row->registrar);
-    if (!status)
-        status = ves_arena_copy(arena, row->proof, &row->proof);
+        status = key_keep(arena, row);
     ves_sql_close(&q);
     return status;
 }
@@ -218,21 +234,28 @@ enum ves_status ves_sqlite_agent_policy_list(struct ves_store *s,
 /* ---- keys as a commit needs them ------------------------------------------
  */
 
-/* What a device knows of keys it knows of keys only. */
-static enum ves_status find_policy(struct ves_store *s,
-                                   const struct ves_uuid *tenant,
-                                   const struct ves_uuid *agent,
-                                   struct ves_arena *arena,
-                                   struct ves_bytes *document)
-{
-    struct ves_agent_policy_row row;
+#define KEY_FOUND                                    \
+    "SELECT " KEY_COLUMNS ", s.valid_from_sequence," \
+    " s.revoked_at_sequence, s.agent IS NOT NULL"
+#define KEY_FOUND_FROM                                                    \
+    " FROM ves_agent_keys k LEFT JOIN ves_key_spans s ON s.stream_no = ?" \
+    " AND s.agent = k.agent AND s.key_id = k.key_id"
+#define KEY_FOUND_WHERE " WHERE k.tenant = ? AND k.agent = ? AND k.key_id = ?"
 
-    if (ves_sqlite_of(s)->role != VES_STORE_SEQUENCER)
-        return VES_OK;
-    enum ves_status status =
-        ves_sqlite_agent_policy_get(s, tenant, agent, arena, &row);
+static enum ves_status found_read(struct ves_sql *q, bool has_policies,
+                                  struct ves_arena *arena,
+                                  struct ves_key_found *found)
+{
+    key_read(q, &found->row);
+    span_read(q, &found->span);
+    if (has_policies)
+        found->policy = ves_sql_bytes(q);
+    enum ves_status status = ves_sql_check(q);
     if (!status)
-        *document = row.document;
+        status = key_keep(arena, &found->row);
+    if (!status)
+        status = ves_arena_copy(arena, found->policy, &found->policy);
+    found->is_found = !status;
     return status;
 }
 
@@ -242,22 +265,34 @@ enum ves_status ves_sqlite_key_find(struct ves_store *s, uint32_t stream_no,
                                     size_t count, struct ves_arena *arena,
                                     struct ves_key_found *found)
 {
-    enum ves_status status = VES_OK;
+    /* What a device knows of keys it knows of keys only. */
+    bool has_policies = ves_sqlite_of(s)->role == VES_STORE_SEQUENCER;
+    struct ves_sql q;
+    enum ves_status status = ves_sql_open(
+        ves_sqlite_of(s), &q, VES_SQL_KEY_FIND,
+        has_policies ? KEY_FOUND ", p.document" KEY_FOUND_FROM
+                                 " LEFT JOIN ves_agent_policies p"
+                                 " ON p.tenant = k.tenant"
+                                 " AND p.agent = k.agent" KEY_FOUND_WHERE
+                     : KEY_FOUND KEY_FOUND_FROM KEY_FOUND_WHERE);
 
+    if (status)
+        return status;
     for (size_t i = 0; i < count && !status; i++) {
         memset(&found[i], 0, sizeof found[i]);
-        status = ves_sqlite_key_get(s, tenant, &names[i].agent, names[i].key_id,
-                                    arena, &found[i].row);
-        found[i].is_found = !status;
+        q.param = 0;
+        ves_sql_put_i64(&q, stream_no);
+        ves_sql_put_uuid(&q, tenant);
+        ves_sql_put_uuid(&q, &names[i].agent);
+        ves_sql_put_i64(&q, names[i].key_id);
+        status = ves_sql_row(&q);
         if (!status)
-            status = ves_sqlite_key_span_get(s, stream_no, &names[i].agent,
-                                             names[i].key_id, &found[i].span);
-        if (!status)
-            status = find_policy(s, tenant, &names[i].agent, arena,
-                                 &found[i].policy);
-        if (status == VES_NOT_FOUND)
+            status = found_read(&q, has_policies, arena, &found[i]);
+        else if (status == VES_NOT_FOUND)
             status = VES_OK;
+        sqlite3_reset(q.stmt);
     }
+    ves_sql_close(&q);
     return status;
 }
 
@@ -345,9 +380,7 @@ enum ves_status ves_sqlite_key_list(struct ves_store *s,
         struct ves_key_span span;
 
         key_read(&q, &row);
-        span.valid_from_sequence = ves_sql_u64(&q);
-        span.revoked_at_sequence = ves_sql_u64(&q);
-        span.is_found = ves_sql_bool(&q);
+        span_read(&q, &span);
         status = ves_sql_check(&q);
         if (!status)
             status = visit(ctx, &row, &span);

@@ -1,4 +1,5 @@
 /* store_sqlite_sql.c -- cached statements, parameters, columns, errors. */
+#include <stdio.h>
 #include <string.h>
 
 #include "base/assert.h"
@@ -399,16 +400,26 @@ enum ves_status ves_sql_exec(struct ves_sqlite *st, const char *text)
 
 enum ves_status ves_sql_call_begin(struct ves_sqlite *st)
 {
+    st->call_spills = ves_sql_spills(st->db);
     return ves_sql_simple(st, VES_SQL_CALL_BEGIN, "SAVEPOINT ves_call");
+}
+
+static void take_call_back(struct ves_sqlite *st)
+{
+    if (ves_sql_is_torn(st, st->call_spills)) {
+        ves_sqlite_undo(st);
+        ves_sql_tell_torn(st);
+    } else if (sqlite3_exec(st->db, "ROLLBACK TO ves_call", NULL, NULL, NULL) !=
+               SQLITE_OK) {
+        st->is_failed = true;
+    }
 }
 
 enum ves_status ves_sql_call_end(struct ves_sqlite *st, enum ves_status status)
 {
     /* SQLite has already rolled everything back after some failures. */
-    if (status && !sqlite3_get_autocommit(st->db) &&
-        sqlite3_exec(st->db, "ROLLBACK TO ves_call", NULL, NULL, NULL) !=
-            SQLITE_OK)
-        st->is_failed = true;
+    if (status && !sqlite3_get_autocommit(st->db))
+        take_call_back(st);
     if (sqlite3_get_autocommit(st->db)) {
         st->is_failed = true;
         return status;
@@ -422,6 +433,41 @@ enum ves_status ves_sql_call_end(struct ves_sqlite *st, enum ves_status status)
         return status;
     }
     return ves_sql_simple(st, VES_SQL_CALL_END, "RELEASE ves_call");
+}
+
+/* ---- savepoints that cannot be trusted ------------------------------------
+ */
+
+int ves_sql_spills(sqlite3 *db)
+{
+    int count = 0, high;
+
+    (void)sqlite3_db_status(db, SQLITE_DBSTATUS_CACHE_SPILL, &count, &high, 0);
+    return count;
+}
+
+bool ves_sql_is_torn(struct ves_sqlite *st, int spills_before)
+{
+    enum { SEEN_RIGHT = 3053004 };
+
+    return sqlite3_libversion_number() < SEEN_RIGHT &&
+           ves_sql_spills(st->db) != spills_before;
+}
+
+void ves_sql_tell_torn(struct ves_sqlite *st)
+{
+    char why[sizeof st->store.error.text];
+
+    if (!st->store.error.status)
+        return; /* who rolls back has words of his own */
+    snprintf(why, sizeof why, "%s", st->store.error.text);
+    (void)ves_fail(&st->store.error, st->store.error.status,
+                   "The whole transaction was rolled back, nothing of it was "
+                   "stored: it is larger than SQLite's cache, and SQLite %s "
+                   "does not take back a part of such a one safely. Begin it "
+                   "again, smaller or with PRAGMA cache_spill = OFF. The "
+                   "reason: %s",
+                   sqlite3_libversion(), why);
 }
 
 enum ves_status ves_sqlite_need(struct ves_sqlite *st, enum ves_store_role role)

@@ -439,6 +439,47 @@ static void a_full_disk_in_the_callers_transaction(void **state)
     assert_int_equal(sqlite3_close(db), SQLITE_OK);
 }
 
+/* A call that fails behind spilled pages takes the transaction with it where
+ * SQLite would lose what is committed after a part of it was taken back. */
+static void half_of_what_was_spilled_is_not_kept(void **state)
+{
+    struct suite *s = &place.s;
+    struct ves_log_row rows[300];
+    bool is_torn = sqlite3_libversion_number() < 3053004;
+    uint32_t no;
+    sqlite3 *db;
+
+    (void)state;
+    s->store = place_open_own();
+    db = ves_store_sqlite_connection(s->store);
+    no = suite_append_log(s, 1, 3);
+    suite_dump(s->store, s->role, &s->want);
+    place_exec(db, "PRAGMA cache_size = 10; PRAGMA cache_spill = 10");
+    suite_begin(s);
+    for (size_t i = 0; i < 300; i++)
+        suite_log_row(s, &rows[i], 4 + i);
+    rows[299].event_id = rows[0].event_id;
+    assert_int_equal(CALL(s, log_append, no, rows, 300), VES_CONFLICT);
+    assert_int_equal(sqlite3_get_autocommit(db), is_torn);
+    if (is_torn) {
+        assert_non_null(strstr(s->store->error.text, "whole transaction"));
+        assert_int_equal(s->store->ops->commit(s->store), VES_IO);
+    }
+    suite_rollback(s);
+    suite_dump(s->store, s->role, &s->got);
+    suite_compare(s);
+    /* With room for it only the call is taken back. */
+    place_exec(db, "PRAGMA cache_size = 10000; PRAGMA cache_spill = 10000");
+    suite_begin(s);
+    assert_int_equal(CALL(s, log_append, no, rows, 299), VES_OK);
+    rows[0] = rows[299];
+    rows[0].sequence_number = 303;
+    assert_int_equal(CALL(s, log_append, no, rows, 1), VES_CONFLICT);
+    assert_false(sqlite3_get_autocommit(db));
+    suite_commit(s);
+    place_close(s->store);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -456,6 +497,7 @@ int main(void)
         ON_DEVICE(many_processes_may_open_a_new_file),
         ON_DEVICE(a_full_disk_loses_nothing_that_was_kept),
         ON_DEVICE(a_full_disk_in_the_callers_transaction),
+        ON_DEVICE(half_of_what_was_spilled_is_not_kept),
     };
 
     cmocka_set_message_output(CM_OUTPUT_TAP);
