@@ -3,8 +3,10 @@
  * A pool serves calls from any number of threads at a time; the calling
  * thread works too, so a pool of n threads has n - 1 workers and a call
  * returns when all its answers are there.  Workers block all signals, and give
- * way to the process's other threads; they take signatures to be made before
- * those to be verified, whatever came first.  Do not use a pool across fork().
+ * way to the process's other threads.  Signatures to be made go before those to
+ * be verified, whatever came first: workers take them first, and a thread that
+ * calls to verify helps with them before its own.  Do not use a pool across
+ * fork().
  */
 #ifndef VES_OS_POOL_H
 #define VES_OS_POOL_H

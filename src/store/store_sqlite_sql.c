@@ -1,5 +1,4 @@
 /* store_sqlite_sql.c -- cached statements, parameters, columns, errors. */
-#include <stdio.h>
 #include <string.h>
 
 #include "base/assert.h"
@@ -456,18 +455,15 @@ bool ves_sql_is_torn(struct ves_sqlite *st, int spills_before)
 
 void ves_sql_tell_torn(struct ves_sqlite *st)
 {
-    char why[sizeof st->store.error.text];
-
     if (!st->store.error.status)
         return; /* who rolls back has words of his own */
-    snprintf(why, sizeof why, "%s", st->store.error.text);
     (void)ves_fail(&st->store.error, st->store.error.status,
                    "The whole transaction was rolled back, nothing of it was "
                    "stored: it is larger than SQLite's cache, and SQLite %s "
                    "does not take back a part of such a one safely. Begin it "
                    "again, smaller or with PRAGMA cache_spill = OFF. The "
                    "reason: %s",
-                   sqlite3_libversion(), why);
+                   sqlite3_libversion(), st->store.error.text);
 }
 
 enum ves_status ves_sqlite_need(struct ves_sqlite *st, enum ves_store_role role)
