@@ -84,7 +84,9 @@ static enum ves_status read_standing(struct ves_agent *agent, bool with_state,
         status = agent->store->ops->conflict_counts(
             agent->store, agent->core.stream_no, out->conflicts);
     if (!status)
-        status = ves_core_undelivered(&agent->core, &out->undelivered);
+        status = ves_core_undelivered(&agent->core,
+                                      out->core.counts[VES_OUTBOX_FAILED],
+                                      &out->undelivered);
     if (!status && out->core.counts[VES_OUTBOX_CONFLICT] > 0) {
         const struct ves_outbox_filter filter = {.status_mask =
                                                      1U << VES_OUTBOX_CONFLICT};

@@ -591,8 +591,10 @@ struct ves_core_status {
 };
 
 /* Own events that failed, whenever that was, and about which nobody has decided
- * since: as far as this store knows the log has none of them. */
+ * since: as far as this store knows the log has none of them.  failed: how many
+ * there are, decided ones too, as the outbox counts them. */
 VES_NODISCARD enum ves_status ves_core_undelivered(struct ves_agent_core *core,
+                                                   uint64_t failed,
                                                    uint64_t *count);
 
 VES_NODISCARD enum ves_status ves_core_status(struct ves_agent_core *core,

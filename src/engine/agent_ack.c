@@ -1,12 +1,10 @@
-/* agent_ack.c -- acknowledging what is proven, retrying what failed, settling
- * what was refused. */
+/* agent_ack.c -- acknowledging what is proven, retrying what failed. */
 #include <string.h>
 
 #include "base/assert.h"
 #include "base/bytes.h"
 #include "base/error.h"
 #include "engine/agent_internal.h"
-#include "json/jcs.h"
 
 /* ---- acknowledge --------------------------------------------------------- */
 
@@ -145,12 +143,7 @@ static enum ves_status store_trail(struct ack *ack)
                  (unsigned long long)ack->acknowledged,
                  (unsigned long long)ack->already_synced,
                  (unsigned long long)ack->not_acknowledged);
-    enum ves_status status = ves_buf_status(&buf);
-    if (!status)
-        status =
-            ves_device_trail(ack->core, ack->now_ms, "ack", ves_buf_view(&buf));
-    ves_buf_free(&buf);
-    return status;
+    return ves_device_trail_end(ack->core, ack->now_ms, "ack", &buf);
 }
 
 /* Verifies and acknowledges ack->rows in one transaction, and counts. */
@@ -394,11 +387,7 @@ static enum ves_status retry_trail(struct ves_agent_core *core, int64_t now_ms,
 
     ves_buf_init(&buf, core->alloc, 4096);
     ves_buf_putf(&buf, "{\"retried\":%llu}", (unsigned long long)retried);
-    enum ves_status status = ves_buf_status(&buf);
-    if (!status)
-        status = ves_device_trail(core, now_ms, "retry", ves_buf_view(&buf));
-    ves_buf_free(&buf);
-    return status;
+    return ves_device_trail_end(core, now_ms, "retry", &buf);
 }
 
 enum ves_status ves_core_retry(struct ves_agent_core *core,
@@ -419,76 +408,5 @@ enum ves_status ves_core_retry(struct ves_agent_core *core,
     }
     ves_arena_free(&arena);
     *retried = status ? 0 : n;
-    return status;
-}
-
-/* ---- settling ------------------------------------------------------------ */
-
-static enum ves_status settle_row(struct ves_agent_core *core,
-                                  struct ves_arena *arena,
-                                  const struct ves_uuid *event_id)
-{
-    struct ves_store *store = core->store;
-    struct ves_outbox_row row;
-
-    enum ves_status status =
-        store->ops->outbox_get(store, event_id, 1, arena, &row);
-    if (status)
-        return status;
-    if (row.local_seq == 0)
-        return ves_fail(&core->error, VES_NOT_FOUND,
-                        "the outbox does not hold this event; nothing was "
-                        "settled");
-    if (ves_device_is_decided(&row))
-        return ves_fail(&core->error, VES_CONFLICT,
-                        "this event was decided or settled already; nothing "
-                        "was changed");
-    if (row.status != VES_OUTBOX_FAILED || !row.is_refused)
-        return ves_fail(&core->error, VES_INVALID,
-                        "the sequencer did not refuse this event, so it may "
-                        "still get there; nothing was settled (ves why tells "
-                        "where it is)");
-    row.disposition = ves_bytes_str(VES_DISPOSITION_SETTLED);
-    return store->ops->outbox_update(store, &row, 1);
-}
-
-static enum ves_status settle_trail(struct ves_agent_core *core,
-                                    const struct ves_uuid *event_id,
-                                    struct ves_bytes why, int64_t now_ms)
-{
-    struct ves_buf detail;
-
-    ves_buf_init(&detail, core->alloc, 8 * VES_DEVICE_WHY_MAX);
-    ves_buf_put_str(&detail, "{\"eventId\":\"");
-    ves_buf_put_uuid(&detail, event_id);
-    ves_buf_put_str(&detail, "\",\"reason\":");
-    ves_jcs_write_string(&detail, why);
-    ves_buf_put_u8(&detail, '}');
-    enum ves_status status = ves_buf_status(&detail);
-    if (!status)
-        status =
-            ves_device_trail(core, now_ms, "settle", ves_buf_view(&detail));
-    ves_buf_free(&detail);
-    return status;
-}
-
-enum ves_status ves_core_settle_refused(struct ves_agent_core *core,
-                                        const struct ves_uuid *event_id,
-                                        struct ves_bytes why, int64_t now_ms)
-{
-    struct ves_arena arena;
-
-    core->error.status = VES_OK;
-    if (ves_device_check_why(core, why))
-        return core->error.status;
-    ves_arena_init(&arena, core->alloc, VES_DEVICE_ARENA_MAX);
-    enum ves_status status = ves_device_begin(core);
-    if (!status) {
-        status = settle_row(core, &arena, event_id);
-        if (!status)
-            status = settle_trail(core, event_id, why, now_ms);
-        status = ves_device_end(core, status);
-    }
-    ves_arena_free(&arena);
     return status;
 }

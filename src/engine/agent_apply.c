@@ -671,12 +671,7 @@ static enum ves_status store_trail(struct apply *apply, size_t taken_back)
                  (unsigned long long)apply->quarantined, taken_back,
                  (unsigned long long)apply->cursor, stops[apply->stop],
                  ves_status_name(apply->outcome));
-    enum ves_status status = ves_buf_status(&buf);
-    if (!status)
-        status = ves_device_trail(apply->core, apply->now_ms, "pull",
-                                  ves_buf_view(&buf));
-    ves_buf_free(&buf);
-    return status;
+    return ves_device_trail_end(apply->core, apply->now_ms, "pull", &buf);
 }
 
 static enum ves_status remember(struct apply *apply)

@@ -210,11 +210,7 @@ static enum ves_status store_trail(struct ves_device_fold *fold, int64_t now_ms,
         ves_buf_putf(&buf, ",\"closedSequence\":%llu,\"disposition\":\"%s\"",
                      (unsigned long long)row->closed, disposition_of(row));
     ves_buf_put_u8(&buf, '}');
-    enum ves_status status = ves_buf_status(&buf);
-    if (!status)
-        status = ves_device_trail(fold->core, now_ms, code, ves_buf_view(&buf));
-    ves_buf_free(&buf);
-    return status;
+    return ves_device_trail_end(fold->core, now_ms, code, &buf);
 }
 
 enum ves_status ves_device_conflicts(struct ves_device_fold *fold,

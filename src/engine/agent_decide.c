@@ -362,12 +362,8 @@ static enum ves_status keep_trail(struct decide *decide)
     ves_buf_put_str(&buf, ",\"resultEventId\":\"");
     ves_buf_put_uuid(&buf, &out->event_id);
     ves_buf_put_str(&buf, "\"}");
-    enum ves_status status = ves_buf_status(&buf);
-    if (!status)
-        status = ves_device_trail(decide->core, decide->env->now_ms, "resolve",
-                                  ves_buf_view(&buf));
-    ves_buf_free(&buf);
-    return status;
+    return ves_device_trail_end(decide->core, decide->env->now_ms, "resolve",
+                                &buf);
 }
 
 static enum ves_status run(struct decide *decide)

@@ -197,6 +197,12 @@ void ves_device_succeeded(struct ves_device_state *state);
 VES_NODISCARD enum ves_status ves_device_trail(struct ves_agent_core *core,
                                                int64_t now_ms, const char *code,
                                                struct ves_bytes detail);
+/* The same with what was written into detail, which is freed; a buffer that
+ * overflowed is its status, and no record. */
+VES_NODISCARD enum ves_status ves_device_trail_end(struct ves_agent_core *core,
+                                                   int64_t now_ms,
+                                                   const char *code,
+                                                   struct ves_buf *detail);
 
 /* Something that must not be passed over in silence. */
 struct ves_device_alert {
@@ -284,14 +290,6 @@ VES_NODISCARD enum ves_status ves_device_pins_get(struct ves_agent_core *core,
  * bodies are gone, nothing was changed. */
 VES_NODISCARD enum ves_status ves_device_refold(struct ves_agent_core *core,
                                                 bool *is_pruned);
-
-/* ---- settling ------------------------------------------------------------ */
-
-enum { VES_DEVICE_WHY_MAX = 500 }; /* bytes of a person's reason */
-
-/* VES_INVALID, with words, unless it is 1 to so many bytes of UTF-8. */
-VES_NODISCARD enum ves_status ves_device_check_why(struct ves_agent_core *core,
-                                                   struct ves_bytes why);
 
 /* ---- outbox -------------------------------------------------------------- */
 

@@ -285,12 +285,7 @@ static enum ves_status store_trail(struct keys *keys)
                  "\"outcome\":\"%s\"}",
                  keys->count, keys->added, keys->ended,
                  ves_status_name(keys->outcome));
-    enum ves_status status = ves_buf_status(&buf);
-    if (!status)
-        status = ves_device_trail(keys->core, keys->now_ms, "keys",
-                                  ves_buf_view(&buf));
-    ves_buf_free(&buf);
-    return status;
+    return ves_device_trail_end(keys->core, keys->now_ms, "keys", &buf);
 }
 
 /* A sequencer that came back from a backup may have lost it. */

@@ -228,12 +228,7 @@ static enum ves_status tell(struct rechain *rechain, int64_t now_ms)
                  "\"agentSeqIs\":%llu}",
                  rechain->count, (unsigned long long)rechain->old_first,
                  (unsigned long long)rechain->new_first);
-    enum ves_status status = ves_buf_status(&buf);
-    if (!status)
-        status = ves_device_trail(rechain->core, now_ms, "rechain",
-                                  ves_buf_view(&buf));
-    ves_buf_free(&buf);
-    return status;
+    return ves_device_trail_end(rechain->core, now_ms, "rechain", &buf);
 }
 
 /* ---- refused because of the key that was rotated ------------------------- */

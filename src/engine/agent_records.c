@@ -1,4 +1,5 @@
-/* agent_records.c -- the trail, alerts and quarantine. */
+/* agent_records.c -- the trail, alerts and quarantine, and what a person
+ * settles. */
 #include "base/assert.h"
 #include "base/bytes.h"
 #include "base/error.h"
@@ -14,6 +15,18 @@ enum ves_status ves_device_trail(struct ves_agent_core *core, int64_t now_ms,
         .at_ms = now_ms, .code = ves_bytes_str(code), .detail = detail};
     return core->store->ops->record_append(core->store, VES_RECORD_TRAIL,
                                            core->stream_no, &record, 1);
+}
+
+enum ves_status ves_device_trail_end(struct ves_agent_core *core,
+                                     int64_t now_ms, const char *code,
+                                     struct ves_buf *detail)
+{
+    enum ves_status status = ves_buf_status(detail);
+
+    if (!status)
+        status = ves_device_trail(core, now_ms, code, ves_buf_view(detail));
+    ves_buf_free(detail);
+    return status;
 }
 
 /* Walks the open records of one kind, newest first. */
@@ -259,7 +272,7 @@ enum ves_status ves_device_settle(struct ves_agent_core *core, int64_t now_ms,
 
 /* ---- a person's word ----------------------------------------------------- */
 
-enum { RECEIPT_MAX = 4096 };
+enum { WHY_MAX = 500, RECEIPT_MAX = 4096 };
 
 struct settling {
     uint64_t no;
@@ -345,7 +358,7 @@ static enum ves_status settle_trail(struct ves_agent_core *core, int64_t now_ms,
 {
     struct ves_buf detail;
 
-    ves_buf_init(&detail, core->alloc, 8 * VES_DEVICE_WHY_MAX + RECEIPT_MAX);
+    ves_buf_init(&detail, core->alloc, 8 * WHY_MAX + RECEIPT_MAX);
     ves_buf_putf(&detail,
                  "{\"alert\":%llu,\"code\":", (unsigned long long)settling->no);
     ves_jcs_write_string(&detail, settling->alert.code);
@@ -356,12 +369,7 @@ static enum ves_status settle_trail(struct ves_agent_core *core, int64_t now_ms,
         ves_buf_put_bytes(&detail, receipt);
     }
     ves_buf_put_str(&detail, "}");
-    enum ves_status status = ves_buf_status(&detail);
-    if (!status)
-        status =
-            ves_device_trail(core, now_ms, "settle", ves_buf_view(&detail));
-    ves_buf_free(&detail);
-    return status;
+    return ves_device_trail_end(core, now_ms, "settle", &detail);
 }
 
 static enum ves_status settle_alert(struct ves_agent_core *core,
@@ -395,16 +403,15 @@ static enum ves_status settle_alert(struct ves_agent_core *core,
                                  ves_buf_view(&receipt.buf), why);
 }
 
-enum ves_status ves_device_check_why(struct ves_agent_core *core,
-                                     struct ves_bytes why)
+static enum ves_status check_why(struct ves_agent_core *core,
+                                 struct ves_bytes why)
 {
-    if (why.len > 0 && why.len <= VES_DEVICE_WHY_MAX &&
-        ves_utf8_valid(why, NULL))
+    if (why.len > 0 && why.len <= WHY_MAX && ves_utf8_valid(why, NULL))
         return VES_OK;
     return ves_fail(&core->error, VES_INVALID,
                     "settling needs a reason, 1 to %d bytes of UTF-8, for "
                     "those who read the trail later; nothing was settled",
-                    VES_DEVICE_WHY_MAX);
+                    WHY_MAX);
 }
 
 enum ves_status ves_core_settle(struct ves_agent_core *core, uint64_t alert_no,
@@ -414,7 +421,7 @@ enum ves_status ves_core_settle(struct ves_agent_core *core, uint64_t alert_no,
     struct ves_arena arena;
 
     core->error.status = VES_OK;
-    if (ves_device_check_why(core, why))
+    if (check_why(core, why))
         return core->error.status;
     ves_arena_init(&arena, core->alloc, VES_DEVICE_ARENA_MAX);
     ves_buf_init(&settling.code, core->alloc, 256);
@@ -423,6 +430,70 @@ enum ves_status ves_core_settle(struct ves_agent_core *core, uint64_t alert_no,
         status = ves_device_end(
             core, settle_alert(core, &arena, &settling, why, now_ms));
     ves_buf_free(&settling.code);
+    ves_arena_free(&arena);
+    return status;
+}
+
+static enum ves_status settle_row(struct ves_agent_core *core,
+                                  struct ves_arena *arena,
+                                  const struct ves_uuid *event_id)
+{
+    struct ves_store *store = core->store;
+    struct ves_outbox_row row;
+
+    enum ves_status status =
+        store->ops->outbox_get(store, event_id, 1, arena, &row);
+    if (status)
+        return status;
+    if (row.local_seq == 0)
+        return ves_fail(&core->error, VES_NOT_FOUND,
+                        "the outbox does not hold this event; nothing was "
+                        "settled");
+    if (ves_device_is_decided(&row))
+        return ves_fail(&core->error, VES_CONFLICT,
+                        "this event was decided or settled already; nothing "
+                        "was changed");
+    if (row.status != VES_OUTBOX_FAILED || !row.is_refused)
+        return ves_fail(&core->error, VES_INVALID,
+                        "the sequencer did not refuse this event, so it may "
+                        "still get there; nothing was settled (ves why tells "
+                        "where it is)");
+    row.disposition = ves_bytes_str(VES_DISPOSITION_SETTLED);
+    return store->ops->outbox_update(store, &row, 1);
+}
+
+static enum ves_status event_trail(struct ves_agent_core *core,
+                                   const struct ves_uuid *event_id,
+                                   struct ves_bytes why, int64_t now_ms)
+{
+    struct ves_buf detail;
+
+    ves_buf_init(&detail, core->alloc, 8 * WHY_MAX);
+    ves_buf_put_str(&detail, "{\"eventId\":\"");
+    ves_buf_put_uuid(&detail, event_id);
+    ves_buf_put_str(&detail, "\",\"reason\":");
+    ves_jcs_write_string(&detail, why);
+    ves_buf_put_u8(&detail, '}');
+    return ves_device_trail_end(core, now_ms, "settle", &detail);
+}
+
+enum ves_status ves_core_settle_refused(struct ves_agent_core *core,
+                                        const struct ves_uuid *event_id,
+                                        struct ves_bytes why, int64_t now_ms)
+{
+    struct ves_arena arena;
+
+    core->error.status = VES_OK;
+    if (check_why(core, why))
+        return core->error.status;
+    ves_arena_init(&arena, core->alloc, VES_DEVICE_ARENA_MAX);
+    enum ves_status status = ves_device_begin(core);
+    if (!status) {
+        status = settle_row(core, &arena, event_id);
+        if (!status)
+            status = event_trail(core, event_id, why, now_ms);
+        status = ves_device_end(core, status);
+    }
     ves_arena_free(&arena);
     return status;
 }

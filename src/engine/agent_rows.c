@@ -22,19 +22,16 @@ static enum ves_status count_undelivered(void *ctx,
 }
 
 enum ves_status ves_core_undelivered(struct ves_agent_core *core,
-                                     uint64_t *count)
+                                     uint64_t failed, uint64_t *count)
 {
     const struct ves_outbox_filter filter = {.status_mask =
                                                  1U << VES_OUTBOX_FAILED};
-    uint64_t counts[VES_OUTBOX_STATUSES];
-    struct ves_store *store = core->store;
 
     *count = 0;
-    enum ves_status status = store->ops->outbox_counts(store, counts);
-    return status || counts[VES_OUTBOX_FAILED] == 0
-               ? status
-               : store->ops->outbox_list(store, &filter, count_undelivered,
-                                         count);
+    if (failed == 0)
+        return VES_OK;
+    return core->store->ops->outbox_list(core->store, &filter,
+                                         count_undelivered, count);
 }
 
 void ves_device_row_unsend(struct ves_outbox_row *row)

@@ -143,12 +143,8 @@ static enum ves_status trail(struct seqkeys *seqkeys)
     ves_buf_putf(&buf, "{\"pinned\":%zu,\"added\":%zu,\"outcome\":\"%s\"}",
                  seqkeys->count, seqkeys->added,
                  ves_status_name(seqkeys->outcome));
-    enum ves_status status = ves_buf_status(&buf);
-    if (!status)
-        status = ves_device_trail(seqkeys->core, seqkeys->now_ms,
-                                  "sequencer_keys", ves_buf_view(&buf));
-    ves_buf_free(&buf);
-    return status;
+    return ves_device_trail_end(seqkeys->core, seqkeys->now_ms,
+                                "sequencer_keys", &buf);
 }
 
 static enum ves_status store(struct seqkeys *seqkeys, struct ves_bytes reply,

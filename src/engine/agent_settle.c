@@ -641,12 +641,8 @@ static enum ves_status store_trail(struct settle *settle)
         settle->conflicts, (unsigned long long)settle->first,
         (unsigned long long)settle->last, settle->http_status,
         settle->is_fenced ? "true" : "false", ves_status_name(settle->outcome));
-    enum ves_status status = ves_buf_status(&buf);
-    if (!status)
-        status = ves_device_trail(settle->core, settle->env->now_ms, "push",
-                                  ves_buf_view(&buf));
-    ves_buf_free(&buf);
-    return status;
+    return ves_device_trail_end(settle->core, settle->env->now_ms, "push",
+                                &buf);
 }
 
 static enum ves_status load(struct settle *settle)

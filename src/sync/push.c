@@ -135,10 +135,14 @@ enum ves_status ves_session_remaining(struct ves_agent *agent,
                                       uint64_t *waiting,
                                       struct ves_push_report *report)
 {
-    enum ves_status status = count_waiting(agent, waiting);
+    uint64_t counts[VES_OUTBOX_STATUSES] = {0};
+    enum ves_status status =
+        agent->store->ops->outbox_counts(agent->store, counts);
 
+    *waiting = counts[VES_OUTBOX_PENDING];
     if (!status)
-        status = ves_core_undelivered(&agent->core, &report->undelivered);
+        status = ves_core_undelivered(&agent->core, counts[VES_OUTBOX_FAILED],
+                                      &report->undelivered);
     if (!status)
         report->remaining = *waiting + report->undelivered;
     return status;
