@@ -386,13 +386,7 @@ enum ves_status ves_store_pg_others(struct ves_store *store, uint64_t *count)
                 " WHERE datname = current_database()"
                 " AND application_name = $1 AND pid <> pg_backend_pid()");
     ves_pg_put_word(&q, VES_PG_APPLICATION);
-    enum ves_status status = ves_pg_ask_row(&q);
-    if (status)
-        return status;
-    *count = ves_pg_u64(&q);
-    status = ves_pg_check(&q);
-    ves_pg_close(&q);
-    return status;
+    return ves_pg_ask_u64(&q, count);
 }
 
 uint64_t ves_store_pg_round_trips(const struct ves_store *store)

@@ -392,6 +392,18 @@ enum ves_status ves_pg_ask_row(struct ves_pg_call *q)
     return status;
 }
 
+enum ves_status ves_pg_ask_u64(struct ves_pg_call *q, uint64_t *value)
+{
+    enum ves_status status = ves_pg_ask_row(q);
+
+    if (status)
+        return status;
+    *value = ves_pg_u64(q);
+    status = ves_pg_check(q);
+    ves_pg_close(q);
+    return status;
+}
+
 static void note_corrupt(struct ves_pg_call *q)
 {
     if (q->status)

@@ -243,6 +243,10 @@ void ves_pg_close(struct ves_pg_call *q);
 bool ves_pg_next(struct ves_pg_call *q);
 /* _ask and the first row; VES_NOT_FOUND (nothing held) when there is none. */
 VES_NODISCARD enum ves_status ves_pg_ask_row(struct ves_pg_call *q);
+/* The same of a row that is one number, and _close; *value stays as it is when
+ * there is none. */
+VES_NODISCARD enum ves_status ves_pg_ask_u64(struct ves_pg_call *q,
+                                             uint64_t *value);
 
 /* The next column.  What does not fit the schema sets status to VES_CORRUPT
  * (see _check).  Views live until _close. */

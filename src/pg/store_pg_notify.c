@@ -45,13 +45,7 @@ enum ves_status ves_store_pg_serving(struct ves_store *store, uint64_t *count)
                 " AND classid = 0 AND objsubid = 1 AND granted"
                 " AND mode = 'ShareLock' AND database = (SELECT oid"
                 "  FROM pg_database WHERE datname = current_database())");
-    enum ves_status status = ves_pg_ask_row(&q);
-    if (status)
-        return status;
-    *count = ves_pg_u64(&q);
-    status = ves_pg_check(&q);
-    ves_pg_close(&q);
-    return status;
+    return ves_pg_ask_u64(&q, count);
 }
 
 static void write_notice(const struct ves_stream *stream, char out[NOTICE + 1])

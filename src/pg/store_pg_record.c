@@ -198,11 +198,6 @@ enum ves_status ves_pg_record_count_open(struct ves_store *s,
     ves_pg_put_i64(&q, stream_no);
     if (!can_close(kind))
         ves_pg_put_i64(&q, kind);
-    status = ves_pg_ask_row(&q);
-    if (!status) {
-        *count = ves_pg_u64(&q);
-        status = ves_pg_check(&q);
-        ves_pg_close(&q);
-    }
+    status = ves_pg_ask_u64(&q, count);
     return status == VES_NOT_FOUND ? VES_OK : status;
 }
