@@ -323,9 +323,9 @@ static bool is_welcome(const struct ves_request *request)
     return is_it;
 }
 
-/* Fields that say where a request ends, and for whom it is. */
+/* Fields that say where a request ends, for whom it is, and who asks. */
 struct framing {
-    unsigned lengths, encodings, hosts;
+    unsigned lengths, encodings, hosts, authorizations, api_keys;
     bool is_chunked;
 };
 
@@ -341,18 +341,24 @@ static enum MHD_Result count_field(void *ctx, enum MHD_ValueKind kind,
         framing->is_chunked = value && strcasecmp(value, "chunked") == 0;
     } else if (strcasecmp(name, "Host") == 0) {
         framing->hosts++;
+    } else if (strcasecmp(name, "Authorization") == 0) {
+        framing->authorizations++;
+    } else if (strcasecmp(name, "x-api-key") == 0) {
+        framing->api_keys++;
     }
     return MHD_YES;
 }
 
 /* A proxy before us that reads such a one otherwise would take what is in a
- * body for a request of somebody else (RFC 9112, 6.1 and 6.3). */
+ * body for a request of somebody else (RFC 9112, 6.1 and 6.3), or let one key
+ * pass and have another one counted. */
 static bool is_ambiguous(const struct ves_request *request)
 {
     struct framing framing = {0};
     MHD_get_connection_values(request->connection, MHD_HEADER_KIND, count_field,
                               &framing);
     return framing.lengths + framing.encodings > 1 || framing.hosts > 1 ||
+           framing.authorizations > 1 || framing.api_keys > 1 ||
            (framing.encodings && !framing.is_chunked);
 }
 
@@ -370,9 +376,10 @@ static void accept_headers(struct ves_http *http, struct ves_request *request,
         *length = UINT64_MAX;
     if (is_ambiguous(request)) {
         ves_reply_error(request, 400, NULL,
-                        "the headers say more than once where the body ends "
-                        "or which host is meant, or name a Transfer-Encoding "
-                        "other than chunked");
+                        "the headers say more than once where the body ends, "
+                        "which host is meant or who asks (Authorization, "
+                        "x-api-key), or name a Transfer-Encoding other than "
+                        "chunked; send one of each");
         request->is_cut_off = true;
         return;
     }

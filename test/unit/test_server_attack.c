@@ -360,7 +360,8 @@ static void read_all(int fd, char *out, size_t size)
 }
 
 /* A proxy in front and the server must not differ about where a request ends:
- * what is hidden in a body would be answered as somebody else's. */
+ * what is hidden in a body would be answered as somebody else's; nor about who
+ * asks. */
 static void test_smuggling(void **state)
 {
     (void)state;
@@ -373,7 +374,10 @@ static void test_smuggling(void **state)
         "Transfer-Encoding: xchunked\r\n\r\n0\r\n\r\n",
         "Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n",
         "Transfer-Encoding: chunked\r\nTransfer-Encoding: x\r\n\r\n0\r\n\r\n",
-        "Host: y\r\nContent-Length: 2\r\n\r\n{}"};
+        "Host: y\r\nContent-Length: 2\r\n\r\n{}",
+        "X-API-Key: ss_other\r\nContent-Length: 2\r\n\r\n{}",
+        "Authorization: ApiKey ss_one\r\nAuthorization: ApiKey ss_other\r\n"
+        "Content-Length: 2\r\n\r\n{}"};
     static char answer[65536];
     for (size_t i = 0; i < sizeof(framings) / sizeof(framings[0]); i++) {
         char text[1024];
