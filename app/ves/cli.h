@@ -34,6 +34,7 @@ struct cli_command {
     int args_min, args_max;           /* args_max -1: any number */
     bool is_store;                    /* takes --db and --json */
     const struct cli_option *options; /* may be NULL */
+    const char *note; /* below the options of --help; NULL: nothing */
     int (*run)(struct cli *cli);
 };
 

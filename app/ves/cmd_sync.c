@@ -30,6 +30,12 @@ static const struct cli_option sync_options[] = {
     {NULL, NULL, NULL}};
 static const struct cli_option no_options[] = {{NULL, NULL, NULL}};
 
+/* One rule for push and sync, push_code(). */
+#define ENDS_PARTIAL                                                   \
+    "Exit code 3, done in part: an event came into conflict, or one\n" \
+    "that failed, now or before, is not in the log and nobody has\n"   \
+    "decided about it."
+
 static int partial(uint64_t failed, uint64_t conflicts)
 {
     return failed || conflicts ? CLI_PARTIAL : CLI_DONE;
@@ -65,6 +71,25 @@ static void print_problems(const struct ves_push_report *report)
                cli_clean(report->problems[i].code));
 }
 
+/* Those of this time were named. */
+static void print_undelivered(const struct ves_push_report *r)
+{
+    uint64_t before =
+        r->undelivered > r->failed ? r->undelivered - r->failed : 0;
+
+    if (before > 0)
+        printf("%s%llu failed before and %s not in the log%s: \"ves outbox "
+               "--status failed\" lists them, \"ves why EVENT\" says what to "
+               "do\n",
+               cli_red(), (unsigned long long)before,
+               before == 1 ? "is" : "are", cli_plain());
+}
+
+static int push_code(const struct ves_push_report *r)
+{
+    return partial(r->undelivered, r->conflicts);
+}
+
 static void print_push(const struct ves_push_report *r)
 {
     printf("pushed %llu of %llu events", (unsigned long long)r->accepted,
@@ -81,6 +106,7 @@ static void print_push(const struct ves_push_report *r)
         printf(", %llu in conflict", (unsigned long long)r->conflicts);
     printf("; %llu remain\n", (unsigned long long)r->remaining);
     print_problems(r);
+    print_undelivered(r);
 }
 
 static int run_push(struct cli *cli)
@@ -111,7 +137,8 @@ static int run_push(struct cli *cli)
     } else {
         print_push(&report);
     }
-    return finish(cli, status, jw, partial(report.failed, report.conflicts));
+    return finish(cli, status, jw,
+                  options.dry_run ? CLI_DONE : push_code(&report));
 }
 
 /* --since names an event (the pull begins after it) or a sequence number. */
@@ -256,15 +283,7 @@ static void print_sync(const struct ves_sync_report *r)
                (unsigned long long)r->automatic.resolved);
     printf("; %llu remain\n", (unsigned long long)r->push.remaining);
     print_problems(&r->push);
-    /* Those of this time were named. */
-    if (r->push.undelivered > r->push.failed)
-        printf("%s%llu failed before and %s not in the log%s: \"ves outbox "
-               "--status failed\" lists them, \"ves why EVENT\" says what to "
-               "do\n",
-               cli_red(),
-               (unsigned long long)(r->push.undelivered - r->push.failed),
-               r->push.undelivered - r->push.failed == 1 ? "is" : "are",
-               cli_plain());
+    print_undelivered(&r->push);
 }
 
 static struct ves_jw *sync_document(const struct ves_sync_report *report)
@@ -328,8 +347,7 @@ static int sync_once(struct cli *cli, struct ves_agent *agent, bool is_round,
         jw = sync_document(&report);
     else
         print_sync(&report);
-    return finish(cli, status, jw,
-                  partial(report.push.undelivered, report.push.conflicts));
+    return finish(cli, status, jw, push_code(&report.push));
 }
 
 static void nap(uint64_t ms)
@@ -456,6 +474,7 @@ const struct cli_command cli_cmd_push = {
     .summary = "send pending events, verify and keep their receipts",
     .is_store = true,
     .options = push_options,
+    .note = ENDS_PARTIAL,
     .run = run_push,
 };
 const struct cli_command cli_cmd_pull = {
@@ -481,6 +500,7 @@ const struct cli_command cli_cmd_sync = {
     .summary = "push, pull and acknowledge until there is no more",
     .is_store = true,
     .options = sync_options,
+    .note = ENDS_PARTIAL,
     .run = run_sync,
 };
 const struct cli_command cli_cmd_retry = {

@@ -34,6 +34,8 @@ static void print_help(FILE *out)
     for (size_t i = 0; i < COMMANDS; i++)
         fprintf(out, "  %-11s %s\n", commands[i]->name, commands[i]->summary);
     fputs("\nThe store is --db FILE, else $VES_DB, else ./ves.db.\n"
+          "Exit codes: 0 done, 1 failed, 2 usage, 3 done in part, 4 sequencer "
+          "not reached,\n5 refused by it.\n"
           "ves COMMAND --help tells more; ves(1) tells all.\n",
           out);
 }
@@ -74,6 +76,8 @@ static void print_command_help(const struct cli_command *command)
              "  --json                   one JSON document on standard "
              "output");
     puts("  --help                   this text");
+    if (command->note)
+        printf("\n%s\n", command->note);
 }
 
 static size_t option_count(const struct cli_command *command)

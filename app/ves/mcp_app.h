@@ -15,6 +15,12 @@ enum {
     MCP_RESULT_MAX = 40000 /* what hosts take at all */
 };
 
+/* What no tool does: settling is the word of a person (ADR 0083). */
+#define MCP_REFUSED_STEP                                                      \
+    "Tell the user which events were refused for good; pushing them again "   \
+    "does not help. A person who has looked into one settles it: ves outbox " \
+    "--settle EVENT --reason TEXT"
+
 /* How the setting autoSync hears of news. */
 enum mcp_delivery { MCP_NO_DELIVERY, MCP_POLLING, MCP_STREAM };
 

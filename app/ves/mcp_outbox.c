@@ -105,6 +105,26 @@ static void put_rows(struct ves_jw *jw, struct ves_jr *jr, struct list *list)
     list->is_cut = i < n || n == list->query.limit;
 }
 
+/* What can become of the failed events of the page: by a push, by a person, or
+ * nothing any more, as somebody has decided about it. */
+static void put_failed_steps(struct ves_jw *jw, struct ves_jr *jr)
+{
+    bool may_go = false, is_refused = false;
+
+    for (size_t i = 0; i < ves_jr_count(jr, "/events"); i++) {
+        if (ves_jr_has(jr, "/events/%zu/disposition", i))
+            continue;
+        if (ves_jr_bool(jr, "/events/%zu/isRefused", i))
+            is_refused = true;
+        else
+            may_go = true;
+    }
+    if (may_go)
+        ves_jw_str(jw, "push_events {}");
+    if (is_refused)
+        ves_jw_str(jw, MCP_REFUSED_STEP);
+}
+
 static void put_list_steps(struct ves_jw *jw, struct ves_jr *jr,
                            const struct list *list)
 {
@@ -120,9 +140,10 @@ static void put_list_steps(struct ves_jw *jw, struct ves_jr *jr,
                  first);
         ves_jw_str(jw, step);
     }
-    if (first[0] &&
-        (strcmp(status, "pending") == 0 || strcmp(status, "failed") == 0))
+    if (first[0] && strcmp(status, "pending") == 0)
         ves_jw_str(jw, "push_events {}");
+    if (strcmp(status, "failed") == 0)
+        put_failed_steps(jw, jr);
     if (first[0] && strcmp(status, "syncing") == 0) {
         ves_jw_str(jw, "pull_events {}");
         ves_jw_str(jw, "acknowledge_events {}");
@@ -355,13 +376,18 @@ static void put_event_steps(const struct mcp_app *app, struct ves_jw *jw,
                             struct ves_jr *jr, struct ves_jr *show)
 {
     const char *status = ves_jr_str(jr, "/status");
+    bool has_failed =
+        strcmp(status, "failed") == 0 && !ves_jr_has(jr, "/disposition");
+    bool is_refused = ves_jr_has(jr, "/refusalSignature");
 
     ves_jw_key(jw, "nextSteps");
     ves_jw_array(jw);
     if (show)
         put_resolve_step(app, jw, show, ves_jr_str(jr, "/eventId"));
-    if (strcmp(status, "pending") == 0 || strcmp(status, "failed") == 0)
+    if (strcmp(status, "pending") == 0 || (has_failed && !is_refused))
         ves_jw_str(jw, "push_events {}");
+    if (has_failed && is_refused)
+        ves_jw_str(jw, MCP_REFUSED_STEP);
     if (strcmp(status, "syncing") == 0) {
         ves_jw_str(jw, "pull_events {}");
         ves_jw_str(jw, "acknowledge_events {}");

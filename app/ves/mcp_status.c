@@ -8,7 +8,9 @@ enum { PROBE_MS = 2000 };
 
 /* What health is, and what is said of it. */
 struct view {
-    uint64_t pending, syncing, failed, conflicts, lag;
+    uint64_t pending, syncing, conflicts, lag;
+    uint64_t failed;  /* and nobody has decided about them */
+    uint64_t refused; /* ... of these, for good */
     bool is_configured, is_reachable, was_checked;
 };
 
@@ -17,7 +19,8 @@ static void look(struct ves_jr *jr, struct view *v)
     memset(v, 0, sizeof(*v));
     v->pending = ves_jr_u64(jr, "/counts/pending");
     v->syncing = ves_jr_u64(jr, "/counts/syncing");
-    v->failed = ves_jr_u64(jr, "/counts/failed");
+    v->failed = ves_jr_u64(jr, "/undelivered");
+    v->refused = ves_jr_u64(jr, "/refused");
     v->conflicts = ves_jr_u64(jr, "/conflictsByType/concurrent_edit") +
                    ves_jr_u64(jr, "/conflictsByType/version_mismatch") +
                    ves_jr_u64(jr, "/conflictsByType/deleted_reference");
@@ -106,7 +109,7 @@ static void put_steps(struct ves_jw *jw, struct ves_jr *jr,
     if (ves_jr_u64(jr, "/signatureFailures") || ves_jr_u64(jr, "/quarantined"))
         ves_jw_str(jw, "Tell the user that received events do not verify; do "
                        "not retry them");
-    if (may_sync && (v->pending || v->failed))
+    if (may_sync && (v->pending || v->failed > v->refused))
         ves_jw_str(jw, "push_events {}");
     if (may_sync && (v->lag || !v->was_checked || v->syncing || v->pending))
         ves_jw_str(jw, "pull_events {}");
@@ -119,6 +122,8 @@ static void put_steps(struct ves_jw *jw, struct ves_jr *jr,
                        "ves conflicts lists it");
     if (v->failed)
         ves_jw_str(jw, "list_outbox_events {\"status\":\"failed\"}");
+    if (v->refused)
+        ves_jw_str(jw, MCP_REFUSED_STEP);
     if (v->is_configured && v->was_checked && !v->is_reachable)
         ves_jw_str(jw, "get_sync_status {} again in 30 s; local work goes on "
                        "meanwhile");

@@ -174,8 +174,7 @@ static void put_push(struct ves_jw *jw, const struct ves_push_report *r,
     if (r->failed)
         ves_jw_str(jw, "list_outbox_events {\"status\":\"failed\"}");
     if (has_final(r))
-        ves_jw_str(jw, "Tell the user which events were refused for good; "
-                       "pushing them again does not help");
+        ves_jw_str(jw, MCP_REFUSED_STEP);
     ves_jw_end(jw);
     ves_jw_end(jw);
 }
@@ -190,8 +189,10 @@ static enum ves_mcp_outcome preview_push(struct ves_mcp_call *call,
 
     if (!jr)
         return VES_MCP_FAILED;
-    uint64_t waiting = ves_jr_u64(jr, "/counts/pending") +
-                       (with_failed ? ves_jr_u64(jr, "/counts/failed") : 0);
+    uint64_t undelivered = ves_jr_u64(jr, "/undelivered");
+    uint64_t waiting = ves_jr_u64(jr, "/counts/pending");
+    if (with_failed)
+        waiting += undelivered - ves_jr_u64(jr, "/refused");
     uint64_t planned = waiting < limit ? waiting : limit;
     ves_jw_object(jw);
     mcp_putf(jw, "summary", "%s would be pushed; nothing was sent.",
@@ -202,9 +203,7 @@ static enum ves_mcp_outcome preview_push(struct ves_mcp_call *call,
     mcp_put_u64(jw, "failed", 0);
     mcp_put_u64(jw, "conflicts", 0);
     mcp_put_u64(jw, "remaining",
-                ves_jr_u64(jr, "/counts/pending") +
-                    ves_jr_u64(jr, "/counts/failed") +
-                    ves_jr_u64(jr, "/counts/conflict"));
+                ves_jr_u64(jr, "/counts/pending") + undelivered);
     ves_jw_key(jw, "problems");
     ves_jw_array(jw);
     ves_jw_end(jw);

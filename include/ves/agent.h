@@ -152,7 +152,9 @@ VES_API void ves_agent_rollback(struct ves_agent *agent);
 
 /* {health ("healthy", "pending_work": events to push or pull, "attention": a
  * person is needed, "offline"), summary,
- * counts{pending,syncing,synced,failed,conflict}, conflictsByType, followUps,
+ * counts{pending,syncing,synced,failed,conflict}, conflictsByType,
+ * undelivered (failed, and nobody has decided about them), refused (of these,
+ * with a signature: no push takes them up again by itself), followUps,
  * oldestPendingAt, lastPushAt, lastPullAt, lastPulledEventId,
  * sequence{lastPushed,lastPulled,remoteHead,lag,gap}, finality{logged,
  * witnessed (up to that number a verified head of the log, or one that
@@ -272,6 +274,8 @@ ves_agent_set_policy(struct ves_agent *agent, const char *text, size_t len,
                      struct ves_error *error);
 /* Checks the store against itself: rows, counts, chains, hashes, signatures
  * of own events, permissions of key files; {ok, checks:[{name, ok, detail}]}.
+ * The check "sqlite" is always ok, and tells what an application's own
+ * savepoints may cost with this process's SQLite.
  */
 VES_API VES_NODISCARD enum ves_status ves_agent_doctor(struct ves_agent *agent,
                                                        struct ves_jw *jw,

@@ -52,6 +52,8 @@ struct ves_push_report {
     uint64_t remaining;   /* own events that are not at the sequencer */
     uint64_t undelivered; /* ... of these the ones that failed, now or before,
                              and that nobody has decided about */
+    uint64_t refused;     /* ... of these the ones with a signed refusal, which
+                             no push takes up again by itself */
     uint64_t first_sequence, last_sequence;
     struct ves_push_problem_report problems[64];
     size_t problem_count;
@@ -286,8 +288,8 @@ VES_API VES_NODISCARD enum ves_status
 ves_fetch(struct ves_agent *agent, const struct ves_fetch_options *options,
           struct ves_fetch_report *report, struct ves_error *error);
 
-/* {accepted, failed, conflicts, remaining, undelivered, attempted, duplicates,
- * ...} */
+/* {accepted, failed, conflicts, remaining, undelivered, refused, attempted,
+ * duplicates, ...} */
 VES_API void ves_push_report_json(struct ves_jw *jw,
                                   const struct ves_push_report *report);
 VES_API void ves_pull_report_json(struct ves_jw *jw,

@@ -3,6 +3,7 @@
  * Reads only, walks outbox and log once each, keeps one event in memory.
  */
 #include <stdarg.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "agent/agent.h"
@@ -141,6 +142,26 @@ static void check_durability(struct doctor *doctor)
                 "the file");
     report(doctor, "durability", &check, NULL,
            "every commit waits for the disk, and a crash is rolled back");
+}
+
+/* No problem of the store's: what an application has to know that uses
+ * savepoints in this file. */
+static void tell_sqlite(struct doctor *doctor)
+{
+    static const struct check check;
+    char words[320];
+
+    snprintf(
+        words, sizeof words,
+        ves_store_sqlite_tears_savepoints()
+            ? "version %s; the store is safe with it, but an application of "
+              "yours that rolls back to its own savepoints in a transaction "
+              "larger than its cache can lose in a crash what it commits "
+              "then: PRAGMA cache_spill = OFF on its connection, or SQLite "
+              "3.53.4, avoids it"
+            : "version %s; an application's own savepoints are safe with it",
+        sqlite3_libversion());
+    report(doctor, "sqlite", &check, NULL, words);
 }
 
 static void check_key_file(struct doctor *doctor)
@@ -580,6 +601,7 @@ static enum ves_status examine(struct doctor *doctor)
 {
     check_file(doctor);
     check_durability(doctor);
+    tell_sqlite(doctor);
     check_key_file(doctor);
     check_credential(doctor);
     enum ves_status status =

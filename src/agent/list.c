@@ -81,6 +81,8 @@ static enum ves_status put_outbox_row(void *ctx,
     if (row->next_attempt_ms > 0 && row->status == VES_OUTBOX_PENDING)
         ves_jw_member_time(jw, "nextAttemptAt", row->next_attempt_ms);
     ves_jw_member(jw, "error", row->error);
+    if (row->is_refused)
+        ves_jw_member_bool(jw, "isRefused", true);
     if (row->status == VES_OUTBOX_CONFLICT)
         status = put_conflict(list, row);
     ves_jw_member(jw, "disposition", ves_row_disposition(row));

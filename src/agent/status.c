@@ -23,7 +23,7 @@ struct standing {
     uint64_t conflicts[VES_CONFLICT_KINDS]; /* open ones, by kind */
     uint64_t open_conflicts;
     uint64_t follow_ups;
-    uint64_t undelivered; /* failed, and nobody decided about them */
+    struct ves_undelivered undelivered;
     bool has_state; /* what is not in the file's rows was asked for, too: the
                        state hash, how news come */
     bool is_kept;   /* nothing was read: what was said last is so still */
@@ -110,7 +110,7 @@ static bool needs_attention(const struct standing *standing)
 {
     const struct ves_core_status *core = &standing->core;
 
-    return standing->open_conflicts > 0 || standing->undelivered > 0 ||
+    return standing->open_conflicts > 0 || standing->undelivered.events > 0 ||
            core->counts[VES_OUTBOX_CONFLICT] > 0 || core->open_alerts > 0 ||
            core->quarantined > 0 || core->is_diverged || core->is_copied ||
            core->needs_auth || core->is_forbidden;
@@ -166,7 +166,7 @@ static void put_summary(struct ves_buf *buf, const struct ves_agent *agent,
 
     put_part(buf, core->counts[VES_OUTBOX_PENDING], "pending");
     put_part(buf, core->counts[VES_OUTBOX_SYNCING], "syncing");
-    put_part(buf, core->counts[VES_OUTBOX_FAILED], "failed");
+    put_part(buf, standing->undelivered.events, "failed");
     put_part(buf, core->counts[VES_OUTBOX_CONFLICT], "in conflict");
     put_part(buf, standing->open_conflicts,
              standing->open_conflicts == 1 ? "open conflict"
@@ -198,6 +198,8 @@ static void put_counts(struct ves_jw *jw, const struct standing *standing)
         ves_jw_member_u64(jw, ves_conflict_kind_name((enum ves_conflict_kind)i),
                           standing->conflicts[i]);
     ves_jw_end(jw);
+    ves_jw_member_u64(jw, "undelivered", standing->undelivered.events);
+    ves_jw_member_u64(jw, "refused", standing->undelivered.refused);
     ves_jw_member_u64(jw, "followUps", standing->follow_ups);
 }
 
@@ -340,9 +342,13 @@ static void put_reasons(struct ves_jw *jw, const struct ves_agent *agent,
     if (core->needs_auth)
         ves_jw_str(jw, "The sequencer does not accept this store's credential. "
                        "Local work goes on and nothing was wiped.");
-    if (standing->undelivered > 0)
-        ves_jw_str(jw, "Some events failed to sync; they are kept with their "
-                       "reason.");
+    if (standing->undelivered.events > 0)
+        ves_jw_str(jw, standing->undelivered.refused > 0
+                           ? "Some events failed to sync; they are kept with "
+                             "their reason. The sequencer refused some for "
+                             "good: `ves why EVENT` says what to do."
+                           : "Some events failed to sync; they are kept with "
+                             "their reason.");
     if (core->counts[VES_OUTBOX_CONFLICT] > 0)
         ves_jw_str(jw, "Some events conflict with events of others.");
     else if (standing->open_conflicts > 0)
@@ -375,10 +381,10 @@ static void put_steps(struct ves_jw *jw, const struct ves_agent *agent,
                                        : "ves init --invite STRING");
     if (core->quarantined > 0 || core->open_alerts > 0)
         ves_jw_str(jw, "ves quarantine");
-    if (standing->undelivered > 0) {
+    if (standing->undelivered.events > 0)
         ves_jw_str(jw, "ves outbox --status failed");
+    if (standing->undelivered.events > standing->undelivered.refused)
         ves_jw_str(jw, "ves retry");
-    }
     if (standing->open_conflicts > 0) {
         ves_jw_str(jw, "ves conflicts");
         ves_jw_str(jw, "ves resolve");

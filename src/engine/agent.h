@@ -591,11 +591,16 @@ struct ves_core_status {
 };
 
 /* Own events that failed, whenever that was, and about which nobody has decided
- * since: as far as this store knows the log has none of them.  failed: how many
- * there are, decided ones too, as the outbox counts them. */
+ * since: as far as this store knows the log has none of them. */
+struct ves_undelivered {
+    uint64_t events;
+    uint64_t refused; /* ... of these, with a signature: no push takes them up
+                         again by itself */
+};
+/* failed: how many there are, decided ones too, as the outbox counts them. */
 VES_NODISCARD enum ves_status ves_core_undelivered(struct ves_agent_core *core,
                                                    uint64_t failed,
-                                                   uint64_t *count);
+                                                   struct ves_undelivered *out);
 
 VES_NODISCARD enum ves_status ves_core_status(struct ves_agent_core *core,
                                               struct ves_core_status *out);

@@ -17,21 +17,26 @@ bool ves_device_is_decided(const struct ves_outbox_row *row)
 static enum ves_status count_undelivered(void *ctx,
                                          const struct ves_outbox_row *row)
 {
-    *(uint64_t *)ctx += !ves_device_is_decided(row);
+    struct ves_undelivered *out = ctx;
+    bool is_open = !ves_device_is_decided(row);
+
+    out->events += is_open;
+    out->refused += is_open && row->is_refused;
     return VES_OK;
 }
 
 enum ves_status ves_core_undelivered(struct ves_agent_core *core,
-                                     uint64_t failed, uint64_t *count)
+                                     uint64_t failed,
+                                     struct ves_undelivered *out)
 {
     const struct ves_outbox_filter filter = {.status_mask =
                                                  1U << VES_OUTBOX_FAILED};
 
-    *count = 0;
+    *out = (struct ves_undelivered){0};
     if (failed == 0)
         return VES_OK;
     return core->store->ops->outbox_list(core->store, &filter,
-                                         count_undelivered, count);
+                                         count_undelivered, out);
 }
 
 void ves_device_row_unsend(struct ves_outbox_row *row)

@@ -439,6 +439,21 @@ static enum ves_status use_wal(struct ves_sqlite *st)
     return ves_sql_exec(st, text);
 }
 
+/* SQLite complains that it cannot write, to somebody who only wanted to read.
+ */
+static void tell_reader(struct ves_sqlite *st)
+{
+    if (!st->is_own || !st->is_read_only ||
+        (sqlite3_errcode(st->db) & 0xff) != SQLITE_READONLY)
+        return;
+    (void)ves_fail(&st->store.error, VES_IO,
+                   "The store cannot be read by a user without the right to "
+                   "write to its folder, while nobody else has it open: SQLite "
+                   "puts an index beside the file. Nothing was changed. Run "
+                   "this as the user who owns the store, or let that user make "
+                   "a copy (\"ves backup FILE\") in a folder of yours.");
+}
+
 /* ---- the handle -----------------------------------------------------------
  */
 
@@ -472,6 +487,8 @@ open_store(struct ves_sqlite *st,
         status =
             ves_sqlite_migrate(st, ves_sqlite_migrations,
                                ves_sqlite_migrations_count, options->create);
+    if (status)
+        tell_reader(st);
     if (status && error)
         *error = st->store.error;
     st->is_ready = !status;

@@ -82,6 +82,12 @@ VES_NODISCARD enum ves_status ves_store_sqlite_copy(struct ves_store *store,
 VES_NODISCARD enum ves_status
 ves_store_sqlite_has_temporary(struct ves_store *store, bool *has);
 
+/* Does this process's SQLite lose in a crash what is committed after a ROLLBACK
+ * TO that took back spilled pages?  So every version is taken that is older
+ * than the one that was seen right (ADR 0075).  The store itself never does
+ * that. */
+bool ves_store_sqlite_tears_savepoints(void);
+
 /* How the connection writes to disk.  level is its PRAGMA synchronous: 0 off, 1
  * normal, 2 full, 3 extra; has_journal: what a crash or a rollback cuts short
  * is undone out of a journal on disk. */

@@ -445,11 +445,16 @@ int ves_sql_spills(sqlite3 *db)
     return count;
 }
 
-bool ves_sql_is_torn(struct ves_sqlite *st, int spills_before)
+bool ves_store_sqlite_tears_savepoints(void)
 {
     enum { SEEN_RIGHT = 3053004 };
 
-    return sqlite3_libversion_number() < SEEN_RIGHT &&
+    return sqlite3_libversion_number() < SEEN_RIGHT;
+}
+
+bool ves_sql_is_torn(struct ves_sqlite *st, int spills_before)
+{
+    return ves_store_sqlite_tears_savepoints() &&
            ves_sql_spills(st->db) != spills_before;
 }
 

@@ -140,12 +140,16 @@ enum ves_status ves_session_remaining(struct ves_agent *agent,
         agent->store->ops->outbox_counts(agent->store, counts);
 
     *waiting = counts[VES_OUTBOX_PENDING];
+    struct ves_undelivered undelivered = {0};
     if (!status)
         status = ves_core_undelivered(&agent->core, counts[VES_OUTBOX_FAILED],
-                                      &report->undelivered);
-    if (!status)
-        report->remaining = *waiting + report->undelivered;
-    return status;
+                                      &undelivered);
+    if (status)
+        return status;
+    report->undelivered = undelivered.events;
+    report->refused = undelivered.refused;
+    report->remaining = *waiting + undelivered.events;
+    return VES_OK;
 }
 
 static enum ves_status push_all(struct ves_session *session,
@@ -308,6 +312,8 @@ enum ves_status ves_push(struct ves_agent *agent,
     if (status)
         return ves_agent_fail(agent, status, error, "push");
     if (options && options->dry_run) {
+        /* Who asks for a push takes up what failed, too. */
+        waiting = report->remaining - report->refused;
         report->attempted = options->limit && waiting > options->limit
                                 ? options->limit
                                 : waiting;

@@ -135,6 +135,7 @@ void ves_push_report_json(struct ves_jw *jw,
     member(jw, "conflicts", report->conflicts);
     member(jw, "remaining", report->remaining);
     member(jw, "undelivered", report->undelivered);
+    member(jw, "refused", report->refused);
     sequence(jw, "firstSequence", report->first_sequence);
     sequence(jw, "lastSequence", report->last_sequence);
     ves_jw_key(jw, "problems");

@@ -106,6 +106,12 @@ exits "a sync that leaves an event refused before is done in part" 3 "$VES" sync
 again=$("$VES" sync --db till.db)
 is "and so is each one after it" $? 3
 like "and says so" "$again" "1 failed before and is not in the log"
+pushed=$("$VES" push --db till.db)
+is "and each push" $? 3
+like "in the same words" "$pushed" "1 failed before and is not in the log"
+is "what only counts takes no part in it" "$("$VES" push --db till.db --dry-run; echo $?)" "would push 0 events
+0"
+is "status does not offer what would not help" "$(store_is till.db '[d["undelivered"], d["refused"], d["nextSteps"]]')" '[1, 1, ["ves outbox --status failed"]]'
 is "also as JSON" "$(json "$("$VES" sync --db till.db --json)" '[d["push"]["failed"], d["push"]["undelivered"]]')" "[0, 1]"
 like "why says what to do with it" "$("$VES" why --db till.db "$refused")" "outbox --settle"
 exits "settling needs a reason" 2 "$VES" outbox --db till.db --settle "$refused"
@@ -114,6 +120,7 @@ check "who has looked into it settles it" "$VES" outbox --db till.db --settle "$
 like "once" "$("$VES" outbox --db till.db --settle "$refused" --reason x 2>&1)" "already"
 again=$("$VES" sync --db till.db)
 is "then a sync is done" "$? $(grep -c 'failed before' <<< "$again")" "0 0"
+exits "and a push" 0 "$VES" push --db till.db
 is "status, too" "$(store_is till.db 'd["health"]')" healthy
 like "the reason is kept" "$("$VES" trail --db till.db)" "entered anew as CMD-3"
 is "and so is the event, as failed" "$(json "$("$VES" show --db till.db "$refused" --json)" 'd["status"]')" failed

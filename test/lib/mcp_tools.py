@@ -176,6 +176,34 @@ def workflows():
     s.close(), other.close()
 
 
+def refused():
+    """What is refused for good: no tool can change it, so none is named; a person's word settles it."""
+    command, last, ids = "018f3c2a-6a0e-7c11-9d0a-3f1b2c4d5e70", {"currency": "GBP", "lines": []}, []
+    s = Server(store_a)
+    for name in ("CMD-1", "CMD-2"):
+        ids.append(subprocess.run([ves, "append", "--db", store_a, "order.created", name, "--payload", json.dumps(last),
+                                   "--command-id", command], capture_output=True, text=True, check=True).stdout.strip())
+    s.call("push_events"), s.call("pull_events"), s.call("acknowledge_events")
+
+    def told(r):
+        return isinstance(r, dict) and not any("push_events" in x for x in r["nextSteps"]) \
+            and any(x.startswith("Tell the user") and "ves outbox --settle" in x for x in r["nextSteps"])
+    calls, r = follow(s)
+    ok("refused for good: nextSteps come to an end, and it is not called healthy", len(calls) <= 4 and told(r), [calls, r])
+    for what, r in (("status", s.call("get_sync_status")), ("list", s.call("list_outbox_events", status="failed")),
+                    ("event", s.call("get_outbox_event", eventId=ids[1]))):
+        ok(f"the {what} names no push, and what a person can do", told(r), r)
+    r = s.call("push_events", dryRun=True)
+    ok("a preview does not promise to send it", r["attempted"] == 0 and r["remaining"] == 1, r)
+    subprocess.run([ves, "outbox", "--db", store_a, "--settle", ids[1], "--reason", "entered anew"], capture_output=True, check=True)
+    r = s.call("get_sync_status")
+    ok("settled: healthy, and nothing left to do", r["health"] == "healthy" and r["nextSteps"] == [] and "failed" not in r["summary"]
+       and r["counts"]["failed"] == 1, r)
+    r = s.call("get_outbox_event", eventId=ids[1])
+    ok("it is kept as failed, and asks for nothing", r["status"] == "failed" and r["nextSteps"] == [], r)
+    s.close()
+
+
 def settings():
     s = Server(store_a)
     r = s.call("get_sync_settings")
@@ -507,7 +535,7 @@ def auto_sync():
 
 NINE = ["get_sync_status", "push_events", "pull_events", "list_outbox_events", "get_outbox_event", "acknowledge_events",
         "resolve_conflict", "get_sync_settings", "set_sync_settings"]
-for part in (definitions, lifecycle, workflows, settings, arguments, modes, untouched, people, progress, injected, two_at_once, auto_sync, ends):
+for part in (definitions, lifecycle, workflows, settings, arguments, modes, untouched, people, progress, injected, two_at_once, auto_sync, refused, ends):
     try:
         part()
     except Exception as e:

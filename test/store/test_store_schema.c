@@ -1,8 +1,11 @@
 /* test_store_schema.c -- what is opened, migrated, shown, planned, copied. */
+#include <grp.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/text.h"
@@ -58,6 +61,56 @@ static void read_only_reads(void **state)
     assert_non_null(strstr(store->error.text, "reading only"));
     place_expect_meta(store, "1");
     place_close(store);
+}
+
+enum { NOBODY = 65534, CLOSED = 77 };
+
+/* What a child without rights on the folder is told; it exits with 0 when that
+ * is what to do, with CLOSED when it does not even get there. */
+static _Noreturn void read_without_rights(const char *path)
+{
+    struct ves_store_sqlite_options o = place_options();
+    struct ves_store *store;
+    struct ves_error error;
+
+    o.path = path;
+    o.is_read_only = true;
+    if (geteuid() == 0 &&
+        (setgroups(0, NULL) || setgid(NOBODY) || setuid(NOBODY)))
+        _exit(2);
+    if (access(path, R_OK))
+        _exit(CLOSED);
+    enum ves_status status =
+        ves_store_sqlite_open(&o, ves_alloc_default(), &store, &error);
+    _exit(status == VES_IO && strstr(error.text, "the user who owns") &&
+                  strstr(error.text, "ves backup FILE")
+              ? 0
+              : 1);
+}
+
+/* A WAL file wants its index beside it. */
+static void a_reader_without_rights_is_told_what_to_do(void **state)
+{
+    char folder[PATH_MAX];
+    int how = -1;
+
+    (void)state;
+    place_close(place_open_own());
+    snprintf(folder, sizeof folder, "%s", place.path);
+    *strrchr(folder, '/') = '\0';
+    assert_int_equal(chmod(folder, 0555), 0);
+    assert_int_equal(chmod(place.path, 0444), 0);
+    pid_t child = fork();
+    if (child == 0)
+        read_without_rights(place.path);
+    assert_int_equal(waitpid(child, &how, 0), child);
+    assert_int_equal(chmod(folder, 0700), 0);
+    assert_true(WIFEXITED(how));
+    if (WEXITSTATUS(how) == CLOSED) {
+        print_message("a stranger cannot come to %s\n", folder);
+        skip();
+    }
+    assert_int_equal(WEXITSTATUS(how), 0);
 }
 
 static void a_file_that_is_no_database_is_refused(void **state)
@@ -740,6 +793,7 @@ int main(void)
         ON_DEVICE(what_is_not_there_is_not_made),
         ON_DEVICE(a_folder_that_is_not_there_is_said),
         ON_DEVICE(read_only_reads),
+        ON_DEVICE(a_reader_without_rights_is_told_what_to_do),
         ON_DEVICE(a_file_that_is_no_database_is_refused),
         ON_DEVICE(a_newer_store_is_refused),
         ON_SEQUENCER(a_store_of_the_other_role_is_refused),

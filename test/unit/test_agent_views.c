@@ -723,6 +723,28 @@ static void make_patient(void)
     "UPDATE ves_outbox SET " column " = replace(" column \
     ", '\"note\":\"x\"', '\"note\":\"y\"') WHERE " where
 
+static void doctor_says_what_sqlite_means(void **state)
+{
+    struct ves_error error;
+    bool is_healthy, is_said = false;
+
+    (void)state;
+    assert_ok(ves_agent_doctor(till, doc.jw, &is_healthy, &error), &error);
+    test_document_read(&doc);
+    for (size_t i = 0; i < test_count(&doc, "/checks"); i++) {
+        char at[64];
+        snprintf(at, sizeof(at), "/checks/%zu/name", i);
+        if (strcmp(test_text(&doc, at), "sqlite") != 0)
+            continue;
+        snprintf(at, sizeof(at), "/checks/%zu/detail", i);
+        is_said = true;
+        assert_non_null(strstr(test_text(&doc, at), sqlite3_libversion()));
+        assert_int_equal(strstr(test_text(&doc, at), "cache_spill") != NULL,
+                         sqlite3_libversion_number() < 3053004);
+    }
+    assert_true(is_said && is_healthy);
+}
+
 static void doctor_finds_what_was_planted(void **state)
 {
     static const struct {
@@ -1004,6 +1026,7 @@ int main(void)
         TEST(settings_reach_the_pusher),
         TEST(backup_is_consistent_while_others_write),
         TEST(prune_drops_bodies_and_keeps_proofs),
+        TEST(doctor_says_what_sqlite_means),
         TEST(doctor_finds_what_was_planted),
         TEST(documents_stay_documents),
         TEST(doctor_verifies_signatures),
