@@ -1,4 +1,5 @@
-/* endian.h -- big-endian loads and stores (protocol.md A.1). */
+/* endian.h -- big-endian loads and stores (protocol.md A.1); little-endian ones
+ * for RFC 8032. */
 #ifndef VES_BASE_ENDIAN_H
 #define VES_BASE_ENDIAN_H
 
@@ -27,6 +28,20 @@ static inline uint32_t ves_load_u32(const uint8_t *p)
 static inline uint64_t ves_load_u64(const uint8_t *p)
 {
     return (uint64_t)ves_load_u32(p) << 32 | ves_load_u32(p + 4);
+}
+
+static inline void ves_store_le64(uint8_t *p, uint64_t v)
+{
+    for (int i = 0; i < 8; i++)
+        p[i] = (uint8_t)(v >> 8 * i);
+}
+
+static inline uint64_t ves_load_le64(const uint8_t *p)
+{
+    uint64_t v = 0;
+    for (int i = 0; i < 8; i++)
+        v |= (uint64_t)p[i] << 8 * i;
+    return v;
 }
 
 #endif

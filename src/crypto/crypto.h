@@ -1,7 +1,8 @@
 /* crypto.h -- every cryptographic primitive VES uses (design.md D8, D10, D16).
  *
  * SHA-256 is OpenSSL's, Ed25519 and key memory are libsodium's; one file per
- * library.  The simulator replaces ed25519_sodium.c by a keyed hash.
+ * library.  The simulator replaces ed25519_sodium.c by a keyed hash.  Many
+ * signatures of few keys are verified by our own arithmetic (key_tables.h).
  */
 #ifndef VES_CRYPTO_CRYPTO_H
 #define VES_CRYPTO_CRYPTO_H
@@ -44,6 +45,13 @@ void ves_ed25519_sign(const struct ves_secret_key *secret,
 VES_NODISCARD bool ves_ed25519_verify(const struct ves_public_key *key,
                                       struct ves_bytes message,
                                       const struct ves_sig *sig);
+
+/* The number k of RFC 8032 section 5.1.7: SHA-512 of R, key and message modulo
+ * L, little-endian. */
+enum { VES_SCALAR_SIZE = 32 };
+void ves_ed25519_challenge(const struct ves_public_key *key,
+                           struct ves_bytes message, const struct ves_sig *sig,
+                           uint8_t out[VES_SCALAR_SIZE]);
 
 /* Is key canonical, on the curve, in the main subgroup and not small? */
 VES_NODISCARD bool ves_ed25519_key_is_valid(const struct ves_public_key *key);

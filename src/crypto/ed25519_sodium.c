@@ -38,6 +38,21 @@ bool ves_ed25519_verify(const struct ves_public_key *key,
                                        key->b) == 0;
 }
 
+void ves_ed25519_challenge(const struct ves_public_key *key,
+                           struct ves_bytes message, const struct ves_sig *sig,
+                           uint8_t out[VES_SCALAR_SIZE])
+{
+    _Static_assert(crypto_core_ed25519_SCALARBYTES == VES_SCALAR_SIZE, "k");
+    uint8_t digest[crypto_hash_sha512_BYTES];
+    crypto_hash_sha512_state state;
+    (void)crypto_hash_sha512_init(&state);
+    (void)crypto_hash_sha512_update(&state, sig->b, VES_SIG_SIZE / 2);
+    (void)crypto_hash_sha512_update(&state, key->b, VES_KEY_SIZE);
+    (void)crypto_hash_sha512_update(&state, message.ptr, message.len);
+    (void)crypto_hash_sha512_final(&state, digest);
+    crypto_core_ed25519_scalar_reduce(out, digest);
+}
+
 bool ves_ed25519_key_is_valid(const struct ves_public_key *key)
 {
     /* libsodium before the fix of CVE-2025-69277, Ubuntu 24.04's for one, takes

@@ -32,7 +32,8 @@ void ves_pool_free(struct ves_pool *pool);
 /* Threads that work on a batch, the caller included. */
 unsigned ves_pool_threads(const struct ves_pool *pool);
 
-/* Verifies with ves_ed25519_verify; lives as long as the pool. */
+/* Answers as ves_ed25519_verify does, with tables for keys that are seen often
+ * (os/key_tables.h); lives as long as the pool. */
 struct ves_verifier *ves_pool_verifier(struct ves_pool *pool);
 
 /* A signer that spreads batches over the pool and signs each part with inner,
