@@ -8,7 +8,10 @@
 #include "os/random.h"
 #include "sync/session.h"
 
-enum { BUSY = 503 }; /* HTTP status: not now */
+enum {
+    BUSY = 503,  /* HTTP status: not now */
+    BACKLOG = 64 /* events; threads and tables do not pay for a sale alone */
+};
 
 static const char INGEST[] = "/api/v1/ves/events/ingest";
 
@@ -166,6 +169,8 @@ static enum ves_status push_all(struct ves_session *session,
     uint64_t total = 0;
     enum ves_status status = count_waiting(session->agent, &total);
 
+    if (total >= BACKLOG)
+        ves_agent_use_pool(agent);
     while (!status && report->attempted < limit &&
            ves_session_progress(session, "push", report->attempted, total)) {
         uint64_t want = limit - report->attempted;
