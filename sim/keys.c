@@ -53,6 +53,7 @@ struct keys {
     /* The verdict of the log alone, up to and with number `counted`. */
     uint64_t from[STORES][KEYS], until[STORES][KEYS];
     uint64_t counted;
+    uint64_t lies[STORES][KEYS]; /* ends that its directories show instead */
     bool has_backup;
 };
 
@@ -366,20 +367,30 @@ static void rotate(struct keys *k, size_t n)
 }
 
 /* The directory shows another end than the log has. */
-static void lie(struct keys *k, size_t n, uint64_t end)
+static void lie(struct keys *k, size_t n, size_t i)
 {
     struct ves_store *disk = k->world->hub.disk;
     const struct ves_uuid *agent = &k->world->devices[n].agent;
     struct ves_key_span span;
-    uint32_t id = (uint32_t)k->made[n];
+    uint32_t id = (uint32_t)i + 1;
 
     VES_ASSERT(disk->ops->begin(disk) == VES_OK);
     VES_ASSERT(disk->ops->key_span_get(disk, k->stream_no, agent, id, &span) ==
                VES_OK);
-    span.revoked_at_sequence = end;
+    span.revoked_at_sequence = k->lies[n][i];
     VES_ASSERT(disk->ops->key_span_put(disk, k->stream_no, agent, id, &span) ==
                VES_OK);
     VES_ASSERT(disk->ops->commit(disk) == VES_OK);
+}
+
+/* What it has once said of a key it goes on saying: a store that was told of
+ * one end, and has not pulled the event itself, takes no other. */
+static void lie_again(struct keys *k)
+{
+    for (size_t n = 0; n < STORES; n++)
+        for (size_t i = 0; i < KEYS; i++)
+            if (k->lies[n][i] != 0 && k->until[n][i] != 0)
+                lie(k, n, i);
 }
 
 static void revoke(struct keys *k, size_t n)
@@ -408,8 +419,10 @@ static void revoke(struct keys *k, size_t n)
         disarm_hub(k);
     }
     k->outer->key_revocations += k->is_revoked[n];
-    if (k->is_revoked[n] && is_backdated && sim_chance(&k->rng, 700))
-        lie(k, n, event.at_sequence);
+    if (k->is_revoked[n] && is_backdated && sim_chance(&k->rng, 700)) {
+        k->lies[n][event.key_id - 1] = event.at_sequence;
+        lie(k, n, event.key_id - 1);
+    }
 }
 
 /* ---- an older copy of its disk ------------------------------------------- */
@@ -456,6 +469,7 @@ static void restore(struct keys *k)
         sim_fail(world, "keys are not entered again: %s", error.text);
     k->outer->recovered++;
     disarm_hub(k);
+    lie_again(k);
 }
 
 /* ---- what stores do ------------------------------------------------------ */

@@ -6,7 +6,13 @@ pages, followers that come, read, do not read and go, connections of one request
 clients that say half of what they have to, and callers nobody knows; for SECONDS.
 Prints TAP without numbers: every answer is one of those it may be, nothing ends
 with 500, and the memory of the process (anonymous pages, which is what it
-allocates) stands still in the second half of the time.
+allocates) stands still.
+
+What it has to keep comes first: SQLite keeps up to 4 MiB of pages a connection
+(CACHE_KIB of store_sqlite.c), of the sequencer's every connection, and a heap
+keeps what its largest answers took. So a log that is larger than that is read
+by many at once, and everybody else is there, too, until memory no longer rises;
+SECONDS begin then.
 """
 import http.client
 import json
@@ -26,15 +32,21 @@ URL, KEYFILE, PID, SECONDS = sys.argv[1], sys.argv[2], int(sys.argv[3]), \
     float(sys.argv[4])
 HOST, PORT = re.match(r"http://(.*):(\d+)$", URL).groups()
 ADMIN = open(KEYFILE).read().strip()
-TENANT, STORE = str(uuid.uuid4()), str(uuid.uuid4())
+TENANT, STORE, LARGE = (str(uuid.uuid4()) for _ in range(3))
 STREAM = "tenant_id=%s&store_id=%s" % (TENANT, STORE)
 # What may have grown meanwhile without being a leak: a heap is never quite still.
 SLACK_KB = int(os.environ.get("SOAK_SLACK_KB", 2048))
 FOLLOWERS = 24
+# A page is never larger than from the beginning on.
+PAGE = 200
+LARGE_EVENTS, LARGE_BYTES, READERS = 60, 100000, 8
+# Memory that has not risen by so much for so many requests has come to stand;
+# where it has not after so many times as many, it is held against itself as it is.
+STILL_KB, STILL_REQUESTS, PATIENCE = 128, int(min(20000, max(1500, 50 * SECONDS))), 8
 
 counts, faults = {}, []
 lock = threading.Lock()
-ending = threading.Event()
+ending, is_warm = threading.Event(), threading.Event()
 
 
 def note(what, status, allowed):
@@ -73,50 +85,86 @@ class Caller:
         self.connection = None
 
 
-def push(number):
-    """Every request has some events that the log has; some have a new one and one
-    that is refused, too.  That is seldom after a while: what SQLite keeps of its
-    pages grows with the log, up to a bound that is further than a soak goes."""
-    agent, seed = str(uuid.uuid4()), bytes([number]) * 32
-    caller = Caller()
+def register(caller, seed):
+    agent = str(uuid.uuid4())
     status, _ = caller.call("POST", "/api/v1/agents/keys", {
         "tenantId": TENANT, "agentId": agent, "keyId": 1,
         "publicKey": v.public_key(seed).hex()})
     note("register", status, (200,))
-    old, n, started = [], 0, time.monotonic()
+    return agent
+
+
+def ingest(caller, what, agent, events, refused=0):
+    status, data = caller.call("POST", "/api/v1/ves/events/ingest",
+                               {"agentId": agent, "events": events})
+    note(what, status, (200,))
+    answer = json.loads(data)
+    if status == 200 and (len(answer["receipts"]) != len(events) - refused or
+                          len(answer.get("rejections", [])) != refused):
+        note(what, "wrong counts", ())
+
+
+def push(number):
+    """First a page of events, then requests of some that the log has; every fifth
+    has a new one and one that is refused, too."""
+    seed, caller, n = bytes([number]) * 32, Caller(), 0
+    agent = register(caller, seed)
+
+    def make():
+        return v.make_event(seed, TENANT, STORE, agent, "order.created",
+                            "S-%d-%d" % (number, n % 50), {"n": n, "text": "x" * 200})
+
+    old = [make() for n in range(PAGE)]
+    ingest(caller, "push", agent, old)
+    old = old[-8:]
     while not ending.wait(0.04):
         n += 1
-        is_early = time.monotonic() - started < SECONDS / 3
-        if old and n % (5 if is_early else max(50, int(SECONDS))):
-            status, data = caller.call("POST", "/api/v1/ves/events/ingest",
-                                       {"agentId": agent, "events": old})
-            note("replay", status, (200,))
-            if status == 200 and len(json.loads(data)["receipts"]) != len(old):
-                note("replay", "wrong counts", ())
+        if n % 5:
+            ingest(caller, "replay", agent, old)
             continue
-        new = v.make_event(seed, TENANT, STORE, agent, "order.created",
-                           "S-%d-%d" % (number, n % 50), {"n": n, "text": "x" * 200})
+        new = make()
         bad = dict(new, event_id=str(uuid.uuid4()),
                    payload_plain_hash="0x" + "00" * 32)
-        status, data = caller.call("POST", "/api/v1/ves/events/ingest", {
-            "agentId": agent, "events": [new, bad] + old})
-        note("push", status, (200,))
-        answer = json.loads(data)
-        if status == 200 and (len(answer.get("rejections", [])) != 1 or
-                              len(answer["receipts"]) != 1 + len(old)):
-            note("push", "wrong counts", ())
+        ingest(caller, "push", agent, [new, bad] + old, 1)
         old = (old + [new])[-8:]
         status, _ = caller.call("POST", "/api/v1/ves/events/ingest", {
             "agentId": agent, "events": []})
         note("refused whole", status, (400,))
 
 
+def fill():
+    """A log larger than what a connection keeps of it, and many who read it."""
+    seed, caller = bytes([9]) * 32, Caller()
+    agent = register(caller, seed)
+    for n in range(LARGE_EVENTS):
+        ingest(caller, "large", agent, [v.make_event(
+            seed, TENANT, LARGE, agent, "order.created", "L-%d" % n,
+            {"n": n, "text": "%x" % n * (LARGE_BYTES // len("%x" % n))})])
+    readers = [threading.Thread(target=guarded, args=(read, number), daemon=True)
+               for number in range(READERS)]
+    for reader in readers:
+        reader.start()
+    for reader in readers:
+        reader.join()
+
+
+def read(number):
+    caller, at = Caller(), 1 + number * LARGE_EVENTS // READERS
+    while not is_warm.wait(0.005) and not ending.is_set():
+        status, _ = caller.call(
+            "GET", "/api/v1/ves/events?tenant_id=%s&store_id=%s&from=%d&limit=2&receipts=1"
+            % (TENANT, LARGE, at))
+        note("read", status, (200,))
+        at = at + 2 if at + 2 <= LARGE_EVENTS else 1
+    caller.close()
+
+
 def pull():
     caller, at = Caller(), 1
     while not ending.wait(0.03):
         status, data = caller.call(
-            "GET", "/api/v1/ves/events?%s&from=%d&limit=100&receipts=1&checkpoint=1"
-            % (STREAM, at))
+            "GET", "/api/v1/ves/events?%s&from=%d&limit=%d&receipts=1&checkpoint=1"
+            % (STREAM, at, PAGE // 2))
         note("page", status, (200,))
         page = json.loads(data)
         at = page["next_sequence"] if page.get("has_more") else 1
@@ -176,8 +224,8 @@ def half():
     texts = ("GET /api/v1/ve", "GET /health HTTP/1.1\r\nHost: x\r\nx-a: ",
              "POST /api/v1/ves/events/ingest HTTP/1.1\r\nHost: x\r\nx-api-key: %s\r\n"
              "Content-Length: 100000\r\n\r\n{\"agentId\":" % ADMIN,
-             "GET /api/v1/ves/events?%s&limit=1000&receipts=1 HTTP/1.1\r\nHost: x\r\n"
-             "x-api-key: %s\r\n\r\n" % (STREAM, ADMIN),
+             "GET /api/v1/ves/events?%s&limit=%d&receipts=1 HTTP/1.1\r\nHost: x\r\n"
+             "x-api-key: %s\r\n\r\n" % (STREAM, PAGE, ADMIN),
              "\x16\x03\x01\x02\x00", "\r\n\r\n\r\n")
     waiting, n = [], 0
     while not ending.wait(0.05):
@@ -209,29 +257,47 @@ def report(name, condition, detail=""):
         print("# %s" % (detail,))
 
 
+def sample():
+    time.sleep(0.25)
+    with lock:
+        return memory_kb(), sum(counts.values())
+
+
+def warm_up():
+    """Until memory stands; says after how many requests, and how much it is."""
+    started, highest, risen = time.monotonic(), 0, 0
+    kb = asked = 0
+    while asked < PATIENCE * STILL_REQUESTS and not faults:
+        kb, asked = sample()
+        if kb > highest + STILL_KB:
+            highest, risen = kb, asked
+        if counts.get("read") and asked - risen >= STILL_REQUESTS:
+            break
+    is_warm.set()
+    print("%d kB after %d requests, %.0f s" % (kb, asked, time.monotonic() - started))
+
+
 def main():
     threads = [threading.Thread(target=guarded, args=work, daemon=True) for work in (
-        (push, 1), (push, 2), (pull,), (wrong,), (come_and_go,), (follow,), (half,))]
+        (push, 1), (push, 2), (fill,), (pull,), (wrong,), (come_and_go,), (follow,),
+        (half,))]
     for thread in threads:
         thread.start()
+    warm_up()
     samples, started = [], time.monotonic()
     while time.monotonic() - started < SECONDS and not faults:
-        time.sleep(0.25)
-        with lock:
-            samples.append((memory_kb(), sum(counts.values())))
+        samples.append(sample())
     ending.set()
     for thread in threads:
         thread.join(120)
     report("every answer is one it may be", not faults, "\n# ".join(faults[:10]))
     report("everybody was there (%s)" % ", ".join(
         "%s %d" % item for item in sorted(counts.items())),
-        len(counts) == 9 and min(counts.values()) >= 2, counts)
-    # The first half is for caches and heaps to fill.
-    half_way, end = samples[len(samples) // 2:len(samples) * 6 // 10], \
-        samples[len(samples) * 9 // 10:]
+        len(counts) == 11 and min(counts.values()) >= 2, counts)
+    tenth = max(1, len(samples) // 10)
     before, after = (statistics.median(kb for kb, _ in part)
-                     for part in (half_way, end))
-    asked = end[-1][1] - half_way[0][1]
+                     for part in (samples[:tenth], samples[-tenth:]))
+    asked = samples[-1][1] - samples[0][1]
     report("memory stands still: %d kB, then %d kB after %d requests more" %
            (before, after, asked), after - before <= SLACK_KB and asked > 100,
            [kb for kb, _ in samples[::max(1, len(samples) // 40)]])
