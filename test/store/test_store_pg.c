@@ -15,6 +15,7 @@ int main(void)
 
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -664,6 +665,62 @@ static void two_streams_commit_at_once(void **state)
     ves_store_pg_close(two);
 }
 
+/* What count(*) says of a query. */
+static unsigned long count_of(const char *text)
+{
+    PGresult *result = PQexec(behind, text);
+
+    if (PQresultStatus(result) != PGRES_TUPLES_OK)
+        fail_msg("%s: %s", text, PQresultErrorMessage(result));
+    unsigned long count = strtoul(PQgetvalue(result, 0, 0), NULL, 10);
+    PQclear(result);
+    return count;
+}
+
+#define LOCK_ROW                                      \
+    "SELECT 1 FROM ves_streams WHERE stream_no = %u " \
+    "FOR NO KEY UPDATE NOWAIT"
+
+/* Who names two the other way round has to wait for the first as well, and
+ * holds nothing meanwhile. */
+static void streams_are_locked_in_one_order(void **state)
+{
+    enum { NAP_US = 2000, LIMIT = 15000 };
+    struct suite *s = *state;
+    PGconn *holder = PQconnectdb(test_pg_url);
+    uint32_t first = suite_append_log(s, 1, 1);
+    uint32_t second = suite_append_log(s, 2, 1);
+    int naps = 0, code = -1;
+    char text[128];
+
+    PQclear(PQexec(holder, "BEGIN"));
+    snprintf(text, sizeof text, LOCK_ROW, first);
+    PGresult *held = PQexec(holder, text);
+    assert_int_equal(PQntuples(held), 1);
+    PQclear(held);
+    pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        const struct ves_stream streams[] = {suite_stream(2), suite_stream(1)};
+        struct ves_store *store = open_with(&(struct ves_store_pg_options){
+            .url = test_pg_url, .busy_timeout_ms = 60000});
+        _exit(store->ops->begin_streams(store, streams, 2) ||
+              store->ops->commit(store));
+    }
+    while (count_of("SELECT count(*) FROM pg_locks WHERE NOT granted") == 0 &&
+           ++naps < LIMIT)
+        (void)usleep(NAP_US);
+    snprintf(text, sizeof text, LOCK_ROW, second);
+    PGresult *free = PQexec(behind, text);
+    bool is_free = PQresultStatus(free) == PGRES_TUPLES_OK;
+    /* Or a test that fails would keep all that come after it waiting. */
+    PQclear(free);
+    PQfinish(holder);
+    assert_int_equal(waitpid(child, &code, 0), child);
+    assert_int_equal(code, 0);
+    assert_true(naps < LIMIT && is_free);
+}
+
 enum { RIVALS = 3, APPENDS = 30 };
 
 static _Noreturn void append_often(int child)
@@ -904,6 +961,7 @@ int main(void)
         ALONE(a_commit_is_few_round_trips_however_large),
         ALONE(what_was_looked_for_is_not_looked_for_again),
         ALONE(two_streams_commit_at_once),
+        ALONE(streams_are_locked_in_one_order),
         ALONE(rivals_lose_nothing),
         ALONE(no_statement_scans_a_table),
     };
