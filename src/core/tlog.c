@@ -8,6 +8,12 @@
 #include "base/endian.h"
 #include "crypto/crypto.h"
 
+enum {
+    AT_ONCE = 32,                    /* hashed together */
+    TILE_LEVELS = 8,                 /* tiles store every eighth level */
+    PREIMAGE = 1 + 2 * VES_HASH_SIZE /* of a node */
+};
+
 void ves_tlog_leaf_hash(struct ves_bytes entry, struct ves_hash *out)
 {
     static const uint8_t tag = 0x00;
@@ -15,10 +21,29 @@ void ves_tlog_leaf_hash(struct ves_bytes entry, struct ves_hash *out)
     ves_sha256(parts, 2, out);
 }
 
+void ves_tlog_leaf_hash_each(const uint8_t *entries, size_t len, size_t count,
+                             struct ves_hash *out)
+{
+    uint8_t preimages[AT_ONCE * (1 + VES_TLOG_ENTRY_MAX)];
+
+    VES_ASSERT(len <= VES_TLOG_ENTRY_MAX);
+    while (count > 0) {
+        size_t n = count < AT_ONCE ? count : AT_ONCE;
+        for (size_t i = 0; i < n; i++) {
+            preimages[i * (1 + len)] = 0x00;
+            memcpy(preimages + i * (1 + len) + 1, entries + i * len, len);
+        }
+        ves_sha256_each(preimages, 1 + len, n, out);
+        entries += n * len;
+        out += n;
+        count -= n;
+    }
+}
+
 void ves_tlog_node_hash(const struct ves_hash *left,
                         const struct ves_hash *right, struct ves_hash *out)
 {
-    uint8_t preimage[1 + 2 * VES_HASH_SIZE] = {0x01};
+    uint8_t preimage[PREIMAGE] = {0x01};
     memcpy(preimage + 1, left->b, VES_HASH_SIZE);
     memcpy(preimage + 1 + VES_HASH_SIZE, right->b, VES_HASH_SIZE);
     ves_sha256_one(preimage, sizeof(preimage), out);
@@ -48,7 +73,7 @@ static void join(struct ves_tlog_edge *edge, uint32_t level,
 
     VES_ASSERT(edge->count == ones(edge->size));
     for (;; up++) {
-        if (made && up % 8 == 0) {
+        if (made && up % TILE_LEVELS == 0) {
             made[*made_count].node.level = up;
             made[*made_count].node.index = edge->size >> up;
             made[*made_count].hash = at;
@@ -81,6 +106,61 @@ enum ves_status ves_tlog_edge_append(struct ves_tlog_edge *edge,
     if (edge->size >= VES_TLOG_SIZE_MAX)
         return VES_LIMIT;
     join(edge, 0, leaf, made, count);
+    return VES_OK;
+}
+
+/* Takes the level above out of one, in place: out[i] is the parent of nodes
+ * 2 * i and 2 * i + 1.  left, when not NULL, is node 0, and hashes go on. */
+static void join_pairs(struct ves_hash *hashes, const struct ves_hash *left,
+                       size_t pairs)
+{
+    uint8_t preimages[AT_ONCE * PREIMAGE];
+    struct ves_hash parents[AT_ONCE];
+    const struct ves_hash *next = hashes;
+
+    for (size_t done = 0; done < pairs;) {
+        size_t n = pairs - done < AT_ONCE ? pairs - done : AT_ONCE;
+        for (size_t i = 0; i < n; i++) {
+            uint8_t *to = preimages + i * PREIMAGE;
+            to[0] = 0x01;
+            memcpy(to + 1, left ? left->b : (next++)->b, VES_HASH_SIZE);
+            memcpy(to + 1 + VES_HASH_SIZE, (next++)->b, VES_HASH_SIZE);
+            left = NULL;
+        }
+        ves_sha256_each(preimages, PREIMAGE, n, parents);
+        memcpy(hashes + done, parents, n * sizeof(*parents));
+        done += n;
+    }
+}
+
+enum ves_status ves_tlog_edge_append_all(struct ves_tlog_edge *edge,
+                                         struct ves_hash *leaves, size_t count,
+                                         ves_tlog_made_visitor *visit,
+                                         void *ctx)
+{
+    struct ves_hash ends[VES_TLOG_EDGE_MAX]; /* lowest level first */
+    struct ves_tlog_node first = {0, edge->size};
+    uint32_t end_count = 0;
+    size_t n = count;
+
+    VES_ASSERT(edge->count == ones(edge->size));
+    if (count > VES_TLOG_SIZE_MAX - edge->size)
+        return VES_LIMIT;
+    for (; n > 0; first.level++, first.index /= 2) {
+        bool has_left = first.index % 2 == 1;
+        size_t all = n + (has_left ? 1 : 0);
+        if (visit && first.level % TILE_LEVELS == 0)
+            visit(ctx, first, leaves, n);
+        if (all % 2 == 1)
+            ends[end_count++] = leaves[n - 1];
+        join_pairs(leaves, has_left ? &edge->hash[--edge->count] : NULL,
+                   all / 2);
+        n = all / 2;
+    }
+    while (end_count > 0)
+        edge->hash[edge->count++] = ends[--end_count];
+    edge->size += count;
+    VES_ASSERT(edge->count == ones(edge->size));
     return VES_OK;
 }
 

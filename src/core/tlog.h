@@ -19,17 +19,22 @@
 #define VES_TLOG_SIZE_MAX UINT64_C(0x7fffffffffffffff)
 
 enum {
-    VES_TLOG_FIRST = 1,      /* sequence number of entry 0 */
-    VES_TLOG_LEVEL_MAX = 62, /* of a complete node */
-    VES_TLOG_EDGE_MAX = 63,  /* 1 bits of a size */
-    VES_TLOG_PATH_MAX = 64,  /* hashes of a consistency path; an inclusion
-                                path has one less */
-    VES_TLOG_READ_MAX = 128, /* nodes a path is made of */
-    VES_TLOG_MADE_MAX = 8    /* hashes one entry adds to the tiles */
+    VES_TLOG_FIRST = 1,       /* sequence number of entry 0 */
+    VES_TLOG_LEVEL_MAX = 62,  /* of a complete node */
+    VES_TLOG_EDGE_MAX = 63,   /* 1 bits of a size */
+    VES_TLOG_PATH_MAX = 64,   /* hashes of a consistency path; an inclusion
+                                 path has one less */
+    VES_TLOG_READ_MAX = 128,  /* nodes a path is made of */
+    VES_TLOG_ENTRY_MAX = 147, /* bytes of a leaf preimage */
+    VES_TLOG_MADE_MAX = 8     /* hashes one entry adds to the tiles */
 };
 
 /* SHA256(0x00 | entry). */
 void ves_tlog_leaf_hash(struct ves_bytes entry, struct ves_hash *out);
+/* Of count entries of len bytes (at most VES_TLOG_ENTRY_MAX) that follow one
+ * another: less time than one after the other. */
+void ves_tlog_leaf_hash_each(const uint8_t *entries, size_t len, size_t count,
+                             struct ves_hash *out);
 /* SHA256(0x01 | left | right); out may be one of them. */
 void ves_tlog_node_hash(const struct ves_hash *left,
                         const struct ves_hash *right, struct ves_hash *out);
@@ -69,6 +74,18 @@ VES_NODISCARD enum ves_status ves_tlog_edge_append(struct ves_tlog_edge *edge,
                                                    const struct ves_hash *leaf,
                                                    struct ves_tlog_made made[],
                                                    size_t *count);
+
+/* Told of count hashes that follow one another in their level, from first on.
+ */
+typedef void ves_tlog_made_visitor(void *ctx, struct ves_tlog_node first,
+                                   const struct ves_hash *hashes, size_t count);
+
+/* Adds the leaf hashes of count entries in less time than one by one; leaves
+ * is overwritten.  visit, when not NULL, is told what the tiles gain, a level
+ * after the other.  VES_LIMIT as above, edge and leaves unchanged. */
+VES_NODISCARD enum ves_status
+ves_tlog_edge_append_all(struct ves_tlog_edge *edge, struct ves_hash *leaves,
+                         size_t count, ves_tlog_made_visitor *visit, void *ctx);
 
 void ves_tlog_edge_root(const struct ves_tlog_edge *edge, struct ves_hash *out);
 

@@ -13,7 +13,7 @@
 #include "json/jcs.h"
 
 enum {
-    LEAVES_CHUNK = 1024, /* read at a time */
+    LEAVES_CHUNK = 512, /* read at a time */
     NOTE_BYTES_MAX = 1024,
     FREEZE_ARENA_MAX = 64 * 1024
 };
@@ -180,31 +180,44 @@ static enum ves_status start_from_signed(struct making *m)
                           (unsigned long long)size);
 }
 
+/* Memory of one chunk. */
+struct chunk {
+    struct ves_leaf_row rows[LEAVES_CHUNK];
+    uint8_t entries[LEAVES_CHUNK][VES_LEAF_SIZE];
+    struct ves_hash leaves[LEAVES_CHUNK];
+};
+
+/* Appends the rows up to the first that has not the number it must have; are
+ * there some, and was that all of them? */
+static bool append_chunk(struct making *m, struct chunk *chunk, size_t found)
+{
+    size_t n = 0;
+
+    for (; n < found &&
+           chunk->rows[n].sequence_number == m->edge.size + n + VES_TLOG_FIRST;
+         n++)
+        write_entry(&m->stream.stream, &chunk->rows[n], chunk->entries[n]);
+    ves_tlog_leaf_hash_each(chunk->entries[0], VES_LEAF_SIZE, n, chunk->leaves);
+    return !ves_tlog_edge_append_all(&m->edge, chunk->leaves, n, NULL, NULL) &&
+           n > 0 && n == found;
+}
+
 /* Leaves from the events as they lie in the store now. */
 static enum ves_status recompute(struct making *m)
 {
-    struct ves_leaf_row *rows =
-        ves_arena_list(m->arena, LEAVES_CHUNK, sizeof(*rows));
-    if (!rows)
+    struct chunk *chunk = ves_arena_alloc(m->arena, sizeof(*chunk));
+    if (!chunk)
         return ves_fail(m->error, VES_NOMEM, "out of memory");
     while (m->edge.size < m->stream.head) {
         uint64_t left = m->stream.head - m->edge.size;
         size_t found;
         enum ves_status status = m->reader->ops->log_leaves(
             m->reader, m->stream.stream_no, m->edge.size + VES_TLOG_FIRST,
-            left < LEAVES_CHUNK ? (size_t)left : LEAVES_CHUNK, rows, &found);
+            left < LEAVES_CHUNK ? (size_t)left : LEAVES_CHUNK, chunk->rows,
+            &found);
         if (status)
             return store_failed(m, status);
-        for (size_t i = 0; i < found; i++) {
-            uint8_t entry[VES_LEAF_SIZE];
-            struct ves_hash hash;
-            write_entry(&m->stream.stream, &rows[i], entry);
-            ves_tlog_leaf_hash(ves_bytes(entry, sizeof(entry)), &hash);
-            if (rows[i].sequence_number != m->edge.size + VES_TLOG_FIRST ||
-                ves_tlog_edge_add(&m->edge, 0, &hash))
-                found = 0;
-        }
-        if (found == 0)
+        if (!append_chunk(m, chunk, found))
             return ves_fail(m->error, VES_CORRUPT,
                             "event %llu is missing in the log",
                             (unsigned long long)m->edge.size + VES_TLOG_FIRST);

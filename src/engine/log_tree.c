@@ -11,6 +11,7 @@
 
 enum {
     LEVELS_PER_TILE = 8,
+    ENTRIES = 32, /* hashed at a time */
     EDGE_BYTES_MAX = 8 + VES_TLOG_EDGE_MAX * VES_HASH_SIZE,
     PLANT_CHUNK = 4096, /* events a transaction */
     ARENA_MAX = 256 * 1024 * 1024
@@ -54,48 +55,52 @@ enum ves_status ves_log_tree_open(struct ves_log_tree *tree,
                                   .arena = arena,
                                   .stream = row->stream,
                                   .stream_no = row->stream_no,
-                                  .max = hashes_max(count)};
-    tree->hashes = ves_arena_list(arena, tree->max, sizeof(*tree->hashes));
-    if (!tree->hashes)
+                                  .max = count,
+                                  .hash_max = hashes_max(count)};
+    tree->entries = ves_arena_list(arena, ENTRIES, VES_LEAF_SIZE);
+    tree->leaves = ves_arena_list(arena, count, sizeof(*tree->leaves));
+    tree->hashes = ves_arena_list(arena, tree->hash_max, sizeof(*tree->hashes));
+    if (!tree->entries || !tree->leaves || !tree->hashes)
         return VES_NOMEM;
     if (edge.len > 0 && ves_tlog_edge_read(edge, &tree->edge))
         return is_damaged(store, &row->stream, "its edge is no edge");
     return VES_OK;
 }
 
-static void leaf_hash(const struct ves_stream *stream, uint64_t sequence,
-                      const struct ves_hash *hash,
-                      const struct ves_sig *signature, struct ves_hash *out)
+static void hash_entries(struct ves_log_tree *tree)
 {
-    const struct ves_leaf leaf = {*stream, sequence, *hash, *signature};
-    uint8_t entry[VES_LEAF_SIZE];
-
-    ves_leaf_write(&leaf, entry);
-    ves_tlog_leaf_hash(ves_bytes(entry, sizeof(entry)), out);
+    ves_tlog_leaf_hash_each(tree->entries, VES_LEAF_SIZE, tree->entry_count,
+                            tree->leaves + tree->leaf_count);
+    tree->leaf_count += tree->entry_count;
+    tree->entry_count = 0;
 }
 
 enum ves_status ves_log_tree_add(struct ves_log_tree *tree, uint64_t sequence,
                                  const struct ves_hash *hash,
                                  const struct ves_sig *signature)
 {
-    struct ves_tlog_made made[VES_TLOG_MADE_MAX];
-    struct ves_hash leaf;
-    size_t count;
+    const struct ves_leaf leaf = {tree->stream, sequence, *hash, *signature};
+    size_t added = tree->leaf_count + tree->entry_count;
 
-    if (sequence != tree->edge.size + VES_TLOG_FIRST)
+    if (sequence != tree->edge.size + added + VES_TLOG_FIRST)
         return is_damaged(tree->store, &tree->stream,
                           "they have not the same size");
-    leaf_hash(&tree->stream, sequence, hash, signature, &leaf);
-    enum ves_status status =
-        ves_tlog_edge_append(&tree->edge, &leaf, made, &count);
-    if (status)
-        return status;
-    VES_ASSERT(tree->count + count <= tree->max);
-    for (size_t i = 0; i < count; i++)
-        tree->hashes[tree->count++] =
-            (struct ves_tile_hash){made[i].node.level / LEVELS_PER_TILE,
-                                   made[i].node.index, made[i].hash};
+    VES_ASSERT(added < tree->max);
+    ves_leaf_write(&leaf, tree->entries + tree->entry_count++ * VES_LEAF_SIZE);
+    if (tree->entry_count == ENTRIES)
+        hash_entries(tree);
     return VES_OK;
+}
+
+static void keep_hashes(void *ctx, struct ves_tlog_node first,
+                        const struct ves_hash *hashes, size_t count)
+{
+    struct ves_log_tree *tree = ctx;
+
+    VES_ASSERT(tree->count + count <= tree->hash_max);
+    for (size_t i = 0; i < count; i++)
+        tree->hashes[tree->count++] = (struct ves_tile_hash){
+            first.level / LEVELS_PER_TILE, first.index + i, hashes[i]};
 }
 
 enum ves_status ves_log_tree_save(struct ves_log_tree *tree)
@@ -103,10 +108,16 @@ enum ves_status ves_log_tree_save(struct ves_log_tree *tree)
     struct ves_scratch edge;
     struct ves_hash stream_id;
 
+    hash_entries(tree);
+    enum ves_status status = ves_tlog_edge_append_all(
+        &tree->edge, tree->leaves, tree->leaf_count, keep_hashes, tree);
+    if (status)
+        return status;
+    tree->leaf_count = 0;
     ves_stream_id(&tree->stream, &stream_id);
     ves_scratch_init(&edge, tree->arena, EDGE_BYTES_MAX, EDGE_BYTES_MAX);
     ves_tlog_edge_write(&edge.buf, &tree->edge);
-    enum ves_status status = ves_buf_status(&edge.buf);
+    status = ves_buf_status(&edge.buf);
     if (!status)
         status = tree->store->ops->tlog_append(
             tree->store, tree->stream_no, &stream_id, ves_buf_view(&edge.buf),

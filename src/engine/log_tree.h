@@ -27,9 +27,13 @@ struct ves_log_tree {
     struct ves_arena *arena;
     struct ves_stream stream;
     uint32_t stream_no;
-    struct ves_tlog_edge edge;
+    struct ves_tlog_edge edge; /* as it was until _save */
+    uint8_t *entries;          /* not yet hashed */
+    size_t entry_count;
+    struct ves_hash *leaves; /* hashed; room for max */
+    size_t leaf_count, max;
     struct ves_tile_hash *hashes; /* what is new */
-    size_t count, max;
+    size_t count, hash_max;
 };
 
 /* The tree of row's stream as edge (of its ves_tlog_row; "" when it has none)

@@ -422,7 +422,8 @@ static enum ves_status settle(struct ves_sqlite *st, int busy_timeout_ms)
              " PRAGMA cache_size = -%d; PRAGMA cache_spill = %d;"
              " PRAGMA temp_store = MEMORY",
              CACHE_KIB, SPILL_PAGES);
-    return ves_sql_exec(st, text);
+    enum ves_status status = ves_sql_exec(st, text);
+    return status ? status : ves_sqlite_leaves_define(st);
 }
 
 static enum ves_status use_wal(struct ves_sqlite *st)

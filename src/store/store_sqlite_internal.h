@@ -160,6 +160,7 @@ struct ves_sqlite {
     bool is_reading; /* begin_read */
     int call_spills, joined_spills; /* ves_sql_spills at the savepoints */
     int changes; /* rows the connection had changed when VES_TX_FLAT began */
+    struct ves_sqlite_leaves *leaves; /* being read (store_sqlite_leaves.c) */
     bool (*wal_watch)(void *ctx, uint64_t pages); /* NULL: SQLite's own way */
     void *wal_ctx;
     struct { /* ves_store_sqlite_synchronous */
@@ -562,6 +563,8 @@ enum ves_status ves_sqlite_commitment_list(struct ves_store *s,
 enum ves_status ves_sqlite_log_links(struct ves_store *s, uint32_t stream_no,
                                      const uint64_t *sequences, size_t count,
                                      struct ves_link_row *rows);
+/* Once a connection of our own is open. */
+VES_NODISCARD enum ves_status ves_sqlite_leaves_define(struct ves_sqlite *st);
 enum ves_status ves_sqlite_log_leaves(struct ves_store *s, uint32_t stream_no,
                                       uint64_t from, size_t count,
                                       struct ves_leaf_row *rows, size_t *found);

@@ -298,34 +298,6 @@ enum ves_status ves_sqlite_log_read(struct ves_store *s, uint32_t stream_no,
     return status;
 }
 
-enum ves_status ves_sqlite_log_leaves(struct ves_store *s, uint32_t stream_no,
-                                      uint64_t from, size_t count,
-                                      struct ves_leaf_row *rows, size_t *found)
-{
-    struct ves_sql q;
-    enum ves_status status =
-        ves_sql_open(ves_sqlite_of(s), &q, VES_SQL_LOG_LEAVES,
-                     "SELECT id, event_hash, signature FROM ves_events"
-                     " WHERE id >= ? AND id <= ? ORDER BY id LIMIT ?");
-
-    *found = 0;
-    if (status)
-        return status;
-    ves_sql_put_i64(&q, ves_sqlite_rowid(stream_no, from));
-    ves_sql_put_i64(&q, ves_sqlite_rowid(stream_no, VES_SQLITE_NO_MAX));
-    ves_sql_put_u64(&q, count);
-    while (*found < count && ves_sql_next(&q)) {
-        struct ves_leaf_row *row = &rows[(*found)++];
-
-        row->sequence_number = ves_sqlite_rowid_no(ves_sql_i64(&q));
-        ves_sql_fixed(&q, row->event_hash.b, sizeof row->event_hash.b);
-        ves_sql_fixed(&q, row->signature.b, sizeof row->signature.b);
-    }
-    status = ves_sql_check(&q);
-    ves_sql_close(&q);
-    return status;
-}
-
 static enum ves_status read_link(struct ves_sqlite *st, uint32_t stream_no,
                                  uint64_t sequence, struct ves_link_row *row)
 {

@@ -67,6 +67,31 @@ static void test_sha256_parts(void **state)
     }
 }
 
+/* Every length up to 300 and up to five runs, against another library. */
+static void test_sha256_each(void **state)
+{
+    (void)state;
+    enum { RUNS = 5, LONGEST = 300 };
+    static uint8_t data[RUNS * LONGEST];
+    struct ves_hash hashes[RUNS + 1];
+
+    for (size_t i = 0; i < sizeof(data); i++)
+        data[i] = (uint8_t)(i * 41 + i / 256 + 3);
+    for (size_t len = 0; len <= LONGEST; len++) {
+        for (size_t count = 0; count <= RUNS; count++) {
+            uint8_t expected[32];
+            memset(hashes, 0xA5, sizeof(hashes));
+            ves_sha256_each(data, len, count, hashes);
+            for (size_t i = 0; i < count; i++) {
+                crypto_hash_sha256(expected, data + i * len, len);
+                assert_memory_equal(hashes[i].b, expected, 32);
+            }
+            memset(expected, 0xA5, 32);
+            assert_memory_equal(hashes[count].b, expected, 32);
+        }
+    }
+}
+
 struct vector {
     const char *seed;
     const char *key;
@@ -458,6 +483,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_sha256_known),
         cmocka_unit_test(test_sha256_parts),
+        cmocka_unit_test(test_sha256_each),
         cmocka_unit_test(test_rfc8032),
         cmocka_unit_test(test_bit_flips),
         cmocka_unit_test(test_large_s),

@@ -162,6 +162,84 @@ static void test_edge_of_seven(void **state)
     expect_path(&low_to_high, "right_edge_7_low_to_high");
 }
 
+/* What the tiles were told of, in the order of levels and places. */
+struct told {
+    struct ves_tlog_made made[1200];
+    size_t count;
+};
+
+static void take_told(void *ctx, struct ves_tlog_node first,
+                      const struct ves_hash *hashes, size_t count)
+{
+    struct told *told = ctx;
+
+    for (size_t i = 0; i < count; i++) {
+        assert_true(told->count < 1200);
+        told->made[told->count++] =
+            (struct ves_tlog_made){{first.level, first.index + i}, hashes[i]};
+    }
+}
+
+static void test_append_all_at(uint64_t size, size_t count,
+                               struct ves_tlog_edge singly)
+{
+    static struct told one, all;
+    static struct ves_hash leaves[600];
+    struct ves_tlog_edge together = singly;
+
+    one.count = all.count = 0;
+    for (size_t i = 0; i < count; i++) {
+        uint64_t n = size + i;
+        ves_sha256_one(&n, sizeof(n), &leaves[i]);
+    }
+    for (size_t i = 0; i < count; i++) {
+        struct ves_tlog_made made[VES_TLOG_MADE_MAX];
+        size_t gained;
+        assert_int_equal(
+            ves_tlog_edge_append(&singly, &leaves[i], made, &gained), VES_OK);
+        for (size_t k = 0; k < gained; k++)
+            one.made[one.count++] = made[k];
+    }
+    assert_int_equal(
+        ves_tlog_edge_append_all(&together, leaves, count, take_told, &all),
+        VES_OK);
+    assert_int_equal(together.size, size + count);
+    assert_int_equal(together.count, singly.count);
+    assert_memory_equal(together.hash, singly.hash,
+                        singly.count * sizeof(*singly.hash));
+    assert_int_equal(all.count, one.count);
+    for (size_t i = 0, at = 0; i < all.count; i++, at = 0) {
+        while (at < one.count &&
+               (one.made[at].node.level != all.made[i].node.level ||
+                one.made[at].node.index != all.made[i].node.index))
+            at++;
+        assert_true(at < one.count);
+        assert_memory_equal(one.made[at].hash.b, all.made[i].hash.b,
+                            VES_HASH_SIZE);
+        assert_true(i == 0 ||
+                    all.made[i - 1].node.level < all.made[i].node.level ||
+                    (all.made[i - 1].node.level == all.made[i].node.level &&
+                     all.made[i - 1].node.index < all.made[i].node.index));
+    }
+}
+
+/* Many at once come to the same as one by one, from every size. */
+static void test_append_all(void **state)
+{
+    static const size_t counts[] = {0,  1,  2,  3,   5,   31,  32,  33,
+                                    63, 64, 65, 100, 255, 256, 257, 600};
+    struct ves_tlog_edge edge = {0};
+    (void)state;
+
+    for (uint64_t size = 0; size < 70; size++) {
+        for (size_t i = 0; i < sizeof(counts) / sizeof(counts[0]); i++)
+            test_append_all_at(size, counts[i], edge);
+        struct ves_hash leaf;
+        ves_sha256_one(&size, sizeof(size), &leaf);
+        assert_int_equal(ves_tlog_edge_add(&edge, 0, &leaf), VES_OK);
+    }
+}
+
 static void test_bounds(void **state)
 {
     (void)state;
@@ -186,6 +264,10 @@ static void test_bounds(void **state)
     assert_int_equal(ves_tlog_edge_add(&edge, 0, &hash), VES_LIMIT);
     assert_int_equal(ves_tlog_edge_append(&edge, &hash, made, &count),
                      VES_LIMIT);
+    before = edge;
+    assert_int_equal(ves_tlog_edge_append_all(&edge, &hash, 1, NULL, NULL),
+                     VES_LIMIT);
+    assert_memory_equal(&edge, &before, sizeof(edge));
     bytes[7] = 0xFE;
     assert_int_equal(ves_tlog_edge_read(ves_bytes(bytes, 8 + 62 * 32), &edge),
                      VES_OK);
@@ -370,15 +452,11 @@ static void test_entry_bundles(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_entry),
-        cmocka_unit_test(test_roots),
-        cmocka_unit_test(test_batch_roots),
-        cmocka_unit_test(test_paths),
-        cmocka_unit_test(test_edge_of_seven),
-        cmocka_unit_test(test_bounds),
-        cmocka_unit_test(test_tile_paths),
-        cmocka_unit_test(test_tile_widths),
-        cmocka_unit_test(test_tile_bytes),
+        cmocka_unit_test(test_entry),         cmocka_unit_test(test_roots),
+        cmocka_unit_test(test_batch_roots),   cmocka_unit_test(test_paths),
+        cmocka_unit_test(test_edge_of_seven), cmocka_unit_test(test_append_all),
+        cmocka_unit_test(test_bounds),        cmocka_unit_test(test_tile_paths),
+        cmocka_unit_test(test_tile_widths),   cmocka_unit_test(test_tile_bytes),
         cmocka_unit_test(test_entry_bundles),
     };
     cmocka_set_message_output(CM_OUTPUT_TAP);
