@@ -7,6 +7,8 @@
  *   fork       a store that followed here is told how there goes on
  *   promise    a store whose events were taken here is told only there
  *   heads      true events of here come with a head of there
+ *   apart      a store that is behind both is shown true events of before, with
+ *              a head of here, and then with one of there
  *
  * Whoever sees one history alone suspects nothing.  The store that sees both
  * applies nothing of what it is told, whatever fails or dies meanwhile, says
@@ -25,7 +27,7 @@
 
 enum { TEXT_MAX = 4 << 20, SCRATCH_MAX = 64 << 20, FAILING_CALLS = 30 };
 
-enum betrayal { FORK, PROMISE, HEADS, BETRAYALS };
+enum betrayal { FORK, PROMISE, HEADS, APART, BETRAYALS };
 
 /* What was told of one history, from the moment on at which they part. */
 struct told {
@@ -37,7 +39,8 @@ struct treason {
     struct sim_world *world;
     enum betrayal kind;
     size_t victim, other, third; /* two may be one, never the first two */
-    uint64_t start;              /* the last number of both histories */
+    uint64_t start;              /* the last number all stores have */
+    uint64_t common_end;         /* the last number of both histories */
     uint32_t stream_no;
     uint64_t rng;
     struct told here;
@@ -204,7 +207,8 @@ static void expect_standing(struct treason *t, const struct standing *before)
 }
 
 /* With the log's keys, and nothing of the store's. */
-static void expect_proven(struct treason *t, struct ves_bytes file)
+static enum ves_verify_verdict judge_evidence(struct treason *t,
+                                              struct ves_bytes file)
 {
     static struct ves_verify_report report;
     const struct sim_hub *hub = &t->world->hub;
@@ -228,11 +232,22 @@ static void expect_proven(struct treason *t, struct ves_bytes file)
     anchors.policy = ves_buf_view(&policy);
     enum ves_status status = ves_verify(
         ves_alloc_default(), file, ves_bytes(NULL, 0), &anchors, &report, NULL);
-    if (status || report.verdict != VES_VERIFY_PROVEN)
-        sim_fail(t->world, "store %zu has evidence that proves nothing: %.*s",
-                 t->victim, (int)file.len, (const char *)file.ptr);
     ves_buf_free(&origin);
     ves_buf_free(&policy);
+    return status ? VES_VERIFY_INVALID : report.verdict;
+}
+
+static void expect_verdict(struct treason *t, struct ves_bytes file,
+                           enum ves_verify_verdict wanted)
+{
+    enum ves_verify_verdict verdict = judge_evidence(t, file);
+
+    if (verdict != wanted)
+        sim_fail(t->world,
+                 "store %zu has evidence with verdict %d where %d was "
+                 "expected: %.*s",
+                 t->victim, (int)verdict, (int)wanted, (int)file.len,
+                 (const char *)file.ptr);
 }
 
 /* Two heads that cannot both be of one log. */
@@ -318,7 +333,7 @@ static void expect_evidence(struct treason *t, const struct ves_page *page)
     if (status)
         sim_fail(t->world, "store %zu has no evidence of betrayal %d: %s",
                  t->victim, (int)t->kind, ves_status_name(status));
-    expect_proven(t, ves_buf_view(&file));
+    expect_verdict(t, ves_buf_view(&file), VES_VERIFY_PROVEN);
     ves_buf_free(&file);
 }
 
@@ -393,6 +408,86 @@ static void be_found_out(struct treason *t)
     ves_buf_free(&there.items);
 }
 
+/* Shows what lies between the cursor and end, true events, with the head there
+ * is now.  VES_AGAIN: a key is unknown. */
+static enum ves_status show_before(struct treason *t, uint64_t end,
+                                   struct ves_buf *text, struct ves_page **page)
+{
+    uint64_t after = cursor_of(t, t->victim), alerts = alerts_of(t, t->victim);
+    struct ves_buf items;
+
+    ves_buf_init(&items, ves_alloc_default(), TEXT_MAX);
+    (void)sim_direct_items(t->world, t->stream_no, after + 1,
+                           (uint32_t)(end - after), &items);
+    sim_direct_page(t->world, t->stream_no, ves_buf_view(&items), after + 1,
+                    end + 1, sim_head_of(t->world, t->world->hub.disk), text);
+    ves_buf_free(&items);
+    enum ves_status status =
+        show_page(t, t->victim, ves_buf_view(text), after, page);
+    if (status != VES_AGAIN && (status || cursor_of(t, t->victim) != end ||
+                                alerts_of(t, t->victim) > alerts))
+        sim_fail(t->world,
+                 "store %zu does not take true events with a head beyond: %s",
+                 t->victim, process(t, t->victim)->core.error.text);
+    return status;
+}
+
+/* The two heads do not join: that they are signed is all that is known of them
+ * alone, and with the log's answer that they are of two histories. */
+static void expect_apart(struct treason *t, const struct ves_page *page)
+{
+    struct ves_agent_core *core = &process(t, t->victim)->core;
+    uint64_t alerts = alerts_of(t, t->victim);
+    struct ves_bytes theirs;
+    struct ves_buf heads, fork;
+    bool is_apart = false;
+
+    if (!ves_page_signed_head(page, &theirs) ||
+        ves_core_apart(core, theirs, &is_apart) || !is_apart)
+        sim_fail(t->world, "store %zu takes two heads for one history",
+                 t->victim);
+    ves_buf_init(&heads, ves_alloc_default(), TEXT_MAX);
+    ves_buf_init(&fork, ves_alloc_default(), TEXT_MAX);
+    if (ves_core_apart_evidence(core, theirs, sim_now_ms(t->world), &heads) ||
+        alerts_of(t, t->victim) == alerts)
+        sim_fail(t->world, "store %zu keeps not both heads", t->victim);
+    expect_verdict(t, ves_buf_view(&heads), VES_VERIFY_BELOW_POLICY);
+    if (show_fork(t, theirs, &fork))
+        sim_fail(t->world, "store %zu has no evidence of two heads", t->victim);
+    expect_verdict(t, ves_buf_view(&fork), VES_VERIFY_PROVEN);
+    ves_buf_free(&heads);
+    ves_buf_free(&fork);
+}
+
+/* What the victim is told of before the histories part, with a head of here;
+ * false: not now. */
+static bool begin_apart(struct treason *t)
+{
+    struct ves_page *page;
+    struct ves_buf text;
+
+    enum ves_status status = show_before(t, t->start + 1, &text, &page);
+    ves_page_free(page);
+    ves_buf_free(&text);
+    return status == VES_OK;
+}
+
+/* The rest of it, with a head of there, after a crash. */
+static void end_apart(struct treason *t)
+{
+    struct ves_page *page;
+    struct ves_buf text;
+
+    sim_device_kill(t->world, t->victim, 0);
+    VES_ASSERT(sim_device_revive(t->world, t->victim));
+    if (show_before(t, t->common_end, &text, &page) == VES_OK) {
+        expect_apart(t, page);
+        t->world->betrayals++;
+    }
+    ves_page_free(page);
+    ves_buf_free(&text);
+}
+
 /* Stores that have no other worries. */
 static bool choose(struct treason *t)
 {
@@ -413,14 +508,29 @@ static bool choose(struct treason *t)
     return true;
 }
 
+/* Events of both histories that the victim has not seen. */
+static bool live_before(struct treason *t)
+{
+    while (t->kind == APART && t->common_end < t->start + 2) {
+        if (!write_events(t, t->other))
+            return false;
+        t->common_end = sim_head_of(t->world, t->world->hub.disk);
+    }
+    return true;
+}
+
 /* What the victim knows before the sequencer goes back. */
 static bool live_here(struct treason *t)
 {
-    if (!write_events(t, t->kind == HEADS ? t->third : t->victim))
+    bool is_victims = t->kind == FORK || t->kind == PROMISE;
+
+    if (!write_events(t, is_victims ? t->victim : t->third))
         return false;
     sim_direct_sign(t->world, "a second history");
     take_items(t, t->start, &t->here);
     write_page(t, &t->here, t->start, &t->truth);
+    if (t->kind == APART)
+        return begin_apart(t);
     return t->kind != FORK || follow(t, t->victim);
 }
 
@@ -446,18 +556,21 @@ void sim_treason(struct sim_world *world)
     ves_buf_init(&t.here.items, ves_alloc_default(), TEXT_MAX);
     ves_buf_init(&t.truth, ves_alloc_default(), TEXT_MAX);
     t.kind = (enum betrayal)sim_below(&t.rng, BETRAYALS);
-    t.start = sim_head_of(world, world->hub.disk);
+    t.start = t.common_end = sim_head_of(world, world->hub.disk);
     struct ves_stream_row row;
     struct ves_store *disk = world->hub.disk;
     VES_ASSERT(disk->ops->stream_get(disk, &world->stream, false, &row) ==
                VES_OK);
     t.stream_no = row.stream_no;
-    if (!choose(&t))
+    if (!choose(&t) || !live_before(&t))
         return;
     ves_store_mem_keep(disk);
     bool is_told = live_here(&t);
     ves_store_mem_return(disk);
-    if (is_told && live_there(&t))
+    bool is_over = is_told && live_there(&t);
+    if (is_over && t.kind == APART)
+        end_apart(&t);
+    else if (is_over)
         be_found_out(&t);
     ves_buf_free(&t.here.items);
     ves_buf_free(&t.truth);
