@@ -255,6 +255,9 @@ void cli_anchors_log(struct cli *cli, struct cli_anchors *out)
         out->policy = cli_read_file(cli, policy, POLICY_FILE_MAX, &len);
         if (!out->policy)
             cli_usage(cli, "--policy: %s", cli->error.text);
+        /* It would be taken for none, which asks for nobody. */
+        if (len == 0)
+            cli_usage(cli, "--policy: %s is empty", policy);
         out->anchors.policy.ptr = (const uint8_t *)out->policy;
         out->anchors.policy.len = len;
     }

@@ -152,6 +152,9 @@ static int run(struct cli *cli)
                      cli_get(cli, "allow-origin") || cli_get(cli, "port-file")))
         cli_usage(cli, "--token-file, --allow-origin and --port-file go with "
                        "--http");
+    if (app.allow && (!*app.allow || !mcp_may_allow(app.allow)))
+        cli_usage(cli, "--allow takes payment, refund and return, separated by "
+                       "commas");
     cli->db = cli_get(cli, "db");
     if (!cli->db)
         cli->db = getenv("VES_DB") && *getenv("VES_DB") ? getenv("VES_DB")

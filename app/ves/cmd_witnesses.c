@@ -21,8 +21,8 @@ static void print_lines(struct ves_jr *jr)
 
     for (size_t i = 0; i < logs; i++)
         printf("log %s%s%s\n", cli_str(jr, "/logKeys/%zu", i),
-               ves_jr_str(jr, "/url") ? " " : "",
-               ves_jr_str(jr, "/url") ? cli_str(jr, "/url") : "");
+               ves_jr_has(jr, "/url") ? " " : "",
+               ves_jr_has(jr, "/url") ? cli_str(jr, "/url") : "");
     for (size_t i = 0; i < 2 * stores; i++) {
         size_t at = i % stores;
         bool is_own = ves_jr_bool(jr, "/stores/%zu/own", at);
@@ -39,7 +39,7 @@ static void print_human(struct ves_jr *jr)
 {
     size_t n = ves_jr_count(jr, "/witnesses");
 
-    printf("log        %s\n", ves_jr_str(jr, "/origin")
+    printf("log        %s\n", ves_jr_has(jr, "/origin")
                                   ? cli_str(jr, "/origin")
                                   : "not known yet: pull first");
     printf("logged     up to event %s\n", cli_str(jr, "/logged"));
@@ -47,7 +47,7 @@ static void print_human(struct ves_jr *jr)
         puts("witnessed  nobody is asked for: there is no policy (--policy)");
     } else {
         printf("witnessed  up to event %s", cli_str(jr, "/witnessed"));
-        if (ves_jr_str(jr, "/freshAt"))
+        if (ves_jr_has(jr, "/freshAt"))
             printf(", last said %s", cli_str(jr, "/freshAt"));
         puts(ves_jr_bool(jr, "/isStale") ? " (stale)" : "");
     }
@@ -55,24 +55,36 @@ static void print_human(struct ves_jr *jr)
         printf("witness    %-20s up to event %s%s%s\n",
                cli_str(jr, "/witnesses/%zu/name", i),
                cli_str(jr, "/witnesses/%zu/size", i),
-               ves_jr_str(jr, "/witnesses/%zu/cosignedAt", i) ? ", " : "",
-               ves_jr_str(jr, "/witnesses/%zu/cosignedAt", i)
+               ves_jr_has(jr, "/witnesses/%zu/cosignedAt", i) ? ", " : "",
+               ves_jr_has(jr, "/witnesses/%zu/cosignedAt", i)
                    ? cli_str(jr, "/witnesses/%zu/cosignedAt", i)
                    : "");
     printf("this store cosigned up to event %s%s%s\n", cli_str(jr, "/own/size"),
-           ves_jr_str(jr, "/own/cosignedAt") ? ", " : "",
-           ves_jr_str(jr, "/own/cosignedAt") ? cli_str(jr, "/own/cosignedAt")
+           ves_jr_has(jr, "/own/cosignedAt") ? ", " : "",
+           ves_jr_has(jr, "/own/cosignedAt") ? cli_str(jr, "/own/cosignedAt")
                                              : "");
 }
 
+/* No text is the word for no policy, and must not be what a file that cannot be
+ * read, or is empty, comes to. */
 static enum ves_status set_policy(struct cli *cli, struct ves_agent *agent)
 {
     const char *path = cli_get(cli, "policy");
     size_t len = 0;
-    char *text = path ? cli_read_file(cli, path, POLICY_FILE_MAX, &len) : NULL;
 
-    enum ves_status status =
-        ves_agent_set_policy(agent, text, len, &cli->error);
+    if (!path)
+        return ves_agent_set_policy(agent, NULL, 0, &cli->error);
+    char *text = cli_read_file(cli, path, POLICY_FILE_MAX, &len);
+    if (!text)
+        return VES_IO;
+    enum ves_status status = VES_INVALID;
+    if (len > 0)
+        status = ves_agent_set_policy(agent, text, len, &cli->error);
+    else
+        snprintf(cli->error.text, sizeof(cli->error.text),
+                 "%.300s is empty; the policy was not changed; --no-policy "
+                 "takes it away",
+                 path);
     free(text);
     return status;
 }

@@ -171,6 +171,9 @@ enum ves_status mcp_write_status(struct ves_jw *jw, struct ves_jr *status,
 /* Is a conflict about a record of this type for people to decide?
  * (mcp_resolve.c) */
 bool mcp_needs_person(const struct mcp_app *app, const char *entity_type);
+/* Does --allow LIST name such types only, by comma?  A word that means nothing
+ * would be taken for one that does. */
+bool mcp_may_allow(const char *list);
 /* Writes what get_sync_settings says. */
 enum ves_status mcp_write_settings(struct mcp_app *app, struct ves_jw *jw,
                                    struct ves_jr *settings);

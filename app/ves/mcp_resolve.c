@@ -79,10 +79,8 @@ static enum ves_mcp_outcome fail_problem(struct resolve *r,
 
 /* ---- money --------------------------------------------------------------- */
 
-static bool is_in_list(const char *list, const char *word)
+static bool is_in_list(const char *list, const char *word, size_t len)
 {
-    size_t len = strlen(word);
-
     while (list && *list) {
         size_t n = strcspn(list, ",");
         if (n == len && strncmp(list, word, n) == 0)
@@ -93,11 +91,28 @@ static bool is_in_list(const char *list, const char *word)
     return false;
 }
 
+#define MONEY "payment,refund,return"
+
+bool mcp_may_allow(const char *list)
+{
+    while (list && *list) {
+        size_t len = strcspn(list, ",");
+        if (!is_in_list(MONEY, list, len))
+            return false;
+        list += len;
+        if (*list == ',' && !*++list)
+            return false;
+    }
+    return true;
+}
+
 /* Money hangs on it and the operator did not let agents decide. */
 bool mcp_needs_person(const struct mcp_app *app, const char *entity_type)
 {
-    return is_in_list("payment,refund,return", entity_type) &&
-           !is_in_list(app->allow, entity_type);
+    size_t len = strlen(entity_type);
+
+    return is_in_list(MONEY, entity_type, len) &&
+           !is_in_list(app->allow, entity_type, len);
 }
 
 static bool may_decide(struct resolve *r)

@@ -114,6 +114,7 @@ is "what only counts takes no part in it" "$("$VES" push --db till.db --dry-run;
 is "status does not offer what would not help" "$(store_is till.db '[d["undelivered"], d["refused"], d["nextSteps"]]')" '[1, 1, ["ves outbox --status failed"]]'
 is "also as JSON" "$(json "$("$VES" sync --db till.db --json)" '[d["push"]["failed"], d["push"]["undelivered"]]')" "[0, 1]"
 like "why says what to do with it" "$("$VES" why --db till.db "$refused")" "outbox --settle"
+exits "what agents may decide is named rightly" 2 "$VES" mcp --db till.db --allow payments
 exits "settling needs a reason" 2 "$VES" outbox --db till.db --settle "$refused"
 like "what was not refused is not settled" "$("$VES" outbox --db till.db --settle "$(cat taken)" --reason x 2>&1)" "did not refuse"
 check "who has looked into it settles it" "$VES" outbox --db till.db --settle "$refused" --reason "entered anew as CMD-3"

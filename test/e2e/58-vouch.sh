@@ -26,7 +26,11 @@ is "and one a store" "$("$VES" witnesses --db till.db --lines | grep -c '^witnes
 check "the till has a policy" "$VES" witnesses --db till.db --policy policy
 sed 's/^quorum both/quorum nobody/' policy > broken
 exits "a broken one is refused" 1 "$VES" witnesses --db till.db --policy broken
+exits "one that is not there is refused" 1 "$VES" witnesses --db till.db --policy nowhere
+: > empty
+exits "and an empty one" 1 "$VES" witnesses --db till.db --policy empty
 is "and changes nothing" "$(shown till.db 'd["hasPolicy"]')" true
+exits "an audit takes an empty one for none no more" 2 "$VES" audit --policy empty till.db
 
 adjust till.db A 1
 check "a sale goes through before anybody vouches" "$VES" sync --db till.db
@@ -42,6 +46,7 @@ round()
 	[ "$(shown till.db 'd["witnessed"]')" -ge "$LOGGED" ]
 }
 check "both vouch for it in a few rounds" wait_for 60 round
+like "nothing is called null" "$("$VES" witnesses --db till.db | grep -c null; "$VES" witnesses --db office.db)" '^0'
 is "it is not stale" "$(shown till.db 'd["isStale"]')" false
 like "people see it" "$("$VES" witnesses --db till.db)" '^witnessed  up to event [0-9]+, last said'
 
