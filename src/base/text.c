@@ -3,7 +3,8 @@
 
 #include <string.h>
 
-static const char hex_digits[] = "0123456789abcdef";
+#include "base/endian.h"
+
 static const char b64_digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
                                  "abcdefghijklmnopqrstuvwxyz0123456789+/";
 static const char b64u_digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
@@ -32,11 +33,27 @@ static int b64_value(uint8_t c, const char last[2])
     return -1;
 }
 
+/* The digits of four bytes, a byte each. */
+static uint64_t hex_eight(uint32_t bytes)
+{
+    uint64_t x = bytes;
+
+    x = (x << 16 | x) & UINT64_C(0x0000FFFF0000FFFF);
+    x = (x << 8 | x) & UINT64_C(0x00FF00FF00FF00FF);
+    x = (x << 4 | x) & UINT64_C(0x0F0F0F0F0F0F0F0F);
+    uint64_t is_letter = (x + UINT64_C(0x0606060606060606)) >> 4 &
+                         UINT64_C(0x0101010101010101);
+    return x + UINT64_C(0x3030303030303030) + is_letter * ('a' - '0' - 10);
+}
+
 void ves_hex_encode(const uint8_t *data, size_t len, char *out)
 {
-    for (size_t i = 0; i < len; i++) {
-        out[2 * i] = hex_digits[data[i] >> 4];
-        out[2 * i + 1] = hex_digits[data[i] & 15];
+    for (; len >= 4; len -= 4, data += 4, out += 8)
+        ves_store_u64((uint8_t *)out, hex_eight(ves_load_u32(data)));
+    for (; len > 0; len--, data++, out += 2) {
+        uint64_t pair = hex_eight(*data);
+        out[0] = (char)(pair >> 8);
+        out[1] = (char)pair;
     }
 }
 
