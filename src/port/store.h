@@ -90,8 +90,8 @@ struct ves_id_row {           /* answer to find_ids and find_commands */
 struct ves_entity_row {
     struct ves_hash key; /* core/entity.h */
     bool is_found;       /* out: false means all below is zero or empty */
-    struct ves_bytes entity_type;
-    struct ves_bytes entity_id;
+    uint64_t place;      /* out: the store's own, where the row lies, or 0 */
+    struct ves_bytes entity_type, entity_id;
     uint64_t count;           /* events of the entity in the log */
     uint64_t last;            /* sequence of the newest of them */
     uint64_t last_jump;       /* its entity_jump */

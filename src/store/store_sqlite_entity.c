@@ -35,6 +35,7 @@ static enum ves_status entity_read(struct ves_sql *q,
     row->state = ves_sql_bytes(q);
     row->written_at = ves_sql_u64(q);
     row->tombstone = ves_sql_u64(q);
+    row->place = ves_sql_u64(q);
     return ves_sql_check(q);
 }
 
@@ -74,7 +75,7 @@ enum ves_status ves_sqlite_entity_get(struct ves_store *s, uint32_t stream_no,
     struct ves_sql q;
     enum ves_status status =
         ves_sql_open(ves_sqlite_of(s), &q, VES_SQL_ENTITY_GET,
-                     "SELECT " ENTITY_COLUMNS " FROM ves_entities"
+                     "SELECT " ENTITY_COLUMNS ", id FROM ves_entities"
                      " WHERE stream_no = ? AND entity_key = ?");
 
     if (status)
@@ -94,7 +95,7 @@ enum ves_status ves_sqlite_entity_scan(struct ves_store *s, uint32_t stream_no,
     struct ves_sql q;
     enum ves_status status = ves_sql_open(
         ves_sqlite_of(s), &q, VES_SQL_ENTITY_SCAN,
-        "SELECT " ENTITY_COLUMNS " FROM ves_entities"
+        "SELECT " ENTITY_COLUMNS ", id FROM ves_entities"
         " WHERE stream_no = ?1 AND entity_key >= ?2"
         " AND (?3 = '' OR entity_type = ?3) ORDER BY entity_key LIMIT ?4");
 
@@ -163,53 +164,49 @@ static void put_entity(struct ves_sql *q, uint32_t stream_no,
     " head = ?9, head_applied_at = ?10, state_hash = ?11,"            \
     " own_events = ?12, own_head = ?13, own_last = ?14, state = ?15," \
     " written_at = ?16, tombstone = ?17"                              \
-    " WHERE stream_no = ?1 AND entity_key = ?2"
+    " WHERE stream_no = ?1 AND entity_key = ?2 AND id = ?18"
+
+struct put {
+    struct ves_sqlite *st;
+    struct ves_sql insert, update;
+};
 
 /* An upsert costs twice what an update does, and most rows were read from
- * here. */
-static enum ves_status entity_put_all(struct ves_sql *insert,
-                                      struct ves_sql *update,
-                                      uint32_t stream_no,
-                                      const struct ves_entity_row *rows,
-                                      size_t count)
+ * here: the update finds them where they were, without the index. */
+static enum ves_status entity_put_one(struct put *put, uint32_t stream_no,
+                                      const struct ves_entity_row *row)
 {
-    for (size_t i = 0; i < count; i++) {
-        enum ves_status status = VES_OK;
-        bool is_there = false;
-
-        if (rows[i].is_found) {
-            put_entity(update, stream_no, &rows[i]);
-            status = ves_sql_run(update);
-            is_there = !status && sqlite3_changes(update->st->db) > 0;
-        }
-        if (!status && !is_there) {
-            put_entity(insert, stream_no, &rows[i]);
-            status = ves_sql_run_row(insert);
-        }
-        if (status)
+    if (row->place > 0) {
+        put_entity(&put->update, stream_no, row);
+        ves_sql_put_u64(&put->update, row->place);
+        enum ves_status status = ves_sql_run(&put->update);
+        if (status || sqlite3_changes(put->st->db) > 0)
             return status;
     }
-    return VES_OK;
+    put_entity(&put->insert, stream_no, row);
+    return ves_sql_run_row(&put->insert);
 }
 
 enum ves_status ves_sqlite_entity_put(struct ves_store *s, uint32_t stream_no,
                                       const struct ves_entity_row *rows,
                                       size_t count)
 {
-    struct ves_sqlite *st = ves_sqlite_of(s);
-    struct ves_sql insert, update;
+    struct put put = {.st = ves_sqlite_of(s)};
     enum ves_status status;
 
-    VES_ASSERT(st->tx != VES_TX_NONE);
-    status = ves_sql_open(st, &insert, VES_SQL_ENTITY_PUT, ENTITY_INSERT);
+    VES_ASSERT(put.st->tx != VES_TX_NONE);
+    status =
+        ves_sql_open(put.st, &put.insert, VES_SQL_ENTITY_PUT, ENTITY_INSERT);
     if (status)
         return status;
-    status = ves_sql_open(st, &update, VES_SQL_ENTITY_UPDATE, ENTITY_UPDATE);
+    status =
+        ves_sql_open(put.st, &put.update, VES_SQL_ENTITY_UPDATE, ENTITY_UPDATE);
     if (!status) {
-        status = entity_put_all(&insert, &update, stream_no, rows, count);
-        ves_sql_close(&update);
+        for (size_t i = 0; i < count && !status; i++)
+            status = entity_put_one(&put, stream_no, &rows[i]);
+        ves_sql_close(&put.update);
     }
-    ves_sql_close(&insert);
+    ves_sql_close(&put.insert);
     return status;
 }
 

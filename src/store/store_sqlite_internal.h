@@ -187,6 +187,7 @@ struct ves_sql {
     sqlite3_stmt *stmt;
     enum ves_sql_id id;
     bool is_cached;
+    bool is_reset;          /* has not run since it was */
     int param, column;      /* last used */
     enum ves_status status; /* first failure, sticky until _close */
 };

@@ -162,7 +162,8 @@ void ves_sql_close(struct ves_sql *q)
         sqlite3_finalize(q->stmt);
         return;
     }
-    sqlite3_reset(q->stmt);
+    if (!q->is_reset)
+        sqlite3_reset(q->stmt);
     sqlite3_clear_bindings(q->stmt);
     q->st->cache[q->id].is_taken = false;
 }
@@ -242,6 +243,7 @@ enum ves_status ves_sql_row(struct ves_sql *q)
 
     if (q->status)
         return q->status;
+    q->is_reset = false;
     rc = sqlite3_step(q->stmt);
     q->column = -1;
     if (rc == SQLITE_ROW)
@@ -268,6 +270,7 @@ enum ves_status ves_sql_run(struct ves_sql *q)
     if (rc != SQLITE_DONE)
         q->status = ves_sql_fail(q->st, rc);
     sqlite3_reset(q->stmt);
+    q->is_reset = true;
     q->param = 0;
     return q->status;
 }
