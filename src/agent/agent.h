@@ -16,6 +16,7 @@
 #define VES_AGENT_AGENT_H
 
 #include "agent/kept.h"
+#include "agent/wal.h"
 #include "base/arena.h"
 #include "engine/agent.h"
 #include "ves/agent.h"
@@ -32,6 +33,7 @@ struct ves_agent {
     struct ves_store *store;    /* owned; core.store */
     struct ves_verifier direct; /* verifies one after the other */
     struct ves_pool *pool;      /* NULL until ves_agent_use_pool */
+    struct ves_agent_wal wal;
     struct sqlite3 *connection; /* the store's; owned by it unless caller's */
     bool is_joined;             /* the connection is the caller's */
     bool is_read_only;

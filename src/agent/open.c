@@ -267,6 +267,7 @@ enum ves_status ves_agent_open_file(const struct ves_agent_options *options,
         ves_agent_close(agent);
         return status;
     }
+    ves_agent_wal_watch(agent);
     *out = agent;
     return VES_OK;
 }
@@ -336,6 +337,7 @@ void ves_agent_close(struct ves_agent *agent)
     ves_agent_rollback(agent);
     ves_pool_free(agent->pool);
     ves_signer_free(agent->core.signer);
+    ves_agent_wal_close(agent);
     ves_store_sqlite_close(agent->store);
     ves_arena_free(&agent->arena);
     ves_kept_free(&agent->standing);

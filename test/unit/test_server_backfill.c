@@ -44,7 +44,7 @@ static struct ves_store *open_store(void)
     return store;
 }
 
-static void start(const struct ves_backfill_limits *limits)
+static void start(const struct ves_copier_limits *limits)
 {
     struct ves_error error;
 
@@ -124,10 +124,10 @@ static void stored_value_is(unsigned i)
  * behind: how busy the machine is must not decide how long the WAL gets. */
 static void let_it_follow(void)
 {
-    uint64_t far = 4 * place.backfill.limits.want;
+    uint64_t far = 4 * place.backfill.copier.limits.want;
 
-    for (int i = 0; i < 1000 && atomic_load(&place.backfill.pages) >= far &&
-                    !atomic_load(&place.backfill.is_last);
+    for (int i = 0; i < 1000 && atomic_load(&place.backfill.copier.pages) >= far &&
+                    !atomic_load(&place.backfill.copier.is_last);
          i++)
         usleep(1000);
 }
@@ -136,7 +136,7 @@ static void let_it_follow(void)
 
 static void the_wal_begins_anew_beside_the_writer(void **state)
 {
-    const struct ves_backfill_limits limits = {
+    const struct ves_copier_limits limits = {
         .want = 100, .last = 40, .max = 1000000};
     enum { COMMITS = 150 }; /* over 3,000 pages */
 
@@ -157,7 +157,7 @@ static void the_wal_begins_anew_beside_the_writer(void **state)
 /* A thread that does nothing (it wants more than there ever is). */
 static void the_writer_copies_when_there_is_too_much(void **state)
 {
-    const struct ves_backfill_limits limits = {
+    const struct ves_copier_limits limits = {
         .want = 1000000, .last = 0, .max = 200};
 
     (void)state;
@@ -170,7 +170,7 @@ static void the_writer_copies_when_there_is_too_much(void **state)
 
 static void a_reader_keeps_its_snapshot(void **state)
 {
-    const struct ves_backfill_limits limits = {
+    const struct ves_copier_limits limits = {
         .want = 100, .last = 40, .max = 400};
     sqlite3 *reader;
     sqlite3_stmt *stmt;
