@@ -373,30 +373,16 @@ enum ves_status ves_device_payload(struct ves_agent_core *core,
                                    struct ves_bytes *out)
 {
     struct ves_scratch text, all;
-    const struct ves_json *tree;
 
     ves_scratch_init(&text, arena, 512, CONTEXT_MAX);
     ves_context_write(&text.buf, context);
     enum ves_status status = ves_buf_status(&text.buf);
-    if (!status)
-        status =
-            ves_json_read(arena, ves_buf_view(&text.buf), NULL, &tree, NULL);
     if (status)
         return status;
-
-    struct ves_json member = *tree;
-    member.key = ves_bytes_str("_ves");
-    member.next = payload->first;
-    struct ves_json root = *payload;
-    root.first = &member;
-    root.count++;
-    root.sorted = NULL; /* it was sorted without the new member */
-
     ves_scratch_init(&all, arena, payload->text.len + text.buf.len + 64,
                      VES_PAYLOAD_MAX);
-    status = ves_jcs_write(&all.buf, arena, &root);
-    if (!status)
-        status = ves_buf_status(&all.buf);
+    status = ves_jcs_write_with(&all.buf, arena, payload, "_ves",
+                                ves_buf_view(&text.buf));
     if (status == VES_LIMIT)
         return ves_fail(&core->error, VES_LIMIT,
                         "the payload is longer than %d canonical bytes, causal "

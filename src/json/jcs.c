@@ -96,6 +96,8 @@ struct writer {
     struct ves_buf *buf;
     struct ves_arena *arena;
     struct ves_bytes without; /* member of the root to leave out */
+    struct ves_bytes with;    /* member of the root to add, until it was */
+    struct ves_bytes value;   /* its value, canonical */
     struct frame stack[VES_JSON_DEPTH_LIMIT];
     size_t depth;
 };
@@ -162,11 +164,33 @@ static enum ves_status put_value(struct writer *w, const struct ves_json *node)
     return open_container(w, node);
 }
 
+static void put_key(struct writer *w, struct frame *f, struct ves_bytes key)
+{
+    if (f->has_comma)
+        ves_buf_put_u8(w->buf, ',');
+    f->has_comma = true;
+    ves_jcs_write_string(w->buf, key);
+    ves_buf_put_u8(w->buf, ':');
+}
+
+/* Is the place of the added member before next, the root's next child? */
+static bool is_added_next(const struct writer *w, const struct ves_json *next)
+{
+    return w->with.len > 0 && w->depth == 1 &&
+           (!next || ves_jcs_compare_keys(w->with, next->key) < 0);
+}
+
 /* Writes the next child of the innermost container, or closes it. */
 static enum ves_status advance(struct writer *w)
 {
     struct frame *f = &w->stack[w->depth - 1];
     bool is_object = f->container->type == VES_JSON_OBJECT;
+    if (is_added_next(w, f->next)) {
+        put_key(w, f, w->with);
+        ves_buf_put_bytes(w->buf, w->value);
+        w->with = ves_bytes(NULL, 0);
+        return VES_OK;
+    }
     const struct ves_json *child = take_child(f);
     if (child && w->depth == 1 && w->without.len && is_object &&
         ves_bytes_equal(child->key, w->without))
@@ -176,14 +200,26 @@ static enum ves_status advance(struct writer *w)
         w->depth--;
         return VES_OK;
     }
+    if (is_object) {
+        put_key(w, f, child->key);
+        return put_value(w, child);
+    }
     if (f->has_comma)
         ves_buf_put_u8(w->buf, ',');
     f->has_comma = true;
-    if (is_object) {
-        ves_jcs_write_string(w->buf, child->key);
-        ves_buf_put_u8(w->buf, ':');
-    }
     return put_value(w, child);
+}
+
+static enum ves_status write_all(struct writer *w, const struct ves_json *node)
+{
+    struct ves_buf *buf = w->buf;
+    w->depth = 0;
+    enum ves_status status = put_value(w, node);
+    while (!status && w->depth > 0 && !buf->status)
+        status = advance(w);
+    if (status && !buf->status)
+        buf->status = status;
+    return buf->status;
 }
 
 enum ves_status ves_jcs_write_without(struct ves_buf *buf,
@@ -195,13 +231,22 @@ enum ves_status ves_jcs_write_without(struct ves_buf *buf,
     w.buf = buf;
     w.arena = arena;
     w.without = ves_bytes_str(name);
-    w.depth = 0;
-    enum ves_status status = put_value(&w, object);
-    while (!status && w.depth > 0 && !buf->status)
-        status = advance(&w);
-    if (status && !buf->status)
-        buf->status = status;
-    return buf->status;
+    w.with = ves_bytes(NULL, 0);
+    return write_all(&w, object);
+}
+
+enum ves_status ves_jcs_write_with(struct ves_buf *buf, struct ves_arena *arena,
+                                   const struct ves_json *object,
+                                   const char *name, struct ves_bytes value)
+{
+    struct writer w;
+    VES_ASSERT(object->type == VES_JSON_OBJECT);
+    w.buf = buf;
+    w.arena = arena;
+    w.without = ves_bytes(NULL, 0);
+    w.with = ves_bytes_str(name);
+    w.value = value;
+    return write_all(&w, object);
 }
 
 enum ves_status ves_jcs_write(struct ves_buf *buf, struct ves_arena *arena,

@@ -116,6 +116,7 @@ static enum ves_status begin_within(struct ves_sqlite *st, bool is_flat)
         return status;
     st->changes = sqlite3_total_changes(st->db);
     st->tx = VES_TX_FLAT;
+    ves_sqlite_kept_begin(st);
     return VES_OK;
 }
 
@@ -209,6 +210,8 @@ static enum ves_status commit(struct ves_store *s)
         s->error = words;
         return status;
     }
+    if (st->tx == VES_TX_FLAT)
+        ves_sqlite_kept_end(st);
     st->tx = VES_TX_NONE;
     return VES_OK;
 }
@@ -629,7 +632,8 @@ enum ves_status ves_store_sqlite_synchronous(struct ves_store *store,
     struct ves_sqlite *st = ves_sqlite_of(store);
 
     /* SQLite parses this pragma anew each time. */
-    if (is_same_transaction(st)) {
+    st->sync.is_same = is_same_transaction(st);
+    if (st->sync.is_same) {
         *out = st->sync.how;
         return VES_OK;
     }

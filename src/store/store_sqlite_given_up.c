@@ -57,6 +57,7 @@ enum ves_status ves_sqlite_log_give_up(struct ves_store *s, uint32_t stream_no,
         status = ves_sql_call_begin(st);
     if (status)
         return status;
+    st->kept.stream_no = 0;
     status = copy(st, stream_no, above, epoch, count);
     if (!status)
         status = cut(st, stream_no, above);

@@ -146,6 +146,22 @@ enum ves_sqlite_tx {
     VES_TX_FLAT    /* the caller's, without one */
 };
 
+/* What the last flat transaction (begin_flat) left behind, for the next one in
+ * the same transaction of the caller's: an append reads what the one before it
+ * wrote.  It is as good as reading it again when the connection has written
+ * nothing since and the last outbox row is still that one's, in a transaction
+ * that none of another connection's came before (sync.is_same). */
+struct ves_sqlite_kept {
+    bool is_good;  /* in the open one: nothing happened since the last */
+    bool is_whole; /* all below is of the last one */
+    int changes;   /* rows the connection had changed at its end */
+    uint32_t stream_no; /* whose head it is, 0: none */
+    uint64_t head;
+    const char *name; /* of the value put last; static text, or NULL */
+    size_t len;
+    uint8_t value[512];
+};
+
 struct ves_sqlite {
     struct ves_store store; /* first: the operations are given its address */
     const struct ves_alloc *alloc;
@@ -167,7 +183,9 @@ struct ves_sqlite {
         struct ves_store_sqlite_sync how;
         unsigned version;   /* of the data when it was asked */
         uint64_t local_seq; /* appended since, 0: none */
+        bool is_same; /* asked just now, and it was the same transaction */
     } sync;
+    struct ves_sqlite_kept kept;
     struct {
         sqlite3_stmt *stmt; /* NULL: not prepared yet */
         bool is_taken;
@@ -178,6 +196,15 @@ static inline struct ves_sqlite *ves_sqlite_of(struct ves_store *s)
 {
     return (struct ves_sqlite *)s;
 }
+
+/* store_sqlite_kept.c: at the beginning and the end of a flat transaction. */
+void ves_sqlite_kept_begin(struct ves_sqlite *st);
+void ves_sqlite_kept_end(struct ves_sqlite *st);
+/* The value of that name, if it is kept; valid until the next write. */
+bool ves_sqlite_kept_value(const struct ves_sqlite *st, const char *name,
+                           struct ves_bytes *value);
+void ves_sqlite_keep_value(struct ves_sqlite *st, const char *name,
+                           struct ves_bytes value);
 
 /* ---- one statement in use (store_sqlite_sql.c) ----------------------------
  */

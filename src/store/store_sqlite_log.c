@@ -39,12 +39,6 @@ enum ves_status ves_sqlite_head(struct ves_sqlite *st, uint32_t stream_no,
     return status;
 }
 
-enum ves_status ves_sqlite_log_head(struct ves_store *s, uint32_t stream_no,
-                                    uint64_t *head)
-{
-    return ves_sqlite_head(ves_sqlite_of(s), stream_no, head);
-}
-
 /* One row of find_ids or find_commands. */
 static enum ves_status find_one(struct ves_sql *q, uint32_t stream_no,
                                 const struct ves_uuid *id,
@@ -221,6 +215,7 @@ enum ves_status ves_sqlite_log_append(struct ves_store *s, uint32_t stream_no,
         status = check_sequences(st, head, rows, count);
     if (status || count == 0)
         return status;
+    st->kept.stream_no = 0;
     if (count == 1)
         return append_all(st, stream_no, rows, count);
     status = ves_sql_call_begin(st);

@@ -14,9 +14,13 @@ enum ves_status ves_sqlite_meta_get(struct ves_store *s, const char *name,
                                     struct ves_arena *arena,
                                     struct ves_bytes *value)
 {
+    struct ves_sqlite *st = ves_sqlite_of(s);
     struct ves_sql q;
+
+    if (ves_sqlite_kept_value(st, name, value))
+        return ves_arena_copy(arena, *value, value);
     enum ves_status status =
-        ves_sql_open(ves_sqlite_of(s), &q, VES_SQL_META_GET,
+        ves_sql_open(st, &q, VES_SQL_META_GET,
                      "SELECT value FROM ves_meta WHERE name = ?");
 
     *value = ves_bytes(NULL, 0);
@@ -72,11 +76,13 @@ enum ves_status ves_sqlite_meta_put(struct ves_store *s, const char *name,
     status =
         meta_write(st, VES_SQL_META_UPDATE,
                    "UPDATE ves_meta SET value = ? WHERE name = ?", name, value);
-    if (status || sqlite3_changes(st->db) > 0)
-        return status;
-    return meta_write(st, VES_SQL_META_PUT,
-                      "INSERT INTO ves_meta (value, name) VALUES (?, ?)", name,
-                      value);
+    if (!status && sqlite3_changes(st->db) == 0)
+        status = meta_write(st, VES_SQL_META_PUT,
+                            "INSERT INTO ves_meta (value, name) VALUES (?, ?)",
+                            name, value);
+    if (!status)
+        ves_sqlite_keep_value(st, name, value);
+    return status;
 }
 
 /* ---- streams --------------------------------------------------------------

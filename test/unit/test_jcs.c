@@ -320,6 +320,47 @@ static void check_without(const char *text, const char *name, const char *want)
                  (const char *)buf.ptr);
 }
 
+/* What reading and writing the whole of it gives. */
+static void check_with(const char *text, const char *name, const char *value)
+{
+    char whole[256];
+    struct ves_buf want, got;
+    size_t len = strlen(text);
+
+    snprintf(whole, sizeof(whole), "%.*s%s\"%s\":%s}", (int)len - 1, text,
+             len > 2 ? "," : "", name, value);
+    ves_buf_init(&want, ves_alloc_default(), 1024);
+    ves_buf_init(&got, ves_alloc_default(), 1024);
+    assert_int_equal(ves_jcs_write(&want, &arena, must_read(whole)), VES_OK);
+    assert_int_equal(ves_jcs_write_with(&got, &arena, must_read(text), name,
+                                        ves_bytes_str(value)),
+                     VES_OK);
+    if (!ves_bytes_equal(ves_buf_view(&want), ves_buf_view(&got)))
+        fail_msg("%s with %s is %.*s", text, name, (int)got.len,
+                 (const char *)got.ptr);
+    ves_buf_free(&want);
+    ves_buf_free(&got);
+}
+
+static void test_with(void **state)
+{
+    static const char *const objects[] = {
+        "{}",
+        "{\"a\":1}",
+        "{\"Z\":1}",
+        "{\"Z\":{\"a\":1,\"Z\":2},\"a\":[{\"Z\":1,\"a\":2},[]]}",
+        "{\"a\":{\"b\":1,\"Z\":2},\"Z\":[{}]}",
+        "{\"c\":3,\"b\":2,\"_a\":1,\"_z\":{}}",
+        "{\"\xc3\xa9\":1,\"\":0,\"_\":\"_ves\"}"};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(objects) / sizeof(objects[0]); i++) {
+        check_with(objects[i], "_ves", "{\"a\":1,\"b\":[]}");
+        check_with(objects[i], "0", "null");
+        check_with(objects[i], "\xf0\x9f\x98\x80", "\"x\"");
+    }
+}
+
 static void test_without(void **state)
 {
     (void)state;
@@ -534,6 +575,7 @@ int main(void)
         TEST(test_order_of_names),
         TEST(test_sorting),
         TEST(test_without),
+        TEST(test_with),
         TEST(test_deep),
         TEST(test_errors_stick),
         TEST(test_writer_document),
