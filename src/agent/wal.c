@@ -15,14 +15,14 @@ static const struct ves_copier_limits limits = {
 static enum ves_status copy(void *ctx, uint64_t *pages, uint64_t *filled)
 {
     struct ves_agent *agent = ctx;
-    const struct ves_store_sqlite_options options = {
-        .path = agent->path,
-        .role = VES_STORE_DEVICE,
-        .busy_timeout_ms = BUSY_TIMEOUT_MS};
+    const struct ves_store_sqlite_options options = {.path = agent->path,
+                                                     .role = VES_STORE_DEVICE,
+                                                     .busy_timeout_ms =
+                                                         BUSY_TIMEOUT_MS};
 
     if (!agent->wal.store) {
-        enum ves_status status = ves_store_sqlite_open(
-            &options, agent->alloc, &agent->wal.store, NULL);
+        enum ves_status status = ves_store_sqlite_open(&options, agent->alloc,
+                                                       &agent->wal.store, NULL);
         if (status)
             return status;
     }

@@ -41,8 +41,8 @@ static uint64_t hex_eight(uint32_t bytes)
     x = (x << 16 | x) & UINT64_C(0x0000FFFF0000FFFF);
     x = (x << 8 | x) & UINT64_C(0x00FF00FF00FF00FF);
     x = (x << 4 | x) & UINT64_C(0x0F0F0F0F0F0F0F0F);
-    uint64_t is_letter = (x + UINT64_C(0x0606060606060606)) >> 4 &
-                         UINT64_C(0x0101010101010101);
+    uint64_t is_letter =
+        (x + UINT64_C(0x0606060606060606)) >> 4 & UINT64_C(0x0101010101010101);
     return x + UINT64_C(0x3030303030303030) + is_letter * ('a' - '0' - 10);
 }
 

@@ -19,10 +19,11 @@ ves_jcs_write_without(struct ves_buf *buf, struct ves_arena *arena,
 
 /* Same for an object with one member more, of a name it has not got; value is
  * its canonical form. */
-VES_NODISCARD enum ves_status
-ves_jcs_write_with(struct ves_buf *buf, struct ves_arena *arena,
-                   const struct ves_json *object, const char *name,
-                   struct ves_bytes value);
+VES_NODISCARD enum ves_status ves_jcs_write_with(struct ves_buf *buf,
+                                                 struct ves_arena *arena,
+                                                 const struct ves_json *object,
+                                                 const char *name,
+                                                 struct ves_bytes value);
 
 /* Order of two member names by UTF-16 code units (RFC 8785 3.2.3). */
 int ves_jcs_compare_keys(struct ves_bytes a, struct ves_bytes b);

@@ -77,9 +77,9 @@ enum ves_status ves_copier_start(struct ves_copier *copier,
     copier->is_running =
         pthread_create(&copier->thread, NULL, run, copier) == 0;
     pthread_sigmask(SIG_SETMASK, &before, NULL);
-    return copier->is_running ? VES_OK
-                              : ves_fail(error, VES_NOMEM,
-                                         "no more threads can be made");
+    return copier->is_running
+               ? VES_OK
+               : ves_fail(error, VES_NOMEM, "no more threads can be made");
 }
 
 bool ves_copier_watch(void *ctx, uint64_t pages)
@@ -87,8 +87,7 @@ bool ves_copier_watch(void *ctx, uint64_t pages)
     struct ves_copier *copier = ctx;
 
     atomic_store(&copier->pages, pages);
-    if (atomic_exchange(&copier->is_last, false) ||
-        pages >= copier->limits.max)
+    if (atomic_exchange(&copier->is_last, false) || pages >= copier->limits.max)
         return true;
     if (pages < copier->limits.want)
         return false;

@@ -95,8 +95,8 @@ struct ves_store_sqlite_sync {
     int level;
     bool has_journal;
 };
-/* A begin_flat after it, with the connection's mutex held since, takes over what
- * it found out about the transaction. */
+/* A begin_flat after it, with the connection's mutex held since, takes over
+ * what it found out about the transaction. */
 VES_NODISCARD enum ves_status
 ves_store_sqlite_synchronous(struct ves_store *store,
                              struct ves_store_sqlite_sync *out);

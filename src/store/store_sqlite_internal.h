@@ -152,9 +152,9 @@ enum ves_sqlite_tx {
  * nothing since and the last outbox row is still that one's, in a transaction
  * that none of another connection's came before (sync.is_same). */
 struct ves_sqlite_kept {
-    bool is_good;  /* in the open one: nothing happened since the last */
-    bool is_whole; /* all below is of the last one */
-    int changes;   /* rows the connection had changed at its end */
+    bool is_good;       /* in the open one: nothing happened since the last */
+    bool is_whole;      /* all below is of the last one */
+    int changes;        /* rows the connection had changed at its end */
     uint32_t stream_no; /* whose head it is, 0: none */
     uint64_t head;
     const char *name; /* of the value put last; static text, or NULL */

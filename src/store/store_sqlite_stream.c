@@ -19,9 +19,8 @@ enum ves_status ves_sqlite_meta_get(struct ves_store *s, const char *name,
 
     if (ves_sqlite_kept_value(st, name, value))
         return ves_arena_copy(arena, *value, value);
-    enum ves_status status =
-        ves_sql_open(st, &q, VES_SQL_META_GET,
-                     "SELECT value FROM ves_meta WHERE name = ?");
+    enum ves_status status = ves_sql_open(
+        st, &q, VES_SQL_META_GET, "SELECT value FROM ves_meta WHERE name = ?");
 
     *value = ves_bytes(NULL, 0);
     if (status)

@@ -126,8 +126,9 @@ static void let_it_follow(void)
 {
     uint64_t far = 4 * place.backfill.copier.limits.want;
 
-    for (int i = 0; i < 1000 && atomic_load(&place.backfill.copier.pages) >= far &&
-                    !atomic_load(&place.backfill.copier.is_last);
+    for (int i = 0;
+         i < 1000 && atomic_load(&place.backfill.copier.pages) >= far &&
+         !atomic_load(&place.backfill.copier.is_last);
          i++)
         usleep(1000);
 }
