@@ -44,7 +44,7 @@ LARGE_EVENTS, LARGE_BYTES, READERS = 60, 100000, 8
 # where it has not after so many times as many, it is held against itself as it is.
 STILL_KB, STILL_REQUESTS, PATIENCE = 128, int(min(20000, max(1500, 50 * SECONDS))), 8
 
-counts, faults = {}, []
+counts, faults, newest = {}, [], {}
 lock = threading.Lock()
 ending, is_warm = threading.Event(), threading.Event()
 
@@ -95,6 +95,7 @@ def register(caller, seed):
 
 
 def ingest(caller, what, agent, events, refused=0):
+    """The end of the log then."""
     status, data = caller.call("POST", "/api/v1/ves/events/ingest",
                                {"agentId": agent, "events": events})
     note(what, status, (200,))
@@ -102,6 +103,7 @@ def ingest(caller, what, agent, events, refused=0):
     if status == 200 and (len(answer["receipts"]) != len(events) - refused or
                           len(answer.get("rejections", [])) != refused):
         note(what, "wrong counts", ())
+    return answer["headSequence"]
 
 
 def push(number):
@@ -125,8 +127,9 @@ def push(number):
         new = make()
         bad = dict(new, event_id=str(uuid.uuid4()),
                    payload_plain_hash="0x" + "00" * 32)
-        ingest(caller, "push", agent, [new, bad] + old, 1)
+        head = ingest(caller, "push", agent, [new, bad] + old, 1)
         old = (old + [new])[-8:]
+        newest[number] = head
         status, _ = caller.call("POST", "/api/v1/ves/events/ingest", {
             "agentId": agent, "events": []})
         note("refused whole", status, (400,))
@@ -200,15 +203,19 @@ def dial(text):
 
 
 def follow():
-    """So many follow; one goes and another one comes all the time, and one of
-    four does not read."""
+    """So many follow; one goes and another one comes all the time.  One of four
+    does not read, and begins where more than a socket holds is to come; what is to
+    come for the others does not grow with the log."""
     open_ones, n = [], 0
     while not ending.wait(0.1):
         n += 1
-        open_ones.append((n % 4 != 0, dial(
-            "GET /api/v1/ves/events/stream?%s&from=1&receipts=1%s HTTP/1.1\r\n"
-            "Host: x\r\nx-api-key: %s\r\n\r\n"
-            % (STREAM, "&heads=1" if n % 2 else "", ADMIN))))
+        reads = n % 4 != 0
+        store, begin = (STORE, max(1, max(newest.values(), default=1) - PAGE)) \
+            if reads else (LARGE, 1)
+        open_ones.append((reads, dial(
+            "GET /api/v1/ves/events/stream?tenant_id=%s&store_id=%s&from=%d&receipts=1%s "
+            "HTTP/1.1\r\nHost: x\r\nx-api-key: %s\r\n\r\n"
+            % (TENANT, store, begin, "&heads=1" if n % 2 else "", ADMIN))))
         note("follow", 200, (200,))
         if len(open_ones) > FOLLOWERS:
             open_ones.pop(0)[1].close()
