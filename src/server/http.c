@@ -327,13 +327,26 @@ static bool is_welcome(const struct ves_request *request)
 struct framing {
     unsigned lengths, encodings, hosts, authorizations, api_keys;
     bool is_chunked;
+    bool is_misspelt; /* one that somebody else may take for another */
 };
+
+/* libmicrohttpd takes a blank before the colon for a part of the name, others
+ * for none of it (RFC 9112, 5.1). */
+static bool is_misspelt(const char *name)
+{
+    for (; *name; name++) {
+        if ((unsigned char)*name <= ' ' || (unsigned char)*name >= 0x7f)
+            return true;
+    }
+    return false;
+}
 
 static enum MHD_Result count_field(void *ctx, enum MHD_ValueKind kind,
                                    const char *name, const char *value)
 {
     struct framing *framing = ctx;
     (void)kind;
+    framing->is_misspelt = framing->is_misspelt || is_misspelt(name);
     if (strcasecmp(name, "Content-Length") == 0) {
         framing->lengths++;
     } else if (strcasecmp(name, "Transfer-Encoding") == 0) {
@@ -357,9 +370,9 @@ static bool is_ambiguous(const struct ves_request *request)
     struct framing framing = {0};
     MHD_get_connection_values(request->connection, MHD_HEADER_KIND, count_field,
                               &framing);
-    return framing.lengths + framing.encodings > 1 || framing.hosts > 1 ||
-           framing.authorizations > 1 || framing.api_keys > 1 ||
-           (framing.encodings && !framing.is_chunked);
+    return framing.is_misspelt || framing.lengths + framing.encodings > 1 ||
+           framing.hosts > 1 || framing.authorizations > 1 ||
+           framing.api_keys > 1 || (framing.encodings && !framing.is_chunked);
 }
 
 /* Looks at the headers; afterwards request->status says whether it is refused
@@ -378,8 +391,9 @@ static void accept_headers(struct ves_http *http, struct ves_request *request,
         ves_reply_error(request, 400, NULL,
                         "the headers say more than once where the body ends, "
                         "which host is meant or who asks (Authorization, "
-                        "x-api-key), or name a Transfer-Encoding other than "
-                        "chunked; send one of each");
+                        "x-api-key), name a Transfer-Encoding other than "
+                        "chunked, or have a blank before a colon; send one of "
+                        "each");
         request->is_cut_off = true;
         return;
     }

@@ -377,7 +377,10 @@ static void test_smuggling(void **state)
         "Host: y\r\nContent-Length: 2\r\n\r\n{}",
         "X-API-Key: ss_other\r\nContent-Length: 2\r\n\r\n{}",
         "Authorization: ApiKey ss_one\r\nAuthorization: ApiKey ss_other\r\n"
-        "Content-Length: 2\r\n\r\n{}"};
+        "Content-Length: 2\r\n\r\n{}",
+        "Content-Length: 2\r\nTransfer-Encoding : chunked\r\n\r\n{}",
+        "Content-Length : 60\r\nContent-Length: 2\r\n\r\n{}",
+        "x-api-key\t: ss_other\r\nContent-Length: 2\r\n\r\n{}"};
     static char answer[65536];
     for (size_t i = 0; i < sizeof(framings) / sizeof(framings[0]); i++) {
         char text[1024];
