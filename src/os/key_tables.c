@@ -7,16 +7,19 @@
 
 #include "base/assert.h"
 #include "base/bytes.h"
+#include "base/error.h"
 #include "crypto/crypto.h"
 #include "crypto/key_table.h"
+#include "os/random.h"
 
 /* BUILD_AT: what a table costs, in verifications; a key is given one when it
  * would have paid for it.  ONE_BATCH: a batch that pays twice for a table of
  * its own takes another key's.  AGE_EVERY: signatures after which what was
- * seen before counts half. */
+ * seen before counts half.  WAYS: with all tables given, one key in ten
+ * million finds a set that is full of them. */
 enum {
     SETS = 256,
-    WAYS = 4,
+    WAYS = 8,
     TABLES_MAX = 128,
     BUILD_AT = 8,
     ONE_BATCH = 16,
@@ -41,6 +44,7 @@ struct ves_key_tables {
     uint64_t clock; /* leases taken */
     uint64_t since_aged;
     size_t table_count; /* built and being built */
+    uint8_t seed[VES_SIPHASH_KEY];
     struct key_entry entries[SETS][WAYS];
 };
 
@@ -60,13 +64,15 @@ static void drop_table(struct ves_key_tables *tables, struct key_entry *entry)
 }
 
 /* The entry of a key; a new one may take the place of one with less to its
- * name.  NULL if its set is full of tables and leases.  Whoever makes keys that
- * fall into one set makes only these slow. */
+ * name.  NULL if its set is full of tables and leases; whoever makes keys does
+ * not know which set they fall into, so cannot fill that of another's. */
 static struct key_entry *find(struct ves_key_tables *tables,
                               const struct ves_public_key *key)
 {
-    struct key_entry *set = tables->entries[key->b[0]], *worst = NULL;
-    _Static_assert(SETS == 256, "one byte of the key");
+    struct key_entry *worst = NULL,
+                     *set = tables->entries[ves_siphash(tables->seed, key->b,
+                                                        VES_KEY_SIZE) %
+                                            SETS];
     for (size_t i = 0; i < WAYS; i++) {
         if (set[i].used_at > 0 && memcmp(&set[i].key, key, sizeof(*key)) == 0)
             return &set[i];
@@ -163,7 +169,8 @@ static bool ask_libsodium(const struct ves_verify_item *item)
         &item->key, ves_bytes(item->hash.b, VES_HASH_SIZE), &item->sig);
 }
 
-/* NULL without memory, or for a key that no table can be of. */
+/* NULL without memory, or for a key that no table can be of; or if libsodium
+ * takes what the table refuses: then it would only cost time. */
 static struct ves_key_table *new_table(const struct ves_alloc *alloc,
                                        const struct ves_base_table *base,
                                        const struct ves_verify_item *first)
@@ -174,8 +181,12 @@ static struct ves_key_table *new_table(const struct ves_alloc *alloc,
     struct ves_verify_item item = *first;
     struct ves_table_item found = {table, &item};
     ves_key_table_verify(base, &found, 1);
-    VES_ASSERT(item.is_valid == ask_libsodium(first));
-    return table;
+    bool is_valid = ask_libsodium(first);
+    VES_ASSERT(is_valid || !item.is_valid);
+    if (item.is_valid == is_valid)
+        return table;
+    ves_key_table_free(alloc, table);
+    return NULL;
 }
 
 static void build(struct ves_key_tables *tables, struct ves_leased_key *leased)
@@ -282,13 +293,20 @@ void ves_key_lease_verify(const struct ves_key_lease *lease,
  */
 
 enum ves_status ves_key_tables_new(const struct ves_alloc *alloc,
-                                   struct ves_key_tables **out)
+                                   struct ves_key_tables **out,
+                                   struct ves_error *error)
 {
     struct ves_key_tables *tables =
         alloc->realloc(alloc->ctx, NULL, sizeof(*tables));
     if (!tables)
-        return VES_NOMEM;
+        return ves_fail(error, VES_NOMEM, "out of memory");
     memset(tables, 0, sizeof(*tables));
+    enum ves_status status =
+        ves_random(tables->seed, sizeof(tables->seed), error);
+    if (status) {
+        alloc->realloc(alloc->ctx, tables, 0);
+        return status;
+    }
     tables->alloc = alloc;
     pthread_mutex_init(&tables->lock, NULL);
     *out = tables;

@@ -14,10 +14,11 @@
 
 struct ves_key_tables;
 
-/* Some 70 KiB; with all tables built 13 MiB more.  alloc must outlive it.
- * VES_NOMEM. */
+/* Some 130 KiB; with all tables built 13 MiB more.  alloc must outlive it, and
+ * bear several threads at a time.  VES_NOMEM; VES_IO without random bytes. */
 VES_NODISCARD enum ves_status ves_key_tables_new(const struct ves_alloc *alloc,
-                                                 struct ves_key_tables **out);
+                                                 struct ves_key_tables **out,
+                                                 struct ves_error *error);
 /* No lease may be left.  NULL allowed. */
 void ves_key_tables_free(struct ves_key_tables *tables);
 
@@ -43,9 +44,10 @@ void ves_key_tables_take(struct ves_key_tables *tables,
 void ves_key_tables_give(struct ves_key_lease *lease);
 
 /* Verifies items of the batch, each with an answer of its own that is
- * ves_ed25519_verify()'s: libsodium is asked about what a table refuses, and
- * about one in VES_ACCEPTED_CHECKED of what tables accept.  If it refuses one
- * of these, the process ends: nothing it verifies could be believed. */
+ * ves_ed25519_verify()'s: libsodium is asked about what a table refuses, about
+ * the first that a new table accepts, and about one in VES_ACCEPTED_CHECKED of
+ * what tables accept.  If it refuses one of these, the process ends: nothing it
+ * verifies could be believed. */
 enum { VES_ACCEPTED_CHECKED = 256 };
 void ves_key_lease_verify(const struct ves_key_lease *lease,
                           struct ves_verify_item *items, size_t count);

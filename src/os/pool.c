@@ -318,9 +318,10 @@ enum ves_status ves_pool_new(const struct ves_alloc *alloc, unsigned threads,
     memset(pool, 0, sizeof(*pool));
     pool->verifier.verify = verify;
     pool->alloc = alloc;
-    if (ves_key_tables_new(alloc, &pool->tables)) {
+    enum ves_status status = ves_key_tables_new(alloc, &pool->tables, error);
+    if (status) {
         alloc->realloc(alloc->ctx, pool, 0);
-        return ves_fail(error, VES_NOMEM, "out of memory");
+        return status;
     }
     /* On Linux none of these three can fail without attributes. */
     pthread_mutex_init(&pool->lock, NULL);

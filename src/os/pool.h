@@ -20,7 +20,8 @@ enum { VES_POOL_THREADS_MAX = 64 };
 
 /* threads: 1 to VES_POOL_THREADS_MAX, or 0 for as many as this process may
  * run on.  If the system gives fewer threads the pool is smaller; with none
- * it is the calling thread alone.  VES_NOMEM.  alloc must outlive it. */
+ * it is the calling thread alone.  alloc must outlive it, and bear several
+ * threads at a time.  VES_NOMEM; VES_IO without random bytes. */
 VES_NODISCARD enum ves_status ves_pool_new(const struct ves_alloc *alloc,
                                            unsigned threads,
                                            struct ves_pool **out,
