@@ -11,8 +11,8 @@
  * Why nothing overflows: a product column of loose limbs is at most
  * 2^108 (1 + 4 * 19) < 2^115; what is carried out of a column is below 2^64;
  * the last column holds no factor 19, so what is carried out of it is at most
- * 5 * 2^57 and 2^13, and 19 times that is below 2^64 as well.  test_ed25519.c tries the extremes against another
- * library's integers.
+ * 5 * 2^57 + 2^13, and 19 times that is below 2^64 as well.  test_ed25519.c
+ * tries the extremes against another library's integers.
  */
 #ifndef VES_CRYPTO_FIELD25519_H
 #define VES_CRYPTO_FIELD25519_H

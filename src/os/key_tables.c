@@ -69,10 +69,8 @@ static void drop_table(struct ves_key_tables *tables, struct key_entry *entry)
 static struct key_entry *find(struct ves_key_tables *tables,
                               const struct ves_public_key *key)
 {
-    struct key_entry *worst = NULL,
-                     *set = tables->entries[ves_siphash(tables->seed, key->b,
-                                                        VES_KEY_SIZE) %
-                                            SETS];
+    uint64_t hash = ves_siphash(tables->seed, key->b, VES_KEY_SIZE);
+    struct key_entry *set = tables->entries[hash % SETS], *worst = NULL;
     for (size_t i = 0; i < WAYS; i++) {
         if (set[i].used_at > 0 && memcmp(&set[i].key, key, sizeof(*key)) == 0)
             return &set[i];

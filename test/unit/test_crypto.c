@@ -11,6 +11,7 @@
 
 #include "base/bytes.h"
 #include "crypto/crypto.h"
+#include "crypto/field25519.h"
 #include "crypto/key_table.h"
 #include "test/lib/test_util.h"
 
@@ -215,6 +216,9 @@ static bool verify(const struct signed_hash *s)
     bool is_valid = ves_ed25519_verify(
         &s->key, ves_bytes(s->hash.b, VES_HASH_SIZE), &s->sig);
     struct ves_key_table *table = ves_key_table_new(alloc, &s->key);
+#ifdef VES_HAS_KEY_TABLES
+    assert_true(!table == !ves_ed25519_key_is_valid(&s->key));
+#endif
     if (table && !base)
         base = ves_base_table_new(alloc);
     if (table) {
