@@ -199,8 +199,8 @@ VES_NODISCARD enum ves_status ves_core_rotate(struct ves_agent_core *core,
 VES_NODISCARD enum ves_status ves_core_rotation(struct ves_agent_core *core,
                                                 struct ves_arena *arena,
                                                 struct ves_bytes *body);
-/* The sequencer refused it for good: it waits no more, and an alert says why.
- */
+/* The sequencer refused it for good, or the key it leads to is lost: it waits
+ * no more, and an alert says why. */
 VES_NODISCARD enum ves_status
 ves_core_rotation_refused(struct ves_agent_core *core, const char *words,
                           int64_t now_ms);

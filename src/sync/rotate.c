@@ -1,8 +1,8 @@
 /* rotate.c -- the store's key gives way to the one it committed to (ADR 0033).
  *
  * The statement lies in the store before it is sent, and goes out again until
- * the sequencer took it or refused it for good; that it was taken shows when
- * the log has it.
+ * the sequencer took it or refused it for good, or the key it leads to is gone;
+ * that it was taken shows when the log has it.
  */
 #include <stdio.h>
 #include <string.h>
@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "base/uuid.h"
 #include "os/clock.h"
+#include "os/file.h"
 #include "sync/session.h"
 
 static enum ves_status is_pending(struct ves_agent *agent, bool *out,
@@ -109,6 +110,28 @@ static enum ves_status take(struct ves_session *session,
     return status ? status : ves_session_sign_again(session, error);
 }
 
+/* Once the log has it, this store could sign nothing any more.  One that was
+ * sent, and whose answer was lost, is the log's to decide as before. */
+static enum ves_status withdraw(struct ves_agent *agent,
+                                struct ves_error *error)
+{
+    struct ves_error words = {VES_OK, ""};
+
+    (void)ves_fail(&words, VES_REFUSED,
+                   "%s is not there, and a store whose key gave way to it "
+                   "could sign nothing any more. The rotation is not asked for "
+                   "again, and the store goes on with the key it has. If the "
+                   "file is lost, set up a new store with an invitation, and "
+                   "have the owner of the stream revoke this key (ves admin "
+                   "revoke)",
+                   agent->next_key_path);
+    enum ves_status status =
+        ves_core_rotation_refused(&agent->core, words.text, ves_clock_now_ms());
+    if (status)
+        return ves_agent_fail(agent, status, error, "rotating the key");
+    return ves_fail(error, VES_REFUSED, "%s", words.text);
+}
+
 enum ves_status ves_session_rotate(struct ves_session *session,
                                    struct ves_error *error)
 {
@@ -119,6 +142,8 @@ enum ves_status ves_session_rotate(struct ves_session *session,
         ves_core_rotation(&agent->core, &agent->arena, &body);
     if (status || body.len == 0)
         return ves_agent_fail(agent, status, error, "rotating the key");
+    if (!ves_file_exists(agent->next_key_path))
+        return withdraw(agent, error);
     status = send(session, body, error);
     return status ? status : take(session, error);
 }
@@ -146,7 +171,7 @@ enum ves_status ves_rotate_key(struct ves_agent *agent,
     memset(report, 0, sizeof(*report));
     ves_agent_start(agent);
     enum ves_status status = is_pending(agent, &waits, error);
-    /* One that waits is good for going on, whatever became of the files. */
+    /* One that waits is good for going on, while its key is there. */
     if (!status && !waits)
         status = ves_agent_rotate(agent, error);
     if (!status)

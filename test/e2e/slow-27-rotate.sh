@@ -113,6 +113,12 @@ echo rotation-404 > mode
 adjust far.db MUG 1
 check "behind one that waits for good is sold all the same" "$VES" push --db far.db
 is "and sent" "$(store_is far.db '[d["counts"]["pending"], d["counts"]["failed"]]')" "[0, 0]"
+mv far.db.key.next lost.next
+adjust far.db MUG 1
+check "whose key is lost meanwhile is not asked for again" "$VES" push --db far.db
+is "the store goes on with the key it has, and says so" "$(key_id far.db) $(sqlite3 far.db "SELECT length(value) FROM ves_meta WHERE name = 'agent.rotation'") $(sqlite3 far.db "SELECT count(*) FROM ves_alerts WHERE code = 'key_rotation_refused' AND detail LIKE '%far.db.key.next is not there%'")" "2 0 1"
+mv lost.next far.db.key.next
+exits "found again, it can be asked for again" 1 rotate far.db
 echo honest > mode
 check "later it can" "$VES" sync --db far.db
 is "and does" "$(key_id far.db)" 3
