@@ -423,6 +423,81 @@ static void test_bad_leaf_is_not_signed(void **state)
     assert_true(make_head(VES_OK).is_due);
 }
 
+/* A row that is not there is named by its number, not taken for the next. */
+static enum ves_status skipping_leaves(struct ves_store *s, uint32_t stream_no,
+                                       uint64_t from, size_t count,
+                                       struct ves_leaf_row *rows, size_t *found)
+{
+    enum ves_status status =
+        real_leaves(s, stream_no, from, count, rows, found);
+
+    if (!status && lie_at + 1 < *found) {
+        *found -= 1;
+        memmove(&rows[lie_at], &rows[lie_at + 1],
+                (*found - lie_at) * sizeof(*rows));
+    }
+    return status;
+}
+
+static void test_gap_is_named(void **state)
+{
+    struct ves_store_ops ops = *desk.store->ops;
+    const struct ves_store_ops *real = desk.store->ops;
+    struct ves_log_head head;
+    struct ves_error error = {VES_OK, ""};
+
+    (void)state;
+    push_up_to(9);
+    real_leaves = ops.log_leaves;
+    ops.log_leaves = skipping_leaves;
+    desk.store->ops = &ops;
+    lie_at = 4;
+    assert_int_equal(ves_log_head_make(&desk.hub.sequencer, desk.store,
+                                       &desk.hub.stream, 77, &arena, &head,
+                                       &error),
+                     VES_CORRUPT);
+    desk.store->ops = real;
+    assert_string_equal(error.text, "event 5 is missing in the log");
+    assert_false(head.is_due);
+}
+
+/* A tile that has fewer hashes than the tree is not filled up with nothing. */
+static enum ves_status (*real_tile)(struct ves_store *s, uint32_t stream_no,
+                                    uint32_t level, uint64_t index,
+                                    struct ves_hash *hashes, size_t *count);
+
+static enum ves_status short_tile(struct ves_store *s, uint32_t stream_no,
+                                  uint32_t level, uint64_t index,
+                                  struct ves_hash *hashes, size_t *count)
+{
+    enum ves_status status =
+        real_tile(s, stream_no, level, index, hashes, count);
+
+    if (!status && *count > 0)
+        *count -= 1;
+    return status;
+}
+
+static void test_short_tile_is_named(void **state)
+{
+    struct ves_store_ops ops = *desk.store->ops;
+    const struct ves_store_ops *real = desk.store->ops;
+    struct ves_hash root;
+
+    (void)state;
+    push_up_to(40);
+    real_tile = ops.tile_read;
+    ops.tile_read = short_tile;
+    desk.store->ops = &ops;
+    enum ves_status status =
+        ves_log_root_at(desk.store, desk_stream().stream_no, 40, &root);
+    desk.store->ops = real;
+    assert_int_equal(status, VES_CORRUPT);
+    assert_non_null(strstr(desk.store->error.text,
+                           "tile 0 of level 0 of the log's tree has 39 hashes, "
+                           "not 40"));
+}
+
 /* A head signed by a history that is not the log's. */
 static void test_foreign_head_is_not_built_on(void **state)
 {
@@ -825,6 +900,8 @@ int main(void)
         T(test_signed_head),
         T(test_page),
         T(test_bad_leaf_is_not_signed),
+        T(test_gap_is_named),
+        T(test_short_tile_is_named),
         T(test_foreign_head_is_not_built_on),
         T(test_claims),
         T(test_frozen),
