@@ -72,8 +72,10 @@ enum ves_status ves_mem_log_leaves(struct ves_store *s, uint32_t stream_no,
          node && *found < count && ves_mem_key_leads(&key, 5, node);
          node = node->next[0]) {
         const struct ves_log_row *row = node->value;
-        struct ves_leaf_row *leaf = &rows[(*found)++];
 
+        if (row->sequence_number - from >= count)
+            break;
+        struct ves_leaf_row *leaf = &rows[(*found)++];
         leaf->sequence_number = row->sequence_number;
         leaf->event_hash = row->event_hash;
         leaf->signature = row->signature;
