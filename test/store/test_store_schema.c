@@ -183,7 +183,9 @@ static void a_sequencer_wants_a_file_of_its_own(void **state)
 static void a_damaged_row_is_said(void **state)
 {
     struct suite *s = &place.s;
+    struct ves_leaf_row leaves[3];
     struct ves_id_row found;
+    size_t count;
     struct ves_uuid id = suite_uuid('E', 2);
     uint32_t no;
 
@@ -201,6 +203,13 @@ static void a_damaged_row_is_said(void **state)
                      VES_CORRUPT);
     id = suite_uuid('E', 3);
     OK(CALL(s, log_find_ids, no, &id, 1, &found));
+    OK(CALL(s, log_leaves, no, 1, 3, leaves, &count));
+    place_exec(ves_store_sqlite_connection(s->store),
+               "UPDATE ves_events SET signature = substr(signature, 2)"
+               " WHERE sequence_number = 2");
+    assert_int_equal(CALL(s, log_leaves, no, 1, 3, leaves, &count),
+                     VES_CORRUPT);
+    assert_int_equal(count, 0);
     place_close(s->store);
 }
 
