@@ -665,6 +665,18 @@ static void two_streams_commit_at_once(void **state)
     ves_store_pg_close(two);
 }
 
+/* A child ends with what fails in it; it would go on with the parent's tests.
+ */
+static pid_t fork_child(void)
+{
+    pid_t child = fork();
+
+    assert_true(child >= 0);
+    if (child == 0)
+        assert_int_equal(setenv("CMOCKA_TEST_ABORT", "1", 1), 0);
+    return child;
+}
+
 /* What count(*) says of a query. */
 static unsigned long count_of(const char *text)
 {
@@ -698,8 +710,7 @@ static void streams_are_locked_in_one_order(void **state)
     PGresult *held = PQexec(holder, text);
     assert_int_equal(PQntuples(held), 1);
     PQclear(held);
-    pid_t child = fork();
-    assert_true(child >= 0);
+    pid_t child = fork_child();
     if (child == 0) {
         const struct ves_stream streams[] = {suite_stream(2), suite_stream(1)};
         struct ves_store *store = open_with(&(struct ves_store_pg_options){
@@ -757,8 +768,7 @@ static void rivals_lose_nothing(void **state)
     (void)suite_append_log(s, 1, 1);
     (void)suite_append_log(s, 2, 1);
     for (int i = 0; i < RIVALS; i++) {
-        children[i] = fork();
-        assert_true(children[i] >= 0);
+        children[i] = fork_child();
         if (children[i] == 0)
             append_often(i);
     }
@@ -780,8 +790,7 @@ static void many_processes_may_open_an_empty_database(void **state)
     (void)state;
     exec("DROP SCHEMA public CASCADE; CREATE SCHEMA public");
     for (int i = 0; i < CHILDREN; i++) {
-        children[i] = fork();
-        assert_true(children[i] >= 0);
+        children[i] = fork_child();
         if (children[i] == 0) {
             struct ves_store_pg_options o = {
                 .url = test_pg_url, .create = true, .busy_timeout_ms = 60000};
