@@ -262,7 +262,7 @@ SANE := $(filter-out $(if $(SAN),$(BUILD)/test_extension),$(UNIT_BIN))
 # A sanitizer needs no 20,000 histories to see what they do to memory.
 test-unit-fuzz: $(SANE) $(FUZZ_BIN)
 	$(if $(SAN),VES_EVENTS=$${VES_EVENTS:-300}) BUILD=$(BUILD) SUITES="unit fuzz" TESTS="$(notdir $(SANE))" tools/run-tests $(T)
-THREADED := test_pool $(filter test_server%,$(UNIT))
+THREADED := test_pool test_agent_wal $(filter test_server%,$(UNIT))
 test-threads: $(addprefix $(BUILD)/,$(THREADED))
 	BUILD=$(BUILD) SUITES=unit TESTS="$(THREADED)" tools/run-tests $(T)
 # Every object, to see every warning.
