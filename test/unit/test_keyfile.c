@@ -281,10 +281,37 @@ static void credentials_are_one_line(void **state)
     ves_secret_free(text);
 }
 
+/* Who owns the file can change it, whatever its mode says. */
+static void a_file_of_somebody_else_is_no_secret(void **state)
+{
+    enum { SOMEBODY = 65534 };
+    struct ves_signer *signer = NULL;
+    bool is_sealed;
+
+    (void)state;
+    if (geteuid() != 0) {
+        print_message("only root gives files away\n");
+        skip();
+    }
+    assert_int_equal(
+        ves_keyfile_generate(test_dir_file, VES_KEY_AGENT, NULL, NULL, &error),
+        VES_OK);
+    assert_int_equal(chown(test_dir_file, SOMEBODY, SOMEBODY), 0);
+    assert_int_equal(load(horse, &signer), VES_REFUSED);
+    assert_non_null(strstr(error.text, "belongs to user 65534"));
+    assert_int_equal(ves_keyfile_inspect(test_dir_file, VES_KEY_AGENT, NULL,
+                                         &is_sealed, &error),
+                     VES_REFUSED);
+    assert_int_equal(chown(test_dir_file, 0, 0), 0);
+    assert_int_equal(load(horse, &signer), VES_OK);
+    ves_signer_free(signer);
+}
+
 int main(void)
 {
 #define CASE(f) cmocka_unit_test_setup_teardown(f, set_up, test_dir_clear)
     const struct CMUnitTest tests[] = {
+        CASE(a_file_of_somebody_else_is_no_secret),
         CASE(keys_are_kept_in_the_clear_or_sealed),
         CASE(sealed_keys_need_their_passphrase),
         CASE(key_files_have_one_form),
