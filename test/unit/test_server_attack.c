@@ -376,8 +376,7 @@ static void test_smuggling(void **state)
         "Transfer-Encoding: chunked\r\nTransfer-Encoding: x\r\n\r\n0\r\n\r\n",
         "Host: y\r\nContent-Length: 2\r\n\r\n{}",
         "X-API-Key: ss_other\r\nContent-Length: 2\r\n\r\n{}",
-        "Authorization: ApiKey ss_one\r\nAuthorization: ApiKey ss_other\r\n"
-        "Content-Length: 2\r\n\r\n{}",
+        "Authorization: ss_a\r\nAuthorization: ss_b\r\n\r\n",
         "Content-Length: 2\r\nTransfer-Encoding : chunked\r\n\r\n{}",
         "Content-Length : 60\r\nContent-Length: 2\r\n\r\n{}",
         "x-api-key\t: ss_other\r\nContent-Length: 2\r\n\r\n{}"};
