@@ -564,9 +564,6 @@ class Handler(BaseHTTPRequestHandler):
             self.close_connection = True
             return None
         is_redeem = path.startswith("/api/v1/invitations/redeem")
-        if mode == "slow-redeem" and is_redeem:
-            open("redeeming", "w").close()
-            time.sleep(2)
         if mode in ("mute", "unclaimed-mute") and "/inclusion/" in path:
             return self.reply(404, {}, b'{"message":"no"}')
         if mode == "mute" and path.startswith("/api/v1/ves/head"):
@@ -576,6 +573,12 @@ class Handler(BaseHTTPRequestHandler):
         status, headers, data = self.upstream(mode, path, body)
         kept = {k: value for k, value in headers.items()
                 if k.lower() in ("content-type", "retry-after", "x-ves-nonce")}
+        if mode == "slow-redeem" and is_redeem:
+            # The server has done it: nothing of it comes later than what the killed one's successor asks.
+            open("redeeming", "w").close()
+            time.sleep(2)
+            self.close_connection = True
+            return None
         if status == 200 and self.command == "GET":
             cache.setdefault(self.path, (kept, data))
         if (mode == "push-lost" and is_push) or (
