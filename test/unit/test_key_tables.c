@@ -136,12 +136,41 @@ static void a_leased_table_stays(void **state)
         sign_item(0, &items[i]);
     ves_key_tables_take(tables, items, ONE_BATCH, &lease);
     assert_non_null(lease.keys[0].table);
+    /* Another lease of the same table, which is given back, ends none. */
+    assert_true(verify_some(tables, 0, 1));
     for (size_t i = 1; i < KEYS; i++)
         assert_true(verify_some(tables, i, ONE_BATCH));
+    assert_true(verify_some(tables, 0, 1));
     ves_key_lease_verify(&lease, items, ONE_BATCH);
     ves_key_tables_give(&lease);
     for (size_t i = 0; i < ONE_BATCH; i++)
         assert_true(items[i].is_valid);
+    ves_key_tables_free(tables);
+}
+
+/* And the place of a key that has no table yet, however many others come. */
+static void a_leased_place_stays(void **state)
+{
+    enum { OTHERS = 10000 };
+    struct ves_key_tables *tables = new_tables();
+    struct ves_verify_item item, other;
+    struct ves_key_lease lease, others;
+    (void)state;
+    sign_item(0, &item);
+    ves_key_tables_take(tables, &item, 1, &lease);
+    sign_item(0, &other);
+    for (uint64_t i = 0; i < OTHERS; i++) {
+        memset(other.key.b, 0xff, VES_KEY_SIZE); /* no key */
+        ves_store_le64(other.key.b + 8, i);
+        ves_key_tables_take(tables, &other, 1, &others);
+        ves_key_lease_verify(&others, &other, 1);
+        assert_false(other.is_valid);
+        ves_key_tables_give(&others);
+    }
+    for (size_t i = 2; i < BUILD_AT; i++)
+        assert_false(verify_some(tables, 0, 1));
+    assert_true(verify_some(tables, 0, 1));
+    ves_key_tables_give(&lease);
     ves_key_tables_free(tables);
 }
 
@@ -345,6 +374,7 @@ int main(void)
         cmocka_unit_test(tables_are_few),
         cmocka_unit_test(keys_alike_are_not_in_one_set),
         cmocka_unit_test(a_leased_table_stays),
+        cmocka_unit_test(a_leased_place_stays),
         cmocka_unit_test(tables_alone_give_the_same_answers),
         cmocka_unit_test(answers_are_the_same),
         cmocka_unit_test(no_table_for_a_strange_key),
