@@ -177,6 +177,69 @@ static void many_callers_share_a_pool(void **state)
     ves_pool_free(pool);
 }
 
+/* ---- more keys than there are tables --------------------------------------
+ */
+
+enum { CROWD = 140, CROWD_THREADS = 4, VISITED = 45, OF_EACH = 32 };
+
+struct crowd {
+    pthread_t thread;
+    struct ves_verifier *verifier;
+    const struct ves_verify_item *good; /* one of each key */
+    size_t first;
+    bool ok;
+};
+
+static void *verify_of_many_keys(void *ctx)
+{
+    struct crowd *crowd = ctx;
+    struct ves_verify_item items[OF_EACH];
+    crowd->ok = true;
+    for (size_t i = 0; i < VISITED; i++) {
+        for (size_t j = 0; j < OF_EACH; j++) {
+            items[j] = crowd->good[(crowd->first + i + j % 2) % CROWD];
+            items[j].is_valid = j % 5 == 0;
+            items[j].sig.b[40] ^= j % 5 == 0;
+        }
+        crowd->verifier->verify(crowd->verifier, items, OF_EACH);
+        for (size_t j = 0; j < OF_EACH; j++)
+            crowd->ok &= items[j].is_valid == (j % 5 != 0);
+    }
+    return NULL;
+}
+
+/* Tables are built, used and given up by several at a time. */
+static void tables_come_and_go(void **state)
+{
+    static struct ves_verify_item good[CROWD];
+    struct crowd crowds[CROWD_THREADS];
+    struct ves_pool *pool;
+    (void)state;
+    for (size_t i = 0; i < CROWD; i++) {
+        const uint8_t seed[VES_SEED_SIZE] = {(uint8_t)i, 44};
+        struct ves_secret_key secret;
+        ves_ed25519_keypair(seed, &secret, &good[i].key);
+        ves_sha256_one(&i, sizeof(i), &good[i].hash);
+        ves_ed25519_sign(&secret, ves_bytes(good[i].hash.b, VES_HASH_SIZE),
+                         &good[i].sig);
+    }
+    assert_int_equal(ves_pool_new(ves_alloc_default(), 2, &pool, &error),
+                     VES_OK);
+    for (size_t c = 0; c < CROWD_THREADS; c++) {
+        crowds[c] = (struct crowd){.verifier = ves_pool_verifier(pool),
+                                   .good = good,
+                                   .first = c * CROWD / CROWD_THREADS};
+        assert_int_equal(pthread_create(&crowds[c].thread, NULL,
+                                        verify_of_many_keys, &crowds[c]),
+                         0);
+    }
+    for (size_t c = 0; c < CROWD_THREADS; c++) {
+        assert_int_equal(pthread_join(crowds[c].thread, NULL), 0);
+        assert_true(crowds[c].ok);
+    }
+    ves_pool_free(pool);
+}
+
 static void *refuse(void *ctx, void *ptr, size_t size)
 {
     (void)ctx;
@@ -200,6 +263,7 @@ int main(void)
         CASE(pools_answer_as_one_thread_does),
         CASE(parallel_signatures_are_the_same),
         CASE(many_callers_share_a_pool),
+        CASE(tables_come_and_go),
         CASE(pools_run_out_of_memory_politely),
     };
     cmocka_set_message_output(CM_OUTPUT_TAP);
