@@ -397,6 +397,26 @@ static void test_small_order_r(void **state)
     }
 }
 
+/* S = r + ka with a k that was made of a wrong R: the equation gives rB, which
+ * differs from R in one bit, whichever it is. */
+static void test_r_of_other_bytes(void **state)
+{
+    (void)state;
+    struct signed_hash s = make_signed();
+    uint8_t a[32], k[32], r[32] = {5}, point[32];
+    secret_scalar(s.seed, a);
+    assert_int_equal(crypto_scalarmult_ed25519_base_noclamp(point, r), 0);
+    for (size_t bit = 0; bit <= 256; bit++) {
+        memcpy(s.sig.b, point, 32);
+        if (bit < 256)
+            s.sig.b[bit / 8] ^= (uint8_t)(1 << bit % 8);
+        challenge(s.sig.b, s.key.b, &s.hash, k);
+        crypto_core_ed25519_scalar_mul(s.sig.b + 32, k, a);
+        crypto_core_ed25519_scalar_add(s.sig.b + 32, s.sig.b + 32, r);
+        assert_true(verify(&s) == (bit == 256));
+    }
+}
+
 /* All encodings of y from p to 2^255 - 1, as key and as R. */
 static void test_not_canonical(void **state)
 {
@@ -493,6 +513,7 @@ int main(void)
         cmocka_unit_test(test_large_s),
         cmocka_unit_test(test_small_order_key),
         cmocka_unit_test(test_small_order_r),
+        cmocka_unit_test(test_r_of_other_bytes),
         cmocka_unit_test(test_not_canonical),
         cmocka_unit_test(test_secret_memory),
         cmocka_unit_test(test_passphrase),
