@@ -7,6 +7,9 @@
 #include <string.h>
 
 #include <dlfcn.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 #include <sodium.h>
@@ -287,9 +290,9 @@ static void no_table_for_a_strange_key(void **state)
 /* ---- another libsodium ----------------------------------------------------
  */
 
-static bool is_lenient;
+static bool is_lenient, is_harsh;
 
-/* Stands before libsodium's: one that takes everything. */
+/* Stands before libsodium's: one that takes everything, or nothing. */
 int crypto_sign_verify_detached(const unsigned char *sig,
                                 const unsigned char *message,
                                 unsigned long long size,
@@ -298,7 +301,7 @@ int crypto_sign_verify_detached(const unsigned char *sig,
     int (*theirs)(const unsigned char *, const unsigned char *,
                   unsigned long long, const unsigned char *) = NULL;
     *(void **)&theirs = dlsym(RTLD_NEXT, "crypto_sign_verify_detached");
-    return is_lenient ? 0 : theirs(sig, message, size, key);
+    return is_lenient ? 0 : is_harsh ? -1 : theirs(sig, message, size, key);
 }
 
 /* If some libsodium took more than RFC 8032's equation with bytes compared,
@@ -327,6 +330,37 @@ static void more_lenient_than_a_table(void **state)
     }
     is_lenient = false;
     ves_key_tables_free(tables);
+}
+
+/* Does a process end by abort() that takes count signatures, of a key with a
+ * table or of a new one, which libsodium all refuses? */
+static bool ends(bool is_new, size_t count)
+{
+    pid_t child = fork();
+    int status;
+    assert_true(child >= 0);
+    if (child == 0) {
+        struct ves_key_tables *tables = new_tables();
+        if (!is_new)
+            (void)verify_some(tables, 0, ONE_BATCH);
+        is_harsh = true;
+        ves_set_panic_handler(NULL);
+        (void)close(STDERR_FILENO);
+        for (size_t i = 0; i < count; i += ONE_BATCH)
+            (void)verify_some(tables, 0, ONE_BATCH);
+        _exit(0);
+    }
+    assert_int_equal(waitpid(child, &status, 0), child);
+    return WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT;
+}
+
+/* A table that said yes where libsodium says no would not be believed. */
+static void a_false_yes_ends_the_process(void **state)
+{
+    (void)state;
+    assert_true(ends(true, ONE_BATCH));
+    assert_true(ends(false, VES_ACCEPTED_CHECKED));
+    assert_false(ends(false, VES_ACCEPTED_CHECKED / 2));
 }
 
 /* ---- memory ---------------------------------------------------------------
@@ -379,6 +413,7 @@ int main(void)
         cmocka_unit_test(answers_are_the_same),
         cmocka_unit_test(no_table_for_a_strange_key),
         cmocka_unit_test(more_lenient_than_a_table),
+        cmocka_unit_test(a_false_yes_ends_the_process),
         cmocka_unit_test(without_memory_it_is_slower),
     };
     cmocka_set_message_output(CM_OUTPUT_TAP);
