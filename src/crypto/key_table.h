@@ -27,7 +27,7 @@ void ves_base_table_free(const struct ves_alloc *alloc,
                          struct ves_base_table *table); /* NULL allowed */
 
 /* NULL without memory, if key is not valid, and with a compiler without
- * 128-bit integers.  Takes as long as four of libsodium's verifications. */
+ * 128-bit integers.  Takes as long as seven of libsodium's verifications. */
 VES_NODISCARD struct ves_key_table *
 ves_key_table_new(const struct ves_alloc *alloc,
                   const struct ves_public_key *key);
