@@ -610,6 +610,12 @@ static void a_decided_refusal_rests(void **state)
     assert_true(ves_uuid_equal(&push.event_ids[0], &b));
     assert_int_equal(end(200, refusal(&b, "nothing_special", false, false)),
                      VES_OK);
+    /* Nobody signed that one: settled, it would never be sent again. */
+    assert_int_equal(row_of(&b).status, VES_OUTBOX_FAILED);
+    assert_int_equal(ves_core_settle_refused(&fleet.devices[0].core, &b,
+                                             ves_bytes_str("seen to"),
+                                             fleet.hub.now_ms),
+                     VES_INVALID);
     assert_int_equal(ves_core_retry(&fleet.devices[0].core, NULL, 0,
                                     fleet.hub.now_ms, &retried),
                      VES_OK);
