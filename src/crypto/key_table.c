@@ -135,12 +135,6 @@ void ves_key_table_free(const struct ves_alloc *alloc,
     free_aligned(alloc, table);
 }
 
-const struct ves_public_key *
-ves_key_table_key(const struct ves_key_table *table)
-{
-    return &table->key;
-}
-
 /* ---- verifying ---------------------------------------------------------- */
 
 /* A number as the entries it is the sum of. */
@@ -261,14 +255,6 @@ void ves_key_table_free(const struct ves_alloc *alloc,
 {
     (void)alloc;
     VES_ASSERT(!table);
-}
-
-const struct ves_public_key *
-ves_key_table_key(const struct ves_key_table *table)
-{
-    (void)table;
-    VES_ASSERT(!"there is no table");
-    return NULL;
 }
 
 void ves_key_table_verify(const struct ves_base_table *base,

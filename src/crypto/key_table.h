@@ -34,10 +34,6 @@ ves_key_table_new(const struct ves_alloc *alloc,
 void ves_key_table_free(const struct ves_alloc *alloc,
                         struct ves_key_table *table); /* NULL allowed */
 
-/* The key the table was made of. */
-const struct ves_public_key *
-ves_key_table_key(const struct ves_key_table *table);
-
 /* One verification: item is of table's key, which is asserted. */
 struct ves_table_item {
     const struct ves_key_table *table;
