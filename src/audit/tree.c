@@ -155,7 +155,7 @@ enum ves_status ves_audit_tree_add(struct ves_audit *audit,
     enum ves_status status =
         ves_tlog_edge_append(&stream->edge, leaf, made, &count);
     for (size_t i = 0; i < count && !status && stream->has_tree; i++) {
-        uint32_t level = made[i].node.level / 8;
+        uint32_t level = made[i].node.level / VES_TLOG_TILE_HEIGHT;
         uint64_t index = made[i].node.index;
         if (level >= VES_STORE_TILE_LEVELS)
             continue;

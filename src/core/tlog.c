@@ -10,7 +10,6 @@
 
 enum {
     AT_ONCE = 32,                    /* hashed together */
-    TILE_LEVELS = 8,                 /* tiles store every eighth level */
     PREIMAGE = 1 + 2 * VES_HASH_SIZE /* of a node */
 };
 
@@ -73,7 +72,7 @@ static void join(struct ves_tlog_edge *edge, uint32_t level,
 
     VES_ASSERT(edge->count == ones(edge->size));
     for (;; up++) {
-        if (made && up % TILE_LEVELS == 0) {
+        if (made && up % VES_TLOG_TILE_HEIGHT == 0) {
             made[*made_count].node.level = up;
             made[*made_count].node.index = edge->size >> up;
             made[*made_count].hash = at;
@@ -149,7 +148,7 @@ enum ves_status ves_tlog_edge_append_all(struct ves_tlog_edge *edge,
     for (; n > 0; first.level++, first.index /= 2) {
         bool has_left = first.index % 2 == 1;
         size_t all = n + (has_left ? 1 : 0);
-        if (visit && first.level % TILE_LEVELS == 0)
+        if (visit && first.level % VES_TLOG_TILE_HEIGHT == 0)
             visit(ctx, first, leaves, n);
         if (all % 2 == 1)
             ends[end_count++] = leaves[n - 1];

@@ -24,6 +24,7 @@ enum {
     VES_TLOG_EDGE_MAX = 63,   /* 1 bits of a size */
     VES_TLOG_PATH_MAX = 64,   /* hashes of a consistency path; an inclusion
                                  path has one less */
+    VES_TLOG_TILE_HEIGHT = 8, /* levels of a tile (tlog-tiles) */
     VES_TLOG_READ_MAX = 128,  /* nodes a path is made of */
     VES_TLOG_ENTRY_MAX = 147, /* bytes of a leaf preimage */
     VES_TLOG_MADE_MAX = 8     /* hashes one entry adds to the tiles */

@@ -10,7 +10,6 @@
 #include "engine/streams.h"
 
 enum {
-    LEVELS_PER_TILE = 8,
     ENTRIES = 32, /* hashed at a time */
     EDGE_BYTES_MAX = 8 + VES_TLOG_EDGE_MAX * VES_HASH_SIZE,
     PLANT_CHUNK = 4096, /* events a transaction */
@@ -100,7 +99,7 @@ static void keep_hashes(void *ctx, struct ves_tlog_node first,
     VES_ASSERT(tree->count + count <= tree->hash_max);
     for (size_t i = 0; i < count; i++)
         tree->hashes[tree->count++] = (struct ves_tile_hash){
-            first.level / LEVELS_PER_TILE, first.index + i, hashes[i]};
+            first.level / VES_TLOG_TILE_HEIGHT, first.index + i, hashes[i]};
 }
 
 enum ves_status ves_log_tree_save(struct ves_log_tree *tree)
