@@ -516,8 +516,6 @@ enum ves_status ves_followers_start(struct ves_server *server,
 void ves_followers_stop(struct ves_server *server, unsigned timeout_ms)
 {
     struct ves_followers *all = &server->followers;
-    struct timespec until = ves_timed_after(timeout_ms);
-    int result = 0;
     if (!all->is_running)
         return;
     pthread_mutex_lock(&all->lock);
@@ -527,8 +525,9 @@ void ves_followers_stop(struct ves_server *server, unsigned timeout_ms)
     pthread_join(all->thread, NULL);
     all->is_running = false;
     pthread_mutex_lock(&all->lock);
-    while (atomic_load(&all->count) && result == 0)
-        result = pthread_cond_timedwait(&all->left, &all->lock, &until);
+    while (atomic_load(&all->count) &&
+           ves_timed_wait(&all->left, &all->lock, &timeout_ms))
+        continue;
     pthread_mutex_unlock(&all->lock);
 }
 

@@ -760,11 +760,10 @@ void ves_http_quiesce(struct ves_http *http)
 
 bool ves_http_drain(struct ves_http *http, unsigned timeout_ms)
 {
-    struct timespec until = ves_timed_after(timeout_ms);
-    int result = 0;
     pthread_mutex_lock(&http->lock);
-    while (atomic_load(&http->in_flight) && result == 0)
-        result = pthread_cond_timedwait(&http->drained, &http->lock, &until);
+    while (atomic_load(&http->in_flight) &&
+           ves_timed_wait(&http->drained, &http->lock, &timeout_ms))
+        continue;
     pthread_mutex_unlock(&http->lock);
     return atomic_load(&http->in_flight) == 0;
 }

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include <poll.h>
+#include <pthread.h>
 #include <signal.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -24,6 +25,7 @@
 #include "os/process.h"
 #include "os/random.h"
 #include "os/signals.h"
+#include "os/timed.h"
 #include "test/lib/test_dir.h"
 
 static struct ves_error error;
@@ -403,6 +405,54 @@ static void a_second_interrupt_ends_at_once(void **state)
     assert_int_equal(WTERMSIG(status), SIGINT);
 }
 
+/* ---- waiting ------------------------------------------------------------- */
+
+static pthread_cond_t never;
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+
+/* Stands still as soon as the other thread waits. */
+static void *stand_still(void *unused)
+{
+    pthread_mutex_lock(&lock);
+    (void)kill(getpid(), SIGSTOP);
+    pthread_mutex_unlock(&lock);
+    return unused;
+}
+
+static int wait_a_second(void)
+{
+    pthread_t thread;
+    unsigned left_ms = 1000;
+    ves_timed_cond_init(&never);
+    pthread_mutex_lock(&lock);
+    if (pthread_create(&thread, NULL, stand_still, NULL))
+        return 1;
+    while (ves_timed_wait(&never, &lock, &left_ms))
+        continue;
+    return left_ms != 0;
+}
+
+/* A process that stood still longer than it wanted to wait waits all the same:
+ * what it waits for stood still, too. */
+static void who_stood_still_still_waits(void **state)
+{
+    int status;
+    (void)state;
+    fflush(NULL);
+    pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0)
+        _exit(wait_a_second());
+    assert_int_equal(waitpid(child, &status, WUNTRACED), child);
+    assert_true(WIFSTOPPED(status));
+    assert_int_equal(usleep(1200000), 0);
+    int64_t went_on_ms = ves_clock_monotonic_ms();
+    assert_int_equal(kill(child, SIGCONT), 0);
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    assert_true(ves_clock_monotonic_ms() - went_on_ms >= 400);
+}
+
 int main(void)
 {
 #define CASE(f) cmocka_unit_test_setup_teardown(f, set_up, test_dir_clear)
@@ -421,6 +471,7 @@ int main(void)
         CASE(dumps_can_be_forbidden),
         CASE(signals_ask_to_stop),
         CASE(a_second_interrupt_ends_at_once),
+        CASE(who_stood_still_still_waits),
     };
     cmocka_set_message_output(CM_OUTPUT_TAP);
     return cmocka_run_group_tests_name("os", tests, set_up_all,
