@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -26,6 +27,8 @@ int main(void)
 static BN_CTX *context;
 static BIGNUM *prime;
 static uint64_t random_state = 20261130;
+/* VES_SCALE times as many rounds as in every run, with other numbers. */
+static unsigned scale = 1;
 
 /* xorshift64*: the same numbers in every run. */
 static uint64_t next_random(void)
@@ -44,7 +47,11 @@ static void random_bytes(uint8_t *out, size_t size)
 
 static int set_up(void **state)
 {
+    const char *asked = getenv("VES_SCALE");
     (void)state;
+    if (asked && strtoul(asked, NULL, 0) > 1)
+        scale = (unsigned)strtoul(asked, NULL, 0);
+    random_state *= scale;
     context = BN_CTX_new();
     prime = BN_new();
     /* 2^255 - 19 */
@@ -118,7 +125,7 @@ static void assert_is(const struct ves_field *x, int bound, BIGNUM *wanted)
 static void products_are_right(void **state)
 {
     (void)state;
-    for (unsigned round = 0; round < 4000; round++) {
+    for (unsigned round = 0; round < 4000 * scale; round++) {
         struct ves_field x = make_element(LOOSE, round), r;
         struct ves_field y = make_element(LOOSE, round);
         BIGNUM *a = value_of(&x), *b = value_of(&y), *c = BN_new();
@@ -137,7 +144,7 @@ static void products_are_right(void **state)
 static void sums_are_right(void **state)
 {
     (void)state;
-    for (unsigned round = 0; round < 4000; round++) {
+    for (unsigned round = 0; round < 4000 * scale; round++) {
         struct ves_field x = make_element(TIGHT, round), r;
         struct ves_field y = make_element(TIGHT, round);
         struct ves_field large = make_element(BELOW_2_53, round);
@@ -163,7 +170,7 @@ static void powers_are_right(void **state)
     BN_sub_word(minus_2, 2);
     BN_sub_word(root, 5);
     BN_div_word(root, 8);
-    for (unsigned round = 0; round < 300; round++) {
+    for (unsigned round = 0; round < 300 * scale; round++) {
         struct ves_field x = make_element(LOOSE, round), r;
         BIGNUM *a = value_of(&x), *c = BN_new();
         r = ves_field_invert(&x);
@@ -219,7 +226,7 @@ static void bytes_are_canonical(void **state)
             BN_free(wanted);
         }
     }
-    for (unsigned round = 0; round < 2000; round++) {
+    for (unsigned round = 0; round < 2000 * scale; round++) {
         uint8_t bytes[VES_FIELD_SIZE];
         random_bytes(bytes, sizeof(bytes));
         if (round < 32)
@@ -284,7 +291,7 @@ static void assert_encodes(struct ves_point p, const uint8_t expected[32])
 static void additions_are_right(void **state)
 {
     (void)state;
-    for (unsigned round = 0; round < 1500; round++) {
+    for (unsigned round = 0; round < 1500 * scale; round++) {
         uint8_t p_bytes[32], q_bytes[32], minus[32], expected[32];
         make_encoding(p_bytes, round);
         make_encoding(q_bytes, round / 4);
@@ -329,7 +336,7 @@ static void other_bytes_are_no_points(void **state)
 {
     unsigned points = 0;
     (void)state;
-    for (unsigned round = 0; round < 1000; round++) {
+    for (unsigned round = 0; round < 1000 * scale; round++) {
         uint8_t bytes[32], neutral[32] = {1}, sum[32];
         struct ves_point p;
         random_bytes(bytes, sizeof(bytes));
@@ -338,7 +345,7 @@ static void other_bytes_are_no_points(void **state)
                          is_point);
         points += is_point;
     }
-    assert_in_range(points, 400, 600);
+    assert_in_range(points, 400 * scale, 600 * scale);
     /* x = 0 has no odd root (RFC 8032 section 5.1.3, step 4). */
     uint8_t no_point[32] = {1};
     struct ves_point p;
@@ -373,7 +380,7 @@ static void assert_digits(const uint8_t number[32], unsigned bits,
 static void digits_add_up_to_the_number(void **state)
 {
     (void)state;
-    for (unsigned round = 0; round < 5000; round++) {
+    for (unsigned round = 0; round < 5000 * scale; round++) {
         uint8_t number[32];
         random_bytes(number, sizeof(number));
         /* Runs of one bit: carries that go far, and none. */
