@@ -279,8 +279,8 @@ check-purity: $(LIB_OBJ)
 	tools/$@ $(BUILD)
 check-symbols: $(LIB_SO)
 	tools/$@ $(LIB_SO)
-soak: all $(BUILD)/damage-each $(BUILD)/ves-sim $(BUILD)/ves-sim-real $(BUILD)/prop_judge $(BUILD)/prop_engine $(BUILD)/prop_types $(BUILD)/prop_declared $(BUILD)/prop_keys
-	BUILD=$(BUILD) tools/soak
+soak: all $(BUILD)/damage-each $(BUILD)/ves-sim $(BUILD)/ves-sim-real $(BUILD)/prop_judge $(BUILD)/prop_engine $(BUILD)/prop_types $(BUILD)/prop_declared $(BUILD)/prop_keys $(BUILD)/prop_key_table $(BUILD)/test_ed25519
+	BUILD=$(BUILD) tools/soak "$(T)"
 # Failovers under load (test/e2e/slow-ha.sh).
 ha: all
 	BUILD=$(BUILD) HA_ROUNDS=$${HA_ROUNDS:-20} bash test/e2e/slow-ha.sh
