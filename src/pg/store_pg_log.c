@@ -454,11 +454,11 @@ enum ves_status ves_pg_log_leaves(struct ves_store *s, uint32_t stream_no,
     ves_pg_open(ves_pg_of(s), &q, VES_PG_LOG_LEAVES, "iii",
                 "SELECT sequence_number, event_hash, signature"
                 " FROM ves_events WHERE stream_no = $1"
-                " AND sequence_number >= $2 ORDER BY sequence_number"
-                " LIMIT $3");
+                " AND sequence_number >= $2 AND sequence_number < $3"
+                " ORDER BY sequence_number");
     ves_pg_put_i64(&q, stream_no);
     ves_pg_put_u64(&q, from);
-    ves_pg_put_u64(&q, count);
+    ves_pg_put_u64(&q, count > UINT64_MAX - from ? UINT64_MAX : from + count);
     enum ves_status status = ves_pg_ask(&q);
     while (!status && *found < count && ves_pg_next(&q)) {
         struct ves_leaf_row *row = &rows[(*found)++];

@@ -283,6 +283,15 @@ static void leaves_are_what_the_rows_say(void **state)
     assert_int_equal(found, 2);
     OK(CALL(s, log_leaves, no, 6, 8, leaves, &found));
     assert_int_equal(found, 0);
+    /* There is no event 0, and what is behind the range is not asked for. */
+    OK(CALL(s, log_leaves, no, 0, 3, leaves, &found));
+    assert_int_equal(found, 2);
+    assert_int_equal(leaves[0].sequence_number, 1);
+    assert_int_equal(leaves[1].sequence_number, 2);
+    OK(CALL(s, log_leaves, no, INT64_MAX, 8, leaves, &found));
+    assert_int_equal(found, 0);
+    OK(CALL(s, log_leaves, no, 1, 0, leaves, &found));
+    assert_int_equal(found, 0);
     OK(CALL(s, log_leaves, 9, 1, 8, leaves, &found));
     assert_int_equal(found, 0);
 }
