@@ -7,7 +7,6 @@
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
-#include <strings.h>
 #include <unistd.h>
 
 #include "base/assert.h"
@@ -21,6 +20,7 @@
 #include "mcp/server.h"
 #include "os/clock.h"
 #include "os/file.h"
+#include "os/framing.h"
 #include "os/listen.h"
 #include "os/mhd.h"
 #include "os/random.h"
@@ -55,6 +55,7 @@ struct request {
     struct ves_mcp_session *session; /* kept */
     bool is_new_session;
     bool is_refused;
+    bool is_cut_off; /* refused, and nobody knows where the next one begins */
     bool is_too_large, is_too_much; /* the body */
     size_t held;                    /* of the server's, for the body */
     bool is_modern;
@@ -94,7 +95,7 @@ static enum MHD_Result respond(struct request *r, unsigned status,
         MHD_add_response_header(response, "Allow", "POST");
     if (status == 503)
         MHD_add_response_header(response, "Retry-After", "1");
-    if (status == 408 || status == 413 || status == 503)
+    if (status == 408 || status == 413 || status == 503 || r->is_cut_off)
         MHD_add_response_header(response, "Connection", "close");
     if (status == 401)
         MHD_add_response_header(response, "WWW-Authenticate",
@@ -475,45 +476,28 @@ static enum MHD_Result post(struct request *r)
 
 /* ---- requests ------------------------------------------------------------ */
 
-static enum MHD_Result count_length(void *ctx, enum MHD_ValueKind kind,
-                                    const char *name, const char *value)
-{
-    unsigned *count = ctx;
-
-    (void)kind;
-    (void)value;
-    *count += strcasecmp(name, "Content-Length") == 0 ||
-              strcasecmp(name, "Transfer-Encoding") == 0;
-    return MHD_YES;
-}
-
-/* A body of two lengths is one thing to us and another to a proxy. */
-static bool has_one_length(struct request *r)
-{
-    unsigned count = 0;
-
-    MHD_get_connection_values(r->connection, MHD_HEADER_KIND, count_length,
-                              &count);
-    return count <= 1;
-}
-
 /* Everything that can be said without the body; MHD_YES with is_refused unset:
  * go on. */
 static enum MHD_Result on_headers(struct request *r, const char *url,
                                   const char *method)
 {
+    static const char *const once[] = {
+        "Host",       "Origin",   "Authorization",        "Mcp-Session-Id",
+        "Mcp-Method", "Mcp-Name", "MCP-Protocol-Version", NULL};
     const char *host = header(r, "Host"), *origin = header(r, "Origin");
     const char *length = header(r, "Content-Length");
     uint64_t bytes = 0;
 
     if (r->peer && r->peer->is_surplus)
         return refuse(r, 503, "too many connections; try again later");
+    if (ves_framing_is_ambiguous(r->connection, once)) {
+        r->is_cut_off = true;
+        return refuse(r, 400, VES_FRAMING_WORDS);
+    }
     if (!host || !ves_mcp_host_is_local(host))
         return refuse(r, 403, "this Host is not served here");
     if (origin && !ves_mcp_origin_is_allowed(origin, r->http->origins))
         return refuse(r, 403, "this Origin may not ask");
-    if (!has_one_length(r))
-        return refuse(r, 400, "the body has more than one length");
     if (strcmp(url, "/mcp") != 0)
         return refuse(r, 404, "there is only /mcp");
     if (!ves_token_is_shown(&r->http->token, header(r, "Authorization")))

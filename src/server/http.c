@@ -8,7 +8,6 @@
 
 #include <stdatomic.h>
 #include <string.h>
-#include <strings.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -20,6 +19,7 @@
 #include "base/text.h"
 #include "base/uuid.h"
 #include "os/clock.h"
+#include "os/framing.h"
 #include "os/mhd.h"
 #include "os/process.h"
 #include "os/random.h"
@@ -323,77 +323,22 @@ static bool is_welcome(const struct ves_request *request)
     return is_it;
 }
 
-/* Fields that say where a request ends, for whom it is, and who asks. */
-struct framing {
-    unsigned lengths, encodings, hosts, authorizations, api_keys;
-    bool is_chunked;
-    bool is_misspelt; /* one that somebody else may take for another */
-};
-
-/* libmicrohttpd takes a blank before the colon for a part of the name, others
- * for none of it (RFC 9112, 5.1). */
-static bool is_misspelt(const char *name)
-{
-    for (; *name; name++) {
-        if ((unsigned char)*name <= ' ' || (unsigned char)*name >= 0x7f)
-            return true;
-    }
-    return false;
-}
-
-static enum MHD_Result count_field(void *ctx, enum MHD_ValueKind kind,
-                                   const char *name, const char *value)
-{
-    struct framing *framing = ctx;
-    (void)kind;
-    framing->is_misspelt = framing->is_misspelt || is_misspelt(name);
-    if (strcasecmp(name, "Content-Length") == 0) {
-        framing->lengths++;
-    } else if (strcasecmp(name, "Transfer-Encoding") == 0) {
-        framing->encodings++;
-        framing->is_chunked = value && strcasecmp(value, "chunked") == 0;
-    } else if (strcasecmp(name, "Host") == 0) {
-        framing->hosts++;
-    } else if (strcasecmp(name, "Authorization") == 0) {
-        framing->authorizations++;
-    } else if (strcasecmp(name, "x-api-key") == 0) {
-        framing->api_keys++;
-    }
-    return MHD_YES;
-}
-
-/* A proxy before us that reads such a one otherwise would take what is in a
- * body for a request of somebody else (RFC 9112, 6.1 and 6.3), or let one key
- * pass and have another one counted. */
-static bool is_ambiguous(const struct ves_request *request)
-{
-    struct framing framing = {0};
-    MHD_get_connection_values(request->connection, MHD_HEADER_KIND, count_field,
-                              &framing);
-    return framing.is_misspelt || framing.lengths + framing.encodings > 1 ||
-           framing.hosts > 1 || framing.authorizations > 1 ||
-           framing.api_keys > 1 || (framing.encodings && !framing.is_chunked);
-}
-
 /* Looks at the headers; afterwards request->status says whether it is refused
  * already.  *length: of the body, UINT64_MAX when not said. */
 static void accept_headers(struct ves_http *http, struct ves_request *request,
                            const char *method, uint64_t *length)
 {
     struct ves_error error = {0};
+    static const char *const once[] = {"Host", "Authorization", "x-api-key",
+                                       NULL};
     struct ves_bytes text = header(request, "Content-Length");
     request->method = method_of(method);
     choose_id(http, request);
     *length = header(request, "Transfer-Encoding").len ? UINT64_MAX : 0;
     if (text.len && ves_decimal_parse(text, length))
         *length = UINT64_MAX;
-    if (is_ambiguous(request)) {
-        ves_reply_error(request, 400, NULL,
-                        "the headers say more than once where the body ends, "
-                        "which host is meant or who asks (Authorization, "
-                        "x-api-key), name a Transfer-Encoding other than "
-                        "chunked, or have a blank before a colon; send one of "
-                        "each");
+    if (ves_framing_is_ambiguous(request->connection, once)) {
+        ves_reply_error(request, 400, NULL, "%s", VES_FRAMING_WORDS);
         request->is_cut_off = true;
         return;
     }

@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "os/clock.h"
 #include "os/file.h"
+#include "os/framing.h"
 #include "os/listen.h"
 #include "os/mhd.h"
 #include "os/tls_pair.h"
@@ -30,6 +31,7 @@ struct ves_witness_http {
 struct request {
     struct ves_buf body;
     bool is_answered;
+    bool is_cut_off; /* refused, and nobody knows where the next one begins */
 };
 
 /* ---- answers ------------------------------------------------------------- */
@@ -47,6 +49,8 @@ static enum MHD_Result answer(struct MHD_Connection *connection,
     MHD_add_response_header(response, "Content-Type", type);
     MHD_add_response_header(response, "Cache-Control", "no-store");
     MHD_add_response_header(response, "X-Content-Type-Options", "nosniff");
+    if (r->is_cut_off)
+        MHD_add_response_header(response, "Connection", "close");
     if (status == 401)
         MHD_add_response_header(response, "WWW-Authenticate",
                                 "Bearer realm=\"witness\"");
@@ -99,9 +103,13 @@ static enum MHD_Result on_headers(struct ves_witness *witness,
                                   struct request *r, const char *url,
                                   const char *method)
 {
+    static const char *const once[] = {"Host", "Authorization", NULL};
     bool is_submission = strcmp(url, "/add-checkpoint") == 0;
     bool is_get = strcmp(method, "GET") == 0 || strcmp(method, "HEAD") == 0;
 
+    r->is_cut_off = ves_framing_is_ambiguous(connection, once);
+    if (r->is_cut_off)
+        return answer_text(connection, r, 400, VES_FRAMING_WORDS "\n");
     if (!is_submission && is_get)
         return show(witness, connection, r, url);
     if (!is_submission)

@@ -56,6 +56,24 @@ submit()
 start_witness || done_testing
 like "it says its key" "$(cat "$T/vkey")" '^w\.example\+[0-9a-f]{8}\+'
 is "the key is the owner's alone" "$(stat -c %a "$T/w/key")" 600
+is "heads that say two things are refused, and what follows is no request" "$(python3 - "${URL#http://}" <<'PY'
+import socket, sys
+host, port = sys.argv[1].rsplit(":", 1)
+hidden = b"GET / HTTP/1.1\r\nHost: w\r\n\r\n"
+for more in (b"Content-Length: 0\r\nTransfer-Encoding : chunked", b"Content-Length: 0\r\nContent-Length: 34", b"Content-Length: 0\r\nHost: other",
+             b"Content-Length: 0\r\nAuthorization: Bearer a\r\nAuthorization: Bearer b"):
+    s = socket.create_connection((host, int(port)), 20)
+    s.sendall(b"POST /add-checkpoint HTTP/1.1\r\nHost: w\r\n" + more + b"\r\n\r\n" + hidden)
+    said = b""
+    try:
+        while piece := s.recv(65536):
+            said += piece
+    except ConnectionError:
+        pass
+    if not said.startswith(b"HTTP/1.1 400") or said.count(b"HTTP/1.1 ") != 1 or b"send one of each" not in said:
+        print(more, said)
+PY
+)" ""
 is "a fork before anything is known is a history like any other's size" "$(submit add-9-15)" 409
 is "and the size is told" "$(cat "$T/body")" 0
 is "first checkpoint" "$(submit add-0-9)" 200

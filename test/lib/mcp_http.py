@@ -214,6 +214,23 @@ def bodies():
         except (socket.timeout, ConnectionError):
             status = None
         ok(f"{what}: not served", status is None or status >= 400, status)
+    hidden = h.request(modern("hidden", "tools/list"))
+    for what, more in [("two lengths", b"content-length: 3"), ("a blank before a colon", b"Transfer-Encoding : chunked"),
+                       ("a tab before a colon", b"Content-Length\t: 60"), ("two hosts", b"Host: localhost:%d" % h.port),
+                       ("two origins", b"Origin: http://localhost\r\nOrigin: http://127.0.0.1"), ("two tokens", b"Authorization: Bearer a\r\nAuthorization: Bearer b"),
+                       ("a length and an encoding", b"Transfer-Encoding: chunked"), ("another encoding", b"Transfer-Encoding: gzip, chunked"),
+                       ("two sessions", b"Mcp-Session-Id: a\r\nMcp-Session-Id: b")]:
+        data = h.request(STATUS).replace(b"\r\n\r\n", b"\r\n" + more + b"\r\n\r\n", 1)
+        s = h.connect(data + hidden)
+        s.settimeout(20)
+        said = b""
+        try:
+            while piece := s.recv(65536):
+                said += piece
+        except ConnectionError:
+            pass
+        s.close()
+        ok(f"{what}: 400, and what follows is no request", said.startswith(b"HTTP/1.1 400") and said.count(b"HTTP/1.1 ") == 1, said[:300])
     ok("after all that it serves", h.post(STATUS)[0] == 200)
     ok("bodies: ends when asked", h.end()[0] == 0)
 
