@@ -227,7 +227,7 @@ def bodies():
         try:
             while piece := s.recv(65536):
                 said += piece
-        except ConnectionError:
+        except (socket.timeout, ConnectionError):
             pass
         s.close()
         ok(f"{what}: 400, and what follows is no request", said.startswith(b"HTTP/1.1 400") and said.count(b"HTTP/1.1 ") == 1, said[:300])
