@@ -114,6 +114,9 @@ json()
 	fi
 }
 
+# may_trace -- is there strace, and is it allowed to trace (not in every container)?
+may_trace() { strace -o /dev/null true 2> /dev/null; }
+
 # wait_for SECONDS COMMAND... -- until it succeeds.
 wait_for()
 {
