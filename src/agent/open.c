@@ -232,8 +232,7 @@ enum ves_status ves_agent_open_file(const struct ves_agent_options *options,
     if (status)
         return status;
     if (ves_crypto_init())
-        return ves_fail(error, VES_IO,
-                        "the cryptographic library does not start");
+        return ves_fail(error, VES_IO, VES_CRYPTO_WORDS);
     status = ves_store_sqlite_open(&store_options, alloc, &store, error);
     if (status == VES_NOT_FOUND)
         return not_a_store(NULL, options, error);

@@ -414,8 +414,7 @@ enum ves_status ves_audit_run(const struct ves_audit_options *options,
 {
     *verdict = VES_AUDIT_WRONG;
     if (ves_crypto_init())
-        return ves_fail(error, VES_IO,
-                        "the cryptographic library does not start");
+        return ves_fail(error, VES_IO, VES_CRYPTO_WORDS);
     enum ves_status status = run_once(options, false, jw, verdict, error);
     /* What an earlier run kept is of another store: from the beginning. */
     if (status == VES_CONFLICT && options->resume_path)

@@ -180,7 +180,7 @@ enum ves_status ves_bench(const struct ves_bench_options *options,
         return ves_fail(error, VES_NOMEM, "out of memory");
     if (ves_crypto_init()) {
         free(run);
-        return ves_fail(error, VES_IO, "the crypto libraries do not start");
+        return ves_fail(error, VES_IO, VES_CRYPTO_WORDS);
     }
     double start = ves_bench_now();
     memset(report, 0, sizeof(*report));

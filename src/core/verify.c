@@ -41,9 +41,7 @@ enum ves_status ves_verify(const struct ves_alloc *alloc, struct ves_bytes file,
     report->verdict = VES_VERIFY_INVALID;
     report->format = "unknown";
     if (ves_crypto_init())
-        return ves_fail(error, VES_IO,
-                        "the cryptographic library does not start; nothing was "
-                        "verified");
+        return ves_fail(error, VES_IO, VES_CRYPTO_WORDS);
     if (!alloc)
         alloc = ves_alloc_default();
     struct ves_inspection *in = alloc->realloc(alloc->ctx, NULL, sizeof(*in));

@@ -11,8 +11,15 @@
 #include "ves/ves.h"
 
 /* Prepares the libraries; safe to call again and from several threads.
- * Everything below needs it first.  VES_IO if a library refuses to start. */
+ * Everything below needs it first.  VES_IO if a library refuses to start, or
+ * if the signatures of ed25519_strict.c are not verified as they must be. */
 VES_NODISCARD enum ves_status ves_crypto_init(void);
+
+/* What to say then. */
+#define VES_CRYPTO_WORDS                                                     \
+    "the crypto libraries do not start, or libsodium takes signatures that " \
+    "are none; nothing was done; install libsodium and OpenSSL as your "     \
+    "system's packages have them"
 
 /* SHA-256 of the concatenation of n parts. */
 void ves_sha256(const struct ves_bytes *parts, size_t n, struct ves_hash *out);
@@ -51,6 +58,15 @@ void ves_ed25519_sign(const struct ves_secret_key *secret,
 VES_NODISCARD bool ves_ed25519_verify(const struct ves_public_key *key,
                                       struct ves_bytes message,
                                       const struct ves_sig *sig);
+
+/* Is it strict, as far as known signatures tell that break one rule each? */
+typedef bool ves_ed25519_verifier(const struct ves_public_key *key,
+                                  struct ves_bytes message,
+                                  const struct ves_sig *sig);
+VES_NODISCARD bool ves_ed25519_is_strict(ves_ed25519_verifier *verify);
+
+/* The same of what ves_ed25519_verify rests on; true of a stand-in. */
+VES_NODISCARD bool ves_ed25519_is_fit(void);
 
 /* The number k of RFC 8032 section 5.1.7: SHA-512 of R, key and message modulo
  * L, little-endian. */

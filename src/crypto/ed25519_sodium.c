@@ -38,6 +38,11 @@ bool ves_ed25519_verify(const struct ves_public_key *key,
                                        key->b) == 0;
 }
 
+bool ves_ed25519_is_fit(void)
+{
+    return ves_ed25519_is_strict(ves_ed25519_verify);
+}
+
 void ves_ed25519_challenge(const struct ves_public_key *key,
                            struct ves_bytes message, const struct ves_sig *sig,
                            uint8_t out[VES_SCALAR_SIZE])

@@ -3,6 +3,7 @@
 #include "crypto/crypto.h"
 
 #include <sodium.h>
+#include <stdatomic.h>
 #include <string.h>
 
 #include "base/assert.h"
@@ -18,8 +19,15 @@ _Static_assert(crypto_aead_xchacha20poly1305_ietf_ABYTES == VES_SEAL_TAG_SIZE,
 
 enum ves_status ves_crypto_init(void)
 {
+    static atomic_bool is_known; /* to be fit */
+
     /* sodium_init: 0 the first time, 1 later, -1 on failure. */
-    return sodium_init() < 0 ? VES_IO : VES_OK;
+    if (sodium_init() < 0)
+        return VES_IO;
+    if (!atomic_load(&is_known) && !ves_ed25519_is_fit())
+        return VES_IO;
+    atomic_store(&is_known, true);
+    return VES_OK;
 }
 
 void *ves_secret_new(size_t size)

@@ -643,7 +643,7 @@ int sqlite3_extension_init(sqlite3 *db, char **error,
         return SQLITE_ERROR;
     }
     if (ves_crypto_init()) {
-        *error = sqlite3_mprintf("the cryptographic library does not start");
+        *error = sqlite3_mprintf(VES_CRYPTO_WORDS);
         return SQLITE_ERROR;
     }
     struct session *session = sqlite3_malloc(sizeof(*session));

@@ -32,7 +32,7 @@ enum ves_status ves_mcp_new(const struct ves_mcp_options *options,
         return ves_fail(error, VES_NOMEM, "out of memory");
     if (ves_crypto_init()) {
         alloc->realloc(alloc->ctx, mcp, 0);
-        return ves_fail(error, VES_IO, "the crypto libraries do not start");
+        return ves_fail(error, VES_IO, VES_CRYPTO_WORDS);
     }
     memset(mcp, 0, sizeof(*mcp));
     mcp->options = *options;

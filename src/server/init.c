@@ -23,7 +23,7 @@ static enum ves_status check_options(const struct ves_serve_options *options,
                         "changed; name another file for the admin key",
                         admin_key_file);
     if (ves_crypto_init())
-        return ves_fail(error, VES_IO, "the crypto libraries do not start");
+        return ves_fail(error, VES_IO, VES_CRYPTO_WORDS);
     return VES_OK;
 }
 

@@ -559,7 +559,7 @@ enum ves_status ves_server_recover(const struct ves_serve_options *options,
         return ves_fail(error, VES_INVALID, "at most %d stores at a time",
                         VES_RECOVER_STORES_MAX);
     if (ves_crypto_init())
-        return ves_fail(error, VES_IO, "the crypto libraries do not start");
+        return ves_fail(error, VES_IO, VES_CRYPTO_WORDS);
     ves_arena_init(&r.arena, r.alloc, ARENA_MAX);
     ves_arena_init(&r.names, r.alloc, ARENA_MAX);
     enum ves_status status = run(&r, stores, count);

@@ -530,7 +530,7 @@ enum ves_status ves_server_start(const struct ves_serve_options *options,
                         "%u threads are too many; at most %d are of use",
                         options->threads, (int)VES_POOL_THREADS_MAX);
     if (ves_crypto_init())
-        return ves_fail(error, VES_IO, "the crypto libraries do not start");
+        return ves_fail(error, VES_IO, VES_CRYPTO_WORDS);
     struct ves_server *server =
         alloc->realloc(alloc->ctx, NULL, sizeof(*server));
     if (!server)

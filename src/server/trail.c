@@ -210,7 +210,7 @@ enum ves_status ves_server_trail(
     struct ves_store *store = NULL;
     *out = (struct ves_trail){.count = 0};
     if (ves_crypto_init())
-        return ves_fail(error, VES_IO, "the crypto libraries do not start");
+        return ves_fail(error, VES_IO, VES_CRYPTO_WORDS);
     enum ves_status status = ves_storage_open(
         options, VES_STORAGE_READ, ves_alloc_default(), &store, error);
     if (status)

@@ -205,7 +205,7 @@ enum ves_status ves_invite(const struct ves_invite_options *options, char *out,
     enum ves_status status = ves_crypto_init();
 
     if (status)
-        return ves_fail(error, status, "the crypto library does not start");
+        return ves_fail(error, status, VES_CRYPTO_WORDS);
     memset(&invitation, 0, sizeof(invitation));
     ves_arena_init(&arena, ves_alloc_default(), SCRATCH_MAX);
     if (options->stream) {
@@ -243,7 +243,7 @@ enum ves_status ves_admin_call(const char *url, const char *key_file,
     enum ves_status status = ves_crypto_init();
 
     if (status)
-        return ves_fail(error, status, "the crypto library does not start");
+        return ves_fail(error, status, VES_CRYPTO_WORDS);
     status = connect(url, key_file, tls_ca, &client, error);
     if (!status)
         status = ves_http_request(client, method, path, body, &reply, error);

@@ -251,7 +251,7 @@ enum ves_status ves_join(const struct ves_join_options *options,
     *out = NULL;
     enum ves_status status = ves_crypto_init();
     if (status)
-        return ves_fail(error, status, "the crypto library does not start");
+        return ves_fail(error, status, VES_CRYPTO_WORDS);
     ves_arena_init(&arena, ves_alloc_default(), SCRATCH_MAX);
     status =
         ves_invitation_read(&arena, options->invitation, &invitation, error);

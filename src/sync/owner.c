@@ -41,7 +41,7 @@ static enum ves_status load(const char *key_file,
     enum ves_status status = ves_crypto_init();
 
     if (status)
-        return ves_fail(error, status, "the crypto library does not start");
+        return ves_fail(error, status, VES_CRYPTO_WORDS);
     status = ves_owner_path(key_file, stream, path, error);
     if (!status && !ves_file_exists(path))
         status = ves_fail(error, VES_NOT_FOUND,

@@ -171,8 +171,7 @@ enum ves_status ves_witness_open(const struct ves_witness_options *options,
 
     *out = NULL;
     if (ves_crypto_init())
-        return ves_fail(error, VES_IO,
-                        "the cryptographic library does not start");
+        return ves_fail(error, VES_IO, VES_CRYPTO_WORDS);
     if (strlen(options->dir) + VES_WITNESS_HEX + 2 > VES_WITNESS_PATH_MAX)
         return ves_fail(error, VES_INVALID, "the folder's path is too long");
     struct ves_witness *witness =

@@ -54,4 +54,16 @@ if may_trace; then
 else
 	skip "no socket, no store" "NOT CHECKED: there is no strace, or it may not trace"
 fi
+
+# A libsodium that takes everything, put before the real one.  A sanitizer's
+# runtime wants to be the first itself.
+if ldd "$VES" | grep -q libsodium && ! ldd "$VES" | grep -q 'san\.so' && ! nm "$VES" | grep -q __asan_init; then
+	echo 'int crypto_sign_verify_detached(const unsigned char *s, const unsigned char *m, unsigned long long n, const unsigned char *k) { (void)s; (void)m; (void)n; (void)k; return 0; }' > "$T/lenient.c"
+	${CC:-cc} -shared -fPIC "$T/lenient.c" -o "$T/lenient.so"
+	said=$(LD_PRELOAD=$T/lenient.so "$VES" verify --policy "$D/policy" "$D/good.ves-bundle" 2>&1)
+	is "a libsodium that takes what is no signature is not used" "$?" 1
+	like "and it is said what to do" "$said" 'libsodium takes signatures that are none.*install'
+else
+	skip "a libsodium that takes what is no signature is not used" "another one cannot be put before it"
+fi
 done_testing

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include <cmocka.h>
+#include <openssl/evp.h>
 #include <sodium.h>
 
 #include "base/bytes.h"
@@ -438,6 +439,109 @@ static void test_not_canonical(void **state)
     }
 }
 
+/* ---- verifiers that are none ---------------------------------------------
+ */
+
+static bool takes_all(const struct ves_public_key *key, struct ves_bytes m,
+                      const struct ves_sig *sig)
+{
+    (void)key;
+    (void)m;
+    (void)sig;
+    return true;
+}
+
+static bool takes_none(const struct ves_public_key *key, struct ves_bytes m,
+                       const struct ves_sig *sig)
+{
+    return !takes_all(key, m, sig);
+}
+
+/* RFC 8032 lets S be reduced by nobody, but old libraries did. */
+static bool takes_large_s(const struct ves_public_key *key, struct ves_bytes m,
+                          const struct ves_sig *sig)
+{
+    struct ves_sig reduced = *sig;
+    uint8_t wide[64] = {0};
+    memcpy(wide, sig->b + 32, 32);
+    crypto_core_ed25519_scalar_reduce(reduced.b + 32, wide);
+    return ves_ed25519_verify(key, m, &reduced);
+}
+
+static void times_eight(uint8_t point[32])
+{
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(crypto_core_ed25519_add(point, point, point), 0);
+}
+
+/* 8SB = 8R + k(8A), of keys and R that are not small: what RFC 8032 allows,
+ * too, and what verifiers of many at a time do. */
+static bool takes_eightfold(const struct ves_public_key *key,
+                            struct ves_bytes m, const struct ves_sig *sig)
+{
+    static const uint8_t neutral[32] = {1};
+    uint8_t left[32], right[32], r[32], a[32], k[32], s[32] = {0};
+    struct ves_hash message;
+    for (size_t i = 0; i < ALL_SMALL; i++) {
+        uint8_t small[32];
+        test_hex(small_order[i], small, 32);
+        if (memcmp(small, key->b, 32) == 0 || memcmp(small, sig->b, 32) == 0)
+            return false;
+    }
+    crypto_core_ed25519_scalar_add(s, s, sig->b + 32);
+    if (memcmp(s, sig->b + 32, 32) != 0)
+        return false;
+    memcpy(message.b, m.ptr, 32);
+    challenge(sig->b, key->b, &message, k);
+    memcpy(r, sig->b, 32);
+    memcpy(a, key->b, 32);
+    times_eight(r);
+    times_eight(a);
+    if (crypto_scalarmult_ed25519_base_noclamp(left, s) ||
+        crypto_scalarmult_ed25519_noclamp(right, k, a))
+        return false;
+    times_eight(left);
+    if (memcmp(r, neutral, 32) != 0)
+        assert_int_equal(crypto_core_ed25519_add(right, right, r), 0);
+    return memcmp(left, right, 32) == 0;
+}
+
+/* OpenSSL's is of the equation as it stands, and takes keys of small order. */
+static bool takes_small_keys(const struct ves_public_key *key,
+                             struct ves_bytes m, const struct ves_sig *sig)
+{
+    EVP_PKEY *pkey = EVP_PKEY_new_raw_public_key(EVP_PKEY_ED25519, NULL, key->b,
+                                                 VES_KEY_SIZE);
+    EVP_MD_CTX *ctx = EVP_MD_CTX_new();
+    bool is_taken =
+        pkey && ctx && EVP_DigestVerifyInit(ctx, NULL, NULL, NULL, pkey) == 1 &&
+        EVP_DigestVerify(ctx, sig->b, VES_SIG_SIZE, m.ptr, m.len) == 1;
+    EVP_MD_CTX_free(ctx);
+    EVP_PKEY_free(pkey);
+    return is_taken;
+}
+
+static void test_lenient_verifiers_are_told(void **state)
+{
+    (void)state;
+    assert_true(ves_ed25519_is_strict(ves_ed25519_verify));
+    assert_true(ves_ed25519_is_fit());
+    assert_false(ves_ed25519_is_strict(takes_all));
+    assert_false(ves_ed25519_is_strict(takes_none));
+    assert_false(ves_ed25519_is_strict(takes_large_s));
+    assert_false(ves_ed25519_is_strict(takes_eightfold));
+    assert_false(ves_ed25519_is_strict(takes_small_keys));
+    /* They are what they are called: what is signed they take. */
+    const struct signed_hash s = make_signed();
+    const struct ves_bytes m = ves_bytes(s.hash.b, VES_HASH_SIZE);
+    struct ves_sig other = s.sig;
+    other.b[0] ^= 1;
+    assert_true(takes_large_s(&s.key, m, &s.sig));
+    assert_true(takes_eightfold(&s.key, m, &s.sig));
+    assert_true(takes_small_keys(&s.key, m, &s.sig));
+    assert_false(takes_small_keys(&s.key, m, &other));
+}
+
 static void test_secret_memory(void **state)
 {
     (void)state;
@@ -513,6 +617,7 @@ int main(void)
         cmocka_unit_test(test_large_s),
         cmocka_unit_test(test_small_order_key),
         cmocka_unit_test(test_small_order_r),
+        cmocka_unit_test(test_lenient_verifiers_are_told),
         cmocka_unit_test(test_r_of_other_bytes),
         cmocka_unit_test(test_not_canonical),
         cmocka_unit_test(test_secret_memory),

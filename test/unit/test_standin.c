@@ -12,6 +12,7 @@
 #define ves_ed25519_keypair      standin_keypair
 #define ves_ed25519_sign         standin_sign
 #define ves_ed25519_verify       standin_verify
+#define ves_ed25519_is_fit       standin_is_fit
 #define ves_ed25519_challenge    standin_challenge
 #define ves_ed25519_key_is_valid standin_key_is_valid
 #include "sim/ed25519_standin.c"
