@@ -38,6 +38,7 @@ static const struct cli_option options[] = {
      "keep signed heads there, outside the database's folder"},
     {"new-head-file", NULL, "make it although the database had one"},
     {"log-host", "NAME", "what the names of logs begin with (first start)"},
+    {"origin", "NAME", "the same"},
     {"witness-policy", "FILE",
      "ask the witnesses with a URL in it to cosign heads"},
     {"seal", NULL, "seal a key that is made now with a passphrase"},
@@ -93,7 +94,8 @@ static int run(struct cli *cli)
         .log_level = (unsigned)cli_number(cli, "log-level", 0, 2, 1),
         .head_file = cli_get(cli, "head-file"),
         .new_head_file = cli_get(cli, "new-head-file") != NULL,
-        .log_host = cli_get(cli, "log-host"),
+        .log_host =
+            cli_get(cli, cli_get(cli, "origin") ? "origin" : "log-host"),
         .witness_policy = cli_get(cli, "witness-policy"),
         .rotate_key = cli_get(cli, "rotate-key") != NULL,
         .seal_key = cli_get(cli, "seal") != NULL,
@@ -112,6 +114,8 @@ static int run(struct cli *cli)
         cli_usage(cli, "--tls-client-ca goes with --tls-cert and --tls-key");
     if (!serve.jwt_keys != !serve.jwt_audience)
         cli_usage(cli, "--jwt-keys and --jwt-audience go together");
+    if (cli_get(cli, "log-host") && cli_get(cli, "origin"))
+        cli_usage(cli, "--origin is another word for --log-host; give one");
     if (serve.log_format && strcmp(serve.log_format, "text") != 0 &&
         strcmp(serve.log_format, "json") != 0)
         cli_usage(cli, "--log-format is text or json");

@@ -19,9 +19,6 @@ static void say_limits(struct ves_inspection *in)
     ves_inspection_cannot(in,
                           "when an event happened: created_at is its agent's "
                           "word");
-    ves_inspection_cannot(in,
-                          "command_id and base_version: they travel with an "
-                          "event, nobody signs them");
     ves_inspection_cannot(
         in, "that a key is the person's or the device's it is said "
             "to be");
@@ -31,6 +28,7 @@ static void say_limits(struct ves_inspection *in)
 struct walk {
     struct ves_bundle_sum sum;
     struct ves_signature_sum signatures;
+    bool has_old; /* an event whose signature leaves something open */
     struct ves_hash root;
     uint64_t bad; /* first event that is not what it says; 0: none */
     struct ves_refusal refusal;
@@ -56,6 +54,8 @@ static enum ves_status walk_events(struct ves_inspection *in,
             walk->bad = item.sequence_number;
         if (status)
             return status;
+        if (event.ves_version == 1)
+            walk->has_old = true;
         ves_inspection_check_signature(in, &walk->signatures, &event, &leaf);
         ves_bundle_sum_add(&walk->sum, &leaf);
     }
@@ -139,6 +139,9 @@ static enum ves_status say_events(struct ves_inspection *in,
     }
     if (status)
         return status;
+    if (walk.has_old)
+        ves_inspection_cannot(in, "command_id and base_version of an event of "
+                                  "version 1: nobody signs them");
     in->report->events = bundle->event_count;
     ves_inspection_say(in, "events", VES_FINDING_PROVEN,
                        "%zu events are whole: payloads and hashes agree",

@@ -9,7 +9,7 @@ at_least() { [ "$(metric "$1")" -ge "$2" ]; }
 shown() { json "$("$VES" witnesses --db "$1" --json)" "$2"; }
 signed() { [ "$(fetch "$PREFIX/checkpoint" | sed -n 2p)" = "$(fetch "/api/v1/ves/head?tenant_id=$TENANT&store_id=$STORE" | sed -E 's/.*"head_sequence":([0-9]+).*/\1/')" ]; }
 
-new_hub --log-host shop.example || { not_ok "a sequencer"; done_testing; }
+new_hub --origin shop.example || { not_ok "a sequencer"; done_testing; }
 join till.db
 join office.db
 adjust till.db A 5

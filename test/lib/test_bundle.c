@@ -53,6 +53,8 @@ static void add_event(struct test_bundle *bundle, uint32_t n)
     made.fields.entity_id = ves_bytes_str(name);
     snprintf(payload, sizeof(payload), "{\"note\":\"number %u\"}", n + 1);
     made.payload = payload;
+    if (n % 8 == 7)
+        made.fields.ves_version = 1;
     test_event_write(&buf, &made, &bundle->agent, NULL);
     assert_int_equal(ves_arena_copy(&bundle->arena, ves_buf_view(&buf), &kept),
                      VES_OK);

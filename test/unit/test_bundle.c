@@ -73,6 +73,32 @@ static void expect_proven(void)
     assert_int_equal(report.verdict, VES_VERIFY_PROVEN);
 }
 
+static bool says_unprovable(const char *part)
+{
+    for (size_t i = 0; i < report.unprovable_count; i++) {
+        if (strstr(report.unprovable[i], part))
+            return true;
+    }
+    return false;
+}
+
+/* Version 2 signs command_id and base_version, version 1 does not. */
+static void test_what_version_1_leaves_open(void **state)
+{
+    (void)state;
+    const uint64_t sequences[] = {7, 8, 9};
+    struct ves_buf file;
+
+    for (size_t with_old = 0; with_old <= 1; with_old++) {
+        test_log_buf(&file);
+        test_bundle_write(&shop, &file, sequences + 2 * !with_old,
+                          with_old ? 3 : 1, 11, NOW);
+        assert_int_equal(verify(ves_buf_view(&file)), VES_VERIFY_PROVEN);
+        assert_true(says_unprovable("base_version") == (with_old == 1));
+        ves_buf_free(&file);
+    }
+}
+
 static void test_proven(void **state)
 {
     (void)state;
@@ -837,6 +863,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_proven),
+        cmocka_unit_test(test_what_version_1_leaves_open),
         cmocka_unit_test(test_selections),
         cmocka_unit_test(test_extracting_nothing),
         cmocka_unit_test(test_flipped_bits),
