@@ -177,6 +177,7 @@ struct ves_contact {
     bool is_reachable;
     uint64_t head;   /* sequence number of its newest event; 0: not told */
     uint32_t wait_s; /* it is busy and wants to be left alone for so long */
+    bool is_refused; /* it does not accept this store's credential */
 };
 /* Status documents of this handle say so from now on, unless the store knows
  * of a later contact.  Writes nothing. */

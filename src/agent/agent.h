@@ -134,6 +134,11 @@ VES_NODISCARD enum ves_status ves_agent_put_peer(struct ves_agent *agent,
 void ves_agent_note_contact(struct ves_agent *agent, bool is_reachable,
                             int64_t now_ms);
 
+/* Keeps whether it accepts this store's credential, when that is news; as
+ * above. */
+#define VES_AGENT_REFUSED "sequencer.refused"
+void ves_agent_note_credential(struct ves_agent *agent, bool is_accepted);
+
 /* What was seen of a store's file that others write to as well. */
 struct ves_agent_seen {
     uint64_t version;   /* SQLite's, of the file's content */

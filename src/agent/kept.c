@@ -28,7 +28,8 @@ static bool is_same_contact(const struct ves_contact *a,
                             const struct ves_contact *b)
 {
     return a->at_ms == b->at_ms && a->is_reachable == b->is_reachable &&
-           a->head == b->head && a->wait_s == b->wait_s;
+           a->head == b->head && a->wait_s == b->wait_s &&
+           a->is_refused == b->is_refused;
 }
 
 bool ves_kept_holds(const struct ves_kept *kept, unsigned version,

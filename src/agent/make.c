@@ -106,6 +106,19 @@ void ves_agent_note_contact(struct ves_agent *agent, bool is_reachable,
     agent->noted_ms = is_kept && is_reachable ? now_ms : 0;
 }
 
+void ves_agent_note_credential(struct ves_agent *agent, bool is_accepted)
+{
+    uint64_t is_refused = 0;
+
+    ves_agent_start(agent);
+    if (agent->is_read_only ||
+        ves_agent_meta_u64(agent, VES_AGENT_REFUSED, &is_refused) ||
+        (is_refused == 0) == is_accepted || ves_agent_begin_write(agent))
+        return;
+    (void)!ves_agent_end_write(
+        agent, ves_agent_meta_put_u64(agent, VES_AGENT_REFUSED, !is_accepted));
+}
+
 /* ---- a new store ----------------------------------------------------------
  */
 

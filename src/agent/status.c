@@ -20,6 +20,7 @@ struct standing {
     uint64_t lag;
     uint64_t checked_ms; /* 0: never */
     bool is_reachable;
+    bool is_refused; /* its credential, whatever became of pushes */
     uint64_t conflicts[VES_CONFLICT_KINDS]; /* open ones, by kind */
     uint64_t open_conflicts;
     uint64_t follow_ups;
@@ -59,6 +60,8 @@ static void add_contact(struct standing *standing,
     standing->checked_ms = (uint64_t)contact->at_ms;
     standing->is_reachable = contact->is_reachable;
     if (contact->is_reachable)
+        standing->is_refused = contact->is_refused;
+    if (contact->is_reachable)
         standing->core.offline_failures = 0;
     if (standing->core.remote_head < contact->head)
         standing->core.remote_head = contact->head;
@@ -67,7 +70,7 @@ static void add_contact(struct standing *standing,
 static enum ves_status read_standing(struct ves_agent *agent, bool with_state,
                                      struct standing *out)
 {
-    uint64_t reachable = 0;
+    uint64_t reachable = 0, is_refused = 0;
 
     memset(out, 0, sizeof(*out));
     out->has_state = with_state;
@@ -78,6 +81,8 @@ static enum ves_status read_standing(struct ves_agent *agent, bool with_state,
         status = ves_agent_meta_u64(agent, CHECKED, &out->checked_ms);
     if (!status)
         status = ves_agent_meta_u64(agent, "sequencer.reachable", &reachable);
+    if (!status)
+        status = ves_agent_meta_u64(agent, VES_AGENT_REFUSED, &is_refused);
     if (!status)
         status = ves_core_follow_ups(&agent->core, &out->follow_ups);
     if (!status)
@@ -96,7 +101,10 @@ static enum ves_status read_standing(struct ves_agent *agent, bool with_state,
     for (size_t i = 0; i < VES_CONFLICT_KINDS; i++)
         out->open_conflicts += out->conflicts[i];
     out->is_reachable = reachable != 0 && out->core.offline_failures == 0;
+    out->is_refused = is_refused != 0;
     add_contact(out, &agent->contact);
+    if (out->is_refused)
+        out->core.needs_auth = true;
     /* A receipt is proof of as long a log; a sequencer that lost its tail is
      * another matter. */
     if (!out->core.is_diverged && out->core.remote_head < out->core.last_pushed)

@@ -96,6 +96,8 @@ static enum ves_status take_reply(struct ves_agent *agent,
     text[key.len] = '\0';
     enum ves_status status = ves_agent_put_credential(agent, text, error);
     explicit_bzero(text, sizeof(text));
+    if (!status)
+        ves_agent_note_credential(agent, true);
     return status;
 }
 

@@ -98,6 +98,7 @@ static enum ves_status send_batch(struct ves_session *session,
                            ves_clock_now_ms());
     if (!network) {
         ves_session_note_busy(session, &reply);
+        ves_agent_note_credential(session->agent, reply.status != 401);
         ves_session_vouched(session);
     }
     env.now_ms = ves_clock_now_ms();

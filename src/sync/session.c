@@ -13,6 +13,7 @@
 #include "json/json.h"
 
 enum {
+    UNAUTHORIZED = 401,
     NONCE_SIZE = 12, /* bytes */
     WORDS_MAX = 200,
     SCRATCH_MAX = 1024 * 1024,
@@ -136,7 +137,7 @@ enum ves_status ves_session_explain(const struct ves_alloc *alloc,
 
     take_words(alloc, reply, words);
     switch (reply->status) {
-    case 401:
+    case UNAUTHORIZED:
         return ves_fail(error, VES_AUTH,
                         "%s: the sequencer does not accept this store's "
                         "credential (%s). Nothing is lost; a new invitation "
@@ -218,6 +219,12 @@ enum ves_status ves_session_request(struct ves_session *session,
     }
     if (!status)
         ves_session_note_busy(session, reply);
+    if (!status) {
+        session->contact.is_refused = reply->status == UNAUTHORIZED;
+        if (!session->is_quiet)
+            ves_agent_note_credential(session->agent,
+                                      reply->status != UNAUTHORIZED);
+    }
     if (!status)
         ves_session_vouched(session);
     if (!status && ves_session_is_behind(session, reply))

@@ -219,7 +219,12 @@ tap_pids+=($watch)
 cp last.db.credential good
 echo "$(cat good)x" > last.db.credential
 "$VES" sync --db last.db > refused.out 2>&1
+is "a store whose API key is refused needs attention, though it has nothing to send" "$(json "$("$VES" status --db last.db --json)" '(d["health"], d["nextSteps"][0], sum("credential" in r for r in d["reasons"]))')" '["attention", "ves init --invite STRING", 1]'
+"$VES" pull --db last.db >> refused.out 2>&1
 cp good last.db.credential
+is "a probe that is let in says no such thing" "$(json "$("$VES" status --db last.db --probe --json)" 'd["health"] != "attention"')" true
+"$VES" pull --db last.db >> refused.out 2>&1
+is "nor is it said once the key is taken again" "$(json "$("$VES" status --db last.db --json)" '(d["health"], d["reasons"])')" '["healthy", []]'
 curl -s -H "x-api-key: $(cat good)" "$URL/api/v1/ves/head?tenant_id=$TENANT" > curl.out
 curl -s -X POST -H "x-api-key: $(cat good)" -d '{"apiKey":"'"$(cat good)"'"}' "$URL/api/v1/invitations/redeem" >> curl.out
 wait_for 60 grep -q "following the sequencer\|asking every" watch.err
