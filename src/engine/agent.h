@@ -217,6 +217,10 @@ ves_core_push_unsent(struct ves_agent_core *core,
                      const struct ves_core_env *env, uint32_t http_status,
                      uint32_t retry_after_s);
 
+/* The store has another credential: what was said of the one before holds
+ * nobody back any more. */
+VES_NODISCARD enum ves_status ves_core_renewed(struct ves_agent_core *core);
+
 /* The sequencer is busy (429, 503) and asked to be left alone for so many
  * seconds; an hour at most is believed. */
 VES_NODISCARD enum ves_status ves_core_told_to_wait(struct ves_agent_core *core,

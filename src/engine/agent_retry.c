@@ -161,6 +161,31 @@ static enum ves_status keep_quiet(struct ves_agent_core *core,
     return ves_device_state_put(core, &state);
 }
 
+static enum ves_status let_in(struct ves_agent_core *core,
+                              struct ves_arena *arena)
+{
+    struct ves_device_state state;
+
+    enum ves_status status = ves_device_state_get(core, arena, &state);
+    if (status)
+        return status;
+    state.needs_auth = 0;
+    state.is_forbidden = 0;
+    return ves_device_state_put(core, &state);
+}
+
+enum ves_status ves_core_renewed(struct ves_agent_core *core)
+{
+    struct ves_arena arena;
+
+    ves_arena_init(&arena, core->alloc, VES_DEVICE_ARENA_MAX);
+    enum ves_status status = ves_device_begin(core);
+    if (!status)
+        status = ves_device_end(core, let_in(core, &arena));
+    ves_arena_free(&arena);
+    return status;
+}
+
 enum ves_status ves_core_told_to_wait(struct ves_agent_core *core,
                                       int64_t now_ms, uint32_t seconds)
 {

@@ -98,6 +98,9 @@ static enum ves_status take_reply(struct ves_agent *agent,
     explicit_bzero(text, sizeof(text));
     if (!status)
         ves_agent_note_credential(agent, true);
+    /* Not kept, a loop that pushes waits for somebody to push by hand. */
+    if (!status)
+        (void)!ves_core_renewed(&agent->core);
     return status;
 }
 

@@ -212,6 +212,7 @@ chmod 644 office.db.key
 exits "a key that others can read is not used" 1 "$VES" append --db office.db inventory.adjusted MUG --payload '{"delta":1}'
 exits "the doctor sees it" 1 "$VES" doctor --db office.db
 chmod 600 office.db.key
+synced() { [ "$(json "$("$VES" status --db "$1" --json)" 'd["counts"]["synced"]')" = "$2" ]; }
 "$VES" sync --db office.db --watch --interval 50 > watch.out 2> watch.err & watch=$!
 tap_pids+=($watch)
 "$VES" init --db last.db --invite @invitation > init.out 2>&1
@@ -225,6 +226,20 @@ cp good last.db.credential
 is "a probe that is let in says no such thing" "$(json "$("$VES" status --db last.db --probe --json)" 'd["health"] != "attention"')" true
 "$VES" pull --db last.db >> refused.out 2>&1
 is "nor is it said once the key is taken again" "$(json "$("$VES" status --db last.db --json)" '(d["health"], d["reasons"])')" '["healthy", []]'
+"$VES" append --db last.db inventory.adjusted MUG --payload '{"delta":1}' > /dev/null
+echo "$(cat good)x" > last.db.credential
+"$VES" push --db last.db >> refused.out 2>&1
+is "so it is when it has something to send" "$(json "$("$VES" status --db last.db --json)" '(d["health"], len(d["reasons"]))')" '["attention", 1]'
+"$VES" sync --db last.db --watch --interval 50 > last.out 2> last.err & last=$!
+tap_pids+=($last)
+wait_for 60 grep -q "does not accept" last.err
+"$VES" init --db last.db --invite @invitation >> init.out 2>&1
+check "a new invitation ends it, and a loop that ran all the while sends" wait_for 60 synced last.db 1
+kill -INT $last
+{ wait $last; } 2> /dev/null
+cat last.err >> refused.out
+is "nothing is said of it any more" "$(json "$("$VES" status --db last.db --json)" '(d["health"], d["reasons"])')" '["healthy", []]'
+cp last.db.credential good
 curl -s -H "x-api-key: $(cat good)" "$URL/api/v1/ves/head?tenant_id=$TENANT" > curl.out
 curl -s -X POST -H "x-api-key: $(cat good)" -d '{"apiKey":"'"$(cat good)"'"}' "$URL/api/v1/invitations/redeem" >> curl.out
 wait_for 60 grep -q "following the sequencer\|asking every" watch.err
