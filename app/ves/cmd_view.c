@@ -431,10 +431,18 @@ static int run_entity(struct cli *cli)
         human_entity);
 }
 
-/* "entered by owner at 3"; the directory's word has no place in the log. */
+/* "entered by owner at 3"; the directory's word has no place in the log.  The
+ * sequencer's own keys are told of above, as what they are. */
 static void print_word(struct ves_jr *jr, size_t i)
 {
-    if (ves_jr_u64(jr, "/agents/%zu/enteredAtSequence", i))
+    char sequencer[VES_UUID_TEXT + 1];
+
+    snprintf(sequencer, sizeof(sequencer), "%s",
+             cli_str(jr, "/sequencer/sequencerId"));
+    if (strcmp(cli_str(jr, "/agents/%zu/agentId", i), sequencer) == 0)
+        printf(", the sequencer's own v%s",
+               cli_str(jr, "/agents/%zu/keyId", i));
+    else if (ves_jr_u64(jr, "/agents/%zu/enteredAtSequence", i))
         printf(", entered by %s at %s", cli_str(jr, "/agents/%zu/enteredBy", i),
                cli_str(jr, "/agents/%zu/enteredAtSequence", i));
     else
