@@ -5,6 +5,7 @@
 #include <time.h>
 
 #include "cli.h"
+#include "ves/json.h"
 
 static const struct cli_option options[] = {
     {"db", "FILE", "the sequencer's SQLite file (made at the first start)"},
@@ -43,6 +44,7 @@ static const struct cli_option options[] = {
      "ask the witnesses with a URL in it to cosign heads"},
     {"seal", NULL, "seal a key that is made now with a passphrase"},
     {"rotate-key", NULL, "make the next receipt key, then serve"},
+    {"json", NULL, "where it listens, as JSON on standard output"},
     {NULL, NULL, NULL}};
 
 /* 0 is what the caller means by none; not given is what the library does. */
@@ -51,6 +53,25 @@ static uint32_t limit(const struct cli *cli, const char *name, uint32_t max)
     uint64_t asked = cli_number(cli, name, 0, max, 0);
     return cli_get(cli, name) && asked == 0 ? VES_SERVE_NO_LIMIT
                                             : (uint32_t)asked;
+}
+
+/* One document, as soon as it listens; what it says later is its log. */
+static void print_place(const struct ves_server *server)
+{
+    const char *admin_key = ves_server_new_admin_key(server);
+    struct ves_jw *jw = cli_writer();
+
+    ves_jw_object(jw);
+    ves_jw_key(jw, "url");
+    ves_jw_str(jw, ves_server_url(server));
+    ves_jw_key(jw, "newAdminKeyFile");
+    if (admin_key)
+        ves_jw_str(jw, admin_key);
+    else
+        ves_jw_null(jw);
+    ves_jw_end(jw);
+    (void)cli_print(jw);
+    fflush(stdout);
 }
 
 static void read_again(struct ves_server *server)
@@ -104,6 +125,7 @@ static int run(struct cli *cli)
     struct timespec step = {0, 50 * 1000 * 1000};
     struct ves_server *server;
 
+    cli->is_json = cli_get(cli, "json") != NULL;
     if (!serve.db == !serve.store)
         cli_usage(cli, "--db FILE or --store URL is needed");
     if (!serve.store != !serve.signing_key)
@@ -132,6 +154,8 @@ static int run(struct cli *cli)
                 "nowhere else\n",
                 ves_server_new_admin_key(server));
     fprintf(stderr, "ves serve: listening on %s\n", ves_server_url(server));
+    if (cli->is_json)
+        print_place(server);
     while (!cli_is_stopped()) {
         nanosleep(&step, NULL);
         if (cli_take_hangup())

@@ -4,6 +4,7 @@
 #include <time.h>
 
 #include "cli.h"
+#include "ves/json.h"
 
 static const struct cli_option options[] = {
     {"dir", "DIR", "key and state (made at the first start; never restore it)"},
@@ -15,7 +16,26 @@ static const struct cli_option options[] = {
     {"token-file", "FILE", "bearer token that submissions must show"},
     {"port-file", "FILE", "write HOST:PORT there once listening"},
     {"seal", NULL, "seal a key that is made now with a passphrase"},
+    {"json", NULL, "its key and where it listens, as JSON on standard output"},
     {NULL, NULL, NULL}};
+
+static void print_key(const struct cli *cli, const struct ves_witness *witness)
+{
+    if (cli->is_json) {
+        struct ves_jw *jw = cli_writer();
+
+        ves_jw_object(jw);
+        ves_jw_key(jw, "url");
+        ves_jw_str(jw, ves_witness_url(witness));
+        ves_jw_key(jw, "vkey");
+        ves_jw_str(jw, ves_witness_vkey(witness));
+        ves_jw_end(jw);
+        (void)cli_print(jw);
+    } else {
+        printf("%s\n", ves_witness_vkey(witness));
+    }
+    fflush(stdout);
+}
 
 static int run(struct cli *cli)
 {
@@ -35,6 +55,7 @@ static int run(struct cli *cli)
     struct timespec step = {0, 50 * 1000 * 1000};
     struct ves_witness *witness;
 
+    cli->is_json = cli_get(cli, "json") != NULL;
     if (!witness_options.dir || !witness_options.logs)
         cli_usage(cli, "--dir DIR and --logs FILE are needed");
     if (!witness_options.tls_cert != !witness_options.tls_key)
@@ -46,8 +67,7 @@ static int run(struct cli *cli)
         ves_witness_start(&witness_options, &witness, &cli->error);
     if (status)
         return cli_fail_here(cli, status);
-    printf("%s\n", ves_witness_vkey(witness));
-    fflush(stdout);
+    print_key(cli, witness);
     fprintf(stderr, "ves witness: listening on %s\n", ves_witness_url(witness));
     while (!cli_is_stopped())
         nanosleep(&step, NULL);

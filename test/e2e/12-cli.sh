@@ -329,5 +329,12 @@ like "why tells of it" "$("$VES" why --db short.db "$(sqlite3 short.db "SELECT e
 exits "the store agrees with itself after that" 0 "$VES" doctor --db short.db
 adjust short.db MUG 1
 check "and goes on" "$VES" sync --db short.db
+is "every command but mcp, whose standard output is its protocol's, has --json" "$("$VES" --help | sed -n 's/^  \([a-z]*\)  .*/\1/p' | while read -r c; do "$VES" "$c" --help | grep -q -- '--json' || echo "$c"; done)" mcp
+"$VES" serve --db one.db --listen 127.0.0.1:0 --port-file one.port --json > one.json 2> one.err & one=$!
+tap_pids+=($one)
+wait_for 60 test -s one.json
+is "ves serve --json: one document, where it listens" "$(json "$(cat one.json)" '(d["url"].startswith("http://127.0.0.1:"), d["newAdminKeyFile"])')" '[true, "one.db.admin-key"]'
+kill -TERM $one
+{ wait $one; } 2> /dev/null
 check "importing again still adds nothing" bash -c '[ "$("$VES" import --db short.db short.csv --format online-retail --json | grep -o "\"appended\":[0-9]*")" = "\"appended\":0" ]'
 done_testing

@@ -53,6 +53,12 @@ submit()
 	PY
 }
 
+rm -f "$T/port"
+"$VES" witness --dir "$T/j" --logs "$D/logs" --name j.example --listen 127.0.0.1:0 --port-file "$T/port" --json > "$T/json" 2>> "$T/log" & other=$!
+tap_pids+=("$other")
+wait_for 60 test -s "$T/json"
+is "with --json in one document" "$(json "$(cat "$T/json")" '(d["url"].startswith("http://127.0.0.1:"), d["vkey"].startswith("j.example+"))')" '[true, true]'
+kill "$other"
 start_witness || done_testing
 like "it says its key" "$(cat "$T/vkey")" '^w\.example\+[0-9a-f]{8}\+'
 is "the key is the owner's alone" "$(stat -c %a "$T/w/key")" 600
