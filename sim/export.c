@@ -148,12 +148,12 @@ static void put_entity(struct line *line, uint64_t first)
     struct ves_core_entity found;
     struct ves_entity_row row;
     struct ves_arena arena;
-    struct ves_hash key;
+    struct ves_entity_name name = {.type = {NULL, 0}};
 
     ves_arena_init(&arena, ves_alloc_default(), ARENA_MAX);
     VES_ASSERT(disk->ops->log_read(disk, line->stream_no, first, 1, take_key,
-                                   &key) == VES_OK &&
-               disk->ops->entity_get(disk, line->stream_no, &key, 1, &arena,
+                                   &name.key) == VES_OK &&
+               disk->ops->entity_get(disk, line->stream_no, &name, 1, &arena,
                                      &row) == VES_OK &&
                row.is_found);
     VES_ASSERT(ves_core_entity(core, row.entity_type, row.entity_id, &arena,

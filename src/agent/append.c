@@ -35,9 +35,9 @@ static enum ves_status check_temporary(struct ves_agent *agent,
 {
     struct sqlite3 *connection = agent->connection;
     bool has_some;
-    static const char *const tables[] = {"ves_meta",     "ves_streams",
-                                         "ves_events",   "ves_outbox",
-                                         "ves_entities", "ves_counts"};
+    static const char *const tables[] = {
+        "ves_meta",     "ves_streams",        "ves_events", "ves_outbox",
+        "ves_entities", "ves_entity_buckets", "ves_counts"};
 
     enum ves_status status =
         ves_store_sqlite_has_temporary(agent->store, &has_some);

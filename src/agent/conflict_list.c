@@ -77,6 +77,7 @@ static enum ves_status is_wanted(struct list *list,
                                  const struct ves_conflict_row *row, bool *out)
 {
     struct ves_agent *agent = list->agent;
+    const struct ves_entity_name name = {.key = row->entity_key};
     struct ves_entity_row entity;
     enum ves_status status = VES_OK;
 
@@ -84,9 +85,9 @@ static enum ves_status is_wanted(struct list *list,
     if ((list->entity_type.len > 0 || list->entity_id.len > 0) &&
         !list->has_key) {
         ves_arena_reset(&list->scratch);
-        status = agent->store->ops->entity_get(
-            agent->store, agent->core.stream_no, &row->entity_key, 1,
-            &list->scratch, &entity);
+        status =
+            agent->store->ops->entity_get(agent->store, agent->core.stream_no,
+                                          &name, 1, &list->scratch, &entity);
         *out = !status && is_entity_wanted(list, &entity);
     }
     if (status || !*out || list->event_type.len == 0)

@@ -160,9 +160,10 @@ static enum ves_status read_target(struct resolve *resolve, struct target *out)
     enum ves_status status =
         ops->conflict_get(agent->store, agent->core.stream_no,
                           &resolve->named.conflict_id, 1, &agent->arena, &row);
+    const struct ves_entity_name name = {.key = row.entity_key};
     if (!status)
-        status = ops->entity_get(agent->store, agent->core.stream_no,
-                                 &row.entity_key, 1, &agent->arena, &entity);
+        status = ops->entity_get(agent->store, agent->core.stream_no, &name, 1,
+                                 &agent->arena, &entity);
     if (!status)
         status = ves_core_entity(&agent->core, entity.entity_type,
                                  entity.entity_id, &agent->arena, &view);

@@ -150,12 +150,13 @@ enum ves_status ves_follow_ups_say(struct ves_agent *agent,
                                    const struct ves_hash *key,
                                    struct ves_buf *text)
 {
+    const struct ves_entity_name name = {.key = *key};
     struct ves_follow_up list[VES_FOLLOW_UPS_MAX];
     struct ves_entity_row row;
     size_t count = 0;
 
     enum ves_status status = agent->store->ops->entity_get(
-        agent->store, agent->core.stream_no, key, 1, &agent->arena, &row);
+        agent->store, agent->core.stream_no, &name, 1, &agent->arena, &row);
     if (!status)
         status = ves_core_follow_ups_of(&agent->arena, row.entity_type,
                                         row.state, list, &count);

@@ -39,7 +39,8 @@ enum {
 #define ENTITY                                                               \
     "id, stream_no, entity_key, entity_type, entity_id, events,"             \
     " last_sequence, last_jump, version, head, head_applied_at, state_hash," \
-    " own_events, own_head, own_last, state, written_at, tombstone"
+    " own_events, own_head, own_last, state, written_at, tombstone,"         \
+    " bucket_prev"
 
 /* Entities and conflicts are written again in any case: entities, of which
  * there are many, in a table that hides the copy's and is nobody else's, so
@@ -49,11 +50,11 @@ static const char *const keep[] = {
     "CREATE TEMP TABLE ves_entities (id INTEGER PRIMARY KEY, stream_no,"
     " entity_key, entity_type, entity_id, events, last_sequence, last_jump,"
     " version, head, head_applied_at, state_hash, own_events, own_head,"
-    " own_last, state, written_at, tombstone)",
+    " own_last, state, written_at, tombstone, bucket_prev)",
     "PRAGMA temp.cache_size=-32768",
     "INSERT INTO temp.ves_entities SELECT " ENTITY " FROM main.ves_entities",
-    "CREATE UNIQUE INDEX temp.ves_entities_key ON ves_entities"
-    " (stream_no, entity_key)",
+    "CREATE UNIQUE INDEX temp.ves_entities_name ON ves_entities"
+    " (stream_no, entity_type, entity_id)",
     "CREATE TABLE audit_conflicts AS SELECT * FROM ves_conflicts",
     "CREATE TABLE audit_members AS SELECT * FROM ves_conflict_members",
     NULL};

@@ -9,6 +9,7 @@
 #include "audit/audit.h"
 #include "base/bytes.h"
 #include "store/sqlite_api.h"
+#include "store/store_sqlite_views.h"
 
 enum { DEVICE = 1, SEQUENCER = 2, BOTH = DEVICE | SEQUENCER };
 
@@ -128,8 +129,23 @@ static const struct rule rules[] = {
      "(SELECT entity_key AS k, max(local_seq) AS l FROM ves_outbox WHERE "
      "is_in_overlay GROUP BY entity_key) JOIN ves_outbox o ON o.local_seq "
      "= l CROSS JOIN ves_streams s CROSS JOIN ves_entities n ON "
-     "n.stream_no = s.stream_no AND n.entity_key = k WHERE n.own_head IS "
+     "n.stream_no = s.stream_no AND n.entity_type = o.entity_type AND "
+     "n.entity_id = o.entity_id WHERE n.entity_key = k AND n.own_head IS "
      "NOT o.event_hash"},
+    /* ---- the lists of buckets ---- */
+    {VES_AUDIT_STATE, BOTH,
+     "SELECT entity_type || ' \"' || entity_id || '\" names another one "
+     "before it in its bucket than there is' FROM (SELECT entity_type, "
+     "entity_id, bucket_prev, lag(id, 1, 0) OVER (PARTITION BY stream_no, "
+     "substr(hex(entity_key), 1, 3) ORDER BY id) AS prev FROM ves_entities) "
+     "WHERE bucket_prev <> prev"},
+    {VES_AUDIT_STATE, BOTH,
+     "SELECT 'the newest entity of bucket ' || (id & 4095) || ' is ' || "
+     "coalesce(max(found), 'none') || ', and ' || coalesce(max(said), 'none') "
+     "|| ' is said to be' FROM (SELECT id, newest AS said, NULL AS found FROM "
+     "ves_entity_buckets UNION ALL SELECT stream_no << 12 | "
+     VES_SQLITE_BUCKET("entity_key") ", NULL, max(id) FROM ves_entities GROUP "
+     "BY 1) GROUP BY id HAVING max(said) IS NOT max(found)"},
     {VES_AUDIT_STATE, BOTH,
      "SELECT entity_type || ' \"' || entity_id || '\" has no own events "
      "and names one' FROM ves_entities WHERE own_events = 0 AND own_head "

@@ -261,15 +261,33 @@ enum ves_status ves_operations_write(struct ves_arena *arena,
 
 struct references {
     struct ves_arena *arena;
-    struct ves_hash *keys; /* room for VES_REFERENCES_MAX */
-    size_t count;
+    struct ves_entity_name *names;
+    size_t count, room;
 };
+
+static enum ves_status make_room(struct references *references)
+{
+    enum { FIRST = 4 };
+    size_t room = references->room ? 2 * references->room : FIRST;
+
+    if (references->count < references->room)
+        return VES_OK;
+    struct ves_entity_name *names =
+        ves_arena_alloc(references->arena, room * sizeof(*names));
+    if (!names)
+        return VES_NOMEM;
+    if (references->count > 0)
+        memcpy(names, references->names, references->count * sizeof(*names));
+    references->names = names;
+    references->room = room;
+    return VES_OK;
+}
 
 static enum ves_status add_reference(struct references *references,
                                      const char *entity_type,
                                      const struct ves_json *node)
 {
-    struct ves_hash key;
+    struct ves_entity_name name;
     struct ves_bytes id;
 
     if (!ves_id_is(node) ||
@@ -278,12 +296,16 @@ static enum ves_status add_reference(struct references *references,
         return VES_OK;
     if (ves_id_text(references->arena, node, &id))
         return VES_NOMEM;
-    ves_entity_key(ves_bytes_str(entity_type), id, &key);
+    ves_entity_name(ves_bytes_str(entity_type), id, &name);
     for (size_t i = 0; i < references->count; i++) {
-        if (ves_hash_equal(&references->keys[i], &key))
+        if (ves_hash_equal(&references->names[i].key, &name.key))
             return VES_OK;
     }
-    references->keys[references->count++] = key;
+    if (make_room(references) ||
+        ves_arena_copy(references->arena, name.type, &name.type) ||
+        ves_arena_copy(references->arena, name.id, &name.id))
+        return VES_NOMEM;
+    references->names[references->count++] = name;
     return VES_OK;
 }
 
@@ -315,23 +337,16 @@ static enum ves_status follow(struct references *references,
 enum ves_status ves_references_of_payload(struct ves_arena *arena,
                                           const struct ves_event_type *type,
                                           const struct ves_json *payload,
-                                          struct ves_hash **keys, size_t *count)
+                                          struct ves_entity_name **names,
+                                          size_t *count)
 {
     struct references references = {.arena = arena};
     enum ves_status status = VES_OK;
 
-    *keys = NULL;
-    *count = 0;
-    if (!type->references->pointer)
-        return VES_OK;
-    references.keys =
-        ves_arena_alloc(arena, VES_REFERENCES_MAX * sizeof(struct ves_hash));
-    if (!references.keys)
-        return VES_NOMEM;
     for (const struct ves_reference *r = type->references;
          r->pointer && !status; r++)
         status = follow(&references, r, r->pointer, payload);
-    *keys = references.keys;
+    *names = references.names;
     *count = references.count;
     return status;
 }

@@ -5,6 +5,7 @@
 #ifndef VES_CORE_EFFECT_READ_H
 #define VES_CORE_EFFECT_READ_H
 
+#include "base/entity_name.h"
 #include "core/effect.h"
 #include "core/types.h"
 
@@ -36,10 +37,12 @@ VES_NODISCARD enum ves_status
 ves_effects_of_result(struct ves_arena *arena, const struct ves_json *result,
                       struct ves_effects *out);
 
-/* Keys of the entities a payload refers to, each once. */
-VES_NODISCARD enum ves_status ves_references_of_payload(
-    struct ves_arena *arena, const struct ves_event_type *type,
-    const struct ves_json *payload, struct ves_hash **keys, size_t *count);
+/* The entities a payload refers to, each once, with texts of their own. */
+VES_NODISCARD enum ves_status
+ves_references_of_payload(struct ves_arena *arena,
+                          const struct ves_event_type *type,
+                          const struct ves_json *payload,
+                          struct ves_entity_name **names, size_t *count);
 
 /* What an event does, as such a list of operations: doing them to another
  * state is what "the event on top of that" means.  Entries and members it

@@ -21,6 +21,14 @@ void ves_entity_key(struct ves_bytes entity_type, struct ves_bytes entity_id,
     ves_sha256(parts, 3, out);
 }
 
+void ves_entity_name(struct ves_bytes entity_type, struct ves_bytes entity_id,
+                     struct ves_entity_name *out)
+{
+    ves_entity_key(entity_type, entity_id, &out->key);
+    out->type = entity_type;
+    out->id = entity_id;
+}
+
 uint16_t ves_entity_bucket(const struct ves_hash *key)
 {
     return (uint16_t)(key->b[0] << 4 | key->b[1] >> 4);

@@ -5,6 +5,7 @@
 #ifndef VES_CORE_ENTITY_H
 #define VES_CORE_ENTITY_H
 
+#include "base/entity_name.h"
 #include "ves/ves.h"
 
 enum { VES_STATE_BUCKETS = 4096 };
@@ -12,6 +13,10 @@ enum { VES_STATE_BUCKETS = 4096 };
 /* SHA256(entity_type | 0x00 | entity_id). */
 void ves_entity_key(struct ves_bytes entity_type, struct ves_bytes entity_id,
                     struct ves_hash *out);
+
+/* The same with its texts, which are entity_type and entity_id themselves. */
+void ves_entity_name(struct ves_bytes entity_type, struct ves_bytes entity_id,
+                     struct ves_entity_name *out);
 
 /* First 12 bits of a key. */
 uint16_t ves_entity_bucket(const struct ves_hash *key);

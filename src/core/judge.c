@@ -265,11 +265,10 @@ static enum ves_status note_unresolved(struct ves_judge_scan *scan,
 
     for (size_t i = 0; i < subject->refs.count && !status; i++) {
         struct ves_judge_entity entity = {.last = 0};
-        status = scan->view->entity(scan->view->ctx, &subject->refs.list[i],
-                                    &entity);
+        const struct ves_hash *key = &subject->refs.list[i].key;
+        status = scan->view->entity(scan->view->ctx, key, &entity);
         if (!status && entity.last == 0)
-            status =
-                ves_hash_list_add(&list, scan->arena, &subject->refs.list[i]);
+            status = ves_hash_list_add(&list, scan->arena, key);
     }
     out->unresolved_refs = list.hashes;
     return status;
@@ -433,8 +432,8 @@ static enum ves_status find_tombstones(struct found *found)
     }
     for (size_t i = 0; i < subject->refs.count && !status; i++) {
         struct ves_judge_entity other = {.last = 0};
-        status =
-            scan->view->entity(scan->view->ctx, &subject->refs.list[i], &other);
+        status = scan->view->entity(scan->view->ctx, &subject->refs.list[i].key,
+                                    &other);
         if (status || !other.has_tombstone)
             continue;
         find(found, VES_CONFLICT_DELETED_REFERENCE, "ref_deleted");

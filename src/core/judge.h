@@ -14,6 +14,7 @@
 #ifndef VES_CORE_JUDGE_H
 #define VES_CORE_JUDGE_H
 
+#include "base/entity_name.h"
 #include "core/effect.h"
 #include "core/event.h"
 #include "core/refusal.h"
@@ -57,6 +58,12 @@ struct ves_hashes {
     size_t count;
 };
 
+/* A list of entities; the same. */
+struct ves_entity_names {
+    struct ves_entity_name *list;
+    size_t count;
+};
+
 /* A list of event ids; the same. */
 struct ves_ids {
     const struct ves_uuid *list;
@@ -92,8 +99,8 @@ struct ves_judge_subject {
     bool has_base_head;
     struct ves_hash base_head;
     struct ves_ids deps;
-    struct ves_hashes refs; /* keys of the entities it refers to; looked at for
-                               intents only */
+    struct ves_entity_names refs; /* the entities it refers to; looked at for
+                                     intents only */
     /* Spelling out what it does costs more than all the rest and is asked for
      * rarely.  has_effects false: the view's function `effects` tells. */
     bool has_effects;

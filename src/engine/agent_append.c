@@ -251,7 +251,7 @@ static enum ves_status follow_group(struct append *append)
 static enum ves_status load(struct append *append)
 {
     struct ves_agent_core *core = append->core;
-    struct ves_hash key;
+    struct ves_entity_name name;
     enum ves_status status;
 
     status = ves_device_chain_get(core, append->arena, &append->chain);
@@ -259,12 +259,12 @@ static enum ves_status load(struct append *append)
         status = ves_device_cursor(core, &append->cursor);
     if (status)
         return status;
-    ves_entity_key(append->event.entity_type, append->event.entity_id, &key);
-    status = core->store->ops->entity_get(core->store, core->stream_no, &key, 1,
-                                          append->arena, &append->entity);
+    ves_entity_name(append->event.entity_type, append->event.entity_id, &name);
+    status = core->store->ops->entity_get(core->store, core->stream_no, &name,
+                                          1, append->arena, &append->entity);
     if (status)
         return status;
-    append->entity.key = key;
+    append->entity.key = name.key;
     append->entity.entity_type = append->event.entity_type;
     append->entity.entity_id = append->event.entity_id;
     return follow_group(append);

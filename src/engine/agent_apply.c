@@ -434,8 +434,8 @@ static enum ves_status write_items(struct apply *apply,
 
 /* Rows, events and subjects of what is to be judged, and the entities that
  * will be looked at. */
-static enum ves_status gather(struct apply *apply, struct ves_hash **keys,
-                              size_t *key_count)
+static enum ves_status
+gather(struct apply *apply, struct ves_entity_name **names, size_t *name_count)
 {
     size_t count = apply->end - apply->first;
     size_t room = apply->held.count + count;
@@ -474,34 +474,36 @@ static enum ves_status gather(struct apply *apply, struct ves_hash **keys,
         wanted += apply->subjects[i].refs.count;
     }
     apply->row_count = count;
-    *keys = ves_arena_alloc(apply->arena, wanted * sizeof(**keys));
-    if (!*keys)
+    *names = ves_arena_alloc(apply->arena, wanted * sizeof(**names));
+    if (!*names)
         return VES_NOMEM;
     for (size_t i = 0; i < room; i++) {
-        const struct ves_hashes *refs = &apply->subjects[i].refs;
-        (*keys)[n++] = apply->subjects[i].entity_key;
+        const struct ves_entity_names *refs = &apply->subjects[i].refs;
+        (*names)[n++] = (struct ves_entity_name){apply->subjects[i].entity_key,
+                                                 apply->events[i]->entity_type,
+                                                 apply->events[i]->entity_id};
         for (size_t k = 0; k < refs->count; k++)
-            (*keys)[n++] = refs->list[k];
+            (*names)[n++] = refs->list[k];
     }
-    *key_count = n;
+    *name_count = n;
     return VES_OK;
 }
 
 static enum ves_status apply_items(struct apply *apply)
 {
     struct ves_device_fold fold;
-    struct ves_hash *keys;
-    size_t key_count;
+    struct ves_entity_name *names;
+    size_t name_count;
 
     enum ves_status status =
         ves_device_held(apply->core, apply->arena, apply->cursor, &apply->held);
     if (!status)
-        status = gather(apply, &keys, &key_count);
+        status = gather(apply, &names, &name_count);
     if (status)
         return status;
     VES_ASSERT(apply->rows[0].sequence_number == apply->cursor + 1);
-    status =
-        ves_device_fold_open(&fold, apply->core, apply->arena, keys, key_count);
+    status = ves_device_fold_open(&fold, apply->core, apply->arena, names,
+                                  name_count);
     if (!status)
         status = ves_device_fold_begin(&fold, &apply->rules,
                                        apply->cursor - apply->held.count,

@@ -148,7 +148,8 @@ static enum ves_status look_at_row(struct run *run,
     if (status || !ves_uuid_equal(&author, &core->agent))
         return status;
     ves_arena_reset(&run->arena);
-    status = store->ops->entity_get(store, core->stream_no, &row->entity_key, 1,
+    const struct ves_entity_name name = {.key = row->entity_key};
+    status = store->ops->entity_get(store, core->stream_no, &name, 1,
                                     &run->arena, &entity);
     if (status)
         return status;
@@ -237,12 +238,12 @@ static enum ves_status sum_up(struct run *run, uint64_t *out)
 {
     struct ves_agent_core *core = run->core;
     struct ves_entity_row rules;
-    struct ves_hash key;
+    struct ves_entity_name name;
 
-    ves_entity_key(ves_bytes_str(VES_SCHEMA_ENTITY_TYPE),
-                   ves_bytes_str(VES_SCHEMA_ENTITY_ID), &key);
+    ves_entity_name(ves_bytes_str(VES_SCHEMA_ENTITY_TYPE),
+                    ves_bytes_str(VES_SCHEMA_ENTITY_ID), &name);
     enum ves_status status = core->store->ops->entity_get(
-        core->store, core->stream_no, &key, 1, &run->arena, &rules);
+        core->store, core->stream_no, &name, 1, &run->arena, &rules);
     *out = run->how->settings ^ VES_JUDGE_VERSION;
     if (!status)
         *out ^= rules.last << 8;

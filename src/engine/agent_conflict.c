@@ -120,13 +120,13 @@ static enum ves_status take_row(void *ctx, const struct ves_log_row *row)
 static enum ves_status read_entity(struct gather *gather)
 {
     struct ves_agent_core *core = gather->core;
-    const struct ves_hash *key = &gather->out->row.entity_key;
+    const struct ves_entity_name name = {.key = gather->out->row.entity_key};
 
     enum ves_status status = core->store->ops->entity_get(
-        core->store, core->stream_no, key, 1, gather->arena, &gather->entity);
+        core->store, core->stream_no, &name, 1, gather->arena, &gather->entity);
     if (status)
         return status;
-    gather->entity.key = *key;
+    gather->entity.key = name.key;
     size_t room = gather->entity.count < VES_CONFLICT_EVENTS_MAX
                       ? (size_t)gather->entity.count
                       : VES_CONFLICT_EVENTS_MAX;

@@ -24,10 +24,10 @@ enum {
 /* ---- entities ------------------------------------------------------------ */
 
 static enum ves_status find(struct ves_device_fold *fold,
-                            const struct ves_hash *key, bool *is_new,
+                            const struct ves_entity_name *name, bool *is_new,
                             struct ves_device_slot **out)
 {
-    void **place = ves_map_slot(&fold->slots, key->b);
+    void **place = ves_map_slot(&fold->slots, name->key.b);
 
     if (!place)
         return VES_NOMEM;
@@ -37,7 +37,8 @@ static enum ves_status find(struct ves_device_fold *fold,
             ves_arena_alloc(fold->arena, sizeof(*slot));
         if (!slot)
             return VES_NOMEM;
-        slot->entity.row.key = *key;
+        slot->name = *name;
+        slot->entity.row.key = name->key;
         ves_buf_init(&slot->state, fold->core->alloc, STATE_MAX);
         if (fold->last)
             fold->last->next = slot;
@@ -55,19 +56,20 @@ static enum ves_status load(struct ves_device_fold *fold,
                             struct ves_device_slot *const *slots, size_t count)
 {
     struct ves_agent_core *core = fold->core;
-    struct ves_hash *keys = ves_arena_alloc(fold->arena, count * sizeof(*keys));
+    struct ves_entity_name *names =
+        ves_arena_alloc(fold->arena, count * sizeof(*names));
     struct ves_entity_row *rows =
         ves_arena_alloc(fold->arena, count * sizeof(*rows));
 
-    if (!keys || !rows)
+    if (!names || !rows)
         return VES_NOMEM;
     for (size_t i = 0; i < count; i++)
-        keys[i] = slots[i]->entity.row.key;
+        names[i] = slots[i]->name;
     enum ves_status status = core->store->ops->entity_get(
-        core->store, core->stream_no, keys, count, fold->arena, rows);
+        core->store, core->stream_no, names, count, fold->arena, rows);
     for (size_t i = 0; i < count && !status; i++) {
         slots[i]->entity.row = rows[i];
-        slots[i]->entity.row.key = keys[i];
+        slots[i]->entity.row.key = names[i].key;
         ves_verdict_entity_open(&slots[i]->entity);
     }
     return status;
@@ -76,7 +78,8 @@ static enum ves_status load(struct ves_device_fold *fold,
 enum ves_status ves_device_fold_open(struct ves_device_fold *fold,
                                      struct ves_agent_core *core,
                                      struct ves_arena *arena,
-                                     const struct ves_hash *keys, size_t count)
+                                     const struct ves_entity_name *names,
+                                     size_t count)
 {
     struct ves_hash hash;
     size_t n = 0;
@@ -98,7 +101,7 @@ enum ves_status ves_device_fold_open(struct ves_device_fold *fold,
         return VES_NOMEM;
     for (size_t i = 0; i < count; i++) {
         bool is_new;
-        enum ves_status status = find(fold, &keys[i], &is_new, &slots[n]);
+        enum ves_status status = find(fold, &names[i], &is_new, &slots[n]);
         if (status)
             return status;
         n += is_new;
@@ -116,10 +119,11 @@ static enum ves_status host_entity(void *ctx, const struct ves_hash *key,
                                    struct ves_verdict_entity **out)
 {
     struct ves_device_fold *fold = ctx;
+    const struct ves_entity_name name = {.key = *key};
     struct ves_device_slot *slot;
     bool is_new;
 
-    enum ves_status status = find(fold, key, &is_new, &slot);
+    enum ves_status status = find(fold, &name, &is_new, &slot);
     if (!status && is_new)
         status = load(fold, &slot, 1);
     *out = &slot->entity;

@@ -106,10 +106,11 @@ static enum ves_status shorten(struct going *g, const struct lost *lost)
 {
     struct ves_store *store = g->core->store;
     uint32_t stream_no = g->core->stream_no;
+    const struct ves_entity_name name = {.key = lost->entity_key};
     struct ves_entity_row entity;
 
-    enum ves_status status = store->ops->entity_get(
-        store, stream_no, &lost->entity_key, 1, &g->scratch, &entity);
+    enum ves_status status = store->ops->entity_get(store, stream_no, &name, 1,
+                                                    &g->scratch, &entity);
     if (status || entity.last <= g->common)
         return status;
     entity.last = lost->entity_prev;

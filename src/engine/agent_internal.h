@@ -386,6 +386,7 @@ VES_NODISCARD enum ves_status ves_device_text(struct ves_arena *arena,
 /* An entity that a run of events touches. */
 struct ves_device_slot {
     struct ves_verdict_entity entity; /* first: the judge knows it as this */
+    struct ves_entity_name name;      /* as far as it was given */
     struct ves_buf state;             /* the folded state once is_folded */
     bool is_folded;
     bool needs_own_head;
@@ -411,13 +412,12 @@ struct ves_device_fold {
 /* Meta number: the same, of all the log. */
 #define VES_DEVICE_UNKNOWN_SCHEMA "schema.unknown"
 
-/* Loads the entities with these keys (repetitions allowed); others are loaded
+/* Loads the entities of these names (repetitions allowed); others are loaded
  * when the judge asks for them. */
-VES_NODISCARD enum ves_status ves_device_fold_open(struct ves_device_fold *fold,
-                                                   struct ves_agent_core *core,
-                                                   struct ves_arena *arena,
-                                                   const struct ves_hash *keys,
-                                                   size_t count);
+VES_NODISCARD enum ves_status
+ves_device_fold_open(struct ves_device_fold *fold, struct ves_agent_core *core,
+                     struct ves_arena *arena,
+                     const struct ves_entity_name *names, size_t count);
 /* NULL when the entity was not loaded. */
 struct ves_device_slot *ves_device_fold_slot(struct ves_device_fold *fold,
                                              const struct ves_hash *key);

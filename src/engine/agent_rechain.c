@@ -107,6 +107,8 @@ static enum ves_status forget_seen(struct rechain *rechain,
                                    struct ves_event *event)
 {
     struct ves_agent_core *core = rechain->core;
+    const struct ves_entity_name name = {row->entity_key, row->entity_type,
+                                         row->entity_id};
     struct base base = {.before = row->local_seq};
     struct ves_entity_row entity;
 
@@ -114,8 +116,7 @@ static enum ves_status forget_seen(struct rechain *rechain,
     if (!event->has_base_version)
         return VES_OK;
     enum ves_status status = core->store->ops->entity_get(
-        core->store, core->stream_no, &row->entity_key, 1, &rechain->scratch,
-        &entity);
+        core->store, core->stream_no, &name, 1, &rechain->scratch, &entity);
     if (!status && entity.own_count > 0)
         status = core->store->ops->outbox_overlay(
             core->store, entity.own_last, entity.own_count, see_before, &base);
@@ -204,13 +205,14 @@ static enum ves_status follow_head(struct rechain *rechain,
                                    const struct ves_outbox_row *row)
 {
     struct ves_agent_core *core = rechain->core;
+    const struct ves_entity_name name = {row->entity_key, row->entity_type,
+                                         row->entity_id};
     struct ves_entity_row entity;
 
     if (!row->is_in_overlay)
         return VES_OK;
     enum ves_status status = core->store->ops->entity_get(
-        core->store, core->stream_no, &row->entity_key, 1, &rechain->scratch,
-        &entity);
+        core->store, core->stream_no, &name, 1, &rechain->scratch, &entity);
     if (status || !ves_hash_equal(&entity.own_head, &again->old_hash))
         return status;
     entity.own_head = row->event_hash;

@@ -28,7 +28,7 @@ static enum ves_status begin(void *ctx, const struct ves_rejudge_chunk *chunk,
     refold->chunk = chunk;
     enum ves_status status =
         ves_device_fold_open(&refold->fold, refold->core, chunk->arena,
-                             chunk->keys, chunk->key_count);
+                             chunk->names, chunk->name_count);
     if (!status)
         status = ves_device_fold_begin(&refold->fold, chunk->rules, chunk->base,
                                        chunk->count);

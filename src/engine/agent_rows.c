@@ -129,19 +129,21 @@ enum ves_status ves_device_overlay(struct ves_agent_core *core,
 
     if (count == 0)
         return VES_OK;
-    struct ves_hash *keys = ves_arena_alloc(arena, count * sizeof(*keys));
-    if (!keys)
+    struct ves_entity_name *names =
+        ves_arena_alloc(arena, count * sizeof(*names));
+    if (!names)
         return VES_NOMEM;
     for (size_t i = 0; i < count; i++) {
         VES_ASSERT(rows[i].is_in_overlay != is_in);
         rows[i].is_in_overlay = is_in;
-        keys[i] = rows[i].entity_key;
+        names[i] = (struct ves_entity_name){
+            rows[i].entity_key, rows[i].entity_type, rows[i].entity_id};
     }
     enum ves_status status =
         core->store->ops->outbox_update(core->store, rows, count);
     if (status)
         return status;
-    status = ves_device_fold_open(&fold, core, arena, keys, count);
+    status = ves_device_fold_open(&fold, core, arena, names, count);
     if (!status)
         status = count_overlay(&fold, rows, count, is_in);
     ves_device_fold_close(&fold);

@@ -261,18 +261,18 @@ enum ves_status ves_core_entity(struct ves_agent_core *core,
                                 struct ves_core_entity *out)
 {
     struct ves_entity_row row;
-    struct ves_hash key;
+    struct ves_entity_name name;
 
     memset(out, 0, sizeof(*out));
     core->error.status = VES_OK;
-    ves_entity_key(entity_type, entity_id, &key);
+    ves_entity_name(entity_type, entity_id, &name);
     enum ves_status status = core->store->ops->entity_get(
-        core->store, core->stream_no, &key, 1, arena, &row);
+        core->store, core->stream_no, &name, 1, arena, &row);
     if (status)
         return ves_device_say(core, status);
     if (!row.is_found)
         return VES_OK;
-    row.key = key;
+    row.key = name.key;
     out->is_found = true;
     out->state = row.state;
     out->version = row.version;

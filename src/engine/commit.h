@@ -15,6 +15,7 @@
 
 struct ves_commit_entity {
     struct ves_verdict_entity verdict; /* first: the judge knows it as this */
+    struct ves_entity_name name;
     bool is_loaded;
     bool is_written; /* an event that may be new is about it */
     /* What its next event takes over from a row of the log (chain.h); 0: it
@@ -112,10 +113,10 @@ VES_NODISCARD enum ves_status
 ves_commit_find_key(struct ves_commit *commit, struct ves_commit_stream *stream,
                     const struct ves_event *event,
                     const struct ves_commit_key **key);
-/* The entity with that key, from the store at first sight. */
+/* The entity of that name, from the store at first sight. */
 VES_NODISCARD enum ves_status ves_commit_find_entity(
     struct ves_commit *commit, struct ves_commit_stream *stream,
-    const struct ves_hash *entity_key, struct ves_commit_entity **entity);
+    const struct ves_entity_name *name, struct ves_commit_entity **entity);
 
 /* commit_decide.c: gives every event of a request its outcome, and new ones
  * their place. */

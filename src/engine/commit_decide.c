@@ -182,7 +182,7 @@ static enum ves_status check_foreign(struct ves_commit *commit,
     struct ves_commit_entity *entity;
 
     enum ves_status status =
-        ves_commit_find_entity(commit, stream, &e->event->entity_key, &entity);
+        ves_commit_find_entity(commit, stream, &e->event->entity, &entity);
     return status ? status
                   : ves_judge_foreign(&e->event->event,
                                       entity->verdict.row.version, refusal);
@@ -250,7 +250,7 @@ static enum ves_status append(struct ves_commit *commit,
         .agent_seq = event->context.agent_seq,
         .has_command_id = event->has_command_id,
         .command_id = event->command_id,
-        .entity_key = e->event->entity_key,
+        .entity_key = e->event->entity.key,
         .sequenced_at_ms = commit->now_ms,
         .sequencer_id = commit->sequencer->sequencer_id,
         .has_receipt = true, /* signed with all the others, later */

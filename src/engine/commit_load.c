@@ -208,9 +208,9 @@ static enum ves_status load_commands(struct ves_commit *commit,
 
 static struct ves_commit_entity *entity_slot(struct ves_commit *commit,
                                              struct ves_commit_stream *stream,
-                                             const struct ves_hash *key)
+                                             const struct ves_entity_name *name)
 {
-    void **slot = ves_map_slot(&stream->entities, key->b);
+    void **slot = ves_map_slot(&stream->entities, name->key.b);
     if (!slot)
         return NULL;
     if (!*slot) {
@@ -218,7 +218,8 @@ static struct ves_commit_entity *entity_slot(struct ves_commit *commit,
             ves_arena_alloc(&commit->arena, sizeof(*entity));
         if (!entity)
             return NULL;
-        entity->verdict.row.key = *key;
+        entity->name = *name;
+        entity->verdict.row.key = name->key;
         entity->next = stream->first_entity;
         stream->first_entity = entity;
         stream->entity_count++;
@@ -231,10 +232,10 @@ static enum ves_status load_entities(struct ves_commit *commit,
                                      struct ves_commit_stream *stream)
 {
     for (struct ves_commit_event *e = stream->first; e; e = e->next) {
-        const struct ves_hashes *refs = &e->event->subject.refs;
+        const struct ves_entity_names *refs = &e->event->subject.refs;
         if (!is_candidate(e))
             continue;
-        e->entity = entity_slot(commit, stream, &e->event->entity_key);
+        e->entity = entity_slot(commit, stream, &e->event->entity);
         if (!e->entity)
             return VES_NOMEM;
         e->entity->is_written = true;
@@ -248,23 +249,23 @@ static enum ves_status load_entities(struct ves_commit *commit,
         return VES_OK;
 
     size_t n = 0;
-    struct ves_hash *keys =
-        ves_arena_alloc(&commit->arena, stream->entity_count * sizeof(*keys));
+    struct ves_entity_name *names =
+        ves_arena_alloc(&commit->arena, stream->entity_count * sizeof(*names));
     struct ves_entity_row *rows =
         ves_arena_alloc(&commit->arena, stream->entity_count * sizeof(*rows));
-    if (!keys || !rows)
+    if (!names || !rows)
         return VES_NOMEM;
     struct ves_commit_entity *entity;
     for (entity = stream->first_entity; entity; entity = entity->next)
-        keys[n++] = entity->verdict.row.key;
+        names[n++] = entity->name;
     enum ves_status status = commit->store->ops->entity_get(
-        commit->store, stream->row.stream_no, keys, n, &commit->arena, rows);
+        commit->store, stream->row.stream_no, names, n, &commit->arena, rows);
     if (status)
         return status;
     n = 0;
     for (entity = stream->first_entity; entity; entity = entity->next) {
         entity->verdict.row = rows[n];
-        entity->verdict.row.key = keys[n++];
+        entity->verdict.row.key = names[n++].key;
         entity->is_loaded = true;
         ves_verdict_entity_open(&entity->verdict);
     }
@@ -307,18 +308,18 @@ static enum ves_status load_links(struct ves_commit *commit,
 
 enum ves_status ves_commit_find_entity(struct ves_commit *commit,
                                        struct ves_commit_stream *stream,
-                                       const struct ves_hash *entity_key,
+                                       const struct ves_entity_name *name,
                                        struct ves_commit_entity **entity)
 {
-    *entity = entity_slot(commit, stream, entity_key);
+    *entity = entity_slot(commit, stream, name);
     if (!*entity)
         return VES_NOMEM;
     if ((*entity)->is_loaded)
         return VES_OK;
     enum ves_status status = commit->store->ops->entity_get(
-        commit->store, stream->row.stream_no, entity_key, 1, &commit->arena,
+        commit->store, stream->row.stream_no, name, 1, &commit->arena,
         &(*entity)->verdict.row);
-    (*entity)->verdict.row.key = *entity_key;
+    (*entity)->verdict.row.key = name->key;
     (*entity)->is_loaded = status == VES_OK;
     ves_verdict_entity_open(&(*entity)->verdict);
     return status;
@@ -330,10 +331,11 @@ static enum ves_status host_entity(void *ctx, const struct ves_hash *key,
                                    struct ves_verdict_entity **out)
 {
     struct ves_commit_stream *stream = ctx;
+    const struct ves_entity_name name = {.key = *key};
     struct ves_commit_entity *entity;
 
     enum ves_status status =
-        ves_commit_find_entity(stream->commit, stream, key, &entity);
+        ves_commit_find_entity(stream->commit, stream, &name, &entity);
     *out = &entity->verdict;
     return status;
 }

@@ -65,12 +65,13 @@ ves_entity_events_read(struct ves_store *store, uint32_t stream_no,
 {
     struct row_visit visit = {.store = store, .arena = arena};
     struct ves_entity_row entity;
-    struct ves_hash key;
+    struct ves_entity_name name;
 
     *out = (struct ves_entity_events){NULL, NULL, 0};
-    ves_entity_key(ves_bytes_str(entity_type), ves_bytes_str(entity_id), &key);
+    ves_entity_name(ves_bytes_str(entity_type), ves_bytes_str(entity_id),
+                    &name);
     enum ves_status status =
-        store->ops->entity_get(store, stream_no, &key, 1, arena, &entity);
+        store->ops->entity_get(store, stream_no, &name, 1, arena, &entity);
     if (status || !entity.is_found || entity.count == 0)
         return status;
     return read_rows(&visit, stream_no, &entity, out);

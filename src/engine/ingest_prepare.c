@@ -160,8 +160,8 @@ static enum ves_status prepare_event(struct prepare *p,
         forget_event(item);
     if (status)
         return status;
-    ves_entity_key(item->event.entity_type, item->event.entity_id,
-                   &item->entity_key);
+    ves_entity_name(item->event.entity_type, item->event.entity_id,
+                    &item->entity);
     enum ves_status checked = check_event(p, item);
     if (!checked)
         checked = write_envelope(p, item);

@@ -58,14 +58,14 @@ static enum ves_status find_entity(struct search *search)
 {
     struct ves_log_part *part = search->part;
     struct ves_entity_row entity;
-    struct ves_hash key;
+    struct ves_entity_name name;
     uint64_t first;
 
-    ves_entity_key(search->filter->entity_type, search->filter->entity_id,
-                   &key);
+    ves_entity_name(search->filter->entity_type, search->filter->entity_id,
+                    &name);
     part->to = search->size + 1;
     enum ves_status status = search->store->ops->entity_get(
-        search->store, search->stream_no, &key, 1, search->arena, &entity);
+        search->store, search->stream_no, &name, 1, search->arena, &entity);
     if (status || !entity.is_found)
         return status;
     status = ves_chain_from(search->store, search->stream_no, &entity,

@@ -391,6 +391,7 @@ static enum ves_status find_entity(struct recovering *r,
                                    struct ves_entity_row **out)
 {
     struct ves_store *store = r->sequencer->store;
+    const struct ves_entity_name name = {.key = *key};
     void **place = ves_map_slot(&r->ends, key->b);
     struct ves_entity_row known;
 
@@ -402,7 +403,7 @@ static enum ves_status find_entity(struct recovering *r,
         if (!end)
             return VES_NOMEM;
         enum ves_status status = store->ops->entity_get(
-            store, r->stream.stream_no, key, 1, &r->event_arena, &known);
+            store, r->stream.stream_no, &name, 1, &r->event_arena, &known);
         if (status)
             return status;
         *end = (struct ves_entity_row){.key = *key,

@@ -39,7 +39,7 @@ static enum ves_status take_row(void *ctx, const struct ves_log_row *row)
     struct ves_verdicts *v = ctx;
     struct ves_event event;
     struct ves_rules_at rules;
-    struct ves_hash *keys;
+    struct ves_entity_name *names;
     size_t count;
 
     /* A body that is gone says nothing any more. */
@@ -55,10 +55,10 @@ static enum ves_status take_row(void *ctx, const struct ves_log_row *row)
     const struct ves_event_type *type = ves_event_rule(rules, &event, NULL);
     if (!type || !event.payload || event.payload->type != VES_JSON_OBJECT)
         return VES_OK;
-    status = ves_references_of_payload(&v->reading, type, event.payload, &keys,
+    status = ves_references_of_payload(&v->reading, type, event.payload, &names,
                                        &count);
     for (size_t i = 0; i < count && !status; i++)
-        status = add(v, sequence, &keys[i]);
+        status = add(v, sequence, &names[i].key);
     return status;
 }
 

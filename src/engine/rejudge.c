@@ -83,21 +83,23 @@ static enum ves_status take_row(void *ctx, const struct ves_log_row *row)
     return reader->is_full ? VES_AGAIN : VES_OK;
 }
 
-static enum ves_status list_keys(struct ves_rejudge_chunk *chunk)
+static enum ves_status list_names(struct ves_rejudge_chunk *chunk)
 {
     size_t room = chunk->count;
 
     for (size_t i = 0; i < chunk->count; i++)
         room += chunk->subjects[i].refs.count;
-    chunk->keys = ves_arena_alloc(chunk->arena, room * sizeof(*chunk->keys));
-    chunk->key_count = 0;
-    if (!chunk->keys)
+    chunk->names = ves_arena_alloc(chunk->arena, room * sizeof(*chunk->names));
+    chunk->name_count = 0;
+    if (!chunk->names)
         return VES_NOMEM;
     for (size_t i = 0; i < chunk->count; i++) {
-        const struct ves_hashes *refs = &chunk->subjects[i].refs;
-        chunk->keys[chunk->key_count++] = chunk->rows[i].entity_key;
+        const struct ves_entity_names *refs = &chunk->subjects[i].refs;
+        chunk->names[chunk->name_count++] = (struct ves_entity_name){
+            chunk->rows[i].entity_key, chunk->events[i].entity_type,
+            chunk->events[i].entity_id};
         for (size_t k = 0; k < refs->count; k++)
-            chunk->keys[chunk->key_count++] = refs->list[k];
+            chunk->names[chunk->name_count++] = refs->list[k];
     }
     return VES_OK;
 }
@@ -120,7 +122,7 @@ static enum ves_status read_chunk(struct reader *reader, uint32_t limit)
                                      chunk->base + 1, limit, take_row, reader);
     if (status == VES_AGAIN && (reader->is_pruned || reader->is_full))
         status = VES_OK;
-    return status ? status : list_keys(chunk);
+    return status ? status : list_names(chunk);
 }
 
 /* ---- judging ------------------------------------------------------------- */

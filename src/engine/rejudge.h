@@ -23,8 +23,8 @@ struct ves_rejudge_chunk {
     struct ves_event *events;
     struct ves_judge_subject *subjects;
     size_t count;
-    struct ves_hash *keys; /* of entities that will be looked at */
-    size_t key_count;
+    struct ves_entity_name *names; /* of entities that will be looked at */
+    size_t name_count;
 };
 
 struct ves_rejudge_host {

@@ -69,7 +69,7 @@ struct ves_ingest_event {
     size_t payload_len;        /* of the canonical payload */
     struct ves_bytes envelope; /* ves_event_write_open form */
     struct ves_public_key key; /* found by prepare */
-    struct ves_hash entity_key;
+    struct ves_entity_name entity;
     struct ves_judge_subject subject; /* while nothing is wrong */
     struct ves_refusal refusal;       /* code NONE while nothing is wrong */
     enum ves_outcome_kind outcome;

@@ -19,6 +19,8 @@ enum { ARENA_MAX = 256 * 1024 * 1024, VERSION_MAX = 24 };
 
 struct slot {
     struct ves_verdict_entity entity; /* first: the judge knows it as this */
+    struct ves_entity_name name;
+    bool is_loaded;
     struct slot *next;
 };
 
@@ -34,12 +36,11 @@ struct rejudge {
     struct ves_verdicts verdicts;
 };
 
-static enum ves_status get_entity(void *ctx, const struct ves_hash *key,
-                                  struct ves_verdict_entity **out)
+static enum ves_status find_slot(struct rejudge *rejudge,
+                                 const struct ves_entity_name *name,
+                                 struct slot **out)
 {
-    struct rejudge *rejudge = ctx;
-    struct ves_store *store = rejudge->sequencer->store;
-    void **place = ves_map_slot(&rejudge->slots, key->b);
+    void **place = ves_map_slot(&rejudge->slots, name->key.b);
 
     if (!place)
         return VES_NOMEM;
@@ -47,20 +48,50 @@ static enum ves_status get_entity(void *ctx, const struct ves_hash *key,
         struct slot *slot = ves_arena_alloc(rejudge->arena, sizeof(*slot));
         if (!slot)
             return VES_NOMEM;
-        enum ves_status status =
-            store->ops->entity_get(store, rejudge->stream.stream_no, key, 1,
-                                   rejudge->arena, &slot->entity.row);
-        if (status)
-            return status;
-        slot->entity.row.key = *key;
-        ves_verdict_entity_open(&slot->entity);
+        slot->name = *name;
         slot->next = rejudge->first;
         rejudge->first = slot;
         rejudge->count++;
         *place = slot;
     }
-    *out = &((struct slot *)*place)->entity;
+    *out = *place;
     return VES_OK;
+}
+
+static enum ves_status get_entity(void *ctx, const struct ves_hash *key,
+                                  struct ves_verdict_entity **out)
+{
+    struct rejudge *rejudge = ctx;
+    struct ves_store *store = rejudge->sequencer->store;
+    const struct ves_entity_name name = {.key = *key};
+    struct slot *slot;
+
+    enum ves_status status = find_slot(rejudge, &name, &slot);
+    if (!status && !slot->is_loaded) {
+        status = store->ops->entity_get(store, rejudge->stream.stream_no,
+                                        &slot->name, 1, rejudge->arena,
+                                        &slot->entity.row);
+        if (status)
+            return status;
+        slot->entity.row.key = *key;
+        ves_verdict_entity_open(&slot->entity);
+        slot->is_loaded = true;
+    }
+    *out = status ? NULL : &slot->entity;
+    return status;
+}
+
+static enum ves_status name_entities(struct rejudge *rejudge,
+                                     const struct ves_rejudge_chunk *chunk)
+{
+    struct slot *slot;
+
+    enum ves_status status =
+        ves_map_init(&rejudge->slots, chunk->arena, VES_HASH_SIZE,
+                     chunk->name_count, &rejudge->secret);
+    for (size_t i = 0; !status && i < chunk->name_count; i++)
+        status = find_slot(rejudge, &chunk->names[i], &slot);
+    return status;
 }
 
 static enum ves_status begin(void *ctx, const struct ves_rejudge_chunk *chunk,
@@ -73,9 +104,7 @@ static enum ves_status begin(void *ctx, const struct ves_rejudge_chunk *chunk,
     rejudge->first = NULL;
     rejudge->count = 0;
     *v = &rejudge->verdicts;
-    enum ves_status status =
-        ves_map_init(&rejudge->slots, chunk->arena, VES_HASH_SIZE,
-                     chunk->key_count, &rejudge->secret);
+    enum ves_status status = name_entities(rejudge, chunk);
     return status ? status
                   : ves_verdicts_open(
                         &rejudge->verdicts, rejudge->sequencer->store,

@@ -41,14 +41,14 @@ static enum ves_status read_entity(struct ves_pg_call *q,
 }
 
 enum ves_status ves_pg_entity_get(struct ves_store *s, uint32_t stream_no,
-                                  const struct ves_hash *keys, size_t count,
-                                  struct ves_arena *arena,
+                                  const struct ves_entity_name *names,
+                                  size_t count, struct ves_arena *arena,
                                   struct ves_entity_row *rows)
 {
     struct ves_pg_call q;
 
     for (size_t i = 0; i < count; i++)
-        rows[i] = (struct ves_entity_row){.key = keys[i]};
+        rows[i] = (struct ves_entity_row){.key = names[i].key};
     if (count == 0)
         return VES_OK;
     ves_pg_open(ves_pg_of(s), &q, VES_PG_ENTITY_GET, "iB",
@@ -58,7 +58,7 @@ enum ves_status ves_pg_entity_get(struct ves_store *s, uint32_t stream_no,
                 "  WHERE stream_no = $1 AND entity_key = i.id OFFSET 0) e");
     ves_pg_put_i64(&q, stream_no);
     for (size_t i = 0; i < count; i++)
-        ves_pg_put_hash(&q, &keys[i]);
+        ves_pg_put_hash(&q, &names[i].key);
     enum ves_status status = ves_pg_ask(&q);
     while (!status && ves_pg_next(&q)) {
         uint64_t at = ves_pg_u64(&q) - 1;

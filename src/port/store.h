@@ -26,6 +26,7 @@
 #define VES_PORT_STORE_H
 
 #include "base/arena.h"
+#include "base/entity_name.h"
 #include "port/store_keys.h"
 #include "ves/ves.h"
 
@@ -534,22 +535,20 @@ struct ves_store_ops {
     enum ves_status (*verdict_reset)(struct ves_store *s, uint32_t stream_no);
 
     /* -- entities -- */
-    /* Fills rows[i] for keys[i]. */
+    /* Fills rows[i] for names[i]. */
     enum ves_status (*entity_get)(struct ves_store *s, uint32_t stream_no,
-                                  const struct ves_hash *keys, size_t count,
-                                  struct ves_arena *arena,
+                                  const struct ves_entity_name *names,
+                                  size_t count, struct ves_arena *arena,
                                   struct ves_entity_row *rows);
     enum ves_status (*entity_put)(struct ves_store *s, uint32_t stream_no,
                                   const struct ves_entity_row *rows,
                                   size_t count);
-    /* Rows with from <= key, in key order; limit 0: no limit.  entity_type
-     * "" visits all. */
+    /* Rows with from <= key, in key order; limit 0, entity_type "": all. */
     enum ves_status (*entity_scan)(struct ves_store *s, uint32_t stream_no,
                                    const struct ves_hash *from, uint32_t limit,
                                    struct ves_bytes entity_type,
                                    ves_entity_visitor *visit, void *ctx);
-    /* Forgets all but type, id and own_*, for judging and folding from the
-     * start. */
+    /* Forgets all but names and own_*, for judging and folding anew. */
     enum ves_status (*entity_reset)(struct ves_store *s, uint32_t stream_no);
 
     /* -- state buckets (decision 14); 4,096 of them, device only -- */

@@ -259,10 +259,10 @@ static enum ves_status fill_entity_page(struct ves_request *request,
                                         struct entity_page *p)
 {
     struct ves_store *store = request->store;
-    struct ves_hash key;
-    ves_entity_key(p->type, p->id, &key);
+    struct ves_entity_name name;
+    ves_entity_name(p->type, p->id, &name);
     enum ves_status status = store->ops->entity_get(
-        store, stream_no, &key, 1, &request->arena, &p->entity);
+        store, stream_no, &name, 1, &request->arena, &p->entity);
     if (status || !p->entity.is_found || p->from >= p->entity.count)
         return status;
     uint64_t left = p->entity.count - p->from;

@@ -30,17 +30,17 @@ static struct ves_mem_key entity_key(uint32_t stream_no,
 }
 
 enum ves_status ves_mem_entity_get(struct ves_store *s, uint32_t stream_no,
-                                   const struct ves_hash *keys, size_t count,
-                                   struct ves_arena *arena,
+                                   const struct ves_entity_name *names,
+                                   size_t count, struct ves_arena *arena,
                                    struct ves_entity_row *rows)
 {
     for (size_t i = 0; i < count; i++) {
-        struct ves_mem_key key = entity_key(stream_no, &keys[i]);
+        struct ves_mem_key key = entity_key(stream_no, &names[i].key);
         const struct ves_entity_row *row =
             ves_mem_get(&ves_mem_of(s)->map, &key);
 
         memset(&rows[i], 0, sizeof rows[i]);
-        rows[i].key = keys[i];
+        rows[i].key = names[i].key;
         if (row) {
             enum ves_status status =
                 ves_mem_copy_out(&entity_shape, row, arena, &rows[i]);

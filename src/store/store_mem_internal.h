@@ -161,8 +161,8 @@ enum ves_status ves_mem_member_find(struct ves_store *s, uint32_t stream_no,
 enum ves_status ves_mem_verdict_reset(struct ves_store *s, uint32_t stream_no);
 
 enum ves_status ves_mem_entity_get(struct ves_store *s, uint32_t stream_no,
-                                   const struct ves_hash *keys, size_t count,
-                                   struct ves_arena *arena,
+                                   const struct ves_entity_name *names,
+                                   size_t count, struct ves_arena *arena,
                                    struct ves_entity_row *rows);
 enum ves_status ves_mem_entity_put(struct ves_store *s, uint32_t stream_no,
                                    const struct ves_entity_row *rows,

@@ -1,9 +1,10 @@
-/* store_sqlite_entity.c -- entities and state buckets of the SQLite store. */
+/* store_sqlite_entity.c -- entities of the SQLite store. */
 #include <string.h>
 
 #include "base/arena.h"
 #include "base/assert.h"
-#include "core/entity.h"
+#include "base/bytes.h"
+#include "base/error.h"
 #include "store/store_sqlite_internal.h"
 
 #define ENTITY_COLUMNS                                                    \
@@ -39,82 +40,119 @@ static enum ves_status entity_read(struct ves_sql *q,
     return ves_sql_check(q);
 }
 
-static enum ves_status entity_get_one(struct ves_sql *q, uint32_t stream_no,
-                                      const struct ves_hash *key,
-                                      struct ves_arena *arena,
-                                      struct ves_entity_row *row)
+static enum ves_status copy_texts(struct ves_arena *arena,
+                                  struct ves_entity_row *row)
 {
-    enum ves_status status;
-
-    q->param = 0;
-    ves_sql_put_i64(q, stream_no);
-    ves_sql_put_hash(q, key);
-    status = ves_sql_row(q);
-    if (status == VES_NOT_FOUND) {
-        memset(row, 0, sizeof *row);
-        row->key = *key;
-        status = VES_OK;
-    } else if (!status) {
-        status = entity_read(q, row);
-        if (!status)
-            status = ves_arena_copy(arena, row->entity_type, &row->entity_type);
-        if (!status)
-            status = ves_arena_copy(arena, row->entity_id, &row->entity_id);
-        if (!status)
-            status = ves_arena_copy(arena, row->state, &row->state);
-    }
-    sqlite3_reset(q->stmt);
-    return status;
-}
-
-enum ves_status ves_sqlite_entity_get(struct ves_store *s, uint32_t stream_no,
-                                      const struct ves_hash *keys, size_t count,
-                                      struct ves_arena *arena,
-                                      struct ves_entity_row *rows)
-{
-    struct ves_sql q;
     enum ves_status status =
-        ves_sql_open(ves_sqlite_of(s), &q, VES_SQL_ENTITY_GET,
-                     "SELECT " ENTITY_COLUMNS ", id FROM ves_entities"
-                     " WHERE stream_no = ? AND entity_key = ?");
+        ves_arena_copy(arena, row->entity_type, &row->entity_type);
 
-    if (status)
-        return status;
-    for (size_t i = 0; i < count && !status; i++)
-        status = entity_get_one(&q, stream_no, &keys[i], arena, &rows[i]);
-    ves_sql_close(&q);
+    if (!status)
+        status = ves_arena_copy(arena, row->entity_id, &row->entity_id);
+    if (!status)
+        status = ves_arena_copy(arena, row->state, &row->state);
     return status;
 }
 
-enum ves_status ves_sqlite_entity_scan(struct ves_store *s, uint32_t stream_no,
-                                       const struct ves_hash *from,
-                                       uint32_t limit,
-                                       struct ves_bytes entity_type,
-                                       ves_entity_visitor *visit, void *ctx)
+static enum ves_status misplaced(struct ves_sqlite *st)
+{
+    return ves_fail(&st->store.error, VES_CORRUPT,
+                    "an entity lies under another's key; \"ves doctor\" says "
+                    "which");
+}
+
+static enum ves_status get_by_name(struct ves_sqlite *st, uint32_t stream_no,
+                                   const struct ves_entity_name *name,
+                                   struct ves_arena *arena,
+                                   struct ves_entity_row *row)
 {
     struct ves_sql q;
     enum ves_status status = ves_sql_open(
-        ves_sqlite_of(s), &q, VES_SQL_ENTITY_SCAN,
+        st, &q, VES_SQL_ENTITY_GET,
         "SELECT " ENTITY_COLUMNS ", id FROM ves_entities"
-        " WHERE stream_no = ?1 AND entity_key >= ?2"
-        " AND (?3 = '' OR entity_type = ?3) ORDER BY entity_key LIMIT ?4");
+        " WHERE stream_no = ? AND entity_type = ? AND entity_id = ?");
 
     if (status)
         return status;
     ves_sql_put_i64(&q, stream_no);
-    ves_sql_put_hash(&q, from);
-    ves_sql_put_text(&q, entity_type);
-    ves_sql_put_i64(&q, limit ? (int64_t)limit : -1);
-    while (!status && ves_sql_next(&q)) {
-        struct ves_entity_row row;
-
-        status = entity_read(&q, &row);
-        if (!status)
-            status = visit(ctx, &row);
-    }
+    ves_sql_put_text(&q, name->type);
+    ves_sql_put_text(&q, name->id);
+    status = ves_sql_row(&q);
     if (!status)
-        status = ves_sql_check(&q);
+        status = entity_read(&q, row);
+    if (!status)
+        status = copy_texts(arena, row);
     ves_sql_close(&q);
+    return status || ves_hash_equal(&row->key, &name->key) ? status
+                                                           : misplaced(st);
+}
+
+enum ves_status ves_sqlite_entity_open(struct ves_sqlite *st, struct ves_sql *q)
+{
+    return ves_sql_open(st, q, VES_SQL_ENTITY_AT,
+                        "SELECT " ENTITY_COLUMNS
+                        ", id FROM ves_entities WHERE id = ?");
+}
+
+enum ves_status ves_sqlite_entity_row(struct ves_sql *q, int64_t place,
+                                      struct ves_entity_row *row)
+{
+    if (!q->is_reset)
+        sqlite3_reset(q->stmt);
+    q->is_reset = true;
+    q->param = 0;
+    ves_sql_put_i64(q, place);
+    enum ves_status status = ves_sql_row(q);
+    return status ? status : entity_read(q, row);
+}
+
+static enum ves_status get_at(struct ves_sqlite *st, int64_t place,
+                              struct ves_arena *arena,
+                              struct ves_entity_row *row)
+{
+    struct ves_sql q;
+    enum ves_status status = ves_sqlite_entity_open(st, &q);
+
+    if (status)
+        return status;
+    status = ves_sqlite_entity_row(&q, place, row);
+    if (!status)
+        status = copy_texts(arena, row);
+    ves_sql_close(&q);
+    return status;
+}
+
+static enum ves_status get_by_key(struct ves_sqlite *st, uint32_t stream_no,
+                                  const struct ves_hash *key,
+                                  struct ves_arena *arena,
+                                  struct ves_entity_row *row)
+{
+    int64_t place;
+    enum ves_status status = ves_sqlite_bucket_find(st, stream_no, key, &place);
+
+    if (!status)
+        status = place ? get_at(st, place, arena, row) : VES_NOT_FOUND;
+    return status;
+}
+
+enum ves_status ves_sqlite_entity_get(struct ves_store *s, uint32_t stream_no,
+                                      const struct ves_entity_name *names,
+                                      size_t count, struct ves_arena *arena,
+                                      struct ves_entity_row *rows)
+{
+    struct ves_sqlite *st = ves_sqlite_of(s);
+    enum ves_status status = VES_OK;
+
+    for (size_t i = 0; i < count && !status; i++) {
+        const struct ves_entity_name *name = &names[i];
+        status = name->type.len > 0
+                     ? get_by_name(st, stream_no, name, arena, &rows[i])
+                     : get_by_key(st, stream_no, &name->key, arena, &rows[i]);
+        if (status != VES_NOT_FOUND)
+            continue;
+        memset(&rows[i], 0, sizeof rows[i]);
+        rows[i].key = name->key;
+        status = VES_OK;
+    }
     return status;
 }
 
@@ -144,69 +182,123 @@ static void put_entity(struct ves_sql *q, uint32_t stream_no,
 }
 
 /* The numbers are those of put_entity. */
-#define ENTITY_INSERT                                                    \
-    "INSERT INTO ves_entities (stream_no, " ENTITY_COLUMNS ")"           \
-    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"        \
-    " ON CONFLICT (stream_no, entity_key) DO UPDATE SET"                 \
-    " entity_type = excluded.entity_type,"                               \
-    " entity_id = excluded.entity_id, events = excluded.events,"         \
-    " last_sequence = excluded.last_sequence,"                           \
-    " last_jump = excluded.last_jump, version = excluded.version,"       \
-    " head = excluded.head, head_applied_at = excluded.head_applied_at," \
-    " state_hash = excluded.state_hash,"                                 \
-    " own_events = excluded.own_events, own_head = excluded.own_head,"   \
-    " own_last = excluded.own_last,"                                     \
-    " state = excluded.state, written_at = excluded.written_at,"         \
-    " tombstone = excluded.tombstone"
+#define ENTITY_INSERT                                          \
+    "INSERT INTO ves_entities (stream_no, " ENTITY_COLUMNS "," \
+    " bucket_prev)"                                            \
+    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+/* An entity keeps its name: what is in an index is not written again. */
 #define ENTITY_UPDATE                                                 \
-    "UPDATE ves_entities SET entity_type = ?3, entity_id = ?4,"       \
+    "UPDATE ves_entities SET"                                         \
     " events = ?5, last_sequence = ?6, last_jump = ?7, version = ?8," \
     " head = ?9, head_applied_at = ?10, state_hash = ?11,"            \
     " own_events = ?12, own_head = ?13, own_last = ?14, state = ?15," \
     " written_at = ?16, tombstone = ?17"                              \
-    " WHERE stream_no = ?1 AND entity_key = ?2 AND id = ?18"
+    " WHERE id = ?18 AND stream_no = ?1 AND entity_key = ?2"          \
+    " AND entity_type = ?3 AND entity_id = ?4"
 
-struct put {
-    struct ves_sqlite *st;
-    struct ves_sql insert, update;
-};
+static enum ves_status entity_insert(struct ves_sqlite *st, uint32_t stream_no,
+                                     const struct ves_entity_row *row)
+{
+    int64_t newest;
+    struct ves_sql q;
+    enum ves_status status =
+        ves_sqlite_bucket_newest(st, stream_no, &row->key, &newest);
 
-/* An upsert costs twice what an update does, and most rows were read from
- * here: the update finds them where they were, without the index. */
-static enum ves_status entity_put_one(struct put *put, uint32_t stream_no,
+    if (!status)
+        status = ves_sql_open(st, &q, VES_SQL_ENTITY_PUT, ENTITY_INSERT);
+    if (status)
+        return status;
+    put_entity(&q, stream_no, row);
+    ves_sql_put_i64(&q, newest);
+    status = ves_sql_run_row(&q);
+    ves_sql_close(&q);
+    return status ? status
+                  : ves_sqlite_bucket_add(st, stream_no, &row->key,
+                                          sqlite3_last_insert_rowid(st->db));
+}
+
+/* False in *is_there when the entity is not where it is said to be; NULL: it
+ * is. */
+static enum ves_status entity_update(struct ves_sqlite *st, uint32_t stream_no,
+                                     const struct ves_entity_row *row,
+                                     int64_t place, bool *is_there)
+{
+    struct ves_sql q;
+    enum ves_status status =
+        ves_sql_open(st, &q, VES_SQL_ENTITY_UPDATE, ENTITY_UPDATE);
+
+    if (status)
+        return status;
+    put_entity(&q, stream_no, row);
+    ves_sql_put_i64(&q, place);
+    status = is_there ? ves_sql_run(&q) : ves_sql_run_row(&q);
+    if (is_there)
+        *is_there = sqlite3_changes(st->db) > 0;
+    ves_sql_close(&q);
+    return status;
+}
+
+/* *place 0: there is none of that name. */
+static enum ves_status find_place(struct ves_sqlite *st, uint32_t stream_no,
+                                  const struct ves_entity_row *row,
+                                  int64_t *place)
+{
+    struct ves_hash key = {{0}};
+    struct ves_sql q;
+    enum ves_status status = ves_sql_open(
+        st, &q, VES_SQL_ENTITY_FIND,
+        "SELECT id, entity_key FROM ves_entities"
+        " WHERE stream_no = ? AND entity_type = ? AND entity_id = ?");
+
+    *place = 0;
+    if (status)
+        return status;
+    ves_sql_put_i64(&q, stream_no);
+    ves_sql_put_text(&q, row->entity_type);
+    ves_sql_put_text(&q, row->entity_id);
+    status = ves_sql_row(&q);
+    if (!status) {
+        *place = ves_sql_i64(&q);
+        ves_sql_fixed(&q, key.b, sizeof key.b);
+        status = ves_sql_check(&q);
+    }
+    ves_sql_close(&q);
+    if (status == VES_NOT_FOUND)
+        return VES_OK;
+    return status || ves_hash_equal(&key, &row->key) ? status : misplaced(st);
+}
+
+/* Most rows were read from here, and are where they were, found without an
+ * index. */
+static enum ves_status entity_put_one(struct ves_sqlite *st, uint32_t stream_no,
                                       const struct ves_entity_row *row)
 {
-    if (row->place > 0) {
-        put_entity(&put->update, stream_no, row);
-        ves_sql_put_u64(&put->update, row->place);
-        enum ves_status status = ves_sql_run(&put->update);
-        if (status || sqlite3_changes(put->st->db) > 0)
-            return status;
-    }
-    put_entity(&put->insert, stream_no, row);
-    return ves_sql_run_row(&put->insert);
+    int64_t place = (int64_t)row->place;
+    bool is_there = false;
+    enum ves_status status = VES_OK;
+
+    VES_ASSERT(row->entity_type.len > 0);
+    if (place > 0)
+        status = entity_update(st, stream_no, row, place, &is_there);
+    if (status || is_there)
+        return status;
+    status = find_place(st, stream_no, row, &place);
+    if (status)
+        return status;
+    return place > 0 ? entity_update(st, stream_no, row, place, NULL)
+                     : entity_insert(st, stream_no, row);
 }
 
 enum ves_status ves_sqlite_entity_put(struct ves_store *s, uint32_t stream_no,
                                       const struct ves_entity_row *rows,
                                       size_t count)
 {
-    struct put put = {.st = ves_sqlite_of(s)};
-    enum ves_status status;
+    struct ves_sqlite *st = ves_sqlite_of(s);
+    enum ves_status status = VES_OK;
 
-    VES_ASSERT(put.st->tx != VES_TX_NONE);
-    status =
-        ves_sql_open(put.st, &put.insert, VES_SQL_ENTITY_PUT, ENTITY_INSERT);
-    if (status)
-        return status;
-    status =
-        ves_sql_open(put.st, &put.update, VES_SQL_ENTITY_UPDATE, ENTITY_UPDATE);
-    if (!status) {
-        for (size_t i = 0; i < count && !status; i++)
-            status = entity_put_one(&put, stream_no, &rows[i]);
-        ves_sql_close(&put.update);
-    }
-    ves_sql_close(&put.insert);
+    VES_ASSERT(st->tx != VES_TX_NONE);
+    for (size_t i = 0; i < count && !status; i++)
+        status = entity_put_one(st, stream_no, &rows[i]);
     return status;
 }
 
@@ -226,93 +318,6 @@ enum ves_status ves_sqlite_entity_reset(struct ves_store *s, uint32_t stream_no)
     if (status)
         return status;
     ves_sql_put_i64(&q, stream_no);
-    status = ves_sql_run(&q);
-    ves_sql_close(&q);
-    return status;
-}
-
-/* ---- state buckets --------------------------------------------------------
- */
-
-enum ves_status ves_sqlite_bucket_get_all(struct ves_store *s,
-                                          uint32_t stream_no,
-                                          struct ves_hash *hashes,
-                                          bool *is_dirty)
-{
-    struct ves_sqlite *st = ves_sqlite_of(s);
-    struct ves_sql q;
-    enum ves_status status = ves_sqlite_need(st, VES_STORE_DEVICE);
-
-    memset(hashes, 0, VES_STATE_BUCKETS * sizeof *hashes);
-    memset(is_dirty, 0, VES_STATE_BUCKETS * sizeof *is_dirty);
-    if (!status)
-        status = ves_sql_open(st, &q, VES_SQL_BUCKET_GET,
-                              "SELECT bucket, hash, is_dirty"
-                              " FROM ves_state_buckets WHERE stream_no = ?"
-                              " AND bucket BETWEEN 0 AND 4095");
-    if (status)
-        return status;
-    ves_sql_put_i64(&q, stream_no);
-    while (!status && ves_sql_next(&q)) {
-        uint32_t bucket = ves_sql_u32(&q);
-
-        ves_sql_fixed(&q, hashes[bucket].b, sizeof hashes[bucket].b);
-        is_dirty[bucket] = ves_sql_bool(&q);
-        status = ves_sql_check(&q);
-    }
-    if (!status)
-        status = ves_sql_check(&q);
-    ves_sql_close(&q);
-    return status;
-}
-
-enum ves_status ves_sqlite_bucket_mark(struct ves_store *s, uint32_t stream_no,
-                                       const uint16_t *buckets, size_t count)
-{
-    struct ves_sqlite *st = ves_sqlite_of(s);
-    struct ves_sql q;
-    enum ves_status status = ves_sqlite_need(st, VES_STORE_DEVICE);
-
-    VES_ASSERT(st->tx != VES_TX_NONE);
-    if (!status)
-        status = ves_sql_open(
-            st, &q, VES_SQL_BUCKET_MARK,
-            "INSERT INTO ves_state_buckets (stream_no, bucket, hash,"
-            " is_dirty) VALUES (?, ?, NULL, 1) ON CONFLICT (stream_no, bucket)"
-            " DO UPDATE SET is_dirty = 1 WHERE NOT is_dirty");
-    if (status)
-        return status;
-    for (size_t i = 0; i < count && !status; i++) {
-        VES_ASSERT(buckets[i] < VES_STATE_BUCKETS);
-        ves_sql_put_i64(&q, stream_no);
-        ves_sql_put_i64(&q, buckets[i]);
-        status = ves_sql_run(&q);
-    }
-    ves_sql_close(&q);
-    return status;
-}
-
-enum ves_status ves_sqlite_bucket_put(struct ves_store *s, uint32_t stream_no,
-                                      uint16_t bucket,
-                                      const struct ves_hash *hash)
-{
-    struct ves_sqlite *st = ves_sqlite_of(s);
-    struct ves_sql q;
-    enum ves_status status = ves_sqlite_need(st, VES_STORE_DEVICE);
-
-    VES_ASSERT(st->tx != VES_TX_NONE);
-    VES_ASSERT(bucket < VES_STATE_BUCKETS);
-    if (!status)
-        status = ves_sql_open(
-            st, &q, VES_SQL_BUCKET_PUT,
-            "INSERT INTO ves_state_buckets (stream_no, bucket, hash,"
-            " is_dirty) VALUES (?, ?, ?, 0) ON CONFLICT (stream_no, bucket)"
-            " DO UPDATE SET hash = excluded.hash, is_dirty = 0");
-    if (status)
-        return status;
-    ves_sql_put_i64(&q, stream_no);
-    ves_sql_put_i64(&q, bucket);
-    ves_sql_put_hash_or_null(&q, hash);
     status = ves_sql_run(&q);
     ves_sql_close(&q);
     return status;

@@ -50,10 +50,15 @@ enum ves_sql_id {
     VES_SQL_MEMBER_FIND,
     VES_SQL_MEMBER_RESET,
     VES_SQL_ENTITY_GET,
+    VES_SQL_ENTITY_AT,
+    VES_SQL_ENTITY_FIND,
     VES_SQL_ENTITY_PUT,
     VES_SQL_ENTITY_UPDATE,
-    VES_SQL_ENTITY_SCAN,
     VES_SQL_ENTITY_RESET,
+    VES_SQL_BUCKET_NEWEST,
+    VES_SQL_BUCKET_ADD,
+    VES_SQL_BUCKET_STEP,
+    VES_SQL_BUCKET_LIST,
     VES_SQL_BUCKET_GET,
     VES_SQL_BUCKET_MARK,
     VES_SQL_BUCKET_PUT,
@@ -445,8 +450,8 @@ enum ves_status ves_sqlite_verdict_reset(struct ves_store *s,
                                          uint32_t stream_no);
 
 enum ves_status ves_sqlite_entity_get(struct ves_store *s, uint32_t stream_no,
-                                      const struct ves_hash *keys, size_t count,
-                                      struct ves_arena *arena,
+                                      const struct ves_entity_name *names,
+                                      size_t count, struct ves_arena *arena,
                                       struct ves_entity_row *rows);
 enum ves_status ves_sqlite_entity_put(struct ves_store *s, uint32_t stream_no,
                                       const struct ves_entity_row *rows,
@@ -458,6 +463,29 @@ enum ves_status ves_sqlite_entity_scan(struct ves_store *s, uint32_t stream_no,
                                        ves_entity_visitor *visit, void *ctx);
 enum ves_status ves_sqlite_entity_reset(struct ves_store *s,
                                         uint32_t stream_no);
+/* A statement for single rows, and the row at a place, whose texts live until
+ * the next one; VES_NOT_FOUND. */
+VES_NODISCARD enum ves_status ves_sqlite_entity_open(struct ves_sqlite *st,
+                                                     struct ves_sql *q);
+VES_NODISCARD enum ves_status ves_sqlite_entity_row(struct ves_sql *q,
+                                                    int64_t place,
+                                                    struct ves_entity_row *row);
+
+/* store_sqlite_bucket.c: the newest entity of the key's bucket, 0: it has
+ * none; what is added becomes it, and names the one that was.  Finding an
+ * entity takes a step for each newer one of its bucket; place 0: there is
+ * none. */
+VES_NODISCARD enum ves_status
+ves_sqlite_bucket_newest(struct ves_sqlite *st, uint32_t stream_no,
+                         const struct ves_hash *key, int64_t *place);
+VES_NODISCARD enum ves_status ves_sqlite_bucket_add(struct ves_sqlite *st,
+                                                    uint32_t stream_no,
+                                                    const struct ves_hash *key,
+                                                    int64_t place);
+VES_NODISCARD enum ves_status ves_sqlite_bucket_find(struct ves_sqlite *st,
+                                                     uint32_t stream_no,
+                                                     const struct ves_hash *key,
+                                                     int64_t *place);
 enum ves_status ves_sqlite_bucket_get_all(struct ves_store *s,
                                           uint32_t stream_no,
                                           struct ves_hash *hashes,

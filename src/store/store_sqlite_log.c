@@ -329,38 +329,6 @@ enum ves_status ves_sqlite_log_links(struct ves_store *s, uint32_t stream_no,
     return status;
 }
 
-enum ves_status ves_sqlite_log_match(struct ves_store *s, uint32_t stream_no,
-                                     const struct ves_log_match *match,
-                                     uint64_t *sequences, size_t max,
-                                     size_t *found)
-{
-    struct ves_sql q;
-    /* CROSS JOIN keeps the order: along the log, one entity an event. */
-    enum ves_status status =
-        ves_sql_open(ves_sqlite_of(s), &q, VES_SQL_LOG_MATCH,
-                     "SELECT e.id FROM ves_events e CROSS JOIN ves_entities n"
-                     " ON n.stream_no = e.stream_no"
-                     " AND n.entity_key = e.entity_key"
-                     " WHERE e.id >= ?1 AND e.id < ?2"
-                     " AND (?3 = '' OR n.entity_type = ?3)"
-                     " AND (?4 = '' OR n.entity_id = ?4)"
-                     " ORDER BY e.id LIMIT ?5");
-
-    *found = 0;
-    if (status)
-        return status;
-    ves_sql_put_i64(&q, ves_sqlite_rowid(stream_no, match->from));
-    ves_sql_put_i64(&q, ves_sqlite_rowid(stream_no, match->to));
-    ves_sql_put_text(&q, match->entity_type);
-    ves_sql_put_text(&q, match->entity_id);
-    ves_sql_put_u64(&q, max);
-    while (*found < max && ves_sql_next(&q))
-        sequences[(*found)++] = ves_sqlite_rowid_no(ves_sql_i64(&q));
-    status = ves_sql_check(&q);
-    ves_sql_close(&q);
-    return status;
-}
-
 /* ---- changing -------------------------------------------------------------
  */
 

@@ -582,6 +582,40 @@ static const char *const sequencer_7[] = {"CREATE TABLE ves_agent_policies ("
                                           ") WITHOUT ROWID;",
                                           NULL};
 
+/* ---- version 8: no index of keys
+ * --------------------------------------------- Keys are SHA-256 values, so
+ * each new entity had a random place in their index.  Names are in an index
+ * now, where those that are given in an order lie in it, and the entities of a
+ * bucket are a list (store_sqlite_bucket.c).
+ */
+
+static const char *const common_8[] = {
+    "DROP VIEW ves_log_view;", "DROP VIEW ves_conflict_view;",
+    "DROP INDEX ves_entities_key;",
+    "ALTER TABLE ves_entities ADD COLUMN"
+    " bucket_prev INTEGER NOT NULL DEFAULT 0;",
+    /* The rowid is stream_no << 12 | bucket. */
+    "CREATE TABLE ves_entity_buckets ("
+    " id INTEGER PRIMARY KEY,"
+    " stream_no INTEGER AS (id >> 12) VIRTUAL,"
+    " bucket INTEGER AS (id & 4095) VIRTUAL,"
+    " newest INTEGER NOT NULL"
+    ");",
+    "CREATE TABLE ves_moving (id INTEGER PRIMARY KEY, bucket, prev);",
+    "INSERT INTO ves_moving SELECT id, bucket,"
+    " lag(id, 1, 0) OVER (PARTITION BY bucket ORDER BY id) FROM"
+    " (SELECT id, stream_no << 12 | " VES_SQLITE_BUCKET(
+        "entity_key") " AS bucket"
+                      "  FROM ves_entities);",
+    "UPDATE ves_entities SET bucket_prev = (SELECT prev FROM ves_moving m"
+    "  WHERE m.id = ves_entities.id);",
+    "INSERT INTO ves_entity_buckets (id, newest)"
+    " SELECT bucket, max(id) FROM ves_moving GROUP BY bucket;",
+    "DROP TABLE ves_moving;",
+    "CREATE UNIQUE INDEX ves_entities_name"
+    " ON ves_entities (stream_no, entity_type, entity_id);",
+    NULL};
+
 static const char *const *const device_1_scripts[] = {
     common_1, device_1, ves_sqlite_views_common, ves_sqlite_views_device, NULL};
 static const char *const *const sequencer_1_scripts[] = {
@@ -607,6 +641,11 @@ static const char *const *const sequencer_6_scripts[] = {NULL};
 static const char *const *const device_7_scripts[] = {NULL};
 static const char *const *const sequencer_7_scripts[] = {sequencer_7, NULL};
 
+static const char *const *const device_8_scripts[] = {common_8,
+                                                      ves_sqlite_views_8, NULL};
+static const char *const *const sequencer_8_scripts[] = {
+    common_8, ves_sqlite_views_8, NULL};
+
 const struct ves_sqlite_migration ves_sqlite_migrations[] = {
     {device_1_scripts, sequencer_1_scripts},
     {device_2_scripts, sequencer_2_scripts},
@@ -614,12 +653,13 @@ const struct ves_sqlite_migration ves_sqlite_migrations[] = {
     {device_4_scripts, sequencer_4_scripts},
     {device_5_scripts, sequencer_5_scripts},
     {device_6_scripts, sequencer_6_scripts},
-    {device_7_scripts, sequencer_7_scripts}};
+    {device_7_scripts, sequencer_7_scripts},
+    {device_8_scripts, sequencer_8_scripts}};
 const uint32_t ves_sqlite_migrations_count =
     sizeof ves_sqlite_migrations / sizeof ves_sqlite_migrations[0];
 
 const char *const ves_sqlite_digests[2] = {
     [VES_STORE_DEVICE] =
-        "6ebae8d088f7b08232a30db2ed36bae43267765154376329387f7f7a7ace5d82",
+        "c526bafb1780ef1cb1f17a982861cbbd81252aa1945cb3a51062e68095f29a0e",
     [VES_STORE_SEQUENCER] =
-        "5803c23fb6a4cdb3883df5c119ba84bd773ce3a0423547abf227fc987f9da701"};
+        "25ca86d01bea12d4b649c3e55bc8b479a457ab1d64719c08da6c38758ae4d191"};

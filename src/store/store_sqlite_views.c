@@ -83,3 +83,58 @@ const char *const ves_sqlite_views_sequencer[] = {
     "  AS head,"
     " s.committed_end FROM ves_streams s;",
     NULL};
+
+/* ---- version 8 --------------------------------------------------------------
+ */
+
+/* The members of the envelope that name the entity stand before the payload,
+ * too.  Where its body is gone, or an escape is in a name, the entity is sought
+ * by its key along the list of its bucket. */
+#define AFTER(x, member)                                              \
+    "substr(" x ", instr(" x ", ',\"" member "\":\"')"                \
+    " + length(',\"" member "\":\"'))"
+#define MEMBER(x, member)                                             \
+    "substr(" AFTER(x, member) ", 1, instr(" AFTER(x, member) ", '\"') - 1)"
+#define IS_PLAIN(x)                                                   \
+    "(instr(" x ", ',\"entity_type\":\"') > 0"                        \
+    " AND instr(" MEMBER(x, "entity_type") " || " MEMBER(x, "entity_id")\
+    ", '\\') = 0)"
+#define FIND(row)                                                     \
+    "(WITH RECURSIVE list (id) AS (SELECT newest FROM ves_entity_buckets"\
+    " WHERE id = " row ".stream_no << 12 | "                          \
+    VES_SQLITE_BUCKET(row ".entity_key")                              \
+    " UNION SELECT m.bucket_prev"                                     \
+    " FROM list JOIN ves_entities m ON m.id = list.id"                \
+    " WHERE m.entity_key <> " row ".entity_key)"                      \
+    " SELECT m.id FROM list JOIN ves_entities m ON m.id = list.id"    \
+    " WHERE m.entity_key = " row ".entity_key) "
+
+const char *const ves_sqlite_views_8[] = {
+    "CREATE VIEW ves_log_view AS SELECT"
+    " e.stream_no, e.sequence_number,"
+    " " UUID_TEXT("e.event_id") "AS event_id,"
+    " " EVENT_TYPE("e.envelope") "AS event_type,"
+    " CASE WHEN " IS_PLAIN("e.envelope") " THEN "
+    MEMBER("e.envelope", "entity_type") " ELSE n.entity_type END AS entity_type,"
+    " CASE WHEN " IS_PLAIN("e.envelope") " THEN "
+    MEMBER("e.envelope", "entity_id") " ELSE n.entity_id END AS entity_id,"
+    " " UUID_TEXT("e.agent") "AS agent,"
+    " e.agent_key_id, e.agent_seq,"
+    " CASE WHEN e.command_id IS NOT NULL THEN"
+    "  " UUID_TEXT("e.command_id") "END AS command_id,"
+    " e.verdict, e.sub_code, e.note, e.applied_at, e.version,"
+    " " TIME_TEXT("e.sequenced_at_ms") "AS sequenced_at,"
+    " e.receipt IS NOT NULL AS has_receipt,"
+    " lower(hex(e.event_hash)) AS event_hash,"
+    " CASE WHEN e.envelope <> '' THEN e.envelope || '}' END AS envelope"
+    " FROM ves_events e LEFT JOIN ves_entities n"
+    " ON n.id = CASE WHEN NOT " IS_PLAIN("e.envelope") " THEN " FIND("e")
+    " END;",
+    "CREATE VIEW ves_conflict_view AS SELECT"
+    " c.stream_no, c.opened, lower(hex(c.conflict_id)) AS conflict_id,"
+    " c.kind, c.sub_code, n.entity_type, n.entity_id, c.branch_count,"
+    " CASE WHEN c.closed = 0 THEN 'open' ELSE 'resolved' END AS status,"
+    " nullif(c.closed, 0) AS resolved, nullif(c.winner, '') AS winner"
+    " FROM ves_conflicts c LEFT JOIN ves_entities n"
+    " ON n.id = " FIND("c") ";",
+    NULL};

@@ -6,9 +6,18 @@
 #ifndef VES_STORE_STORE_SQLITE_VIEWS_H
 #define VES_STORE_STORE_SQLITE_VIEWS_H
 
+/* SQL: the bucket of a key, its first 12 bits. */
+#define VES_SQLITE_HEX_DIGIT(key, n) \
+    "instr('123456789ABCDEF', substr(hex(substr(" key ", 1, 2)), " n ", 1))"
+/* << and | bind alike in SQL, from the left. */
+#define VES_SQLITE_BUCKET(key)                                              \
+    "((" VES_SQLITE_HEX_DIGIT(key, "1") ") * 256 + (" VES_SQLITE_HEX_DIGIT( \
+        key, "2") ") * 16 + " VES_SQLITE_HEX_DIGIT(key, "3") ")"
+
 /* Lists of statements, ended by NULL. */
 extern const char *const ves_sqlite_views_common[];
 extern const char *const ves_sqlite_views_device[];
 extern const char *const ves_sqlite_views_sequencer[];
+extern const char *const ves_sqlite_views_8[]; /* both roles' */
 
 #endif

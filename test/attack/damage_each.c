@@ -73,7 +73,6 @@ static const struct excuse excuses[] = {
     {"ves_schema.application_id", "for programs that look at files"},
     {"ves_schema.written_by", "which program made the file"},
     {"ves_commitments.batch_id", "a name by chance"},
-    {"ves_entities.id", "the order in which they were seen"},
     /* None is as good. */
     {"ves_counts", "a count that is not there is 0"},
     {"ves_kept_heads", "the oldest are forgotten"},

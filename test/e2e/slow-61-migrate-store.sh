@@ -36,9 +36,11 @@ db = sqlite3.connect(sys.argv[1])
 for (t,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY 1").fetchall():
     if t in ("ves_schema", "sqlite_sequence"):
         continue
-    # An entity's place in its table follows from the order of writing.
+    # An entity's place in its table follows from the order of writing, and who
+    # names whom in the list of its bucket.
+    places = {"ves_entities": ("id", "bucket_prev"), "ves_entity_buckets": ("newest",)}.get(t, ())
     columns = [r[1] for r in db.execute("PRAGMA table_xinfo(%s)" % t)
-               if not (t == "ves_entities" and r[1] == "id") and not r[1].startswith("frozen")]
+               if r[1] not in places and not r[1].startswith("frozen")]
     for row in sorted(repr(r) for r in db.execute("SELECT %s FROM %s" % (", ".join(columns), t))):
         print(t, row)
 END

@@ -41,7 +41,8 @@ ANSWERED = {
                   " entity_key entity_index entity_prev entity_jump verdict applied_at version sub_code note is_fact"
                   " has_waited conflict_id waits_for effects opposite receipt receipt_key_version envelope",
     "ves_entities": "entity_key entity_type entity_id events last_sequence last_jump version head head_applied_at"
-                    " state_hash state written_at tombstone",
+                    " state_hash state written_at tombstone bucket_prev",
+    "ves_entity_buckets": "*",
     "ves_conflicts": "*", "ves_conflict_members": "*", "ves_counts": "status count", "ves_commitments": "*", "ves_tiles": "*",
     "ves_streams": "tenant store committed_end state_root",
     "ves_tlogs": "stream_id edge signed_size signed_root note",

@@ -490,7 +490,7 @@ static enum ves_status view_referrers(void *ctx, const struct ves_hash *key,
         const struct test_judge_event *event = &log->events[i];
         for (size_t k = 0; k < event->subject.refs.count; k++) {
             if (event->applied_at > above &&
-                ves_hash_equal(&event->subject.refs.list[k], key))
+                ves_hash_equal(&event->subject.refs.list[k].key, key))
                 (void)visit(visit_ctx, &event->subject.hash);
         }
     }
@@ -758,8 +758,11 @@ static struct test_judge_event *append(struct test_judge_log *log,
     subject->has_base_head = says->base_head != NULL;
     if (says->base_head)
         subject->base_head = hash_of(says->base_head);
-    if (says->ref)
-        subject->refs = hashes_of(log, &says->ref, 1);
+    if (says->ref) {
+        subject->refs.list = get(log, sizeof(*subject->refs.list));
+        subject->refs.list[0].key = hash_of(says->ref);
+        subject->refs.count = 1;
+    }
     if (says->conflict_first)
         subject->resolution = resolution_of(log, says);
     return event;

@@ -80,9 +80,9 @@
       (stream_no, sequence, visit, ctx))                                       \
     X(verdict_reset, (uint32_t stream_no), (stream_no))                        \
     X(entity_get,                                                              \
-      (uint32_t stream_no, const struct ves_hash *keys, size_t count,          \
+      (uint32_t stream_no, const struct ves_entity_name *names, size_t count,  \
        struct ves_arena *arena, struct ves_entity_row *rows),                  \
-      (stream_no, keys, count, arena, rows))                                   \
+      (stream_no, names, count, arena, rows))                                  \
     X(entity_put,                                                              \
       (uint32_t stream_no, const struct ves_entity_row *rows, size_t count),   \
       (stream_no, rows, count))                                                \

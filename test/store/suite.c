@@ -174,8 +174,7 @@ static bool write_something(struct suite *s, unsigned which)
         OK(CALL(s, log_prune, 1, 3, NULL, 0, &count));
         return true;
     case 6:
-        suite_fill_entity(&entity, &s->arena, 77);
-        entity.key = suite_hash('K', 5);
+        suite_fill_entity(&entity, &s->arena, 5, 77);
         OK(CALL(s, entity_put, 1, &entity, 1));
         return true;
     case 7:
@@ -294,8 +293,7 @@ static void prepare(struct suite *s)
         logs[i].envelope = ves_bytes_str("{");
     }
     OK(CALL(s, log_append, 1, logs, 2));
-    suite_fill_entity(&entity, &s->arena, 78);
-    entity.key = suite_hash('K', 5);
+    suite_fill_entity(&entity, &s->arena, 5, 78);
     OK(CALL(s, entity_put, 1, &entity, 1));
     suite_fill_conflict(&conflict, &s->arena, 2);
     conflict.opened = 1;

@@ -94,8 +94,10 @@ struct ves_stream suite_stream(uint64_t n);
 
 void suite_fill_log(struct ves_log_row *row, struct ves_arena *arena,
                     uint64_t seed);
+/* Entity number n: its key, suite_hash('K', n), and its name. */
+struct ves_entity_name suite_entity_name(uint64_t n);
 void suite_fill_entity(struct ves_entity_row *row, struct ves_arena *arena,
-                       uint64_t seed);
+                       uint64_t n, uint64_t seed);
 /* opened is 1 to 30 and says the id; suite_hash('Q', opened). */
 void suite_fill_conflict(struct ves_conflict_row *row, struct ves_arena *arena,
                          uint64_t seed);

@@ -1,4 +1,5 @@
 /* suite_entity.c -- the contract of entities and state buckets. */
+#include <stdio.h>
 #include <string.h>
 
 #include "core/entity.h"
@@ -8,8 +9,7 @@ enum { COUNT = 20 };
 
 static void entity_row(struct suite *s, struct ves_entity_row *row, uint64_t n)
 {
-    suite_fill_entity(row, &s->arena, n);
-    row->key = suite_hash('K', n);
+    suite_fill_entity(row, &s->arena, n, n);
 }
 
 static void put_all(struct suite *s, uint32_t stream_no,
@@ -37,24 +37,82 @@ static void sort(struct ves_entity_row *rows)
     }
 }
 
+struct see_order {
+    struct ves_hash last;
+    int count;
+};
+
+static enum ves_status see_order(void *ctx, const struct ves_entity_row *row)
+{
+    struct see_order *seen = ctx;
+
+    if (seen->count++ > 0)
+        assert_true(memcmp(seen->last.b, row->key.b, VES_HASH_SIZE) < 0);
+    seen->last = row->key;
+    return VES_OK;
+}
+
 static void entities_come_back_as_put(void **state)
 {
     struct suite *s = *state;
     struct ves_entity_row rows[COUNT], got[3];
-    struct ves_hash keys[3] = {suite_hash('K', 7), suite_hash('K', 99),
-                               suite_hash('K', 3)};
+    struct ves_entity_name names[3] = {
+        suite_entity_name(7), suite_entity_name(99), suite_entity_name(3)};
     struct ves_entity_row none = {.key = suite_hash('K', 99)};
 
     put_all(s, 1, rows);
-    OK(CALL(s, entity_get, 1, keys, 3, &s->arena, got));
-    suite_print_entity(&s->want, &rows[7]);
-    suite_print_entity(&s->want, &none);
-    suite_print_entity(&s->want, &rows[3]);
-    for (int i = 0; i < 3; i++)
-        suite_print_entity(&s->got, &got[i]);
-    suite_compare(s);
-    OK(CALL(s, entity_get, 2, keys, 1, &s->arena, got));
-    assert_false(got[0].is_found);
+    /* By name, and by key alone. */
+    for (int round = 0; round < 2; round++) {
+        OK(CALL(s, entity_get, 1, names, 3, &s->arena, got));
+        suite_print_entity(&s->want, &rows[7]);
+        suite_print_entity(&s->want, &none);
+        suite_print_entity(&s->want, &rows[3]);
+        for (int i = 0; i < 3; i++)
+            suite_print_entity(&s->got, &got[i]);
+        suite_compare(s);
+        OK(CALL(s, entity_get, 2, names, 1, &s->arena, got));
+        assert_false(got[0].is_found);
+        for (int i = 0; i < 3; i++)
+            names[i].type = names[i].id = ves_bytes(NULL, 0);
+    }
+}
+
+/* Keys with the same first bits, which a store may keep together. */
+static void neighbours_are_told_apart(void **state)
+{
+    enum { NEAR = 200 };
+    struct suite *s = *state;
+    struct ves_hash zero = {{0}};
+    struct ves_entity_row row, got;
+    char id[8];
+
+    suite_begin(s);
+    for (int i = 0; i < NEAR; i++) {
+        suite_fill_entity(&row, &s->arena, 1, (uint64_t)i);
+        row.key = zero;
+        row.key.b[0] = 0xAB;
+        row.key.b[1] = (uint8_t)(i % 4 == 3 ? 0xD0 : 0xC0 | (i & 15));
+        row.key.b[31] = (uint8_t)(i * 37);
+        snprintf(id, sizeof id, "n-%d", i);
+        row.entity_id = ves_bytes_str(id);
+        OK(CALL(s, entity_put, 1, &row, 1));
+        struct ves_entity_name name = {.key = row.key};
+        OK(CALL(s, entity_get, 1, &name, 1, &s->arena, &got));
+        suite_print_entity(&s->want, &row);
+        suite_print_entity(&s->got, &got);
+        suite_compare(s);
+    }
+    suite_commit(s);
+    struct see_order seen = {.count = 0};
+    OK(CALL(s, entity_scan, 1, &zero, 0, ves_bytes(NULL, 0), see_order, &seen));
+    assert_int_equal(seen.count, NEAR);
+    seen = (struct see_order){.count = 0};
+    struct ves_hash from = {{0xAB, 0xD0}};
+    OK(CALL(s, entity_scan, 1, &from, 0, ves_bytes(NULL, 0), see_order, &seen));
+    assert_int_equal(seen.count, NEAR / 4);
+    seen = (struct see_order){.count = 0};
+    OK(CALL(s, entity_scan, 1, &zero, 7, ves_bytes(NULL, 0), see_order, &seen));
+    assert_int_equal(seen.count, 7);
 }
 
 static void putting_again_replaces(void **state)
@@ -63,12 +121,12 @@ static void putting_again_replaces(void **state)
     struct ves_entity_row rows[COUNT], other, got;
 
     put_all(s, 1, rows);
-    entity_row(s, &other, 50);
-    other.key = rows[4].key;
+    suite_fill_entity(&other, &s->arena, 4, 50);
+    const struct ves_entity_name name = suite_entity_name(4);
     suite_begin(s);
     OK(CALL(s, entity_put, 1, &rows[4], 1));
     OK(CALL(s, entity_put, 1, &other, 1));
-    OK(CALL(s, entity_get, 1, &other.key, 1, &s->arena, &got));
+    OK(CALL(s, entity_get, 1, &name, 1, &s->arena, &got));
     suite_commit(s);
     suite_print_entity(&s->want, &other);
     suite_print_entity(&s->got, &got);
@@ -165,6 +223,7 @@ static void buckets_are_marked_and_written(void **state)
 
 static const struct CMUnitTest entity_tests[] = {
     EITHER_TEST(entities_come_back_as_put),
+    EITHER_TEST(neighbours_are_told_apart),
     SEQUENCER_TEST(putting_again_replaces),
     EITHER_TEST(scans_go_by_key),
     EITHER_TEST(resetting_keeps_names_and_own_events),

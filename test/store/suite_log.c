@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "core/entity.h"
 #include "test/store/suite.h"
 
 static void want_rows(struct suite *s, uint64_t from, uint64_t to)
@@ -290,18 +291,27 @@ static uint32_t append_of_entities(struct suite *s)
         {"order", "a"}, {"order", "b"}, {"customer", "a"}, {"customer", "c"}};
     struct ves_entity_row entities[4];
     struct ves_log_row rows[12];
+    char envelopes[12][80];
     uint32_t no = suite_append_log(s, 1, 0);
 
     suite_append_log(s, 2, 3);
     for (uint64_t i = 0; i < 4; i++) {
-        suite_fill_entity(&entities[i], &s->arena, i);
-        entities[i].key = suite_hash('K', i);
+        suite_fill_entity(&entities[i], &s->arena, i, i);
         entities[i].entity_type = ves_bytes_str(names[i][0]);
         entities[i].entity_id = ves_bytes_str(names[i][1]);
+        ves_entity_key(entities[i].entity_type, entities[i].entity_id,
+                       &entities[i].key);
     }
+    /* Half of them say themselves what they are about. */
     for (uint64_t i = 0; i < 12; i++) {
         suite_log_row(s, &rows[i], i + 1);
-        rows[i].entity_key = suite_hash('K', i % 4);
+        rows[i].entity_key = entities[i % 4].key;
+        snprintf(envelopes[i], sizeof(envelopes[i]),
+                 "{\"agent_key_id\":1,\"entity_id\":\"%s\",\"entity_type\":"
+                 "\"%s\",\"event_id\":\"\"",
+                 names[i % 4][1], names[i % 4][0]);
+        if (i >= 6)
+            rows[i].envelope = ves_bytes_str(envelopes[i]);
     }
     suite_begin(s);
     OK(CALL(s, entity_put, no, entities, 4));

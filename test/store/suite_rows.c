@@ -1,4 +1,5 @@
 /* suite_rows.c -- rows from seeds, and rows as text. */
+#include <stdio.h>
 #include <string.h>
 
 #include "test/store/suite.h"
@@ -141,13 +142,29 @@ void suite_fill_log(struct ves_log_row *row, struct ves_arena *arena,
     row->raw = blob(&seed, arena, 300);
 }
 
-void suite_fill_entity(struct ves_entity_row *row, struct ves_arena *arena,
-                       uint64_t seed)
+struct ves_entity_name suite_entity_name(uint64_t n)
 {
+    enum { NAMES = 400 };
+    static const char *const ids[] = {"a", "\"b\\", "c d", "\xC3\xA4"};
+    static char texts[NAMES][32];
+
+    assert_true(n < NAMES);
+    snprintf(texts[n], sizeof texts[n], "%s-%d", ids[n / 3 % 4], (int)n);
+    return (struct ves_entity_name){suite_hash('K', n),
+                                    ves_bytes_str(n % 3 ? "order" : "customer"),
+                                    ves_bytes_str(texts[n])};
+}
+
+void suite_fill_entity(struct ves_entity_row *row, struct ves_arena *arena,
+                       uint64_t n, uint64_t seed)
+{
+    struct ves_entity_name name = suite_entity_name(n);
+
     memset(row, 0, sizeof *row);
     row->is_found = true;
-    row->entity_type = ves_bytes_str(chance(&seed) ? "order" : "customer");
-    row->entity_id = text(&seed, arena, 20);
+    row->key = name.key;
+    row->entity_type = name.type;
+    row->entity_id = name.id;
     row->count = number(&seed);
     row->last = number(&seed);
     row->last_jump = number(&seed);

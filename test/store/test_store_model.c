@@ -140,8 +140,9 @@ static void do_entity_put(struct call *c)
     size_t count = (size_t)pick(c, BATCH + 1);
 
     for (size_t i = 0; i < count; i++) {
-        suite_fill_entity(&rows[i], &c->arena, suite_random(&c->seed));
-        rows[i].key = suite_hash('K', pick(c, 30));
+        uint64_t n = pick(c, 30);
+
+        suite_fill_entity(&rows[i], &c->arena, n, suite_random(&c->seed));
     }
     say(c, DO(c, entity_put, pick_stream(c), rows, count));
 }
@@ -443,12 +444,15 @@ static void do_leaves_read(struct call *c)
 
 static void do_entity_get(struct call *c)
 {
-    struct ves_hash keys[BATCH];
+    struct ves_entity_name names[BATCH];
     struct ves_entity_row rows[BATCH];
 
-    for (size_t i = 0; i < BATCH; i++)
-        keys[i] = suite_hash('K', pick(c, 30));
-    say(c, DO(c, entity_get, pick_stream(c), keys, BATCH, &c->arena, rows));
+    for (size_t i = 0; i < BATCH; i++) {
+        names[i] = suite_entity_name(pick(c, 30));
+        if (pick(c, 2))
+            names[i].type = names[i].id = ves_bytes(NULL, 0);
+    }
+    say(c, DO(c, entity_get, pick_stream(c), names, BATCH, &c->arena, rows));
     for (size_t i = 0; i < BATCH; i++)
         suite_print_entity(c->out, &rows[i]);
 }

@@ -494,7 +494,8 @@ static uint64_t round_trips_of_a_commit(struct suite *s, uint64_t count)
     struct ves_tlog_row tlog;
     struct ves_log_row rows[MAX];
     struct ves_entity_row entities[MAX];
-    struct ves_hash keys[MAX], id = suite_hash('S', 1);
+    struct ves_entity_name entity_names[MAX];
+    struct ves_hash id = suite_hash('S', 1);
     struct ves_tile_hash tiles[MAX];
     struct ves_uuid ids[MAX];
     struct ves_id_row found[MAX];
@@ -516,12 +517,13 @@ static uint64_t round_trips_of_a_commit(struct suite *s, uint64_t count)
     for (uint64_t i = 0; i < count; i++) {
         suite_log_row(s, &rows[i], row.head + 1 + i);
         ids[i] = rows[i].event_id;
-        keys[i] = suite_hash('K', i);
+        entity_names[i] = suite_entity_name(i);
         tiles[i] = (struct ves_tile_hash){0, row.head + i, id};
     }
     OK(CALL(s, log_find_ids, row.stream_no, ids, count, found));
     OK(CALL(s, log_find_commands, row.stream_no, ids, count, found));
-    OK(CALL(s, entity_get, row.stream_no, keys, count, &s->arena, entities));
+    OK(CALL(s, entity_get, row.stream_no, entity_names, count, &s->arena,
+            entities));
     (void)CALL(s, meta_get, "policy", &s->arena, &policy);
     OK(CALL(s, key_find, row.stream_no, &stream.tenant, names, 2, &s->arena,
             keys_found));

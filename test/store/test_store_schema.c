@@ -225,7 +225,7 @@ static const char *const *const broken_scripts[] = {broken, NULL};
 
 static void migrations_are_applied_in_order_or_not_at_all(void **state)
 {
-    enum { NOW = 7 }; /* the version of this program */
+    enum { NOW = 8 }; /* the version of this program */
     struct ves_sqlite_migration list[NOW + 2] = {{0}};
     struct suite *s = &place.s;
     sqlite3 *db;
@@ -242,13 +242,13 @@ static void migrations_are_applied_in_order_or_not_at_all(void **state)
         ves_sqlite_migrate((struct ves_sqlite *)s->store, list, NOW + 2, false),
         VES_OK);
     assert_true(sqlite3_get_autocommit(db));
-    ASK(db, "SELECT version FROM ves_schema", "7");
+    ASK(db, "SELECT version FROM ves_schema", "8");
     ASK(db,
         "SELECT count(*) FROM sqlite_master"
         " WHERE name IN ('ves_second', 'ves_third')",
         "0");
     OK(ves_sqlite_migrate((struct ves_sqlite *)s->store, list, NOW + 1, false));
-    ASK(db, "SELECT version FROM ves_schema", "8");
+    ASK(db, "SELECT version FROM ves_schema", "9");
     ASK(db, "SELECT count(*) FROM ves_second", "0");
     ASK(db, "SELECT count(*) FROM ves_events", "3");
     OK(ves_sqlite_migrate((struct ves_sqlite *)s->store, list, NOW + 1, false));
@@ -295,7 +295,7 @@ static void version_1_is_linked(void **state)
     sqlite3_close(db);
     place_close(place_open_own());
     db = place_connect(place.path);
-    ASK(db, "SELECT version FROM ves_schema", "7");
+    ASK(db, "SELECT version FROM ves_schema", "8");
     ASK(db,
         "SELECT count(*) FROM ves_outbox o WHERE entity_prev = coalesce("
         "(SELECT max(p.local_seq) FROM ves_outbox p WHERE p.entity_key ="
@@ -305,9 +305,54 @@ static void version_1_is_linked(void **state)
         "SELECT group_concat(own_last || ' ' || entity_id || ' ' || state ||"
         " ' ' || own_events || ' ' || last_sequence, '; ') FROM ves_entities",
         "0 O2 state 2 2 98; 29 O1 state 1 1 99; 30 O0 state 0 0 100");
+    /* Keys that begin with 0x30, 0x31 and 0x32: buckets of their own. */
+    ASK(db,
+        "SELECT group_concat(b.bucket || ' ' || n.entity_id || ' ' ||"
+        " n.bucket_prev, '; ') FROM ves_entity_buckets b JOIN ves_entities n"
+        " ON n.id = b.newest AND b.stream_no = n.stream_no",
+        "768 O0 0; 784 O1 0; 800 O2 0");
     ASK(db, "SELECT count(*) FROM sqlite_master WHERE name LIKE '%moving%'",
         "0");
     sqlite3_close(db);
+}
+
+/* What the migration makes of 300 entities in three buckets is what inserting
+ * them one by one makes. */
+static void version_8_lists_the_entities_of_buckets(void **state)
+{
+    sqlite3 *db = place_connect(place.path);
+    struct ves_arena arena;
+    struct ves_store *store;
+
+    (void)state;
+    make_version_1(db);
+    place_exec(db,
+               "WITH RECURSIVE n (i) AS (SELECT 3 UNION ALL SELECT i + 1 FROM"
+               " n WHERE i < 299) INSERT INTO ves_entities SELECT 1,"
+               " CAST(char(i % 3 + 48) || char(i % 16) || char(i / 100 + 1) ||"
+               " char(i % 100 + 1) || zeroblob(28) AS BLOB), 'order', 'O' || i,"
+               " i, 100 + i, 7, i, NULL, 0, NULL, i, NULL, 'state ' || i FROM"
+               " n");
+    sqlite3_close(db);
+    store = place_open_own();
+    db = ves_store_sqlite_connection(store);
+    ves_arena_init(&arena, ves_alloc_default(), 1 << 20);
+    ASK(db, "SELECT count(*) FROM ves_entity_buckets", "3");
+    for (unsigned i = 3; i < 300; i++) {
+        struct ves_entity_name name = {.key = {{0}}};
+        struct ves_entity_row row;
+        char id[8];
+
+        name.key.b[0] = (uint8_t)(i % 3 + 48);
+        name.key.b[1] = (uint8_t)(i % 16);
+        name.key.b[2] = (uint8_t)(i / 100 + 1);
+        name.key.b[3] = (uint8_t)(i % 100 + 1);
+        OK(store->ops->entity_get(store, 1, &name, 1, &arena, &row));
+        snprintf(id, sizeof id, "O%u", i);
+        assert_true(row.is_found && ves_bytes_is(row.entity_id, id));
+    }
+    ves_arena_free(&arena);
+    place_close(store);
 }
 
 /* Somebody else's database is left as it is, its way of journalling too. */
@@ -407,7 +452,7 @@ static void strangers_in_an_older_store_are_refused(void **state)
     ASK(db, "SELECT version FROM ves_schema", "1");
     place_exec(db, "DROP TRIGGER mine");
     place_close(place_open_own());
-    ASK(db, "SELECT version FROM ves_schema", "7");
+    ASK(db, "SELECT version FROM ves_schema", "8");
     sqlite3_close(db);
 }
 
@@ -475,7 +520,7 @@ static void the_views_speak_to_people(void **state)
     log.sequenced_at_ms = 1700000000123;
     log.entity_key = suite_hash('K', 1);
     OK(CALL(s, log_append, 1, &log, 1));
-    suite_fill_entity(&entity, &s->arena, 1);
+    suite_fill_entity(&entity, &s->arena, 1, 1);
     entity.key = log.entity_key;
     entity.entity_id = ves_bytes_str("o-17");
     OK(CALL(s, entity_put, 1, &entity, 1));
@@ -514,6 +559,8 @@ static void the_views_speak_to_people(void **state)
     OK(CALL(s, log_prune, 1, 2, NULL, 0, &(uint64_t){0}));
     suite_commit(s);
     ASK(db, "SELECT event_type IS NULL FROM ves_log_view", "1");
+    ASK(db, "SELECT entity_type || ' ' || entity_id FROM ves_log_view",
+        "order o-17");
     place_close(s->store);
 }
 
@@ -814,6 +861,7 @@ int main(void)
         ON_DEVICE(strangers_among_our_tables_are_refused),
         ON_DEVICE(strangers_in_an_older_store_are_refused),
         ON_DEVICE(what_is_missing_is_not_strange),
+        ON_DEVICE(version_8_lists_the_entities_of_buckets),
         ON_DEVICE(the_digests_are_those_of_the_migrations),
         ON_DEVICE(the_views_speak_to_people),
         ON_SEQUENCER(a_sequencers_views_too),

@@ -479,15 +479,15 @@ static void plant_state(const char *type, const char *id, const char *state)
     uint32_t no = core_of(0)->stream_no;
     struct ves_entity_row row;
     struct ves_arena arena;
-    struct ves_hash key;
+    struct ves_entity_name name;
 
     ves_arena_init(&arena, ves_alloc_default(), TEXT_MAX);
-    ves_entity_key(ves_bytes_str(type), ves_bytes_str(id), &key);
-    uint16_t bucket = ves_entity_bucket(&key);
-    assert_int_equal(store->ops->entity_get(store, no, &key, 1, &arena, &row),
+    ves_entity_name(ves_bytes_str(type), ves_bytes_str(id), &name);
+    uint16_t bucket = ves_entity_bucket(&name.key);
+    assert_int_equal(store->ops->entity_get(store, no, &name, 1, &arena, &row),
                      VES_OK);
     assert_true(row.is_found);
-    row.key = key;
+    row.key = name.key;
     row.state = ves_bytes_str(state);
     ves_sha256_one(row.state.ptr, row.state.len, &row.state_hash);
     assert_int_equal(store->ops->entity_put(store, no, &row, 1), VES_OK);

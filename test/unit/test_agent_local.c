@@ -492,6 +492,7 @@ static void failed_append_leaves_the_transaction_alone(void **state)
 static void append_broken_in_the_middle_takes_the_transaction(void **state)
 {
     static const char *const tables[] = {"INSERT ON main.ves_entities",
+                                         "INSERT ON main.ves_entity_buckets",
                                          "INSERT ON main.ves_meta"};
     sqlite3 *db = app_open("app.db");
     struct ves_agent *agent = test_shop_store(&shop, "app.db", db);
@@ -499,7 +500,7 @@ static void append_broken_in_the_middle_takes_the_transaction(void **state)
     char text[256];
 
     (void)state;
-    for (size_t i = 0; i < 2; i++) {
+    for (size_t i = 0; i < sizeof(tables) / sizeof(tables[0]); i++) {
         snprintf(text, sizeof(text),
                  "CREATE TEMP TRIGGER no BEFORE %s BEGIN "
                  "SELECT RAISE(ABORT, 'no'); END",

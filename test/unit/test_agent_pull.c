@@ -153,7 +153,7 @@ static void the_chain_of_an_entity_holds_across_pages(void **state)
     struct ves_store *store = fleet.devices[1].store;
     struct ves_entity_row row;
     struct ves_arena arena;
-    struct ves_hash key;
+    struct ves_entity_name name;
     uint64_t expected = 1;
     uint64_t sequence;
 
@@ -161,12 +161,12 @@ static void the_chain_of_an_entity_holds_across_pages(void **state)
     fill_log(64);
     for (uint64_t from = 1; from <= 64; from += 5)
         assert_int_equal(take(make_page(from, 5), from), VES_OK);
-    ves_entity_key(ves_bytes_str("inventory"), ves_bytes_str("s"), &key);
+    ves_entity_name(ves_bytes_str("inventory"), ves_bytes_str("s"), &name);
     ves_arena_init(&arena, ves_alloc_default(), TEXT_MAX);
     uint32_t no = core_of(1)->stream_no;
-    assert_int_equal(store->ops->entity_get(store, no, &key, 1, &arena, &row),
+    assert_int_equal(store->ops->entity_get(store, no, &name, 1, &arena, &row),
                      VES_OK);
-    row.key = key;
+    row.key = name.key;
     assert_int_equal(row.count, 64);
     assert_int_equal(row.version, 64);
     for (uint64_t i = 1; i <= 64; i++) {

@@ -302,9 +302,9 @@ static void ignore(void)
 static void what_the_authorizer_swallows_is_not_appended(void **state)
 {
     static const char *const tables[] = {"ves_outbox", "ves_entities",
-                                         "ves_meta"};
+                                         "ves_entity_buckets", "ves_meta"};
     (void)state;
-    for (size_t i = 0; i < 3; i++) {
+    for (size_t i = 0; i < 4; i++) {
         ignored = tables[i];
         assert_int_not_equal(sell(ignore, allow), VES_OK);
     }
@@ -325,22 +325,22 @@ static void a_trigger_that_swallows_or_fails_is_told(void **state)
 {
     static const char *const whens[] = {"BEFORE INSERT", "AFTER INSERT"};
     static const char *const tables[] = {"ves_outbox", "ves_entities",
-                                         "ves_meta"};
+                                         "ves_entity_buckets", "ves_meta"};
     static const char *const raises[] = {"IGNORE", "ABORT, 'no'", "FAIL, 'no'",
                                          "ROLLBACK, 'no'"};
     char text[256];
 
     (void)state;
     trigger = text;
-    for (size_t i = 0; i < 2 * 3 * 4; i++) {
-        const char *when = whens[i % 2], *raise = raises[i / 6];
+    for (size_t i = 0; i < 2 * 4 * 4; i++) {
+        const char *when = whens[i % 2], *raise = raises[i / 8];
 
         snprintf(text, sizeof(text),
                  "CREATE TEMP TRIGGER no %s ON main.%s BEGIN"
                  " SELECT RAISE(%s); END",
-                 when, tables[i / 2 % 3], raise);
+                 when, tables[i / 2 % 4], raise);
         /* After the row, IGNORE takes nothing back. */
-        bool is_harmless = i % 2 == 1 && i / 6 == 0;
+        bool is_harmless = i % 2 == 1 && i / 8 == 0;
         if (is_harmless)
             continue;
         if (sell(make_trigger, allow) == VES_OK)

@@ -379,7 +379,7 @@ static void references_of_payloads(void **state)
 {
     const struct ves_event_type *type =
         ves_event_type_find(ves_bytes_str("order.created"));
-    struct ves_hash *keys;
+    struct ves_entity_name *names;
     struct ves_hash want;
     size_t count;
     (void)state;
@@ -390,18 +390,20 @@ static void references_of_payloads(void **state)
                               "{\"product_id\":\"P\"},{\"product_id\":12},"
                               "{\"product_id\":\"P\"},{},7,"
                               "{\"product_id\":null}]}"),
-            &keys, &count),
+            &names, &count),
         VES_OK);
     assert_int_equal(count, 3);
     ves_entity_key(ves_bytes_str("customer"), ves_bytes_str("C"), &want);
-    assert_true(ves_hash_equal(&keys[0], &want));
+    assert_true(ves_hash_equal(&names[0].key, &want));
     ves_entity_key(ves_bytes_str("product"), ves_bytes_str("P"), &want);
-    assert_true(ves_hash_equal(&keys[1], &want));
+    assert_true(ves_hash_equal(&names[1].key, &want));
     ves_entity_key(ves_bytes_str("product"), ves_bytes_str("12"), &want);
-    assert_true(ves_hash_equal(&keys[2], &want));
+    assert_true(ves_hash_equal(&names[2].key, &want));
+    assert_true(ves_bytes_is(names[2].type, "product"));
+    assert_true(ves_bytes_is(names[2].id, "12"));
     type = ves_event_type_find(ves_bytes_str("order.cancelled"));
     assert_int_equal(ves_references_of_payload(
-                         &arena, type, test_json(&arena, "{}"), &keys, &count),
+                         &arena, type, test_json(&arena, "{}"), &names, &count),
                      VES_OK);
     assert_int_equal(count, 0);
 }

@@ -104,16 +104,16 @@ static void check(struct ves_agent *agent)
     uint64_t counts[4] = {0};
     struct ves_entity_row row;
     struct ves_arena arena;
-    struct ves_hash key;
+    struct ves_entity_name name;
     char id[16];
 
     ves_arena_init(&arena, ves_alloc_default(), 1 << 20);
     for (int i = 0; i < CONFLICTS; i++) {
         snprintf(id, sizeof(id), "O%d", i);
-        ves_entity_key(ves_bytes_str("order"), ves_bytes_str(id), &key);
+        ves_entity_name(ves_bytes_str("order"), ves_bytes_str(id), &name);
         assert_int_equal(agent->store->ops->entity_get(agent->store,
                                                        agent->core.stream_no,
-                                                       &key, 1, &arena, &row),
+                                                       &name, 1, &arena, &row),
                          VES_OK);
         assert_int_equal(row.count, 4);
         assert_int_equal(row.version, 3);

@@ -49,13 +49,14 @@ static void test_accepts(void **state)
     assert_int_equal(row->applied_at, 1);
     assert_int_equal(row->version, 1);
 
+    const struct ves_entity_name name = {.key = row->entity_key};
     struct ves_entity_row entity;
     struct ves_arena arena;
     ves_arena_init(&arena, ves_alloc_default(), 1 << 20);
-    assert_int_equal(
-        desk.store->ops->entity_get(desk.store, desk_stream().stream_no,
-                                    &row->entity_key, 1, &arena, &entity),
-        VES_OK);
+    assert_int_equal(desk.store->ops->entity_get(desk.store,
+                                                 desk_stream().stream_no, &name,
+                                                 1, &arena, &entity),
+                     VES_OK);
     assert_true(entity.is_found);
     assert_true(ves_bytes_is(entity.entity_type, "order"));
     assert_true(ves_bytes_is(entity.entity_id, "A-1"));

@@ -68,15 +68,15 @@ static enum ves_status tile_read(struct ves_store *s, uint32_t stream_no,
 
 /* No epoch was opened. */
 static enum ves_status entity_get(struct ves_store *s, uint32_t stream_no,
-                                  const struct ves_hash *keys, size_t count,
-                                  struct ves_arena *arena,
+                                  const struct ves_entity_name *names,
+                                  size_t count, struct ves_arena *arena,
                                   struct ves_entity_row *rows)
 {
     (void)s;
     (void)stream_no;
     (void)arena;
     for (size_t i = 0; i < count; i++)
-        rows[i] = (struct ves_entity_row){.key = keys[i]};
+        rows[i] = (struct ves_entity_row){.key = names[i].key};
     return VES_OK;
 }
 
