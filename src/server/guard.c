@@ -151,3 +151,15 @@ bool ves_guard_headers(const struct ves_request *request,
     }
     return has_one;
 }
+
+const struct ves_rate_state *
+ves_guard_narrowest(const struct ves_request *request)
+{
+    const struct ves_rate_state *least = NULL;
+    for (size_t i = 0; i < VES_RATE_KINDS; i++) {
+        const struct ves_rate_state *rate = &request->rates[i];
+        if (rate->is_limited && (!least || rate->left < least->left))
+            least = rate;
+    }
+    return least;
+}

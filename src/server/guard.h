@@ -31,4 +31,9 @@ bool ves_guard_headers(const struct ves_request *request,
                        char policy[VES_GUARD_HEADER_MAX],
                        char state[VES_GUARD_HEADER_MAX]);
 
+/* Of the limits that were looked at the one that leaves least, for the three
+ * fields of older drafts, which have room for one; NULL: none was. */
+const struct ves_rate_state *
+ves_guard_narrowest(const struct ves_request *request);
+
 #endif

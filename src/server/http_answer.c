@@ -13,6 +13,21 @@ enum {
     NEWS_BLOCK = 1024 /* of a stream of events, to those without chunks */
 };
 
+/* What clients of the open sequencer read (protocol.md B.2). */
+static void add_narrowest(const struct ves_request *request,
+                          struct MHD_Response *response)
+{
+    const struct ves_rate_state *rate = ves_guard_narrowest(request);
+    char number[16];
+    snprintf(number, sizeof(number), "%u", rate->most);
+    MHD_add_response_header(response, "RateLimit-Limit", number);
+    snprintf(number, sizeof(number), "%u", rate->left);
+    MHD_add_response_header(response, "RateLimit-Remaining", number);
+    snprintf(number, sizeof(number), "%u",
+             rate->is_over ? rate->wait_s : rate->full_s);
+    MHD_add_response_header(response, "RateLimit-Reset", number);
+}
+
 static void add_headers(struct ves_request *request,
                         struct MHD_Response *response)
 {
@@ -52,6 +67,7 @@ static void add_headers(struct ves_request *request,
     if (ves_guard_headers(request, policy, rates)) {
         MHD_add_response_header(response, "RateLimit-Policy", policy);
         MHD_add_response_header(response, "RateLimit", rates);
+        add_narrowest(request, response);
     }
     if (request->close)
         MHD_add_response_header(response, "Connection", "close");

@@ -213,6 +213,10 @@ static void test_http_limits(void **state)
         &one, "RateLimit-Policy: \"credential\";q=10;w=10\r"));
     assert_true(
         test_http_has_header(&one, "RateLimit: \"credential\";r=9;t=1\r"));
+    /* As the open sequencer has it, and an older draft. */
+    assert_true(test_http_has_header(&one, "RateLimit-Limit: 10\r"));
+    assert_true(test_http_has_header(&one, "RateLimit-Remaining: 9\r"));
+    assert_true(test_http_has_header(&one, "RateLimit-Reset: 1\r"));
     flood(&one, 200);
     expect_limited(&one, "credential");
     flood(&nobody, 401);
