@@ -26,7 +26,8 @@ enum {
     PROOFS = 20000,
     LOG = 4000,
     BUNDLE = 1000,
-    GROUP = 1000 /* events a commit */
+    GROUP = 1000, /* events a commit */
+    ROUNDS = 3    /* the best counts */
 };
 
 static const uint64_t ten_million = 10000000;
@@ -115,6 +116,68 @@ enum { GROUPS = 200, STORED = GROUP * GROUPS, BODY = 700 };
 
 static struct ves_sequencer sequencer;
 
+/* Seconds of the processor. */
+struct costs {
+    double tree, tiles;                   /* in the commit; of it storing */
+    double heads, rows, signing, keeping; /* a head; of it these */
+    double all;
+};
+
+static struct costs costs; /* of the round */
+
+/* What the engine asks of others while it makes a tree or a head, timed on the
+ * way; what is left of its time is hashing. */
+static const struct ves_store_ops *store_ops, *reader_ops;
+
+static enum ves_status timed_append(struct ves_store *store, uint32_t stream_no,
+                                    const struct ves_hash *stream_id,
+                                    struct ves_bytes edge,
+                                    const struct ves_tile_hash *hashes,
+                                    size_t count)
+{
+    double start = now();
+    enum ves_status status = store_ops->tlog_append(store, stream_no, stream_id,
+                                                    edge, hashes, count);
+    costs.tiles += now() - start;
+    return status;
+}
+
+static enum ves_status timed_leaves(struct ves_store *store, uint32_t stream_no,
+                                    uint64_t from, size_t count,
+                                    struct ves_leaf_row *rows, size_t *found)
+{
+    double start = now();
+    enum ves_status status =
+        reader_ops->log_leaves(store, stream_no, from, count, rows, found);
+    costs.rows += now() - start;
+    return status;
+}
+
+static void (*sign_text)(struct ves_signer *self, struct ves_bytes text,
+                         struct ves_sig *sig);
+
+static void timed_sign(struct ves_signer *self, struct ves_bytes text,
+                       struct ves_sig *sig)
+{
+    double start = now();
+    sign_text(self, text, sig);
+    costs.signing += now() - start;
+}
+
+static void watch(struct ves_store *store, struct ves_store *reader)
+{
+    static struct ves_store_ops timed_store, timed_reader;
+
+    store_ops = store->ops;
+    timed_store = *store->ops;
+    timed_store.tlog_append = timed_append;
+    store->ops = &timed_store;
+    reader_ops = reader->ops;
+    timed_reader = *reader->ops;
+    timed_reader.log_leaves = timed_leaves;
+    reader->ops = &timed_reader;
+}
+
 static void fill_row(struct ves_log_row *row, uint64_t sequence)
 {
     static char body[BODY];
@@ -131,17 +194,16 @@ static void fill_row(struct ves_log_row *row, uint64_t sequence)
     memcpy(row->signature.b, row->event_hash.b, VES_HASH_SIZE);
 }
 
-/* Commits a group; the time the tree took in it, its share of the commit
- * included only in the total. */
-static double commit_group(struct ves_store *store,
-                           const struct ves_stream *stream, bool with_tree,
-                           struct ves_arena *arena)
+/* Commits a group; the tree's share of the commit itself is only in the
+ * total. */
+static void commit_group(struct ves_store *store,
+                         const struct ves_stream *stream, bool with_tree,
+                         struct ves_arena *arena)
 {
     static struct ves_log_row rows[GROUP];
     struct ves_stream_row row;
     struct ves_tlog_row log = {.edge = ves_bytes(NULL, 0)};
     struct ves_log_tree tree;
-    double took = 0;
 
     if (store->ops->begin(store) ||
         store->ops->stream_get(store, stream, true, &row))
@@ -162,92 +224,125 @@ static double commit_group(struct ves_store *store,
                                       &rows[i].event_hash, &rows[i].signature);
         if (status || ves_log_tree_save(&tree))
             abort();
-        took = now() - start;
+        costs.tree += now() - start;
     }
     if (store->ops->commit(store))
         abort();
     ves_arena_reset(arena);
-    return took;
 }
 
 /* Every third group a head, as it comes to at 15,000 events a second.  Read
  * through a connection that has written nothing, as the server does. */
-static double sign_head(struct ves_store *reader,
-                        const struct ves_stream *stream,
-                        struct ves_arena *arena)
+static void sign_head(struct ves_store *reader, const struct ves_stream *stream,
+                      struct ves_arena *arena)
 {
     struct ves_log_head head;
     struct ves_error error;
     double start = now();
 
-    if (ves_log_head_make(&sequencer, reader, stream, 1, arena, &head,
-                          &error) ||
-        ves_log_head_keep(&sequencer, &head, 1))
+    if (ves_log_head_make(&sequencer, reader, stream, 1, arena, &head, &error))
+        abort();
+    double made = now();
+    if (ves_log_head_keep(&sequencer, &head, 1))
         abort();
     ves_arena_reset(arena);
-    return now() - start;
+    costs.keeping += now() - made;
+    costs.heads += now() - start;
 }
 
-static double run_store(const char *folder, bool with_tree, double *tree,
-                        double *heads)
+static struct ves_store *open_store(const char *path, bool is_reader)
+{
+    struct ves_error error;
+    struct ves_store *store;
+    const struct ves_store_sqlite_options options = {.path = path,
+                                                     .create = !is_reader,
+                                                     .is_read_only = is_reader,
+                                                     .reads_once = is_reader,
+                                                     .role =
+                                                         VES_STORE_SEQUENCER};
+
+    if (ves_store_sqlite_open(&options, ves_alloc_default(), &store, &error))
+        abort();
+    return store;
+}
+
+static struct costs run_store(const char *folder, bool with_tree)
 {
     char path[128];
-    struct ves_error error;
     const struct ves_stream stream = {{{1}}, {{2}}};
-    struct ves_store_sqlite_options options = {
-        .path = path, .create = true, .role = VES_STORE_SEQUENCER};
-    struct ves_store *store, *reader;
     struct ves_arena arena;
 
     snprintf(path, sizeof(path), "%s/%d.db", folder, (int)with_tree);
-    if (ves_store_sqlite_open(&options, ves_alloc_default(), &store, &error))
-        abort();
-    options.create = false;
-    if (ves_store_sqlite_open(&options, ves_alloc_default(), &reader, &error))
-        abort();
+    struct ves_store *store = open_store(path, false);
+    struct ves_store *reader = open_store(path, true);
+    watch(store, reader);
     sequencer.store = store;
     ves_arena_init(&arena, ves_alloc_default(), 1 << 26);
-    *tree = *heads = 0;
+    costs = (struct costs){0};
     double start = now();
     for (size_t i = 0; i < GROUPS; i++) {
-        *tree += commit_group(store, &stream, with_tree, &arena);
+        commit_group(store, &stream, with_tree, &arena);
         if (with_tree && i % 3 == 2)
-            *heads += sign_head(reader, &stream, &arena);
+            sign_head(reader, &stream, &arena);
     }
-    double took = now() - start;
+    costs.all = now() - start;
     ves_arena_free(&arena);
     ves_store_sqlite_close(reader);
     ves_store_sqlite_close(store);
     unlink(path);
-    return took;
+    return costs;
+}
+
+static double an_event(double seconds)
+{
+    return seconds / STORED * 1e6;
+}
+
+static void print_costs(const struct costs *without, const struct costs *with)
+{
+    double both = an_event(with->tree + with->heads);
+
+    printf("SQLite, groups of %d: the tree in the commit %8.3f us an event\n"
+           "    hashing %.3f, tiles and edge %.3f\n",
+           (int)GROUP, an_event(with->tree), an_event(with->tree - with->tiles),
+           an_event(with->tiles));
+    printf("  a signed head every 3,000, reading again  %8.3f us an event\n"
+           "    rows read %.3f, hashing %.3f, signing %.3f, keeping %.3f\n",
+           an_event(with->heads), an_event(with->rows),
+           an_event(with->heads - with->rows - with->signing - with->keeping),
+           an_event(with->signing), an_event(with->keeping));
+    printf("  tree and heads together                   %8.3f us an event  "
+           "<= 1.0  %s\n",
+           both, both <= 1 ? "met" : "MISSED");
+    printf("  all of it, commits without and with       %8.3f, %.3f us an "
+           "event\n",
+           an_event(without->all), an_event(with->all));
 }
 
 static void bench_store(void)
 {
     char folder[] = "/var/tmp/ves-bench-tlog-XXXXXX";
     static struct test_signer key;
-    double tree, heads, ignored;
+    struct costs best, without = {0};
 
     if (!mkdtemp(folder))
         abort();
     test_signer_init(&key, 1);
+    sign_text = key.signer.sign_text;
+    key.signer.sign_text = timed_sign;
     sequencer = (struct ves_sequencer){.signer = &key.signer,
                                        .log_host = ves_bytes_str("bench"),
                                        .alloc = ves_alloc_default()};
-    double without = run_store(folder, false, &ignored, &ignored);
-    double with = run_store(folder, true, &tree, &heads);
+    for (size_t round = 0; round < ROUNDS; round++) {
+        struct costs one = run_store(folder, false);
+        struct costs with = run_store(folder, true);
+        if (round == 0 || one.all < without.all)
+            without = one;
+        if (round == 0 || with.tree + with.heads < best.tree + best.heads)
+            best = with;
+    }
     rmdir(folder);
-    printf("SQLite, groups of %d: the tree in the commit %8.3f us an event\n",
-           (int)GROUP, tree / STORED * 1e6);
-    printf("  a signed head every 3,000, reading again  %8.3f us an event\n",
-           heads / STORED * 1e6);
-    double both = (tree + heads) / STORED * 1e6;
-    printf("  tree and heads together                   %8.3f us an event  "
-           "<= 1.0  %s\n",
-           both, both <= 1 ? "met" : "MISSED");
-    printf("  all of it, commits without and with       %8.3f, %.3f us an "
-           "event\n",
-           without / STORED * 1e6, with / STORED * 1e6);
+    print_costs(&without, &best);
 }
 
 static void bench_bundle(struct test_bundle *shop, uint64_t step)

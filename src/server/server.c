@@ -227,7 +227,8 @@ static enum ves_status open_log(struct start *s)
     struct ves_store *reader;
     enum ves_status status = choose_log_host(s);
     if (!status)
-        status = open_reader(s, &reader, s->error);
+        status = ves_storage_open(s->options, VES_STORAGE_READ_ONCE,
+                                  s->server->alloc, &reader, s->error);
     return status
                ? status
                : ves_checkpoints_start(s->server, s->options, reader, s->error);

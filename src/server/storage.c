@@ -18,6 +18,11 @@ const char *ves_storage_name(const struct ves_serve_options *options,
     return text;
 }
 
+static bool is_reading(enum ves_storage_use use)
+{
+    return use == VES_STORAGE_READ || use == VES_STORAGE_READ_ONCE;
+}
+
 static enum ves_status open_shared(const struct ves_serve_options *options,
                                    enum ves_storage_use use,
                                    const struct ves_alloc *alloc,
@@ -25,8 +30,7 @@ static enum ves_status open_shared(const struct ves_serve_options *options,
                                    struct ves_error *error)
 {
     const struct ves_store_pg_options pg = {.url = options->store,
-                                            .is_read_only =
-                                                use == VES_STORAGE_READ,
+                                            .is_read_only = is_reading(use),
                                             .create = use == VES_STORAGE_CREATE,
                                             .busy_timeout_ms = BUSY_TIMEOUT_MS};
 
@@ -47,8 +51,9 @@ enum ves_status ves_storage_open(const struct ves_serve_options *options,
         return open_shared(options, use, alloc, store, error);
     const struct ves_store_sqlite_options sqlite = {
         .path = options->db,
-        .is_read_only = use == VES_STORAGE_READ,
+        .is_read_only = is_reading(use),
         .create = use == VES_STORAGE_CREATE,
+        .reads_once = use == VES_STORAGE_READ_ONCE,
         .role = VES_STORE_SEQUENCER,
         .busy_timeout_ms = BUSY_TIMEOUT_MS};
     return ves_store_sqlite_open(&sqlite, alloc, store, error);

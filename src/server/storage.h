@@ -9,6 +9,7 @@
 
 enum ves_storage_use {
     VES_STORAGE_READ,
+    VES_STORAGE_READ_ONCE, /* hardly anything is read twice */
     VES_STORAGE_WRITE,
     VES_STORAGE_CREATE /* and make what is not there */
 };

@@ -32,6 +32,9 @@ struct ves_store_sqlite_options {
     const char *path;           /* used when connection is NULL */
     bool is_read_only;          /* begin is refused, nothing is migrated */
     bool create;                /* make file and tables if they are not there */
+    bool reads_once; /* hardly a page is wanted twice, as by who reads
+                        a log's new events again: next to nothing is
+                        cached; own connections only */
     enum ves_store_role role;
     int busy_timeout_ms; /* how long begin waits for another writer; own
                             connections only */

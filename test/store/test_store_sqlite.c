@@ -1,5 +1,6 @@
 /* test_store_sqlite.c -- the contract on SQLite, own and joined; two at once.
  */
+#include <limits.h>
 #include <stdio.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -103,6 +104,43 @@ static void own_files_are_private_and_durable(void **state)
     OK(ves_store_sqlite_synchronous(store, &how));
     assert_int_equal(how.level, 2);
     place_close(store);
+}
+
+/* Bytes of pages that a connection keeps after reading all events. */
+static int kept_after_reading(uint32_t stream_no, size_t events,
+                              bool reads_once)
+{
+    static struct ves_leaf_row leaves[1000];
+    struct ves_store_sqlite_options o = place_options();
+    struct ves_store *reader;
+    size_t found;
+    int bytes = 0, high;
+
+    o.create = false;
+    o.is_read_only = true;
+    o.reads_once = reads_once;
+    reader = place_open(&o);
+    OK(reader->ops->begin_read(reader));
+    OK(reader->ops->log_leaves(reader, stream_no, 1, events, leaves, &found));
+    assert_int_equal(found, events);
+    reader->ops->end_read(reader);
+    sqlite3_db_status(ves_store_sqlite_connection(reader),
+                      SQLITE_DBSTATUS_CACHE_USED, &bytes, &high, 0);
+    place_close(reader);
+    return bytes;
+}
+
+static void who_reads_once_keeps_little(void **state)
+{
+    struct suite *s = &place.s;
+    uint32_t no;
+
+    (void)state;
+    s->store = place_open_own();
+    no = suite_append_log(s, 1, 1000);
+    assert_in_range(kept_after_reading(no, 1000, true), 4096, 128 * 1024);
+    assert_in_range(kept_after_reading(no, 1000, false), 256 * 1024, INT_MAX);
+    place_close(s->store);
 }
 
 static void a_callers_settings_stay(void **state)
@@ -484,6 +522,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         ON_DEVICE(own_files_are_private_and_durable),
+        ON_SEQUENCER(who_reads_once_keeps_little),
         ON_DEVICE(a_callers_settings_stay),
         ON_DEVICE(the_callers_rollback_removes_all),
         ON_DEVICE(our_rollback_leaves_the_callers_rows),
