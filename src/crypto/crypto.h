@@ -26,7 +26,8 @@ void ves_sha256(const struct ves_bytes *parts, size_t n, struct ves_hash *out);
 /* SHA-256 of one run of bytes. */
 void ves_sha256_one(const void *data, size_t len, struct ves_hash *out);
 /* SHA-256 of each of count runs of len bytes that follow one another: half the
- * time of one after the other where the processor can.  out has room for
+ * time of one after the other where the processor can, a third for sixteen and
+ * more with AVX-512.  out has room for
  * count. */
 void ves_sha256_each(const uint8_t *data, size_t len, size_t count,
                      struct ves_hash *out);

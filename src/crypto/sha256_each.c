@@ -1,14 +1,16 @@
 /* sha256_each.c -- SHA-256 of many runs of one length.
  *
- * A round of the processor's SHA instructions waits for the one before it, so
- * two runs side by side take little more time than one: 48 ns a node of the
- * log's tree against 92.  Where the instructions are missing, and for a run
- * that is left over, OpenSSL hashes one after the other (sha256_openssl.c); so
- * it does when the two do not agree about the first pair. */
+ * Sixteen at once where the processor has AVX-512 (sha256_wide.h).  Else, and
+ * for what is left over, two: a round of the processor's SHA instructions waits
+ * for the one before it, so two runs side by side take little more time than
+ * one, 48 ns a node of the log's tree against 92.  What neither takes OpenSSL
+ * hashes one after the other (sha256_openssl.c); so it does when one of them
+ * does not agree with it about the first runs. */
 #include "crypto/crypto.h"
 
 #include "base/assert.h"
 #include "base/endian.h"
+#include "crypto/sha256_wide.h"
 
 #if defined(__x86_64__)
 
@@ -21,8 +23,7 @@
 
 enum { BLOCK = 64, LANES = 2, LENGTH_BYTES = 8, TAIL_MAX = 2 * BLOCK };
 
-/* FIPS 180-4 section 4.2.2, four at a time. */
-static const uint32_t constants[64] = {
+const uint32_t ves_sha256_constants[64] = {
     0x428a2f98, 0x71374491, 0xb5c0fbcf, 0xe9b5dba5, 0x3956c25b, 0x59f111f1,
     0x923f82a4, 0xab1c5ed5, 0xd807aa98, 0x12835b01, 0x243185be, 0x550c7dc3,
     0x72be5d74, 0x80deb1fe, 0x9bdc06a7, 0xc19bf174, 0xe49b69c1, 0xefbe4786,
@@ -82,7 +83,8 @@ WITH_SHA static inline void four_rounds(struct lane *lane, size_t n)
 {
     __m128i words = _mm_add_epi32(
         lane->words[n % 4],
-        _mm_loadu_si128((const __m128i *)(const void *)(constants + 4 * n)));
+        _mm_loadu_si128(
+            (const __m128i *)(const void *)(ves_sha256_constants + 4 * n)));
 
     lane->cdgh = _mm_sha256rnds2_epu32(lane->cdgh, lane->abef, words);
     lane->abef = _mm_sha256rnds2_epu32(lane->abef, lane->cdgh,
@@ -159,26 +161,27 @@ static size_t pad(const uint8_t *rest, size_t rest_len, size_t len,
     return size;
 }
 
-WITH_SHA static void hash_two(const uint8_t *first, const uint8_t *second,
-                              size_t len, struct ves_hash out[LANES])
+WITH_SHA static void hash_two(const uint8_t *data, size_t len,
+                              struct ves_hash *out)
 {
+    const uint8_t *second = data + len;
     uint8_t tails[LANES][TAIL_MAX];
     size_t whole = len - len % BLOCK;
     struct lane a, b;
 
-    size_t tail = pad(first + whole, len - whole, len, tails[0]);
+    size_t tail = pad(data + whole, len - whole, len, tails[0]);
     (void)pad(second + whole, len - whole, len, tails[1]);
     lane_init(&a);
     lane_init(&b);
     for (size_t at = 0; at < whole; at += BLOCK)
-        both_blocks(&a, first + at, &b, second + at);
+        both_blocks(&a, data + at, &b, second + at);
     for (size_t at = 0; at < tail; at += BLOCK)
         both_blocks(&a, tails[0] + at, &b, tails[1] + at);
     store(&a, &out[0]);
     store(&b, &out[1]);
 }
 
-static bool processor_has_sha(void)
+static bool has_sha(void)
 {
     unsigned a, b, c, d;
 
@@ -188,56 +191,67 @@ static bool processor_has_sha(void)
     return __get_cpuid_count(7, 0, &a, &b, &c, &d) && (b & bit_SHA);
 }
 
-/* Two runs, once, beside what OpenSSL makes of them. */
-static bool agrees(void)
+/* ---- which way ------------------------------------------------------------
+ */
+
+enum { UNKNOWN, ABSENT, PRESENT };
+
+/* The widest first. */
+static struct way {
+    size_t lanes;
+    bool (*is_there)(void);
+    void (*hash)(const uint8_t *data, size_t len, struct ves_hash *out);
+    atomic_int known;
+} ways[] = {{VES_SHA256_WIDE, ves_sha256_wide_is_there, ves_sha256_wide, 0},
+            {LANES, has_sha, hash_two, 0}};
+
+/* Some runs, once, beside what OpenSSL makes of them. */
+static bool agrees(const struct way *way)
 {
     enum { RUN = 2 * BLOCK + 19 }; /* whole blocks and a tail */
-    uint8_t runs[LANES][RUN];
-    struct ves_hash two[LANES], one;
+    uint8_t runs[VES_SHA256_WIDE][RUN];
+    struct ves_hash each[VES_SHA256_WIDE], one;
     bool is_same = true;
 
     for (size_t i = 0; i < sizeof(runs); i++)
-        runs[i / RUN][i % RUN] = (uint8_t)(i * 167 + 13);
-    hash_two(runs[0], runs[1], RUN, two);
-    for (size_t i = 0; i < LANES; i++) {
+        runs[i / RUN][i % RUN] = (uint8_t)(i * 167 + i / 256 + 13);
+    way->hash(runs[0], RUN, each);
+    for (size_t i = 0; i < way->lanes; i++) {
         ves_sha256_one(runs[i], RUN, &one);
-        is_same = is_same && memcmp(one.b, two[i].b, VES_HASH_SIZE) == 0;
+        is_same = is_same && memcmp(one.b, each[i].b, VES_HASH_SIZE) == 0;
     }
     return is_same;
 }
 
-static bool has_sha(void)
+static bool is_usable(struct way *way)
 {
-    enum { UNKNOWN, ABSENT, PRESENT };
-    static atomic_int known;
-
-    int state = atomic_load_explicit(&known, memory_order_relaxed);
+    int state = atomic_load_explicit(&way->known, memory_order_relaxed);
     if (state == UNKNOWN) {
-        state = processor_has_sha() && agrees() ? PRESENT : ABSENT;
-        atomic_store_explicit(&known, state, memory_order_relaxed);
+        state = way->is_there() && agrees(way) ? PRESENT : ABSENT;
+        atomic_store_explicit(&way->known, state, memory_order_relaxed);
     }
     return state == PRESENT;
 }
 
-static size_t hash_pairs(const uint8_t *data, size_t len, size_t count,
-                         struct ves_hash *out)
+/* How many of the first runs. */
+static size_t hash_together(const uint8_t *data, size_t len, size_t count,
+                            struct ves_hash *out)
 {
     size_t i = 0;
 
-    if (!has_sha())
-        return 0;
-    for (; i + LANES <= count; i += LANES) {
-        struct ves_hash two[LANES];
-        hash_two(data + i * len, data + (i + 1) * len, len, two);
-        memcpy(&out[i], two, sizeof(two));
+    for (size_t w = 0; w < sizeof(ways) / sizeof(ways[0]); w++) {
+        if (i + ways[w].lanes > count || !is_usable(&ways[w]))
+            continue;
+        for (; i + ways[w].lanes <= count; i += ways[w].lanes)
+            ways[w].hash(data + i * len, len, out + i);
     }
     return i;
 }
 
 #else
 
-static size_t hash_pairs(const uint8_t *data, size_t len, size_t count,
-                         struct ves_hash *out)
+static size_t hash_together(const uint8_t *data, size_t len, size_t count,
+                            struct ves_hash *out)
 {
     (void)data;
     (void)len;
@@ -252,6 +266,6 @@ void ves_sha256_each(const uint8_t *data, size_t len, size_t count,
                      struct ves_hash *out)
 {
     VES_ASSERT(data || count == 0);
-    for (size_t i = hash_pairs(data, len, count, out); i < count; i++)
+    for (size_t i = hash_together(data, len, count, out); i < count; i++)
         ves_sha256_one(data + i * len, len, &out[i]);
 }
