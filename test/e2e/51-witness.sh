@@ -76,7 +76,9 @@ for more in (b"Content-Length: 0\r\nTransfer-Encoding : chunked", b"Content-Leng
             said += piece
     except ConnectionError:
         pass
-    if not said.startswith(b"HTTP/1.1 400") or said.count(b"HTTP/1.1 ") != 1 or b"send one of each" not in said:
+    # libmicrohttpd 1.0 refuses the first itself.
+    is_refused = b"send one of each" in said or b"<title>Request broken</title>" in said
+    if not said.startswith(b"HTTP/1.1 400") or said.count(b"HTTP/1.1 ") != 1 or not is_refused:
         print(more, said)
 PY
 )" ""

@@ -13,6 +13,10 @@ What it has to keep comes first: SQLite keeps up to 4 MiB of pages a connection
 keeps what its largest answers took. So a log that is larger than that is read
 by many at once, and everybody else is there, too, until memory no longer rises;
 SECONDS begin then.
+
+An answer takes ANSWER_S at most.  What the process is given no time for, because
+somebody stopped it (SIGSTOP) or the machine stood still, counts for nothing: not
+of an answer, and not of SECONDS.
 """
 import http.client
 import json
@@ -44,8 +48,11 @@ LARGE_EVENTS, LARGE_BYTES, READERS = 60, 100000, 8
 # where it has not after so many times as many, it is held against itself as it is.
 STILL_KB, STILL_REQUESTS, PATIENCE = 128, int(min(20000, max(1500, 50 * SECONDS))), 8
 
+ANSWER_S, HANGS_S, LOOK_S = 60, 1200, 0.25
+
 counts, faults, newest = {}, [], {}
 lock = threading.Lock()
+still_s = 0.0  # how long the process has stood still
 ending, is_warm = threading.Event(), threading.Event()
 
 
@@ -56,6 +63,43 @@ def note(what, status, allowed):
             faults.append("%s: %s" % (what, status))
 
 
+def watch():
+    """A stopped process says so; where all stand still, this thread does, too."""
+    global still_s
+    last = time.monotonic()
+    while True:
+        time.sleep(LOOK_S)
+        now = time.monotonic()
+        with open("/proc/%d/stat" % PID) as stat:
+            is_stopped = stat.read().rpartition(")")[2].split()[0] in "Tt"
+        with lock:
+            still_s += now - last if is_stopped else max(0, now - last - 1)
+        last = now
+
+
+def awake():
+    """Seconds that go on while the process does."""
+    with lock:
+        return time.monotonic() - still_s
+
+
+def patiently(connect):
+    """A backlog that is full while the process stands still does not count."""
+    while True:
+        before_s = still_s
+        try:
+            return connect()
+        except TimeoutError:
+            if still_s - before_s < 1:
+                raise
+
+
+def answered(what, began):
+    took = awake() - began
+    if took > ANSWER_S:
+        note("%s took %.0f s" % (what, took), "too long", ())
+
+
 class Caller:
     """One connection that is kept, and made again when the server closed it."""
 
@@ -64,16 +108,20 @@ class Caller:
 
     def call(self, method, path, body=None, key=None):
         for is_again in (False, True):
+            began = awake()
             if not self.connection:
                 self.connection = http.client.HTTPConnection(HOST, int(PORT),
-                                                             timeout=60)
+                                                             timeout=HANGS_S)
+                patiently(self.connection.connect)
             try:
-                data = json.dumps(body).encode() if isinstance(body, dict) else body
-                self.connection.request(method, path, data, {
+                sent = json.dumps(body).encode() if isinstance(body, dict) else body
+                self.connection.request(method, path, sent, {
                     "x-api-key": key or self.key,
                     "content-type": "application/json"})
                 answer = self.connection.getresponse()
-                return answer.status, answer.read()
+                data = answer.read()
+                answered(path[:40], began)
+                return answer.status, data
             except (http.client.HTTPException, ConnectionError):
                 self.close()
                 if is_again:
@@ -197,8 +245,10 @@ def come_and_go():
 
 
 def dial(text):
-    s = socket.create_connection((HOST, int(PORT)), timeout=60)
+    began = awake()
+    s = patiently(lambda: socket.create_connection((HOST, int(PORT)), timeout=HANGS_S))
     s.sendall(text.encode())
+    answered("dial", began)
     return s
 
 
@@ -221,7 +271,11 @@ def follow():
             open_ones.pop(0)[1].close()
         reading = [s for reads, s in open_ones if reads]
         for s in select.select(reading, [], [], 0)[0]:
-            s.recv(65536)
+            try:
+                s.recv(65536)
+            except ConnectionError:  # who stood still thinks that we did not read
+                if still_s < 1:
+                    raise
     for _, s in open_ones:
         s.close()
 
@@ -265,7 +319,7 @@ def report(name, condition, detail=""):
 
 
 def sample():
-    time.sleep(0.25)
+    time.sleep(LOOK_S)
     with lock:
         return memory_kb(), sum(counts.values())
 
@@ -290,13 +344,16 @@ def main():
         (half,))]
     for thread in threads:
         thread.start()
+    threading.Thread(target=guarded, args=(watch,), daemon=True).start()
     warm_up()
-    samples, started = [], time.monotonic()
-    while time.monotonic() - started < SECONDS and not faults:
+    samples, started = [], awake()
+    while awake() - started < SECONDS and not faults:
         samples.append(sample())
     ending.set()
     for thread in threads:
-        thread.join(120)
+        thread.join(HANGS_S)
+    if still_s >= 1:
+        print("# it stood still for %.0f s" % still_s)
     report("every answer is one it may be", not faults, "\n# ".join(faults[:10]))
     report("everybody was there (%s)" % ", ".join(
         "%s %d" % item for item in sorted(counts.items())),
