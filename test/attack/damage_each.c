@@ -59,8 +59,6 @@ static const struct excuse excuses[] = {
     {"ves_meta:sequencer.url", "where it is; whose it is, its key says"},
     {"ves_meta:sequencer.url gone", "where it is; whose it is, its key says"},
     {"ves_meta:sequencer.tls_key gone", "none is pinned"},
-    {"ves_meta:log.own-cosigned-size",
-     "below what was verified it is repeated"},
     {"ves_meta:log.own-cosigned-size gone", "it is cosigned again"},
     {"ves_meta:log.own-cosigned-time", "when"},
     {"ves_meta:log.own-cosigned-time gone", "when"},

@@ -16,7 +16,9 @@ SECONDS begin then.
 
 An answer takes ANSWER_S at most.  What the process is given no time for, because
 somebody stopped it (SIGSTOP) or the machine stood still, counts for nothing: not
-of an answer, and not of SECONDS.
+of an answer, and not of SECONDS.  All that waited comes at once then, which takes
+more memory than before: it comes to stand once more, and what it rises before and
+after that are added.
 """
 import http.client
 import json
@@ -48,7 +50,7 @@ LARGE_EVENTS, LARGE_BYTES, READERS = 60, 100000, 8
 # where it has not after so many times as many, it is held against itself as it is.
 STILL_KB, STILL_REQUESTS, PATIENCE = 128, int(min(20000, max(1500, 50 * SECONDS))), 8
 
-ANSWER_S, HANGS_S, LOOK_S = 60, 1200, 0.25
+ANSWER_S, HANGS_S, LOOK_S, PAUSE_S = 60, 1200, 0.25, 1
 
 counts, faults, newest = {}, [], {}
 lock = threading.Lock()
@@ -324,18 +326,39 @@ def sample():
         return memory_kb(), sum(counts.values())
 
 
-def warm_up():
+def settle():
     """Until memory stands; says after how many requests, and how much it is."""
-    started, highest, risen = time.monotonic(), 0, 0
-    kb = asked = 0
-    while asked < PATIENCE * STILL_REQUESTS and not faults:
+    started, highest, (kb, begin) = time.monotonic(), 0, sample()
+    asked = risen = begin
+    while asked - begin < PATIENCE * STILL_REQUESTS and not faults:
         kb, asked = sample()
         if kb > highest + STILL_KB:
             highest, risen = kb, asked
         if counts.get("read") and asked - risen >= STILL_REQUESTS:
             break
     is_warm.set()
-    print("%d kB after %d requests, %.0f s" % (kb, asked, time.monotonic() - started))
+    print("# %d kB after %d requests, %.0f s" %
+          (kb, asked - begin, time.monotonic() - started))
+
+
+def soak():
+    """Its memory for SECONDS, as runs of samples without a pause between."""
+    run, runs, soaked = [], [], 0
+    began, stood = awake(), still_s
+    while soaked + awake() - began < SECONDS and not faults:
+        run.append(sample())
+        if still_s - stood >= PAUSE_S:
+            soaked += awake() - began
+            runs, run = runs + [run], []
+            settle()
+            began, stood = awake(), still_s
+    return [run for run in runs + [run] if run]
+
+
+def growth(run):
+    tenth = max(1, len(run) // 10)
+    return statistics.median(kb for kb, _ in run[-tenth:]) - \
+        statistics.median(kb for kb, _ in run[:tenth])
 
 
 def main():
@@ -345,10 +368,8 @@ def main():
     for thread in threads:
         thread.start()
     threading.Thread(target=guarded, args=(watch,), daemon=True).start()
-    warm_up()
-    samples, started = [], awake()
-    while awake() - started < SECONDS and not faults:
-        samples.append(sample())
+    settle()
+    runs = soak()
     ending.set()
     for thread in threads:
         thread.join(HANGS_S)
@@ -358,13 +379,12 @@ def main():
     report("everybody was there (%s)" % ", ".join(
         "%s %d" % item for item in sorted(counts.items())),
         len(counts) == 11 and min(counts.values()) >= 2, counts)
-    tenth = max(1, len(samples) // 10)
-    before, after = (statistics.median(kb for kb, _ in part)
-                     for part in (samples[:tenth], samples[-tenth:]))
-    asked = samples[-1][1] - samples[0][1]
-    report("memory stands still: %d kB, then %d kB after %d requests more" %
-           (before, after, asked), after - before <= SLACK_KB and asked > 100,
-           [kb for kb, _ in samples[::max(1, len(samples) // 40)]])
+    grown = sum(growth(run) for run in runs)
+    asked = sum(run[-1][1] - run[0][1] for run in runs)
+    print("# %d kB, then %d kB" % (runs[0][0][0], runs[-1][-1][0]))
+    report("memory stands still: %d kB more after %d requests more" % (grown, asked),
+           grown <= SLACK_KB and asked > 100,
+           [[kb for kb, _ in run[::max(1, len(run) // 40)]] for run in runs])
 
 
 main()
