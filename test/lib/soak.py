@@ -337,7 +337,7 @@ def settle():
         if counts.get("read") and asked - risen >= STILL_REQUESTS:
             break
     is_warm.set()
-    print("# %d kB after %d requests, %.0f s" %
+    print("%d kB after %d requests, %.0f s" %
           (kb, asked - begin, time.monotonic() - started))
 
 
@@ -374,14 +374,14 @@ def main():
     for thread in threads:
         thread.join(HANGS_S)
     if still_s >= 1:
-        print("# it stood still for %.0f s" % still_s)
+        print("it stood still for %.0f s" % still_s)
     report("every answer is one it may be", not faults, "\n# ".join(faults[:10]))
     report("everybody was there (%s)" % ", ".join(
         "%s %d" % item for item in sorted(counts.items())),
         len(counts) == 11 and min(counts.values()) >= 2, counts)
     grown = sum(growth(run) for run in runs)
     asked = sum(run[-1][1] - run[0][1] for run in runs)
-    print("# %d kB, then %d kB" % (runs[0][0][0], runs[-1][-1][0]))
+    print("%d kB, then %d kB" % (runs[0][0][0], runs[-1][-1][0]))
     report("memory stands still: %d kB more after %d requests more" % (grown, asked),
            grown <= SLACK_KB and asked > 100,
            [[kb for kb, _ in run[::max(1, len(run) // 40)]] for run in runs])
