@@ -1,4 +1,5 @@
-/* entity_name.h -- an entity as a store is asked for it. */
+/* entity_name.h -- an entity as a store is asked for it, and what it answers of
+ * many at once. */
 #ifndef VES_BASE_ENTITY_NAME_H
 #define VES_BASE_ENTITY_NAME_H
 
@@ -10,6 +11,12 @@
 struct ves_entity_name {
     struct ves_hash key;
     struct ves_bytes type, id;
+};
+
+/* What an entity adds to the state hash (semantics.md decision 14). */
+struct ves_state_pair {
+    struct ves_hash key;
+    struct ves_hash state_hash;
 };
 
 #endif

@@ -24,11 +24,6 @@ uint16_t ves_entity_bucket(const struct ves_hash *key);
 /* The part of an event type before the first dot; the whole when none. */
 struct ves_bytes ves_entity_type_of(struct ves_bytes event_type);
 
-struct ves_state_pair {
-    struct ves_hash key;
-    struct ves_hash state_hash;
-};
-
 /* SHA256("VES_STATE_BUCKET_V1" | pairs sorted by key); the caller sorts. */
 void ves_state_bucket_hash(const struct ves_state_pair *pairs, size_t count,
                            struct ves_hash *out);

@@ -10,7 +10,7 @@
 #include "core/entity.h"
 #include "engine/agent_internal.h"
 
-enum { PAIRS_MIN = 256, TRIES = 3 };
+enum { TRIES = 3 };
 
 /* Hashes of all buckets, being brought up to date. */
 struct buckets {
@@ -18,76 +18,7 @@ struct buckets {
     struct ves_arena *arena;
     struct ves_hash *hashes;
     bool *is_dirty;
-    uint16_t last;    /* of the run that is scanned */
-    uint16_t current; /* bucket whose pairs are collected */
-    struct ves_state_pair *pairs;
-    size_t count, room;
 };
-
-static enum ves_status add_pair(struct buckets *buckets,
-                                const struct ves_entity_row *row)
-{
-    if (buckets->count == buckets->room) {
-        size_t room = buckets->room ? 2 * buckets->room : PAIRS_MIN;
-        struct ves_state_pair *pairs =
-            ves_arena_alloc(buckets->arena, room * sizeof(*pairs));
-        if (!pairs)
-            return VES_NOMEM;
-        if (buckets->count > 0)
-            memcpy(pairs, buckets->pairs, buckets->count * sizeof(*pairs));
-        buckets->pairs = pairs;
-        buckets->room = room;
-    }
-    buckets->pairs[buckets->count].key = row->key;
-    buckets->pairs[buckets->count].state_hash = row->state_hash;
-    buckets->count++;
-    return VES_OK;
-}
-
-/* Hashes the buckets from the current one up to, not including, next. */
-static void close_buckets(struct buckets *buckets, unsigned next)
-{
-    for (unsigned b = buckets->current; b < next; b++) {
-        ves_state_bucket_hash(buckets->pairs, buckets->count,
-                              &buckets->hashes[b]);
-        buckets->count = 0;
-    }
-    buckets->current = (uint16_t)next;
-}
-
-static enum ves_status visit(void *ctx, const struct ves_entity_row *row)
-{
-    struct buckets *buckets = ctx;
-    uint16_t bucket = ves_entity_bucket(&row->key);
-
-    if (bucket > buckets->last)
-        return VES_AGAIN;
-    if (bucket != buckets->current)
-        close_buckets(buckets, bucket);
-    /* An entity without a state is outside the state hash. */
-    return row->state.len == 0 ? VES_OK : add_pair(buckets, row);
-}
-
-/* Scans the run of buckets [first, last]; entities come in key order. */
-static enum ves_status scan_run(struct buckets *buckets, unsigned first,
-                                unsigned last)
-{
-    struct ves_agent_core *core = buckets->core;
-    struct ves_hash from = {{0}};
-
-    from.b[0] = (uint8_t)(first >> 4);
-    from.b[1] = (uint8_t)(first << 4);
-    buckets->current = (uint16_t)first;
-    buckets->last = (uint16_t)last;
-    buckets->count = 0;
-    enum ves_status status =
-        core->store->ops->entity_scan(core->store, core->stream_no, &from, 0,
-                                      ves_bytes(NULL, 0), visit, buckets);
-    if (status && status != VES_AGAIN)
-        return status;
-    close_buckets(buckets, last + 1);
-    return VES_OK;
-}
 
 static enum ves_status load(struct buckets *buckets, bool *has_dirty)
 {
@@ -99,19 +30,33 @@ static enum ves_status load(struct buckets *buckets, bool *has_dirty)
     return status;
 }
 
+/* An entity without a state is outside the state hash. */
+static enum ves_status hash_bucket(struct buckets *buckets, unsigned bucket,
+                                   struct ves_arena *arena)
+{
+    struct ves_agent_core *core = buckets->core;
+    struct ves_state_pair *pairs;
+    size_t count;
+
+    ves_arena_reset(arena);
+    enum ves_status status = core->store->ops->bucket_read(
+        core->store, core->stream_no, (uint16_t)bucket, arena, &pairs, &count);
+    if (!status)
+        ves_state_bucket_hash(pairs, count, &buckets->hashes[bucket]);
+    return status;
+}
+
 static enum ves_status hash_dirty(struct buckets *buckets)
 {
+    struct ves_arena arena;
     enum ves_status status = VES_OK;
 
+    ves_arena_init(&arena, buckets->core->alloc, VES_DEVICE_ARENA_MAX);
     for (unsigned b = 0; b < VES_STATE_BUCKETS && !status; b++) {
-        if (!buckets->is_dirty[b])
-            continue;
-        unsigned last = b;
-        while (last + 1 < VES_STATE_BUCKETS && buckets->is_dirty[last + 1])
-            last++;
-        status = scan_run(buckets, b, last);
-        b = last;
+        if (buckets->is_dirty[b])
+            status = hash_bucket(buckets, b, &arena);
     }
+    ves_arena_free(&arena);
     return status;
 }
 

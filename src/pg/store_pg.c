@@ -34,6 +34,14 @@ static enum ves_status bucket_mark(struct ves_store *s, uint32_t stream_no,
     return not_here(s);
 }
 
+static enum ves_status bucket_read(struct ves_store *s, uint32_t stream_no,
+                                   uint16_t bucket, struct ves_arena *arena,
+                                   struct ves_state_pair **pairs, size_t *count)
+{
+    (void)stream_no, (void)bucket, (void)arena, (void)pairs, (void)count;
+    return not_here(s);
+}
+
 static enum ves_status bucket_put(struct ves_store *s, uint32_t stream_no,
                                   uint16_t bucket, const struct ves_hash *hash)
 {
@@ -217,6 +225,7 @@ static const struct ves_store_ops ops = {
     .entity_reset = ves_pg_entity_reset,
     .bucket_get_all = bucket_get_all,
     .bucket_mark = bucket_mark,
+    .bucket_read = bucket_read,
     .bucket_put = bucket_put,
     .outbox_append = outbox_append,
     .outbox_get = outbox_get,

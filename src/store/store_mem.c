@@ -325,6 +325,7 @@ static const struct ves_store_ops ops = {
     .entity_reset = ves_mem_entity_reset,
     .bucket_get_all = ves_mem_bucket_get_all,
     .bucket_mark = ves_mem_bucket_mark,
+    .bucket_read = ves_mem_bucket_read,
     .bucket_put = ves_mem_bucket_put,
     .outbox_append = ves_mem_outbox_append,
     .outbox_get = ves_mem_outbox_get,

@@ -194,6 +194,16 @@ enum ves_status ves_mem_bucket_get_all(struct ves_store *s, uint32_t stream_no,
     return VES_OK;
 }
 
+static bool is_of_bucket(const struct ves_mem_node *node, uint32_t stream_no,
+                         uint16_t bucket)
+{
+    const struct ves_mem_key key = ves_mem_key(VES_MEM_ENTITY, stream_no);
+    const struct ves_entity_row *row = node->value;
+
+    return ves_mem_key_leads(&key, 5, node) &&
+           ves_entity_bucket(&row->key) == bucket;
+}
+
 enum ves_status ves_mem_bucket_mark(struct ves_store *s, uint32_t stream_no,
                                     const uint16_t *buckets, size_t count)
 {
@@ -214,4 +224,35 @@ enum ves_status ves_mem_bucket_put(struct ves_store *s, uint32_t stream_no,
 
     return ves_mem_end(st, mark, bucket_write(st, stream_no, bucket, hash),
                        "keep a state bucket");
+}
+
+enum ves_status ves_mem_bucket_read(struct ves_store *s, uint32_t stream_no,
+                                    uint16_t bucket, struct ves_arena *arena,
+                                    struct ves_state_pair **pairs,
+                                    size_t *count)
+{
+    const struct ves_hash first = {
+        {(uint8_t)(bucket >> 4), (uint8_t)(bucket << 4)}};
+    struct ves_mem_key key = entity_key(stream_no, &first);
+    const struct ves_mem_node *from = ves_mem_seek(&ves_mem_of(s)->map, &key);
+    const struct ves_mem_node *node;
+    size_t room = 0;
+
+    *pairs = NULL;
+    *count = 0;
+    for (node = from; node && is_of_bucket(node, stream_no, bucket);
+         node = node->next[0])
+        room++;
+    if (room > 0)
+        *pairs = ves_arena_alloc(arena, room * sizeof **pairs);
+    if (room > 0 && !*pairs)
+        return VES_NOMEM;
+    for (; room > 0; room--, from = from->next[0]) {
+        const struct ves_entity_row *row = from->value;
+
+        if (row->state.len > 0)
+            (*pairs)[(*count)++] =
+                (struct ves_state_pair){row->key, row->state_hash};
+    }
+    return VES_OK;
 }

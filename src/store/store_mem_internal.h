@@ -174,6 +174,10 @@ enum ves_status ves_mem_entity_scan(struct ves_store *s, uint32_t stream_no,
 enum ves_status ves_mem_entity_reset(struct ves_store *s, uint32_t stream_no);
 enum ves_status ves_mem_bucket_get_all(struct ves_store *s, uint32_t stream_no,
                                        struct ves_hash *hashes, bool *is_dirty);
+enum ves_status ves_mem_bucket_read(struct ves_store *s, uint32_t stream_no,
+                                    uint16_t bucket, struct ves_arena *arena,
+                                    struct ves_state_pair **pairs,
+                                    size_t *count);
 enum ves_status ves_mem_bucket_mark(struct ves_store *s, uint32_t stream_no,
                                     const uint16_t *buckets, size_t count);
 enum ves_status ves_mem_bucket_put(struct ves_store *s, uint32_t stream_no,

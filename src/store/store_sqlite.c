@@ -282,6 +282,7 @@ static const struct ves_store_ops ops = {
     .entity_reset = ves_sqlite_entity_reset,
     .bucket_get_all = ves_sqlite_bucket_get_all,
     .bucket_mark = ves_sqlite_bucket_mark,
+    .bucket_read = ves_sqlite_bucket_read,
     .bucket_put = ves_sqlite_bucket_put,
     .outbox_append = ves_sqlite_outbox_append,
     .outbox_get = ves_sqlite_outbox_get,

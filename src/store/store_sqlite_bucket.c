@@ -29,10 +29,8 @@ static int64_t bucket_id(uint32_t stream_no, uint32_t bucket)
 /* ---- the list of a bucket -------------------------------------------------
  */
 
-enum ves_status ves_sqlite_bucket_newest(struct ves_sqlite *st,
-                                         uint32_t stream_no,
-                                         const struct ves_hash *key,
-                                         int64_t *place)
+static enum ves_status newest_of(struct ves_sqlite *st, int64_t id,
+                                 int64_t *place)
 {
     struct ves_sql q;
     enum ves_status status =
@@ -42,7 +40,7 @@ enum ves_status ves_sqlite_bucket_newest(struct ves_sqlite *st,
     *place = 0;
     if (status)
         return status;
-    ves_sql_put_i64(&q, bucket_id(stream_no, ves_entity_bucket(key)));
+    ves_sql_put_i64(&q, id);
     status = ves_sql_row(&q);
     if (!status) {
         *place = ves_sql_i64(&q);
@@ -50,6 +48,14 @@ enum ves_status ves_sqlite_bucket_newest(struct ves_sqlite *st,
     }
     ves_sql_close(&q);
     return status == VES_NOT_FOUND ? VES_OK : status;
+}
+
+enum ves_status ves_sqlite_bucket_newest(struct ves_sqlite *st,
+                                         uint32_t stream_no,
+                                         const struct ves_hash *key,
+                                         int64_t *place)
+{
+    return newest_of(st, bucket_id(stream_no, ves_entity_bucket(key)), place);
 }
 
 enum ves_status ves_sqlite_bucket_add(struct ves_sqlite *st, uint32_t stream_no,
@@ -69,6 +75,13 @@ enum ves_status ves_sqlite_bucket_add(struct ves_sqlite *st, uint32_t stream_no,
     return status;
 }
 
+static enum ves_status broken(struct ves_sqlite *st)
+{
+    return ves_fail(&st->store.error, VES_CORRUPT,
+                    "the list of a bucket's entities is broken; \"ves audit\" "
+                    "says where");
+}
+
 /* A row of the list: its key, and which one it names. */
 static enum ves_status step(struct ves_sql *q, int64_t place,
                             struct ves_hash *key, int64_t *prev)
@@ -83,11 +96,9 @@ static enum ves_status step(struct ves_sql *q, int64_t place,
     }
     sqlite3_reset(q->stmt);
     q->is_reset = true;
-    if (status == VES_NOT_FOUND || (!status && *prev >= place))
-        return ves_fail(&q->st->store.error, VES_CORRUPT,
-                        "the list of a bucket's entities is broken; "
-                        "\"ves audit\" says where");
-    return status;
+    return status == VES_NOT_FOUND || (!status && *prev >= place)
+               ? broken(q->st)
+               : status;
 }
 
 static enum ves_status open_list(struct ves_sqlite *st, struct ves_sql *q)
@@ -123,6 +134,20 @@ enum ves_status ves_sqlite_bucket_find(struct ves_sqlite *st,
     return status;
 }
 
+/* Doubles the room of a list that is full. */
+static void *more_room(struct ves_arena *arena, const void *list, size_t size,
+                       size_t *room)
+{
+    enum { FIRST = 64 };
+    size_t wanted = *room ? 2 * *room : FIRST;
+    void *more = ves_arena_alloc(arena, wanted * size);
+
+    if (more && *room)
+        memcpy(more, list, *room * size);
+    *room = wanted;
+    return more;
+}
+
 /* ---- in the order of keys -------------------------------------------------
  */
 
@@ -152,24 +177,18 @@ static int by_key(const void *a, const void *b)
 static enum ves_status list_bucket(struct scan *scan, int64_t place,
                                    struct listed **list, size_t *count)
 {
-    enum { FIRST = 64 };
-    size_t room = FIRST;
+    int64_t prev = 0;
+    size_t room = 0;
     struct ves_sql q;
     enum ves_status status = open_list(scan->st, &q);
 
+    *list = NULL;
+    *count = 0;
     if (status)
         return status;
-    *count = 0;
-    *list = ves_arena_alloc(&scan->arena, room * sizeof **list);
-    for (int64_t prev = 0; !status && place; place = prev) {
-        if (*list && *count == room) {
-            struct listed *more =
-                ves_arena_alloc(&scan->arena, 2 * room * sizeof *more);
-            if (more)
-                memcpy(more, *list, room * sizeof *more);
-            *list = more;
-            room *= 2;
-        }
+    for (; !status && place; place = prev) {
+        if (*count == room)
+            *list = more_room(&scan->arena, *list, sizeof **list, &room);
         status =
             *list ? step(&q, place, &(*list)[*count].key, &prev) : VES_NOMEM;
         if (status || memcmp((*list)[*count].key.b, scan->from->b,
@@ -178,7 +197,7 @@ static enum ves_status list_bucket(struct scan *scan, int64_t place,
         (*list)[(*count)++].place = place;
     }
     ves_sql_close(&q);
-    if (!status)
+    if (!status && *count > 0)
         qsort(*list, *count, sizeof **list, by_key);
     return status;
 }
@@ -245,6 +264,76 @@ enum ves_status ves_sqlite_entity_scan(struct ves_store *s, uint32_t stream_no,
         status = ves_sql_check(&q);
     ves_sql_close(&q);
     ves_arena_free(&scan.arena);
+    return status;
+}
+
+/* ---- what a bucket is hashed from -----------------------------------------
+ */
+
+static int pair_by_key(const void *a, const void *b)
+{
+    const struct ves_state_pair *x = a, *y = b;
+
+    return memcmp(x->key.b, y->key.b, sizeof x->key.b);
+}
+
+/* A state has a hash, and only a state (ves_entity_row). */
+static enum ves_status read_pair(struct ves_sql *q, int64_t place,
+                                 struct ves_state_pair *pair, bool *has_state,
+                                 int64_t *prev)
+{
+    q->param = 0;
+    ves_sql_put_i64(q, place);
+    enum ves_status status = ves_sql_row(q);
+    if (!status) {
+        ves_sql_fixed(q, pair->key.b, sizeof pair->key.b);
+        *has_state =
+            ves_sql_fixed(q, pair->state_hash.b, sizeof pair->state_hash.b);
+        *prev = ves_sql_i64(q);
+        status = ves_sql_check(q);
+    }
+    sqlite3_reset(q->stmt);
+    q->is_reset = true;
+    return status == VES_NOT_FOUND || (!status && *prev >= place)
+               ? broken(q->st)
+               : status;
+}
+
+enum ves_status ves_sqlite_bucket_read(struct ves_store *s, uint32_t stream_no,
+                                       uint16_t bucket, struct ves_arena *arena,
+                                       struct ves_state_pair **pairs,
+                                       size_t *count)
+{
+    struct ves_sqlite *st = ves_sqlite_of(s);
+    int64_t place, prev = 0;
+    size_t room = 0;
+    struct ves_sql q;
+    enum ves_status status = ves_sqlite_need(st, VES_STORE_DEVICE);
+
+    VES_ASSERT(bucket < VES_STATE_BUCKETS);
+    *pairs = NULL;
+    *count = 0;
+    if (!status)
+        status = newest_of(st, bucket_id(stream_no, bucket), &place);
+    if (!status)
+        status = ves_sql_open(st, &q, VES_SQL_BUCKET_READ,
+                              "SELECT entity_key, state_hash, bucket_prev"
+                              " FROM ves_entities WHERE id = ?");
+    if (status)
+        return status;
+    for (; !status && place; place = prev) {
+        bool has_state = false;
+
+        if (*count == room)
+            *pairs = more_room(arena, *pairs, sizeof **pairs, &room);
+        status =
+            *pairs ? read_pair(&q, place, &(*pairs)[*count], &has_state, &prev)
+                   : VES_NOMEM;
+        *count += !status && has_state;
+    }
+    ves_sql_close(&q);
+    if (!status && *count > 0)
+        qsort(*pairs, *count, sizeof **pairs, pair_by_key);
     return status;
 }
 

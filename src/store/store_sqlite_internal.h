@@ -59,6 +59,7 @@ enum ves_sql_id {
     VES_SQL_BUCKET_ADD,
     VES_SQL_BUCKET_STEP,
     VES_SQL_BUCKET_LIST,
+    VES_SQL_BUCKET_READ,
     VES_SQL_BUCKET_GET,
     VES_SQL_BUCKET_MARK,
     VES_SQL_BUCKET_PUT,
@@ -490,6 +491,10 @@ enum ves_status ves_sqlite_bucket_get_all(struct ves_store *s,
                                           uint32_t stream_no,
                                           struct ves_hash *hashes,
                                           bool *is_dirty);
+enum ves_status ves_sqlite_bucket_read(struct ves_store *s, uint32_t stream_no,
+                                       uint16_t bucket, struct ves_arena *arena,
+                                       struct ves_state_pair **pairs,
+                                       size_t *count);
 enum ves_status ves_sqlite_bucket_mark(struct ves_store *s, uint32_t stream_no,
                                        const uint16_t *buckets, size_t count);
 enum ves_status ves_sqlite_bucket_put(struct ves_store *s, uint32_t stream_no,

@@ -94,6 +94,10 @@
     X(bucket_get_all,                                                          \
       (uint32_t stream_no, struct ves_hash * hashes, bool *is_dirty),          \
       (stream_no, hashes, is_dirty))                                           \
+    X(bucket_read,                                                             \
+      (uint32_t stream_no, uint16_t bucket, struct ves_arena * arena,          \
+       struct ves_state_pair * *pairs, size_t * count),                        \
+      (stream_no, bucket, arena, pairs, count))                                \
     X(bucket_mark,                                                             \
       (uint32_t stream_no, const uint16_t *buckets, size_t count),             \
       (stream_no, buckets, count))                                             \

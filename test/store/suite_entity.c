@@ -193,6 +193,59 @@ static void resetting_keeps_names_and_own_events(void **state)
     suite_compare(s);
 }
 
+struct of_bucket {
+    struct ves_state_pair pairs[COUNT];
+    size_t count;
+};
+
+static enum ves_status collect(void *ctx, const struct ves_entity_row *row)
+{
+    struct of_bucket *all = ctx;
+
+    if (row->state.len > 0)
+        all->pairs[all->count++] =
+            (struct ves_state_pair){row->key, row->state_hash};
+    return VES_OK;
+}
+
+/* Three buckets in a row: what comes of the middle one are its entities with a
+ * state, as the scan gives them. */
+static void a_bucket_is_read_in_the_order_of_keys(void **state)
+{
+    struct suite *s = *state;
+    struct of_bucket all = {.count = 0};
+    struct ves_hash zero = {{0}};
+    struct ves_entity_row row;
+    struct ves_state_pair *pairs;
+    size_t count, before = 0;
+
+    suite_begin(s);
+    for (uint64_t n = 0; n < COUNT; n++) {
+        entity_row(s, &row, n);
+        row.key.b[0] = 0x7F;
+        row.key.b[1] = (uint8_t)(n % 3 << 4 | (row.key.b[1] & 15));
+        if (n % 5 == 0) {
+            row.state = ves_bytes(NULL, 0);
+            row.state_hash = zero;
+        }
+        OK(CALL(s, entity_put, 1, &row, 1));
+    }
+    suite_commit(s);
+    OK(CALL(s, entity_scan, 1, &zero, 0, ves_bytes(NULL, 0), collect, &all));
+    for (uint16_t bucket = 0x7EF; bucket <= 0x7F3; bucket++) {
+        OK(CALL(s, bucket_read, 1, bucket, &s->arena, &pairs, &count));
+        assert_true(before + count <= all.count);
+        assert_true(count > 0 || bucket == 0x7EF || bucket == 0x7F3);
+        if (count > 0)
+            assert_memory_equal(pairs, &all.pairs[before],
+                                count * sizeof *pairs);
+        before += count;
+    }
+    assert_int_equal(before, all.count);
+    OK(CALL(s, bucket_read, 2, 0x7F1, &s->arena, &pairs, &count));
+    assert_int_equal(count, 0);
+}
+
 static void buckets_are_marked_and_written(void **state)
 {
     static struct ves_hash hashes[VES_STATE_BUCKETS];
@@ -227,6 +280,7 @@ static const struct CMUnitTest entity_tests[] = {
     SEQUENCER_TEST(putting_again_replaces),
     EITHER_TEST(scans_go_by_key),
     EITHER_TEST(resetting_keeps_names_and_own_events),
+    DEVICE_TEST(a_bucket_is_read_in_the_order_of_keys),
     DEVICE_TEST(buckets_are_marked_and_written),
 };
 

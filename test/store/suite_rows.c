@@ -173,7 +173,7 @@ void suite_fill_entity(struct ves_entity_row *row, struct ves_arena *arena,
         fill(&seed, &row->head, sizeof row->head);
     row->head_applied_at = number(&seed);
     row->state = text(&seed, arena, 200);
-    if (chance(&seed))
+    if (row->state.len > 0)
         fill(&seed, &row->state_hash, sizeof row->state_hash);
     row->own_count = number(&seed);
     if (chance(&seed))

@@ -457,6 +457,18 @@ static void do_entity_get(struct call *c)
         suite_print_entity(c->out, &rows[i]);
 }
 
+static void do_bucket_read(struct call *c)
+{
+    struct ves_hash key = suite_hash('K', pick(c, 30));
+    struct ves_state_pair *pairs = NULL;
+    size_t count = 0;
+
+    say(c, DO(c, bucket_read, pick_stream(c), ves_entity_bucket(&key),
+              &c->arena, &pairs, &count));
+    for (size_t i = 0; i < count; i++)
+        ves_buf_put_hex(c->out, pairs[i].key.b, 2 * VES_HASH_SIZE);
+}
+
 static void do_entity_scan(struct call *c)
 {
     struct ves_hash from = suite_hash('K', pick(c, 30));
@@ -617,7 +629,7 @@ static void do_credential_get(struct call *c)
 
 typedef void action(struct call *c);
 
-enum { WRITES = 23, READS = 12 };
+enum { WRITES = 23, READS = 13 };
 
 static action *const writes[2][WRITES] = {
     {do_meta_put,      do_stream_create, do_stream_put,    do_log_append,
@@ -636,10 +648,10 @@ static action *const writes[2][WRITES] = {
 static action *const reads[2][READS] = {
     {do_log_read, do_log_find, do_entity_get, do_entity_scan, do_record_list,
      do_key_read, do_outbox_list, do_outbox_get, do_conflict_read, do_late_read,
-     do_leaves_read, do_match},
+     do_leaves_read, do_match, do_bucket_read},
     {do_log_read, do_log_find, do_entity_get, do_entity_scan, do_record_list,
      do_key_read, do_commitment_read, do_credential_get, do_conflict_read,
-     do_late_read, do_leaves_read, do_match}};
+     do_late_read, do_leaves_read, do_match, do_entity_scan}};
 
 struct history {
     struct suite s; /* got is the model's, want SQLite's */
