@@ -392,26 +392,54 @@ static enum ves_status remember_file(struct ves_store *store)
     return status;
 }
 
+static enum ves_status had_file(struct ves_server *server, bool *had,
+                                struct ves_error *error)
+{
+    struct ves_store *store = server->sequencer.store;
+    struct ves_arena arena;
+    struct ves_bytes value;
+    ves_arena_init(&arena, server->alloc, 4096);
+    enum ves_status status =
+        store->ops->meta_get(store, META_HAS_FILE, &arena, &value);
+    ves_arena_free(&arena);
+    *had = status == VES_OK;
+    return status && status != VES_NOT_FOUND
+               ? ves_fail(error, status, "%s", store->error.text)
+               : VES_OK;
+}
+
+/* Without the file a restored database would go on from where it was.  One
+ * that is shared is not restored by the start of one process. */
+static enum ves_status miss_file(struct ves_server *server,
+                                 const struct ves_serve_options *options,
+                                 struct ves_error *error)
+{
+    bool had;
+    enum ves_status status = had_file(server, &had, error);
+    if (status || !had || ves_storage_is_shared(options))
+        return status;
+    return ves_fail(error, VES_INVALID,
+                    "this database has a file for its signed heads, by which "
+                    "a restored copy is noticed: name it (--head-file), or "
+                    "another one (--new-head-file, too); nothing was served");
+}
+
 static enum ves_status open_file(struct ves_server *server,
                                  const struct ves_serve_options *options,
                                  struct ves_error *error)
 {
     struct ves_checkpoints *checkpoints = &server->checkpoints;
     struct ves_store *store = server->sequencer.store;
-    struct ves_arena arena;
-    struct ves_bytes value;
+    bool had_one = false;
     uint64_t seed;
     enum ves_status status = ves_random(&seed, sizeof(seed), error);
+    if (!status)
+        status = had_file(server, &had_one, error);
     if (status)
         return status;
-    ves_arena_init(&arena, server->alloc, 4096);
-    status = store->ops->meta_get(store, META_HAS_FILE, &arena, &value);
-    ves_arena_free(&arena);
-    if (status && status != VES_NOT_FOUND)
-        return ves_fail(error, status, "%s", store->error.text);
-    bool had_one = status == VES_OK && !options->new_head_file;
+    bool can_create = !had_one || options->new_head_file;
     status = ves_head_file_open(options->head_file,
-                                &server->identity.sequencer_id, !had_one,
+                                &server->identity.sequencer_id, can_create,
                                 server->alloc, seed, &checkpoints->file, error);
     if (status)
         return status;
@@ -433,9 +461,9 @@ enum ves_status ves_checkpoints_start(struct ves_server *server,
 {
     server->checkpoints = (struct ves_checkpoints){
         .reader = reader, .interval_ms = VES_CHECKPOINTS_MS};
-    enum ves_status status = VES_OK;
-    if (options->head_file)
-        status = open_file(server, options, error);
+    enum ves_status status = options->head_file
+                                 ? open_file(server, options, error)
+                                 : miss_file(server, options, error);
     if (!status && server->checkpoints.has_file) {
         struct comparison c = {server, error, VES_OK};
         ves_head_file_each(&server->checkpoints.file, compare_head, &c);

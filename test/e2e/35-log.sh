@@ -102,6 +102,7 @@ check "and signs the same head" cmp <(get "$LOG/checkpoint") head8
 stop_server
 rm -f data/hub.db data/hub.db-wal data/hub.db-shm && cp old/hub.db* data/
 mv heads/heads heads/away
+like "nor when it is not named" "$(timeout 60 "$VES" serve --db $SEQ --listen 127.0.0.1:0 2>&1)" "has a file for its signed heads.*--head-file"
 like "nor without the file" "$("$VES" serve --db $SEQ --listen 127.0.0.1:0 --head-file heads/heads 2>&1)" "is missing.*--new-head-file"
 check "nothing was made of it" test ! -e heads/heads
 
