@@ -408,7 +408,8 @@ static enum ves_status explain(struct ves_http_client *client, CURLcode code,
     case CURLE_SSL_CACERT_BADFILE:
         return ves_fail(error, VES_UNREACHABLE,
                         "the server's certificate does not verify (%s); "
-                        "nothing was sent",
+                        "nothing was sent. If its authority is your own, "
+                        "name it (--ca FILE) or have the machine trust it",
                         words);
     default:
         return ves_fail(error, VES_UNREACHABLE,
