@@ -81,11 +81,15 @@ def whole(state, p):
     else:
         node = outer and inside(json.loads(str(state[outer])), p[len(outer) + 1:].split("/"))
     for q in [q for q in state if q.startswith(p + "/")]:
-        names, at = q[len(p) + 1:].split("/"), node if isinstance(node, dict) else {}
-        node = at
+        names = q[len(p) + 1:].split("/")
+        if state[q] is None:  # what was taken back leaves nothing to hold it
+            at = inside(node, names[:-1])
+            at.pop(names[-1], None) if isinstance(at, dict) else None
+            continue
+        node = at = node if isinstance(node, dict) else {}
         for name in names[:-1]:
             at = at.setdefault(name, {})
-        at.pop(names[-1], None) if state[q] is None else at.update({names[-1]: json.loads(str(state[q]))})
+        at[names[-1]] = json.loads(str(state[q]))
     return None if node is None else value(node)
 
 
