@@ -16,9 +16,9 @@ SECONDS begin then.
 
 An answer takes ANSWER_S at most.  What the process is given no time for, because
 somebody stopped it (SIGSTOP) or the machine stood still, counts for nothing: not
-of an answer, and not of SECONDS.  All that waited comes at once then, which takes
-more memory than before: it comes to stand once more, and what it rises before and
-after that are added.
+of an answer, and not of SECONDS.  All that waited comes at once behind a pause of
+PAUSE_S, which takes more memory than before: it comes to stand once more, and what
+it rises before and after that are added.
 """
 import http.client
 import json
@@ -50,11 +50,12 @@ LARGE_EVENTS, LARGE_BYTES, READERS = 60, 100000, 8
 # where it has not after so many times as many, it is held against itself as it is.
 STILL_KB, STILL_REQUESTS, PATIENCE = 128, int(min(20000, max(1500, 50 * SECONDS))), 8
 
-ANSWER_S, HANGS_S, LOOK_S, PAUSE_S = 60, 1200, 0.25, 1
+ANSWER_S, HANGS_S, LOOK_S, PAUSE_S = 60, 1200, 0.25, 5
 
 counts, faults, newest = {}, [], {}
 lock = threading.Lock()
 still_s = 0.0  # how long the process has stood still
+pauses = 0  # how often it did for PAUSE_S
 ending, is_warm = threading.Event(), threading.Event()
 
 
@@ -67,15 +68,18 @@ def note(what, status, allowed):
 
 def watch():
     """A stopped process says so; where all stand still, this thread does, too."""
-    global still_s
-    last = time.monotonic()
+    global still_s, pauses
+    last, at_once = time.monotonic(), 0.0
     while True:
         time.sleep(LOOK_S)
         now = time.monotonic()
         with open("/proc/%d/stat" % PID) as stat:
             is_stopped = stat.read().rpartition(")")[2].split()[0] in "Tt"
+        still = now - last if is_stopped else max(0, now - last - 1)
+        before, at_once = at_once, at_once + still if still else 0.0
         with lock:
-            still_s += now - last if is_stopped else max(0, now - last - 1)
+            still_s += still
+            pauses += before < PAUSE_S <= at_once
         last = now
 
 
@@ -344,14 +348,14 @@ def settle():
 def soak():
     """Its memory for SECONDS, as runs of samples without a pause between."""
     run, runs, soaked = [], [], 0
-    began, stood = awake(), still_s
+    began, before = awake(), pauses
     while soaked + awake() - began < SECONDS and not faults:
         run.append(sample())
-        if still_s - stood >= PAUSE_S:
+        if pauses > before:
             soaked += awake() - began
             runs, run = runs + [run], []
             settle()
-            began, stood = awake(), still_s
+            began, before = awake(), pauses
     return [run for run in runs + [run] if run]
 
 

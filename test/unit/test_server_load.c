@@ -303,11 +303,17 @@ static void test_tls(void **state)
     assert_int_equal(test_http_u64(&http, "/eventsAccepted"), 100);
     test_http_free(&http);
     ves_server_stop(server);
-    assert_int_equal(unlink(heads), 0);
-    assert_int_equal(rmdir(elsewhere), 0);
     EVP_PKEY_free(pair);
     EVP_PKEY_free(other);
+    /* Forgotten once, it would not notice a restored copy. */
+    assert_int_equal(ves_server_start(&serve.options, &server, &error),
+                     VES_INVALID);
+    assert_non_null(strstr(error.text, "--head-file"));
+    serve.options.head_file = heads;
     test_serve_start(&serve);
+    serve.options.head_file = NULL;
+    assert_int_equal(unlink(heads), 0);
+    assert_int_equal(rmdir(elsewhere), 0);
 }
 
 int main(void)
