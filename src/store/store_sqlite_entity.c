@@ -277,7 +277,11 @@ static enum ves_status entity_put_one(struct ves_sqlite *st, uint32_t stream_no,
     bool is_there = false;
     enum ves_status status = VES_OK;
 
-    VES_ASSERT(row->entity_type.len > 0);
+    /* Only a damaged file has events, waiting ones, of an entity it lacks. */
+    if (row->entity_type.len == 0)
+        return ves_fail(&st->store.error, VES_CORRUPT,
+                        "an event's entity is not in the store; \"ves audit\" "
+                        "says which");
     if (place > 0)
         status = entity_update(st, stream_no, row, place, &is_there);
     if (status || is_there)

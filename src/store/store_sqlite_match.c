@@ -2,40 +2,85 @@
 #include <string.h>
 
 #include "base/bytes.h"
+#include "base/limits.h"
+#include "base/text.h"
 #include "core/entity.h"
 #include "store/store_sqlite_internal.h"
 
-/* The text of the first member of that name; "" when there is none.  An escape
- * in it stays one. */
-static struct ves_bytes member_text(struct ves_bytes envelope,
-                                    const char *opening)
-{
-    size_t len = strlen(opening);
-    const uint8_t *end = envelope.ptr + envelope.len, *quote;
-    const uint8_t *at =
-        envelope.len ? memmem(envelope.ptr, envelope.len, opening, len) : NULL;
+/* A name as an envelope says it; what is longer than one may be is looked up.
+ */
+struct name {
+    struct ves_bytes text;
+    uint8_t room[VES_ENTITY_ID_MAX];
+};
 
+/* Canonical JSON has these escapes, and \u00XX for other control characters
+ * (RFC 8785).  How many bytes it takes; 0 for none of them. */
+static size_t unescape(const uint8_t *at, const uint8_t *end, uint8_t *out)
+{
+    static const char from[] = "\"\\bfnrt", to[] = "\"\\\b\f\n\r\t";
+    const char *found;
+
+    if (end - at < 2)
+        return 0;
+    found = at[1] ? strchr(from, (char)at[1]) : NULL;
+    if (found) {
+        *out = (uint8_t)to[found - from];
+        return 2;
+    }
+    return end - at >= 6 && memcmp(at, "\\u00", 4) == 0 &&
+                   !ves_hex_decode(ves_bytes(at + 4, 2), out, 1)
+               ? 6
+               : 0;
+}
+
+/* The text of the first member of that name; "" when there is none that can be
+ * read. */
+static void read_name(struct ves_bytes envelope, const char *opening,
+                      struct name *name)
+{
+    size_t len = strlen(opening), n = 0, taken;
+    const uint8_t *end,
+        *at = envelope.len ? memmem(envelope.ptr, envelope.len, opening, len)
+                           : NULL;
+
+    name->text = ves_bytes(NULL, 0);
     if (!at)
-        return ves_bytes(NULL, 0);
-    at += len;
-    quote = memchr(at, '"', (size_t)(end - at));
-    return ves_bytes(at, quote ? (size_t)(quote - at) : 0);
+        return;
+    end = envelope.ptr + envelope.len;
+    for (at += len; at < end && *at != '"' && n < VES_ENTITY_ID_MAX;
+         at += taken) {
+        taken = 1;
+        if (*at != '\\')
+            name->room[n] = *at;
+        else
+            taken = unescape(at, end, &name->room[n]);
+        if (taken == 0)
+            return;
+        n++;
+    }
+    if (at < end && *at == '"')
+        name->text = ves_bytes(name->room, n);
 }
 
 /* Does the event say so itself?  *is_told: its key vouches for what was read;
- * not so when its body is gone, or its names have escapes. */
+ * not so when its body is gone.  Names with escapes are read, too: who gave
+ * many entities such names, all of one bucket, would have each of their events
+ * sought along a list that they made long. */
 static bool tells(struct ves_bytes envelope, const struct ves_hash *key,
                   const struct ves_log_match *match, bool *is_told)
 {
-    struct ves_bytes type = member_text(envelope, ",\"entity_type\":\"");
-    struct ves_bytes id = member_text(envelope, ",\"entity_id\":\"");
+    struct name type, id;
     struct ves_hash made;
 
-    ves_entity_key(type, id, &made);
+    read_name(envelope, ",\"entity_type\":\"", &type);
+    read_name(envelope, ",\"entity_id\":\"", &id);
+    ves_entity_key(type.text, id.text, &made);
     *is_told = ves_hash_equal(&made, key);
     return (match->entity_type.len == 0 ||
-            ves_bytes_equal(match->entity_type, type)) &&
-           (match->entity_id.len == 0 || ves_bytes_equal(match->entity_id, id));
+            ves_bytes_equal(match->entity_type, type.text)) &&
+           (match->entity_id.len == 0 ||
+            ves_bytes_equal(match->entity_id, id.text));
 }
 
 static enum ves_status look_up(struct ves_sqlite *st, uint32_t stream_no,

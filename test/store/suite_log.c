@@ -4,6 +4,7 @@
 
 #include "core/entity.h"
 #include "test/store/suite.h"
+#include "json/jcs.h"
 
 static void want_rows(struct suite *s, uint64_t from, uint64_t to)
 {
@@ -360,6 +361,56 @@ static void events_are_found_by_what_they_are_about(void **state)
     expect_matches(s, 9, "order", "", 1, 13, 16, "");
 }
 
+/* Names that envelopes escape, or that look like members of one. */
+static void names_are_not_mistaken_for_members(void **state)
+{
+    static const char *const names[][2] = {
+        {"order", "a\",\"entity_type\":\"customer"},
+        {"x,", ",\"entity_id\":\"a"},
+        {",\"entity_id\":\"a\",", "b"},
+        {"order\\", "\\"},
+        {"\x01\x1f\b\t\n\f\r\x7f", "\\u0041"},
+        {"\xc3\xa4\xe2\x82\xac\xf0\x9f\x98\x80", "\xef\xbb\xbf"}};
+    enum { N = sizeof(names) / sizeof(names[0]) };
+    struct suite *s = *state;
+    struct ves_entity_row entities[N];
+    struct ves_log_row rows[N];
+    struct ves_buf envelopes[N];
+    char want[8];
+    uint32_t no = suite_append_log(s, 1, 0);
+
+    for (size_t i = 0; i < N; i++) {
+        struct ves_buf *envelope = &envelopes[i];
+
+        suite_fill_entity(&entities[i], &s->arena, i, i);
+        entities[i].entity_type = ves_bytes_str(names[i][0]);
+        entities[i].entity_id = ves_bytes_str(names[i][1]);
+        ves_entity_key(entities[i].entity_type, entities[i].entity_id,
+                       &entities[i].key);
+        suite_log_row(s, &rows[i], i + 1);
+        rows[i].entity_key = entities[i].key;
+        ves_buf_init(envelope, ves_alloc_default(), 1024);
+        ves_buf_put_str(envelope, "{\"ves_version\":2,\"entity_type\":");
+        ves_jcs_write_string(envelope, entities[i].entity_type);
+        ves_buf_put_str(envelope, ",\"entity_id\":");
+        ves_jcs_write_string(envelope, entities[i].entity_id);
+        ves_buf_put_str(envelope, ",\"payload\":{\"entity_id\":\"c\"}");
+        rows[i].envelope = ves_buf_view(envelope);
+    }
+    suite_begin(s);
+    OK(CALL(s, entity_put, no, entities, N));
+    OK(CALL(s, log_append, no, rows, N));
+    suite_commit(s);
+    for (size_t i = 0; i < N; i++) {
+        snprintf(want, sizeof(want), "%zu ", i + 1);
+        expect_matches(s, no, names[i][0], "", 1, 13, 16, want);
+        expect_matches(s, no, "", names[i][1], 1, 13, 16, want);
+        ves_buf_free(&envelopes[i]);
+    }
+    expect_matches(s, no, "customer", "", 1, 13, 16, "");
+    expect_matches(s, no, "", "a", 1, 13, 16, "");
+}
+
 static const struct CMUnitTest log_tests[] = {
     EITHER_TEST(rows_come_back_as_appended),
     SEQUENCER_TEST(reading_begins_and_ends_where_asked),
@@ -372,6 +423,7 @@ static const struct CMUnitTest log_tests[] = {
     EITHER_TEST(pruning_keeps_hashes_and_receipts),
     SEQUENCER_TEST(events_are_found_by_what_they_are_about),
     DEVICE_TEST(events_are_found_by_what_they_are_about),
+    EITHER_TEST(names_are_not_mistaken_for_members),
 };
 
 const struct CMUnitTest *suite_log_tests(size_t *count)

@@ -6,6 +6,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "core/entity.h"
 #include "test/store/suite_place.h"
 
 /* ---- the suite on an own file ---------------------------------------------
@@ -518,6 +519,58 @@ static void half_of_what_was_spilled_is_not_kept(void **state)
     place_close(s->store);
 }
 
+/* ---- what entities are sought by ------------------------------------------
+ */
+
+/* No list of a bucket is gone along for these: there is none. */
+static void an_event_with_escapes_says_its_name_itself(void **state)
+{
+    static const char id[] = "o\"1\n\x01\\";
+    const struct ves_log_match match = {.entity_type = ves_bytes_str("a\\b"),
+                                        .entity_id = ves_bytes_str(id),
+                                        .from = 1,
+                                        .to = 100};
+    struct suite *s = &place.s;
+    struct ves_log_row row;
+    uint64_t sequences[4];
+    size_t found;
+
+    (void)state;
+    s->store = place_open_own();
+    uint32_t no = suite_append_log(s, 1, 0);
+    suite_log_row(s, &row, 1);
+    ves_entity_key(match.entity_type, match.entity_id, &row.entity_key);
+    row.envelope =
+        ves_bytes_str("{\"ves_version\":2,\"entity_type\":\"a\\\\b\","
+                      "\"entity_id\":\"o\\\"1\\n\\u0001\\\\\","
+                      "\"event_type\":\"a.created\"");
+    suite_begin(s);
+    OK(CALL(s, log_append, no, &row, 1));
+    suite_commit(s);
+    OK(CALL(s, log_match, no, &match, sequences, 4, &found));
+    assert_int_equal(found, 1);
+    assert_int_equal(sequences[0], 1);
+    place_close(s->store);
+}
+
+/* What a damaged file makes of an entity that is gone is no crash. */
+static void an_entity_without_a_name_is_damage(void **state)
+{
+    struct suite *s = &place.s;
+    struct ves_entity_row entity;
+
+    (void)state;
+    s->store = place_open_own();
+    suite_append_log(s, 1, 0);
+    suite_fill_entity(&entity, &s->arena, 1, 1);
+    entity.entity_type = entity.entity_id = ves_bytes(NULL, 0);
+    entity.place = 0;
+    suite_begin(s);
+    assert_int_equal(CALL(s, entity_put, 1, &entity, 1), VES_CORRUPT);
+    suite_rollback(s);
+    place_close(s->store);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -537,6 +590,8 @@ int main(void)
         ON_DEVICE(a_full_disk_loses_nothing_that_was_kept),
         ON_DEVICE(a_full_disk_in_the_callers_transaction),
         ON_DEVICE(half_of_what_was_spilled_is_not_kept),
+        ON_SEQUENCER(an_event_with_escapes_says_its_name_itself),
+        ON_DEVICE(an_entity_without_a_name_is_damage),
     };
 
     cmocka_set_message_output(CM_OUTPUT_TAP);
