@@ -115,19 +115,32 @@ struct ves_device_slot *ves_device_fold_slot(struct ves_device_fold *fold,
     return ves_map_get(&fold->slots, key->b);
 }
 
+static enum ves_status find_loaded(struct ves_device_fold *fold,
+                                   const struct ves_entity_name *name,
+                                   struct ves_device_slot **slot)
+{
+    bool is_new;
+
+    enum ves_status status = find(fold, name, &is_new, slot);
+    return !status && is_new ? load(fold, slot, 1) : status;
+}
+
 static enum ves_status host_entity(void *ctx, const struct ves_hash *key,
                                    struct ves_verdict_entity **out)
 {
-    struct ves_device_fold *fold = ctx;
     const struct ves_entity_name name = {.key = *key};
-    struct ves_device_slot *slot;
-    bool is_new;
+    struct ves_device_slot *slot = NULL;
 
-    enum ves_status status = find(fold, &name, &is_new, &slot);
-    if (!status && is_new)
-        status = load(fold, &slot, 1);
+    enum ves_status status = find_loaded(ctx, &name, &slot);
     *out = &slot->entity;
     return status;
+}
+
+static enum ves_status host_named(void *ctx, const struct ves_entity_name *name)
+{
+    struct ves_device_slot *slot;
+
+    return find_loaded(ctx, name, &slot);
 }
 
 /* ---- folding ------------------------------------------------------------- */
@@ -228,7 +241,8 @@ enum ves_status ves_device_fold_begin(struct ves_device_fold *fold,
                                       struct ves_rules_log *rules,
                                       uint64_t base, size_t room)
 {
-    const struct ves_verdict_host host = {fold, host_entity, host_written};
+    const struct ves_verdict_host host = {fold, host_entity, host_named,
+                                          host_written};
     struct ves_agent_core *core = fold->core;
 
     fold->has_verdicts = true;

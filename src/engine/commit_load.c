@@ -340,10 +340,19 @@ static enum ves_status host_entity(void *ctx, const struct ves_hash *key,
     return status;
 }
 
+static enum ves_status host_named(void *ctx, const struct ves_entity_name *name)
+{
+    struct ves_commit_stream *stream = ctx;
+    struct ves_commit_entity *entity;
+
+    return ves_commit_find_entity(stream->commit, stream, name, &entity);
+}
+
 static enum ves_status open_verdicts(struct ves_commit *commit,
                                      struct ves_commit_stream *stream)
 {
-    const struct ves_verdict_host host = {.ctx = stream, .entity = host_entity};
+    const struct ves_verdict_host host = {
+        .ctx = stream, .entity = host_entity, .named = host_named};
 
     stream->commit = commit;
     stream->has_verdicts = true;

@@ -58,27 +58,45 @@ static enum ves_status find_slot(struct rejudge *rejudge,
     return VES_OK;
 }
 
-static enum ves_status get_entity(void *ctx, const struct ves_hash *key,
-                                  struct ves_verdict_entity **out)
+static enum ves_status load_entity(struct rejudge *rejudge,
+                                   const struct ves_entity_name *name,
+                                   struct slot **out)
 {
-    struct rejudge *rejudge = ctx;
     struct ves_store *store = rejudge->sequencer->store;
-    const struct ves_entity_name name = {.key = *key};
     struct slot *slot;
 
-    enum ves_status status = find_slot(rejudge, &name, &slot);
+    enum ves_status status = find_slot(rejudge, name, &slot);
     if (!status && !slot->is_loaded) {
         status = store->ops->entity_get(store, rejudge->stream.stream_no,
                                         &slot->name, 1, rejudge->arena,
                                         &slot->entity.row);
         if (status)
             return status;
-        slot->entity.row.key = *key;
+        slot->entity.row.key = name->key;
         ves_verdict_entity_open(&slot->entity);
         slot->is_loaded = true;
     }
+    *out = status ? NULL : slot;
+    return status;
+}
+
+static enum ves_status get_entity(void *ctx, const struct ves_hash *key,
+                                  struct ves_verdict_entity **out)
+{
+    const struct ves_entity_name name = {.key = *key};
+    struct slot *slot;
+
+    enum ves_status status = load_entity(ctx, &name, &slot);
     *out = status ? NULL : &slot->entity;
     return status;
+}
+
+static enum ves_status name_entity(void *ctx,
+                                   const struct ves_entity_name *name)
+{
+    struct slot *slot;
+
+    return load_entity(ctx, name, &slot);
 }
 
 static enum ves_status name_entities(struct rejudge *rejudge,
@@ -98,7 +116,8 @@ static enum ves_status begin(void *ctx, const struct ves_rejudge_chunk *chunk,
                              struct ves_verdicts **v)
 {
     struct rejudge *rejudge = ctx;
-    const struct ves_verdict_host host = {.ctx = rejudge, .entity = get_entity};
+    const struct ves_verdict_host host = {
+        .ctx = rejudge, .entity = get_entity, .named = name_entity};
 
     rejudge->arena = chunk->arena;
     rejudge->first = NULL;

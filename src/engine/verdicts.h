@@ -88,6 +88,9 @@ struct ves_verdict_host {
     /* An entity, loaded at first sight. */
     enum ves_status (*entity)(void *ctx, const struct ves_hash *key,
                               struct ves_verdict_entity **out);
+    /* The same by its name, whose texts go again: stores find that at once, and
+     * a mere key along a list that is as long as somebody made it. */
+    enum ves_status (*named)(void *ctx, const struct ves_entity_name *name);
     /* The judgement is written: a device folds.  Sets row->opposite of an
      * applied resolution if it knows it.  NULL: nothing to do. */
     enum ves_status (*written)(void *ctx, struct ves_verdict_event *event,

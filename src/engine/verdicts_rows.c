@@ -4,6 +4,7 @@
 #include "base/assert.h"
 #include "base/bytes.h"
 #include "base/error.h"
+#include "core/entity.h"
 #include "core/scratch.h"
 #include "engine/folding.h"
 #include "engine/verdicts.h"
@@ -202,6 +203,21 @@ static enum ves_status take_envelope(void *ctx, const struct ves_log_row *row)
     return VES_OK;
 }
 
+/* What it will be judged with is looked up while its names are at hand. */
+static enum ves_status name_entities(struct ves_verdicts *v,
+                                     const struct ves_event *event,
+                                     const struct ves_judge_subject *subject)
+{
+    struct ves_entity_name name;
+
+    ves_entity_name(event->entity_type, event->entity_id, &name);
+    enum ves_status status = v->host.named(v->host.ctx, &name);
+    for (size_t i = 0; i < subject->refs.count && !subject->is_fact && !status;
+         i++)
+        status = v->host.named(v->host.ctx, &subject->refs.list[i]);
+    return status;
+}
+
 enum ves_status ves_verdicts_wake(struct ves_verdicts *v,
                                   struct ves_verdict_event *event)
 {
@@ -215,8 +231,11 @@ enum ves_status ves_verdicts_wake(struct ves_verdicts *v,
     event->is_waking = true;
     event->next_waking = v->awake;
     v->awake = event;
-    return v->store->ops->log_read(v->store, v->stream_no, sequence, 1,
-                                   take_envelope, &waking);
+    enum ves_status status = v->store->ops->log_read(
+        v->store, v->stream_no, sequence, 1, take_envelope, &waking);
+    return status || !event->has_subject
+               ? status
+               : name_entities(v, event->event, &event->subject);
 }
 
 /* Effects of an applied one are asked for by all that come after it, so they

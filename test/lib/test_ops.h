@@ -13,6 +13,7 @@ struct test_ops {
     bool is_late;   /* the failing call does its work first; begin never */
     enum ves_status failure;
     size_t log_reads, log_appends, commits;
+    size_t nameless; /* entities asked for by their key alone */
 };
 
 /* Puts the counter between the store and its users. */
