@@ -34,6 +34,7 @@ struct recovering {
     struct ves_arena arena;       /* of one chunk */
     struct ves_arena event_arena; /* of one event */
     struct ves_arena ends_arena;
+    struct ves_entity_name entity; /* of the last row checked; event_arena */
     struct ves_map ends; /* entities behind the log's last event, by key */
     struct ves_arena keys_arena;
     struct ves_key_log keys; /* what the log says of keys, as far as it is */
@@ -381,18 +382,18 @@ static enum ves_status check_row(struct recovering *r, struct ves_log_row *row,
     row->has_command_id = event.has_command_id;
     row->command_id = event.command_id;
     ves_event_fingerprint(&event, &row->fingerprint);
-    ves_entity_key(event.entity_type, event.entity_id, &row->entity_key);
+    ves_entity_name(event.entity_type, event.entity_id, &r->entity);
+    row->entity_key = r->entity.key;
     status = is_signed(r, &event, is_good);
     return status || !*is_good ? status : note_keys(r, &event, row);
 }
 
 static enum ves_status find_entity(struct recovering *r,
-                                   const struct ves_hash *key,
+                                   const struct ves_entity_name *name,
                                    struct ves_entity_row **out)
 {
     struct ves_store *store = r->sequencer->store;
-    const struct ves_entity_name name = {.key = *key};
-    void **place = ves_map_slot(&r->ends, key->b);
+    void **place = ves_map_slot(&r->ends, name->key.b);
     struct ves_entity_row known;
 
     if (!place)
@@ -403,10 +404,10 @@ static enum ves_status find_entity(struct recovering *r,
         if (!end)
             return VES_NOMEM;
         enum ves_status status = store->ops->entity_get(
-            store, r->stream.stream_no, &name, 1, &r->event_arena, &known);
+            store, r->stream.stream_no, name, 1, &r->event_arena, &known);
         if (status)
             return status;
-        *end = (struct ves_entity_row){.key = *key,
+        *end = (struct ves_entity_row){.key = name->key,
                                        .count = known.count,
                                        .last = known.last,
                                        .last_jump = known.last_jump};
@@ -423,7 +424,7 @@ static enum ves_status link_row(struct recovering *r, size_t i)
     uint64_t first = r->rows[0].sequence_number;
     struct ves_entity_row *end;
 
-    enum ves_status status = find_entity(r, &row->entity_key, &end);
+    enum ves_status status = find_entity(r, &r->entity, &end);
     if (status)
         return status;
     uint64_t wanted = ves_chain_wanted(end);

@@ -720,8 +720,11 @@ static enum ves_status recover(uint64_t have, struct ves_store **stores,
     sequencer.store = backup;
     assert_int_equal(ves_log_tree_plant(&sequencer), VES_OK);
     ves_stream_id(&desk.hub.stream, &what.stream_id);
+    test_ops_install(backup);
     enum ves_status status =
         ves_log_recover(&sequencer, &what, &events, &error);
+    assert_int_equal(test_ops()->nameless, 0);
+    test_ops_remove(backup);
     assert_int_equal(
         backup->ops->stream_get(backup, &desk.hub.stream, false, &row), VES_OK);
     assert_int_equal(row.head, status ? have : end);
