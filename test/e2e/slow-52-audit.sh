@@ -98,7 +98,7 @@ damage "an event under a root that was committed" hub.db "UPDATE ves_events SET 
 damage "a commitment is gone" hub.db "DELETE FROM ves_commitments WHERE sequence_start = 1" commitments
 damage "a tile" hub.db "UPDATE ves_tiles SET hashes = zeroblob(length(hashes))" tree
 damage "the tree's edge" hub.db "UPDATE ves_tlogs SET edge = zeroblob(length(edge))" tree
-damage "its stream is not listed" hub.db "DELETE FROM ves_streams" file
+damage "its stream is not listed" hub.db "DELETE FROM ves_streams" file "events of streams that it does not list"
 damage "a signed head forgotten" hub.db "UPDATE ves_tlogs SET signed_size = 0" tree
 damage "a head that was signed, of other events" hub.db "UPDATE ves_events SET signature = zeroblob(64) WHERE sequence_number = 2" tree "the head that was signed is not that of these events"
 damage "a signed head of more than there is" hub.db "DELETE FROM ves_events WHERE sequence_number = (SELECT max(sequence_number) FROM ves_events)" tree "the head that was signed is larger than there are events"
@@ -110,6 +110,8 @@ damage "an entity under another name" till.db "UPDATE ves_entities SET entity_id
 damage "a count of own events" till.db "UPDATE ves_counts SET count = count + 1 WHERE status = 'synced'" outbox
 damage "another own receipt than the log's" till.db "UPDATE ves_outbox SET receipt = zeroblob(64) WHERE local_seq = 1" receipts
 damage "another own event than the log's" till.db "UPDATE ves_outbox SET envelope = replace(envelope, '\"delta\":5', '\"delta\":6') WHERE local_seq = 1" outbox
+digit() { echo "envelope = substr(envelope, 1, instr(envelope, '$1') + 29) || CASE substr(envelope, instr(envelope, '$1') + 30, 1) WHEN 'a' THEN 'b' ELSE 'a' END || substr(envelope, instr(envelope, '$1') + 31)"; }
+damage "another signature of an own event than the log's" till.db "UPDATE ves_outbox SET $(digit '"agent_signature":') WHERE local_seq = 1" outbox
 damage "an own event not yet pushed" till.db "UPDATE ves_outbox SET envelope = replace(envelope, '\"delta\":-1', '\"delta\":-2') WHERE status = 'pending'" outbox
 damage "synced without a receipt" till.db "UPDATE ves_outbox SET receipt = NULL WHERE status = 'synced' AND local_seq = 1" outbox
 

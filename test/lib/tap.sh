@@ -78,10 +78,16 @@ mkfifo "$tap_asking/ask" "$tap_asking/answer" || exit 1
 exec {tap_ask}<> "$tap_asking/ask" {tap_answer}<> "$tap_asking/answer" {tap_turn}> "$tap_asking/turn"
 rm -rf "$tap_asking"
 "$PYTHON" -E -c '
-import json, sys
+import json, os, select, sys
+script = os.getppid()
 def items():
     rest = b""
     while True:
+        # The pipe never ends, since this end is one that writes, too: when the
+        # script was killed there is another parent.
+        while not select.select([0], [], [], 2)[0]:
+            if os.getppid() != script:
+                return
         bytes = sys.stdin.buffer.raw.read(65536)
         if not bytes:
             return
