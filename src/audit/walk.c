@@ -499,10 +499,28 @@ static enum ves_status prepare(struct walk *walk)
     return status ? status : read_times(walk);
 }
 
+/* A list that cannot be gone along is found, not an end of all looking: where
+ * it is broken, the rows say (rows.c). */
+static enum ves_status check_entities(struct walk *walk)
+{
+    static const struct ves_hash first;
+    struct ves_audit *audit = walk->audit;
+    struct ves_store *store = audit->store;
+
+    enum ves_status status =
+        store->ops->entity_scan(store, walk->stream->row.stream_no, &first, 0,
+                                ves_bytes_str(""), check_entity, walk);
+    if (status != VES_CORRUPT || walk->is_stopped)
+        return status;
+    ves_audit_find(audit, VES_AUDIT_STATE, 0,
+                   "the entities cannot be read to the end along the lists of "
+                   "their buckets");
+    return VES_OK;
+}
+
 enum ves_status ves_audit_walk(struct ves_audit *audit,
                                struct ves_audit_stream *stream)
 {
-    static const struct ves_hash first;
     struct walk walk = {.audit = audit, .stream = stream, .next = 1};
     struct ves_store *store = audit->store;
 
@@ -519,9 +537,7 @@ enum ves_status ves_audit_walk(struct ves_audit *audit,
     if (!status)
         status = ves_audit_keys_end(audit, stream);
     if (!status)
-        status =
-            store->ops->entity_scan(store, stream->row.stream_no, &first, 0,
-                                    ves_bytes_str(""), check_entity, &walk);
+        status = check_entities(&walk);
     if (!status && walk.next != stream->row.head + 1)
         ves_audit_find(audit, VES_AUDIT_ORDER, walk.next,
                        "the log ends at %llu, the stream at %llu",

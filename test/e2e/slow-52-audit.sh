@@ -92,6 +92,9 @@ damage "a part of the state hash" till.db "UPDATE ves_state_buckets SET hash = z
 damage "a part of the state hash is gone" till.db "DELETE FROM ves_state_buckets" state "part [0-9]+ of the state hash"
 damage "a verdict of an own event" till.db "UPDATE ves_outbox SET verdict = 'conflict' WHERE local_seq = 1" verdicts "own event 1 is shown as synced \\(conflict\\)"
 damage "own events that an entity forgot" till.db "UPDATE ves_entities SET own_events = 0, own_last = 0 WHERE own_events > 0" state "counts 0 own events"
+damage "a bucket's list that comes back to itself" till.db "UPDATE ves_entities SET bucket_prev = id WHERE entity_id = 'SKU-2'" state "names another one before it"
+damage "a bucket's list that ends nowhere" hub.db "UPDATE ves_entity_buckets SET newest = -newest" state "the newest entity of bucket [0-9]+ is [0-9]+, and -[0-9]+"
+damage "an entity that its bucket's list has" hub.db "DELETE FROM ves_entities WHERE entity_id = 'SKU-2'" state "the newest entity of bucket [0-9]+ is none"
 damage "a number of a chain" hub.db "UPDATE ves_events SET agent_seq = 1 WHERE sequence_number = 4" "agent chains"
 damage "a root that was committed" hub.db "UPDATE ves_commitments SET merkle_root = zeroblob(32) WHERE sequence_start = 4" commitments
 damage "an event under a root that was committed" hub.db "UPDATE ves_events SET signature = zeroblob(64) WHERE sequence_number = 2" commitments
