@@ -121,7 +121,9 @@ struct ves_append {
  * Do not roll back to a savepoint of your own when the transaction outgrew the
  * connection's cache: SQLite up to 3.45 at least loses in a crash what is
  * committed after that.  PRAGMA cache_spill = OFF, or SQLite 3.53.4, avoids it
- * (doc/extension.md). */
+ * (doc/extension.md).
+ * It writes rows of its own on the connection: read sqlite3_last_insert_rowid()
+ * and sqlite3_changes() of a business row before the call, not after it. */
 VES_API VES_NODISCARD enum ves_status ves_append(struct ves_agent *agent,
                                                  const struct ves_append *what,
                                                  struct ves_uuid *event_id,
