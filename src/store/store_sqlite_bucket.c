@@ -82,21 +82,30 @@ static enum ves_status broken(struct ves_sqlite *st)
                     "says where");
 }
 
-/* A row of the list: its key, and which one it names. */
+/* A row of the list. */
+struct listed {
+    struct ves_state_pair pair;
+    bool has_state; /* a state has a hash, and only a state (ves_entity_row) */
+    int64_t place, prev;
+};
+
 static enum ves_status step(struct ves_sql *q, int64_t place,
-                            struct ves_hash *key, int64_t *prev)
+                            struct listed *out)
 {
     q->param = 0;
     ves_sql_put_i64(q, place);
     enum ves_status status = ves_sql_row(q);
     if (!status) {
-        ves_sql_fixed(q, key->b, sizeof key->b);
-        *prev = ves_sql_i64(q);
+        ves_sql_fixed(q, out->pair.key.b, VES_HASH_SIZE);
+        out->has_state =
+            ves_sql_fixed(q, out->pair.state_hash.b, VES_HASH_SIZE);
+        out->place = place;
+        out->prev = ves_sql_i64(q);
         status = ves_sql_check(q);
     }
     sqlite3_reset(q->stmt);
     q->is_reset = true;
-    return status == VES_NOT_FOUND || (!status && *prev >= place)
+    return status == VES_NOT_FOUND || (!status && out->prev >= place)
                ? broken(q->st)
                : status;
 }
@@ -104,8 +113,8 @@ static enum ves_status step(struct ves_sql *q, int64_t place,
 static enum ves_status open_list(struct ves_sqlite *st, struct ves_sql *q)
 {
     return ves_sql_open(st, q, VES_SQL_BUCKET_STEP,
-                        "SELECT entity_key, bucket_prev FROM ves_entities"
-                        " WHERE id = ?");
+                        "SELECT entity_key, state_hash, bucket_prev"
+                        " FROM ves_entities WHERE id = ?");
 }
 
 enum ves_status ves_sqlite_bucket_find(struct ves_sqlite *st,
@@ -113,8 +122,7 @@ enum ves_status ves_sqlite_bucket_find(struct ves_sqlite *st,
                                        const struct ves_hash *key,
                                        int64_t *place)
 {
-    struct ves_hash found = {{0}};
-    int64_t prev = 0;
+    struct listed row = {.has_state = false};
     struct ves_sql q;
     enum ves_status status =
         ves_sqlite_bucket_newest(st, stream_no, key, place);
@@ -125,10 +133,10 @@ enum ves_status ves_sqlite_bucket_find(struct ves_sqlite *st,
     if (status)
         return status;
     while (!status && *place) {
-        status = step(&q, *place, &found, &prev);
-        if (status || ves_hash_equal(&found, key))
+        status = step(&q, *place, &row);
+        if (status || ves_hash_equal(&row.pair.key, key))
             break;
-        *place = prev;
+        *place = row.prev;
     }
     ves_sql_close(&q);
     return status;
@@ -151,11 +159,6 @@ static void *more_room(struct ves_arena *arena, const void *list, size_t size,
 /* ---- in the order of keys -------------------------------------------------
  */
 
-struct listed {
-    struct ves_hash key;
-    int64_t place;
-};
-
 struct scan {
     struct ves_sqlite *st;
     struct ves_arena arena; /* of one bucket */
@@ -170,31 +173,33 @@ static int by_key(const void *a, const void *b)
 {
     const struct listed *x = a, *y = b;
 
-    return memcmp(x->key.b, y->key.b, sizeof x->key.b);
+    return memcmp(x->pair.key.b, y->pair.key.b, VES_HASH_SIZE);
 }
 
-/* Those of a bucket from scan->from on, in the order of keys. */
-static enum ves_status list_bucket(struct scan *scan, int64_t place,
+/* Those of a bucket from `from` on (NULL: all), in the order of keys. */
+static enum ves_status list_bucket(struct ves_sqlite *st, int64_t newest,
+                                   const struct ves_hash *from,
+                                   struct ves_arena *arena,
                                    struct listed **list, size_t *count)
 {
-    int64_t prev = 0;
     size_t room = 0;
     struct ves_sql q;
-    enum ves_status status = open_list(scan->st, &q);
+    enum ves_status status = open_list(st, &q);
 
     *list = NULL;
     *count = 0;
     if (status)
         return status;
-    for (; !status && place; place = prev) {
+    for (int64_t place = newest; !status && place;) {
         if (*count == room)
-            *list = more_room(&scan->arena, *list, sizeof **list, &room);
-        status =
-            *list ? step(&q, place, &(*list)[*count].key, &prev) : VES_NOMEM;
-        if (status || memcmp((*list)[*count].key.b, scan->from->b,
-                             sizeof scan->from->b) < 0)
-            continue;
-        (*list)[(*count)++].place = place;
+            *list = more_room(arena, *list, sizeof **list, &room);
+        struct listed *next = *list ? &(*list)[*count] : NULL;
+        status = next ? step(&q, place, next) : VES_NOMEM;
+        if (status)
+            break;
+        place = next->prev;
+        *count +=
+            !from || memcmp(next->pair.key.b, from->b, VES_HASH_SIZE) >= 0;
     }
     ves_sql_close(&q);
     if (!status && *count > 0)
@@ -210,7 +215,8 @@ static enum ves_status visit_bucket(struct scan *scan, int64_t newest)
     struct ves_sql q;
 
     ves_arena_reset(&scan->arena);
-    enum ves_status status = list_bucket(scan, newest, &list, &count);
+    enum ves_status status =
+        list_bucket(scan->st, newest, scan->from, &scan->arena, &list, &count);
     if (!status)
         status = ves_sqlite_entity_open(scan->st, &q);
     if (status)
@@ -270,71 +276,34 @@ enum ves_status ves_sqlite_entity_scan(struct ves_store *s, uint32_t stream_no,
 /* ---- what a bucket is hashed from -----------------------------------------
  */
 
-static int pair_by_key(const void *a, const void *b)
-{
-    const struct ves_state_pair *x = a, *y = b;
-
-    return memcmp(x->key.b, y->key.b, sizeof x->key.b);
-}
-
-/* A state has a hash, and only a state (ves_entity_row). */
-static enum ves_status read_pair(struct ves_sql *q, int64_t place,
-                                 struct ves_state_pair *pair, bool *has_state,
-                                 int64_t *prev)
-{
-    q->param = 0;
-    ves_sql_put_i64(q, place);
-    enum ves_status status = ves_sql_row(q);
-    if (!status) {
-        ves_sql_fixed(q, pair->key.b, sizeof pair->key.b);
-        *has_state =
-            ves_sql_fixed(q, pair->state_hash.b, sizeof pair->state_hash.b);
-        *prev = ves_sql_i64(q);
-        status = ves_sql_check(q);
-    }
-    sqlite3_reset(q->stmt);
-    q->is_reset = true;
-    return status == VES_NOT_FOUND || (!status && *prev >= place)
-               ? broken(q->st)
-               : status;
-}
-
 enum ves_status ves_sqlite_bucket_read(struct ves_store *s, uint32_t stream_no,
                                        uint16_t bucket, struct ves_arena *arena,
                                        struct ves_state_pair **pairs,
                                        size_t *count)
 {
     struct ves_sqlite *st = ves_sqlite_of(s);
-    int64_t place, prev = 0;
-    size_t room = 0;
-    struct ves_sql q;
+    struct listed *list = NULL;
+    size_t all = 0;
+    int64_t newest;
     enum ves_status status = ves_sqlite_need(st, VES_STORE_DEVICE);
 
     VES_ASSERT(bucket < VES_STATE_BUCKETS);
     *pairs = NULL;
     *count = 0;
     if (!status)
-        status = newest_of(st, bucket_id(stream_no, bucket), &place);
+        status = newest_of(st, bucket_id(stream_no, bucket), &newest);
     if (!status)
-        status = ves_sql_open(st, &q, VES_SQL_BUCKET_READ,
-                              "SELECT entity_key, state_hash, bucket_prev"
-                              " FROM ves_entities WHERE id = ?");
-    if (status)
+        status = list_bucket(st, newest, NULL, arena, &list, &all);
+    if (status || all == 0)
         return status;
-    for (; !status && place; place = prev) {
-        bool has_state = false;
-
-        if (*count == room)
-            *pairs = more_room(arena, *pairs, sizeof **pairs, &room);
-        status =
-            *pairs ? read_pair(&q, place, &(*pairs)[*count], &has_state, &prev)
-                   : VES_NOMEM;
-        *count += !status && has_state;
+    *pairs = ves_arena_alloc(arena, all * sizeof **pairs);
+    if (!*pairs)
+        return VES_NOMEM;
+    for (size_t i = 0; i < all; i++) {
+        if (list[i].has_state)
+            (*pairs)[(*count)++] = list[i].pair;
     }
-    ves_sql_close(&q);
-    if (!status && *count > 0)
-        qsort(*pairs, *count, sizeof **pairs, pair_by_key);
-    return status;
+    return VES_OK;
 }
 
 /* ---- the hash of a bucket -------------------------------------------------

@@ -660,6 +660,6 @@ const uint32_t ves_sqlite_migrations_count =
 
 const char *const ves_sqlite_digests[2] = {
     [VES_STORE_DEVICE] =
-        "c526bafb1780ef1cb1f17a982861cbbd81252aa1945cb3a51062e68095f29a0e",
+        "d9f75d0cbc9bedcfd2b5dca8796d83256a0fbd432fba9455a8a1d9293d09cbfd",
     [VES_STORE_SEQUENCER] =
-        "25ca86d01bea12d4b649c3e55bc8b479a457ab1d64719c08da6c38758ae4d191"};
+        "ded5b8fe7841e3a800915cddeecbefa88a3a13c1fc062d7eed3aea671433149c"};

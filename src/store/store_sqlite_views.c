@@ -114,10 +114,10 @@ const char *const ves_sqlite_views_8[] = {
     " e.stream_no, e.sequence_number,"
     " " UUID_TEXT("e.event_id") "AS event_id,"
     " " EVENT_TYPE("e.envelope") "AS event_type,"
-    " CASE WHEN " IS_PLAIN("e.envelope") " THEN "
-    MEMBER("e.envelope", "entity_type") " ELSE n.entity_type END AS entity_type,"
-    " CASE WHEN " IS_PLAIN("e.envelope") " THEN "
-    MEMBER("e.envelope", "entity_id") " ELSE n.entity_id END AS entity_id,"
+    " CASE WHEN n.id IS NULL THEN nullif(" MEMBER("e.envelope", "entity_type")
+    ", '') ELSE n.entity_type END AS entity_type,"
+    " CASE WHEN n.id IS NULL THEN nullif(" MEMBER("e.envelope", "entity_id")
+    ", '') ELSE n.entity_id END AS entity_id,"
     " " UUID_TEXT("e.agent") "AS agent,"
     " e.agent_key_id, e.agent_seq,"
     " CASE WHEN e.command_id IS NOT NULL THEN"
