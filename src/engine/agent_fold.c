@@ -132,7 +132,7 @@ static enum ves_status host_entity(void *ctx, const struct ves_hash *key,
     struct ves_device_slot *slot = NULL;
 
     enum ves_status status = find_loaded(ctx, &name, &slot);
-    *out = &slot->entity;
+    *out = status ? NULL : &slot->entity;
     return status;
 }
 

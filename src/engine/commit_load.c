@@ -336,7 +336,7 @@ static enum ves_status host_entity(void *ctx, const struct ves_hash *key,
 
     enum ves_status status =
         ves_commit_find_entity(stream->commit, stream, &name, &entity);
-    *out = &entity->verdict;
+    *out = status ? NULL : &entity->verdict;
     return status;
 }
 
