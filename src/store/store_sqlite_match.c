@@ -63,6 +63,14 @@ static void read_name(struct ves_bytes envelope, const char *opening,
         name->text = ves_bytes(name->room, n);
 }
 
+static bool matches(const struct ves_log_match *match, struct ves_bytes type,
+                    struct ves_bytes id)
+{
+    return (match->entity_type.len == 0 ||
+            ves_bytes_equal(match->entity_type, type)) &&
+           (match->entity_id.len == 0 || ves_bytes_equal(match->entity_id, id));
+}
+
 /* Does the event say so itself?  *is_told: its key vouches for what was read;
  * not so when its body is gone.  Names with escapes are read, too: who gave
  * many entities such names, all of one bucket, would have each of their events
@@ -77,10 +85,7 @@ static bool tells(struct ves_bytes envelope, const struct ves_hash *key,
     read_name(envelope, ",\"entity_id\":\"", &id);
     ves_entity_key(type.text, id.text, &made);
     *is_told = ves_hash_equal(&made, key);
-    return (match->entity_type.len == 0 ||
-            ves_bytes_equal(match->entity_type, type.text)) &&
-           (match->entity_id.len == 0 ||
-            ves_bytes_equal(match->entity_id, id.text));
+    return matches(match, type.text, id.text);
 }
 
 static enum ves_status look_up(struct ves_sqlite *st, uint32_t stream_no,
@@ -99,11 +104,7 @@ static enum ves_status look_up(struct ves_sqlite *st, uint32_t stream_no,
     if (status)
         return status;
     status = ves_sqlite_entity_row(&q, place, &row);
-    *is_it = !status &&
-             (match->entity_type.len == 0 ||
-              ves_bytes_equal(match->entity_type, row.entity_type)) &&
-             (match->entity_id.len == 0 ||
-              ves_bytes_equal(match->entity_id, row.entity_id));
+    *is_it = !status && matches(match, row.entity_type, row.entity_id);
     ves_sql_close(&q);
     return status;
 }

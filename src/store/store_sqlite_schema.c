@@ -452,12 +452,7 @@ static const char *const sequencer_4[] = {
 /* The words of documents: a conflict is open or resolved. */
 static const char *const common_4[] = {
     "DROP VIEW ves_conflict_view;",
-    "CREATE VIEW ves_conflict_view AS SELECT"
-    " c.stream_no, c.opened, lower(hex(c.conflict_id)) AS conflict_id,"
-    " c.kind, c.sub_code, n.entity_type, n.entity_id, c.branch_count,"
-    " CASE WHEN c.closed = 0 THEN 'open' ELSE 'resolved' END AS status,"
-    " nullif(c.closed, 0) AS resolved, nullif(c.winner, '') AS winner"
-    " FROM ves_conflicts c LEFT JOIN ves_entities n"
+    VES_SQLITE_CONFLICT_VIEW
     " ON n.stream_no = c.stream_no AND n.entity_key = c.entity_key;",
     NULL};
 static const char *const device_4[] = {

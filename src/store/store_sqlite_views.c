@@ -21,22 +21,28 @@
     "nullif(substr(" AFTER_TYPE(x) ", 1,"                                 \
     " instr(" AFTER_TYPE(x) ", '\"') - 1), '') "
 
-const char *const ves_sqlite_views_common[] = {
-    "CREATE VIEW ves_log_view AS SELECT"
-    " e.stream_no, e.sequence_number,"
-    " " UUID_TEXT("e.event_id") "AS event_id,"
+/* All of ves_log_view but what names the entity, and how that is found. */
+#define LOG_BEFORE_NAMES \
+    "CREATE VIEW ves_log_view AS SELECT" \
+    " e.stream_no, e.sequence_number," \
+    " " UUID_TEXT("e.event_id") "AS event_id," \
     " " EVENT_TYPE("e.envelope") "AS event_type,"
-    " n.entity_type, n.entity_id,"
-    " " UUID_TEXT("e.agent") "AS agent,"
-    " e.agent_key_id, e.agent_seq,"
-    " CASE WHEN e.command_id IS NOT NULL THEN"
-    "  " UUID_TEXT("e.command_id") "END AS command_id,"
-    " e.verdict, e.sub_code, e.note, e.applied_at, e.version,"
-    " " TIME_TEXT("e.sequenced_at_ms") "AS sequenced_at,"
-    " e.receipt IS NOT NULL AS has_receipt,"
-    " lower(hex(e.event_hash)) AS event_hash,"
-    " CASE WHEN e.envelope <> '' THEN e.envelope || '}' END AS envelope"
+#define LOG_AFTER_NAMES \
+    " " UUID_TEXT("e.agent") "AS agent," \
+    " e.agent_key_id, e.agent_seq," \
+    " CASE WHEN e.command_id IS NOT NULL THEN" \
+    "  " UUID_TEXT("e.command_id") "END AS command_id," \
+    " e.verdict, e.sub_code, e.note, e.applied_at, e.version," \
+    " " TIME_TEXT("e.sequenced_at_ms") "AS sequenced_at," \
+    " e.receipt IS NOT NULL AS has_receipt," \
+    " lower(hex(e.event_hash)) AS event_hash," \
+    " CASE WHEN e.envelope <> '' THEN e.envelope || '}' END AS envelope" \
     " FROM ves_events e LEFT JOIN ves_entities n"
+
+const char *const ves_sqlite_views_common[] = {
+    LOG_BEFORE_NAMES
+    " n.entity_type, n.entity_id,"
+    LOG_AFTER_NAMES
     " ON n.stream_no = e.stream_no AND n.entity_key = e.entity_key;",
     "CREATE VIEW ves_entity_view AS SELECT"
     " stream_no, entity_type, entity_id, version, events, last_sequence,"
@@ -110,31 +116,14 @@ const char *const ves_sqlite_views_sequencer[] = {
     " WHERE m.entity_key = " row ".entity_key) "
 
 const char *const ves_sqlite_views_8[] = {
-    "CREATE VIEW ves_log_view AS SELECT"
-    " e.stream_no, e.sequence_number,"
-    " " UUID_TEXT("e.event_id") "AS event_id,"
-    " " EVENT_TYPE("e.envelope") "AS event_type,"
+    LOG_BEFORE_NAMES
     " CASE WHEN n.id IS NULL THEN nullif(" MEMBER("e.envelope", "entity_type")
     ", '') ELSE n.entity_type END AS entity_type,"
     " CASE WHEN n.id IS NULL THEN nullif(" MEMBER("e.envelope", "entity_id")
     ", '') ELSE n.entity_id END AS entity_id,"
-    " " UUID_TEXT("e.agent") "AS agent,"
-    " e.agent_key_id, e.agent_seq,"
-    " CASE WHEN e.command_id IS NOT NULL THEN"
-    "  " UUID_TEXT("e.command_id") "END AS command_id,"
-    " e.verdict, e.sub_code, e.note, e.applied_at, e.version,"
-    " " TIME_TEXT("e.sequenced_at_ms") "AS sequenced_at,"
-    " e.receipt IS NOT NULL AS has_receipt,"
-    " lower(hex(e.event_hash)) AS event_hash,"
-    " CASE WHEN e.envelope <> '' THEN e.envelope || '}' END AS envelope"
-    " FROM ves_events e LEFT JOIN ves_entities n"
+    LOG_AFTER_NAMES
     " ON n.id = CASE WHEN NOT " IS_PLAIN("e.envelope") " THEN " FIND("e")
     " END;",
-    "CREATE VIEW ves_conflict_view AS SELECT"
-    " c.stream_no, c.opened, lower(hex(c.conflict_id)) AS conflict_id,"
-    " c.kind, c.sub_code, n.entity_type, n.entity_id, c.branch_count,"
-    " CASE WHEN c.closed = 0 THEN 'open' ELSE 'resolved' END AS status,"
-    " nullif(c.closed, 0) AS resolved, nullif(c.winner, '') AS winner"
-    " FROM ves_conflicts c LEFT JOIN ves_entities n"
+    VES_SQLITE_CONFLICT_VIEW
     " ON n.id = " FIND("c") ";",
     NULL};
